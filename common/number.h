@@ -1,0 +1,19 @@
+/*
+ * Strict text to number. Nothing is skipped, nothing is assumed: the whole
+ * text is the number, or there is none.
+ */
+#ifndef NUMBER_H
+#define NUMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reads text[0..len) as a decimal signed 64-bit integer: an optional sign,
+ * then one or more digits, leading zeros allowed. Returns false, and leaves
+ * *value alone, for anything else and for what does not fit.
+ */
+bool number_parse(const char *text, size_t len, int64_t *value);
+
+#endif

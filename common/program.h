@@ -1,0 +1,28 @@
+/*
+ * What the command lines of both programs have in common: -c FILE, -t, -h,
+ * -V; the exit codes; and the start of the log. It never exits by itself.
+ */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include "option.h"
+
+/* The version of all of verve, as -V and the User-Agent show it. */
+#define VERVE_VERSION "0.1.0"
+
+enum program_exit {
+    EXIT_OK = 0,       /* done, or stopped by a signal as asked */
+    EXIT_USAGE = 100,  /* usage or configuration: starting again is vain */
+    EXIT_SYSTEM = 111, /* the system refused: starting again may help */
+};
+
+/*
+ * Reads the command line and the configuration into *options (freed by
+ * options_fini either way) and opens the log. summary is one line of what the
+ * program is, for -h. Returns -1 where the program should go on, else the code
+ * that main should exit with, all having been said on stdout or stderr.
+ */
+int program_start(int argc, char **argv, const char *name, const char *summary,
+                  struct options *options);
+
+#endif

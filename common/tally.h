@@ -1,0 +1,43 @@
+/*
+ * Counting: a batch of ids becomes one script run in Redis, which says yes to
+ * all of it or does nothing. The responder's side of the windows; how they are
+ * closed is in windows.h.
+ */
+#ifndef TALLY_H
+#define TALLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "option.h"
+#include "redis.h"
+
+struct tally;
+
+enum tally_answer {
+    TALLY_UNAVAILABLE, /* not confirmed by Redis: the client may try again */
+    TALLY_COUNTED,     /* in the window, for the first time or not */
+    TALLY_QUEUE_FULL,  /* no room for its callback; nothing was counted */
+};
+
+struct tally_request {
+    int64_t id;
+    const char *endpoint; /* borrowed, already checked; NULL: no callback */
+    size_t endpoint_len;
+    enum tally_answer answer; /* set by tally_commit */
+};
+
+/* options and redis are borrowed for its life. NULL: no memory. */
+struct tally *tally_open(const struct options *options, struct redis *redis);
+void tally_close(struct tally *tally);
+
+/*
+ * Counts requests[0..count), at most options->accept.max_batch of them, in the
+ * window that is on by Redis's clock, and queues the callbacks of those with
+ * an endpoint. Sets every answer, and returns the window's start for those
+ * that were counted. Blocks for at most 2 x redis.timeout_ms.
+ */
+int64_t tally_commit(struct tally *tally, struct tally_request *requests,
+                     size_t count);
+
+#endif
