@@ -21,13 +21,13 @@ struct jobs;
 
 /* One claimed job. Belongs to who claimed it: job_free. */
 struct job {
-    char *member;     /* its exact bytes in `due` */
+    char *member; /* its exact bytes in `due` */
     size_t member_len;
-    char *id;         /* random, the same for all attempts: webhook-id */
-    char *url;        /* the endpoint */
-    int64_t window_s; /* start of the window it was accepted in */
-    int64_t count;    /* unique ids of that window at that moment */
-    int64_t attempts; /* made before this claim */
+    char *id;          /* random, the same for all attempts: webhook-id */
+    char *url;         /* the endpoint */
+    int64_t window_s;  /* start of the window it was accepted in */
+    int64_t count;     /* unique ids of that window at that moment */
+    int64_t attempts;  /* made before this claim */
     int64_t leased_ms; /* monotonic: the lease ends at this moment */
 };
 

@@ -47,11 +47,9 @@ int windows_read(struct windows *windows, int64_t after_s,
  * The start of the last window that sink `name` has written: 0 where it has
  * none. -1 where Redis is away.
  */
-int windows_cursor(struct windows *windows, const char *name,
-                   int64_t *start_s);
+int windows_cursor(struct windows *windows, const char *name, int64_t *start_s);
 
 /* Moves that cursor forward, never back. 0, or -1 where Redis is away. */
-int windows_advance(struct windows *windows, const char *name,
-                    int64_t start_s);
+int windows_advance(struct windows *windows, const char *name, int64_t start_s);
 
 #endif
