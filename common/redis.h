@@ -33,7 +33,8 @@ enum redis_result {
 
 /* What the user of a connection wants to say and hear at each connect. */
 struct redis_greeting {
-    /* Builds the call that is made before any other. */
+    const struct redis_script *script;
+    /* Adds keys and arguments to the script's call. */
     void (*ask)(void *context, struct redis_call *call);
     /*
      * Judges its reply: true where this Redis can be used; else writes why

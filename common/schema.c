@@ -1,0 +1,140 @@
+/*
+ * schema: the agreement between all programs on one Redis, and the connection
+ * that is made with it.
+ */
+#include "schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "schema.lua.h"
+
+enum { SCHEMA_VERSION = 1 };
+
+struct schema {
+    const struct options *options;
+    struct redis *redis;
+};
+
+static const char *
+strategy_name(int strategy)
+{
+    switch ((enum dedup_strategy)strategy) {
+    case DEDUP_SETNX:
+        return "setnx";
+    case DEDUP_SET:
+        return "set";
+    case DEDUP_HLL:
+        return "hll";
+    }
+    return "unknown";
+}
+
+static void
+ask_int(struct redis_call *call, const char *field, int64_t value)
+{
+    redis_arg(call, field, strlen(field));
+    redis_arg_int(call, value);
+}
+
+static void
+ask(void *context, struct redis_call *call)
+{
+    const struct options *options = ((struct schema *)context)->options;
+    const char *strategy = strategy_name(options->dedup.strategy);
+
+    redis_key(call, "%s:" SCHEMA_SHARD ":meta", options->redis.prefix);
+    redis_key(call, "%s:" SCHEMA_SHARD ":born", options->redis.prefix);
+    ask_int(call, "version", SCHEMA_VERSION);
+    ask_int(call, "window_seconds", options->window.seconds);
+    ask_int(call, "shards", options->redis.shards);
+    redis_arg(call, "strategy", strlen("strategy"));
+    redis_arg(call, strategy, strlen(strategy));
+}
+
+static const char *
+text_at(const struct redis_reply *reply, size_t i)
+{
+    size_t len;
+    const char *text = redis_reply_text(redis_reply_at(reply, i), &len);
+
+    return text == NULL ? "?" : text;
+}
+
+static bool
+judge(void *context, const struct redis_reply *reply, char *why,
+      size_t why_size)
+{
+    const struct options *options = ((struct schema *)context)->options;
+
+    if (redis_reply_count(reply) == 0) {
+        return true;
+    }
+    snprintf(why, why_size,
+             "%.20s is %.20s there and %.20s here; give all programs the same,"
+             " or stop them all and DEL %.40s:" SCHEMA_SHARD ":meta",
+             text_at(reply, 0), text_at(reply, 1), text_at(reply, 2),
+             options->redis.prefix);
+    return false;
+}
+
+static void
+log_change(void *context, enum redis_state state, const char *reason)
+{
+    (void)context;
+    switch (state) {
+    case REDIS_STATE_UP:
+        log_info("redis: %s", reason);
+        break;
+    case REDIS_STATE_CONNECTING:
+    case REDIS_STATE_DOWN:
+        log_warn("redis: %s", reason);
+        break;
+    case REDIS_STATE_UNUSABLE:
+        log_error("redis: %s", reason);
+        break;
+    }
+}
+
+struct schema *
+schema_open(const struct options *options, const char *program)
+{
+    struct schema *schema = calloc(1, sizeof(*schema));
+    struct redis_options redis_options = {
+        .url = options->redis.url,
+        .client_name = program,
+        .timeout_ms = options->redis.timeout_ms,
+        .greeting = {.script = &script_schema, .ask = ask, .judge = judge},
+        .on_change = log_change,
+    };
+
+    if (schema == NULL) {
+        return NULL;
+    }
+    schema->options = options;
+    redis_options.greeting.context = schema;
+    schema->redis = redis_open(&redis_options);
+    if (schema->redis == NULL) {
+        free(schema);
+        return NULL;
+    }
+    return schema;
+}
+
+void
+schema_close(struct schema *schema)
+{
+    if (schema == NULL) {
+        return;
+    }
+    redis_close(schema->redis);
+    free(schema);
+}
+
+struct redis *
+schema_redis(struct schema *schema)
+{
+    return schema->redis;
+}
