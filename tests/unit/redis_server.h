@@ -1,0 +1,164 @@
+/*
+ * A real, private redis-server for one test program: on a unix socket in a
+ * temporary directory of its own, nothing on disk but that. Header only, as
+ * each file here is one program.
+ */
+#ifndef REDIS_SERVER_H
+#define REDIS_SERVER_H
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "redis.h"
+
+struct redis_server {
+    char dir[32];  /* temporary, removed at the end */
+    char path[64]; /* of its socket */
+    char url[80];  /* as redis.url */
+    pid_t pid;     /* 0: not running */
+};
+
+static inline void
+redis_server_exec(const struct redis_server *server)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (freopen("/dev/null", "w", stdout) == NULL) {
+        _exit(127);
+    }
+    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
+           server->path, "--dir", server->dir, "--save", "", (char *)NULL);
+    _exit(127);
+}
+
+/* Starts it, in the directory that it has or a new one. 0, or -1. */
+static inline int
+redis_server_start(struct redis_server *server)
+{
+    if (server->dir[0] == '\0') {
+        strcpy(server->dir, "/tmp/verve-unit-XXXXXX");
+        if (mkdtemp(server->dir) == NULL) {
+            return -1;
+        }
+    }
+    snprintf(server->path, sizeof(server->path), "%s/sock", server->dir);
+    snprintf(server->url, sizeof(server->url), "unix://%s", server->path);
+    server->pid = fork();
+    if (server->pid == 0) {
+        redis_server_exec(server);
+    }
+    return server->pid > 0 ? 0 : -1;
+}
+
+/* Kills it, as a crash would; what it had is gone. */
+static inline void
+redis_server_kill(struct redis_server *server)
+{
+    if (server->pid > 0) {
+        kill(server->pid, SIGKILL);
+        waitpid(server->pid, NULL, 0);
+        server->pid = 0;
+    }
+}
+
+static inline void
+redis_server_stop(struct redis_server *server)
+{
+    redis_server_kill(server);
+    unlink(server->path);
+    rmdir(server->dir);
+    memset(server, 0, sizeof(*server));
+}
+
+/* A script that runs its arguments as a command. */
+static const struct redis_script redis_server_command = {
+    .name = "command",
+    .sha1 = "3c44b7a40779a5c68a6e3920550ff76660a813aa",
+    .body = "return redis.call(unpack(ARGV))",
+};
+
+/*
+ * Runs a command given as words up to NULL; "" for a reply that is no text or
+ * number. The text is valid until the next.
+ */
+static inline const char *
+redis_do(struct redis *redis, ...)
+{
+    static char text[512];
+    struct redis_call *call = redis_call(redis, &redis_server_command);
+    const struct redis_reply *reply;
+    const char *word, *bytes;
+    int64_t number;
+    size_t len;
+    va_list words;
+
+    va_start(words, redis);
+    while ((word = va_arg(words, const char *)) != NULL) {
+        redis_arg(call, word, strlen(word));
+    }
+    va_end(words);
+    text[0] = '\0';
+    if (redis_run(redis, &reply) != REDIS_DONE) {
+        snprintf(text, sizeof(text), "failed: %s", redis_error(redis));
+    } else if ((bytes = redis_reply_text(reply, &len)) != NULL) {
+        snprintf(text, sizeof(text), "%.*s", (int)len, bytes);
+    } else if (redis_reply_int(reply, &number)) {
+        snprintf(text, sizeof(text), "%lld", (long long)number);
+    }
+    return text;
+}
+
+static inline void
+redis_server_ask(void *context, struct redis_call *call)
+{
+    (void)context;
+    redis_arg(call, "PING", strlen("PING"));
+}
+
+static inline bool
+redis_server_judge(void *context, const struct redis_reply *reply, char *why,
+                   size_t why_size)
+{
+    (void)context;
+    (void)reply;
+    (void)why;
+    (void)why_size;
+    return true;
+}
+
+/*
+ * A connection to it that is up; NULL where it is not within ten seconds. It
+ * agrees on nothing and judges nothing: schema_open does.
+ */
+static inline struct redis *
+redis_server_connect(const struct redis_server *server)
+{
+    struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
+    struct redis_options options = {
+        .url = server->url,
+        .client_name = "unit",
+        .timeout_ms = 2000,
+        .greeting = {.script = &redis_server_command,
+                     .ask = redis_server_ask,
+                     .judge = redis_server_judge},
+    };
+    struct redis *redis = redis_open(&options);
+
+    for (int i = 0; redis != NULL && i < 2000; i++) {
+        redis_step(redis);
+        if (redis_state(redis) == REDIS_STATE_UP) {
+            return redis;
+        }
+        nanosleep(&pause, NULL);
+    }
+    redis_close(redis);
+    return NULL;
+}
+
+#endif
