@@ -1,0 +1,40 @@
+/*
+ * Which request targets are sent: the lines of a file, or made up from a seed,
+ * so that request i is the same in every run and needs no memory.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum plan_kind {
+    PLAN_UNIQUE,   /* random 63-bit ids, each different */
+    PLAN_UNIQUE31, /* random 31-bit ids, each different */
+    PLAN_ZIPF,     /* ids 1 to a million, id k with a weight of about 1/k */
+};
+
+enum { PLAN_TARGET_SIZE = 12288 }; /* of a buffer for the longest target */
+
+struct plan_options {
+    const char *file; /* one target a line; NULL: made up */
+    enum plan_kind kind;
+    uint64_t seed;
+    int64_t endpoint_percent; /* of the made up ones, with an endpoint */
+    const char *endpoint;     /* URL, not encoded */
+};
+
+struct plan;
+
+/* options and its strings are borrowed. NULL, with a word to stderr. */
+struct plan *plan_open(const struct plan_options *options);
+void plan_close(struct plan *plan);
+
+/* How many targets there are; 0: without end. */
+uint64_t plan_count(const struct plan *plan);
+
+/* Writes target i; a file's lines start again after the last. */
+void plan_target(const struct plan *plan, uint64_t i,
+                 char target[PLAN_TARGET_SIZE]);
+
+#endif

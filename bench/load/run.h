@@ -1,0 +1,32 @@
+/*
+ * The run: hands requests to connections, by rate or as fast as answers come,
+ * until the targets or the time are used up and every answer is there.
+ */
+#ifndef RUN_H
+#define RUN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "outcome.h"
+#include "plan.h"
+
+struct run_options {
+    char *const *hosts; /* host:port */
+    size_t host_count;
+    size_t connections; /* in all; shared out evenly over the hosts */
+    int64_t rate;       /* requests/s; 0: closed loop */
+    int64_t seconds;    /* no request starts later; 0: no end */
+    int64_t timeout_ms; /* for one request */
+    uint64_t count;     /* requests; 0: no end */
+    int mirror;         /* every host gets every target */
+};
+
+/*
+ * Runs to the end and fills *outcome. Returns the seconds that it took, or -1
+ * after a word to stderr.
+ */
+double run(const struct run_options *options, const struct plan *plan,
+           struct outcome *outcome);
+
+#endif
