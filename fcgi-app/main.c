@@ -1,0 +1,106 @@
+/*
+ * verve-fcgi: the FastCGI responder. Listens on fd 0, as lighttpd, spawn-fcgi
+ * and systemd hand it over; one of a pool of equals.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "program.h"
+#include "responder.h"
+#include "schema.h"
+#include "tally.h"
+
+static bool
+is_listening(int fd)
+{
+    int listening = 0;
+    socklen_t len = sizeof(listening);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 &&
+           listening;
+}
+
+/*
+ * A web server with workers sends INT to its whole group, and means itself;
+ * HUP has nothing to open anew; a peer that is gone is no reason to end.
+ */
+static void
+ignore_signals(void)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+serve(const struct options *options, struct redis *redis)
+{
+    struct tally *tally = tally_open(options, redis);
+    struct responder *responder = NULL;
+    int code = EXIT_SYSTEM;
+
+    if (tally != NULL) {
+        responder = responder_open(options, STDIN_FILENO, redis, tally);
+    }
+    if (responder == NULL) {
+        log_error("cannot start: %s", strerror(errno));
+    } else {
+        log_info("ready");
+        if (responder_run(responder) == 0) {
+            code = EXIT_OK;
+        } else {
+            log_error("cannot go on: %s", strerror(errno));
+        }
+    }
+    responder_close(responder);
+    tally_close(tally);
+    return code;
+}
+
+static int
+connect_and_serve(const struct options *options)
+{
+    struct schema *schema = schema_open(options, "verve-fcgi");
+    struct redis *redis;
+    int code;
+
+    if (schema == NULL) {
+        log_error("cannot start: %s", strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    redis = schema_redis(schema);
+    if (redis_wait(redis) == REDIS_STATE_UNUSABLE) {
+        log_error("cannot start with this Redis: %s", redis_error(redis));
+        code = EXIT_USAGE;
+    } else {
+        code = serve(options, redis);
+    }
+    schema_close(schema);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options = {0};
+    int code;
+
+    ignore_signals();
+    code = program_start(argc, argv, "verve-fcgi",
+                         "counts unique ids for FastCGI web servers", &options);
+    if (code < 0 && !is_listening(STDIN_FILENO)) {
+        log_error("fd 0 is no listening socket: start this program through "
+                  "lighttpd, spawn-fcgi or systemd");
+        code = EXIT_USAGE;
+    }
+    if (code < 0) {
+        code = connect_and_serve(&options);
+    }
+    options_fini(&options);
+    return code;
+}
