@@ -29,12 +29,14 @@ copy_word(char *to, size_t size, const char *from, size_t len)
 {
     size_t n = 0;
 
-    while (n < len && n < size - 1 && from[n] > ' ' && from[n] < 0x7f)
+    while (n < len && n < size - 1 && from[n] > ' ' && from[n] < 0x7f) {
         n++;
-    if (n == 0)
+    }
+    if (n == 0) {
         snprintf(to, size, "-");
-    else
+    } else {
         snprintf(to, size, "%.*s", (int)n, from);
+    }
 }
 
 static bool
@@ -53,22 +55,26 @@ read_header(const char *line, size_t len, struct head *head,
     const char *value;
     size_t value_len;
 
-    if (!colon)
+    if (!colon) {
         return false;
+    }
     name_len = colon - line;
     value = colon + 1;
-    while (value < line + len && *value == ' ')
+    while (value < line + len && *value == ' ') {
         value++;
+    }
     value_len = line + len - value;
-    if (is_header(line, name_len, "Content-Length"))
+    if (is_header(line, name_len, "Content-Length")) {
         return number_parse(value, value_len, &head->content_length) &&
                head->content_length >= 0;
-    if (is_header(line, name_len, "Transfer-Encoding"))
+    }
+    if (is_header(line, name_len, "Transfer-Encoding")) {
         head->chunked = value_len == 7 && !strncasecmp(value, "chunked", 7);
-    else if (is_header(line, name_len, "Connection"))
+    } else if (is_header(line, name_len, "Connection")) {
         answer->close = value_len == 5 && !strncasecmp(value, "close", 5);
-    else if (is_header(line, name_len, "Verve-Window"))
+    } else if (is_header(line, name_len, "Verve-Window")) {
         copy_word(answer->window, sizeof(answer->window), value, value_len);
+    }
     return true;
 }
 
@@ -78,8 +84,9 @@ read_status(const char *line, size_t len, struct answer *answer)
     int64_t status;
 
     if (len < 12 || memcmp(line, "HTTP/1.1 ", 9) != 0 ||
-        !number_parse(line + 9, 3, &status))
+        !number_parse(line + 9, 3, &status)) {
         return false;
+    }
     answer->status = (int)status;
     return true;
 }
@@ -91,11 +98,13 @@ read_head(const char *at, const char *end, struct head *head,
 {
     const char *eol = line_end(at, end);
 
-    if (!read_status(at, eol - at, answer))
+    if (!read_status(at, eol - at, answer)) {
         return false;
+    }
     for (at = eol + 2; (eol = line_end(at, end)) != at; at = eol + 2) {
-        if (!read_header(at, eol - at, head, answer))
+        if (!read_header(at, eol - at, head, answer)) {
             return false;
+        }
     }
     return true;
 }
@@ -110,8 +119,9 @@ chunk_size(const char *line, const char *eol)
 
     for (; line < eol && *line != ';'; line++) {
         text[0] = *line;
-        if (sscanf(text, "%1x", &digit) != 1 || size > CHUNK_MAX)
+        if (sscanf(text, "%1x", &digit) != 1 || size > CHUNK_MAX) {
             return -1;
+        }
         size = size * 16 + digit;
     }
     return size;
@@ -130,18 +140,23 @@ read_chunks(const char *at, const char *end, struct answer *answer)
 
     while ((eol = line_end(at, end))) {
         size = chunk_size(at, eol);
-        if (size < 0)
+        if (size < 0) {
             return MALFORMED;
-        if (end - (eol + 2) < size + 2)
+        }
+        if (end - (eol + 2) < size + 2) {
             return MORE;
-        if (memcmp(eol + 2 + size, "\r\n", 2) != 0)
+        }
+        if (memcmp(eol + 2 + size, "\r\n", 2) != 0) {
             return MALFORMED;
-        if (answer->body_len == 0)
+        }
+        if (answer->body_len == 0) {
             copy_word(answer->word, sizeof(answer->word), eol + 2, size);
+        }
         answer->body_len += size;
         at = eol + 2 + size + 2;
-        if (size == 0)
+        if (size == 0) {
             return at - begin;
+        }
     }
     return MORE;
 }
@@ -153,20 +168,24 @@ answer_parse(const char *bytes, size_t len, struct answer *answer)
     struct head head = {.content_length = -1};
     int64_t body_len;
 
-    if (!body)
+    if (!body) {
         return MORE;
+    }
     body += 4;
     *answer = (struct answer){.window = "-", .word = "-"};
-    if (!read_head(bytes, body, &head, answer))
+    if (!read_head(bytes, body, &head, answer)) {
         return MALFORMED;
+    }
     if (head.chunked) {
         body_len = read_chunks(body, bytes + len, answer);
         return body_len > 0 ? body - bytes + body_len : body_len;
     }
-    if (head.content_length < 0)
+    if (head.content_length < 0) {
         return MALFORMED;
-    if (bytes + len - body < head.content_length)
+    }
+    if (bytes + len - body < head.content_length) {
         return MORE;
+    }
     answer->body_len = head.content_length;
     copy_word(answer->word, sizeof(answer->word), body, answer->body_len);
     return body - bytes + head.content_length;

@@ -12,8 +12,9 @@ bucket_of(int64_t value)
     unsigned shift;
     size_t bucket;
 
-    if (value < 256)
+    if (value < 256) {
         return value < 0 ? 0 : value;
+    }
     shift = 56 - __builtin_clzll((uint64_t)value);
     bucket = 256 + (size_t)(shift - 1) * 128 + ((uint64_t)value >> shift) - 128;
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
@@ -25,8 +26,9 @@ bucket_top(size_t bucket)
 {
     unsigned shift;
 
-    if (bucket < 256)
+    if (bucket < 256) {
         return bucket;
+    }
     shift = (unsigned)((bucket - 256) / 128 + 1);
     return (int64_t)((((bucket - 256) % 128 + 129) << shift) - 1);
 }
@@ -36,8 +38,9 @@ histogram_add(struct histogram *histogram, int64_t value)
 {
     histogram->total++;
     histogram->buckets[bucket_of(value)]++;
-    if (value > histogram->max)
+    if (value > histogram->max) {
         histogram->max = value;
+    }
 }
 
 int64_t
@@ -49,10 +52,12 @@ histogram_at(const struct histogram *histogram, double share)
 
     for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += histogram->buckets[i];
-        if (seen > 0 && (double)seen >= wanted)
+        if (seen > 0 && (double)seen >= wanted) {
             break;
+        }
     }
-    if (i == HISTOGRAM_BUCKETS || bucket_top(i) > histogram->max)
+    if (i == HISTOGRAM_BUCKETS || bucket_top(i) > histogram->max) {
         return histogram->max;
+    }
     return bucket_top(i);
 }

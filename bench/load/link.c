@@ -16,8 +16,9 @@
 static void
 disconnect(struct link *link)
 {
-    if (link->fd >= 0)
+    if (link->fd >= 0) {
         close(link->fd);
+    }
     link->fd = -1;
     link->connected = false;
     link->in_len = 0;
@@ -67,15 +68,18 @@ start_connecting(struct link *link)
 
     link->fd = socket(link->peer->ai_family,
                       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (link->fd < 0)
+    if (link->fd < 0) {
         return -1;
+    }
     setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, link->fd, &event) < 0)
+    if (epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, link->fd, &event) < 0) {
         return -1;
-    if (connect(link->fd, link->peer->ai_addr, link->peer->ai_addrlen) == 0)
+    }
+    if (connect(link->fd, link->peer->ai_addr, link->peer->ai_addrlen) == 0) {
         link->connected = true;
-    else if (errno != EINPROGRESS)
+    } else if (errno != EINPROGRESS) {
         return -1;
+    }
     return 0;
 }
 
@@ -88,8 +92,9 @@ flush(struct link *link)
     while (link->connected && link->out_done < link->out_len) {
         n = send(link->fd, link->out + link->out_done,
                  link->out_len - link->out_done, MSG_NOSIGNAL);
-        if (n < 0)
+        if (n < 0) {
             return errno == EAGAIN || errno == EINTR ? 0 : -1;
+        }
         link->out_done += n;
     }
     return 0;
@@ -105,10 +110,12 @@ link_send(struct link *link, const char *target)
     link->busy = true;
     link->out_len = (size_t)len < sizeof(link->out) ? len : 0;
     link->out_done = 0;
-    if (link->fd < 0 && start_connecting(link) < 0)
+    if (link->fd < 0 && start_connecting(link) < 0) {
         return fail(link);
-    if (flush(link) < 0)
+    }
+    if (flush(link) < 0) {
         return fail(link);
+    }
     return LINK_BUSY;
 }
 
@@ -117,8 +124,9 @@ take_answer(struct link *link, bool peer_closed)
 {
     int64_t len = answer_parse(link->in, link->in_len, &link->answer);
 
-    if (len == 0 && link->in_len < sizeof(link->in))
+    if (len == 0 && link->in_len < sizeof(link->in)) {
         return LINK_BUSY;
+    }
     link->busy = false;
     if (len <= 0 || (size_t)len != link->in_len) {
         disconnect(link);
@@ -126,8 +134,9 @@ take_answer(struct link *link, bool peer_closed)
         return LINK_FAILED;
     }
     link->in_len = 0;
-    if (peer_closed || link->answer.close)
+    if (peer_closed || link->answer.close) {
         disconnect(link);
+    }
     return LINK_ANSWERED;
 }
 
@@ -141,10 +150,12 @@ receive(struct link *link, bool peer_closed)
     while (state == LINK_BUSY) {
         n = recv(link->fd, link->in + link->in_len,
                  sizeof(link->in) - link->in_len, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             return LINK_BUSY;
-        if (n <= 0)
+        }
+        if (n <= 0) {
             return fail(link);
+        }
         link->in_len += n;
         state = take_answer(link, peer_closed);
     }
@@ -157,8 +168,10 @@ finish_connecting(struct link *link)
     int error = 0;
     socklen_t size = sizeof(error);
 
-    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error)
+    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ||
+        error) {
         return -1;
+    }
     link->connected = true;
     return 0;
 }
@@ -168,16 +181,20 @@ link_step(struct link *link, uint32_t events)
 {
     bool closed = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
-    if (link->fd < 0)
-        return LINK_IDLE;
-    if (!link->busy) {
-        if (closed)
-            disconnect(link);
+    if (link->fd < 0) {
         return LINK_IDLE;
     }
-    if (!link->connected && finish_connecting(link) < 0)
+    if (!link->busy) {
+        if (closed) {
+            disconnect(link);
+        }
+        return LINK_IDLE;
+    }
+    if (!link->connected && finish_connecting(link) < 0) {
         return fail(link);
-    if (flush(link) < 0)
+    }
+    if (flush(link) < 0) {
         return fail(link);
+    }
     return events & ~(uint32_t)EPOLLOUT ? receive(link, closed) : LINK_BUSY;
 }

@@ -40,14 +40,15 @@ struct settings {
     const char *results; /* NULL: none */
 };
 
-/* text as a number from least on, a % behind it ignored; exits otherwise. */
+/* text as a number between least and most; a % behind it is ignored. */
 static bool
 read_number(const char *text, int64_t least, int64_t most, int64_t *value)
 {
     size_t len = strlen(text);
 
-    if (len > 1 && text[len - 1] == '%')
+    if (len > 1 && text[len - 1] == '%') {
         len--;
+    }
     return number_parse(text, len, value) && *value >= least && *value <= most;
 }
 
@@ -120,8 +121,9 @@ read_command_line(int argc, char **argv, struct settings *settings)
     int option;
 
     while ((option = getopt(argc, argv, "c:r:d:n:t:f:g:s:e:E:mo:")) != -1) {
-        if (!read_option(settings, option, optarg))
+        if (!read_option(settings, option, optarg)) {
             return false;
+        }
     }
     settings->run.hosts = argv + optind;
     settings->run.host_count = argc - optind;
@@ -134,11 +136,13 @@ read_command_line(int argc, char **argv, struct settings *settings)
 static void
 set_bounds(struct run_options *run, const struct plan *plan)
 {
-    if (run->count > 0 || run->seconds > 0)
+    if (run->count > 0 || run->seconds > 0) {
         return;
+    }
     run->count = plan_count(plan);
-    if (run->count == 0)
+    if (run->count == 0) {
         run->seconds = 10;
+    }
 }
 
 static int
@@ -160,8 +164,9 @@ work(struct settings *settings, const struct plan *plan,
         perror(settings->results);
         return -1;
     }
-    if (seconds < 0)
+    if (seconds < 0) {
         return -1;
+    }
     outcome_print(outcome, seconds, stdout);
     return 0;
 }
@@ -183,8 +188,9 @@ main(int argc, char **argv)
     }
     outcome = calloc(1, sizeof(*outcome));
     plan = plan_open(&settings.plan);
-    if (plan && outcome)
+    if (plan && outcome) {
         result = work(&settings, plan, outcome);
+    }
     plan_close(plan);
     free(outcome);
     return result == 0 ? EXIT_OK : EXIT_SYSTEM;

@@ -20,8 +20,9 @@ static void
 write_line(struct outcome *outcome, const struct outcome_request *request,
            const struct answer *answer, int64_t now_us)
 {
-    if (!outcome->results)
+    if (!outcome->results) {
         return;
+    }
     fprintf(outcome->results,
             "%" PRIu64 "\t%zu\t%d\t%s\t%s\t%" PRId64 "\t%" PRId64 "\n",
             request->index, request->host, answer->status, answer->window,
@@ -35,12 +36,13 @@ outcome_answer(struct outcome *outcome, const struct outcome_request *request,
 {
     outcome->requests++;
     if (answer->status == 200 && answer->body_len == 2 &&
-        strcmp(answer->word, "ok") == 0)
+        strcmp(answer->word, "ok") == 0) {
         outcome->ok++;
-    else if (answer->status >= 0 && answer->status < 600)
+    } else if (answer->status >= 0 && answer->status < 600) {
         outcome->statuses[answer->status]++;
-    else
+    } else {
         outcome->errors[OUTCOME_MALFORMED]++;
+    }
     histogram_add(&outcome->latency_us, now_us - request->start_us);
     write_line(outcome, request, answer, now_us);
 }
@@ -64,15 +66,17 @@ print_failed(const struct outcome *outcome, FILE *out)
 
     fputs("{", out);
     for (int status = 0; status < 600; status++) {
-        if (outcome->statuses[status] == 0)
+        if (outcome->statuses[status] == 0) {
             continue;
+        }
         fprintf(out, "%s\"%d\": %" PRIu64, comma, status,
                 outcome->statuses[status]);
         comma = ", ";
     }
     for (int error = 0; error < OUTCOME_ERRORS; error++) {
-        if (outcome->errors[error] == 0)
+        if (outcome->errors[error] == 0) {
             continue;
+        }
         fprintf(out, "%s\"%s\": %" PRIu64, comma, error_names[error],
                 outcome->errors[error]);
         comma = ", ";

@@ -64,11 +64,13 @@ encode_endpoint(const char *url)
     char *text = malloc(sizeof("&endpoint=") + 3 * strlen(url));
     char *at;
 
-    if (!text)
+    if (!text) {
         return NULL;
+    }
     at = text + sprintf(text, "&endpoint=");
-    for (; *url; url++)
+    for (; *url; url++) {
         at += sprintf(at, "%%%02X", (unsigned char)*url);
+    }
     return text;
 }
 
@@ -84,8 +86,9 @@ add_line(struct plan *plan, size_t *room, size_t begin)
     if (plan->count == *room) {
         *room = *room ? *room * 2 : 1024;
         lines = reallocarray(lines, *room, sizeof(*lines));
-        if (!lines)
+        if (!lines) {
             return false;
+        }
         plan->lines = lines;
     }
     lines[plan->count++] = begin;
@@ -101,14 +104,17 @@ split_lines(struct plan *plan, size_t len)
 
     while (begin < len) {
         newline = memchr(plan->text + begin, '\n', len - begin);
-        if (newline)
+        if (newline) {
             *newline = '\0';
-        if (plan->text[begin] && !add_line(plan, &room, begin))
+        }
+        if (plan->text[begin] && !add_line(plan, &room, begin)) {
             return false;
+        }
         begin += strlen(plan->text + begin) + 1;
     }
-    if (plan->count == 0)
+    if (plan->count == 0) {
         fprintf(stderr, "load: %s: no targets\n", plan->options.file);
+    }
     return plan->count > 0;
 }
 
@@ -120,12 +126,15 @@ read_file(struct plan *plan)
     ssize_t len = -1;
 
     /* A file has no NUL, so this reads all of it. */
-    if (file)
+    if (file) {
         len = getdelim(&plan->text, &room, '\0', file);
-    if (len < 0)
+    }
+    if (len < 0) {
         perror(plan->options.file);
-    if (file)
+    }
+    if (file) {
         fclose(file);
+    }
     return len >= 0 && split_lines(plan, len);
 }
 
@@ -134,11 +143,13 @@ plan_open(const struct plan_options *options)
 {
     struct plan *plan = calloc(1, sizeof(*plan));
 
-    if (!plan)
+    if (!plan) {
         return NULL;
+    }
     plan->options = *options;
-    if (options->endpoint)
+    if (options->endpoint) {
         plan->endpoint = encode_endpoint(options->endpoint);
+    }
     if ((options->endpoint && !plan->endpoint) ||
         (options->file && !read_file(plan))) {
         plan_close(plan);
@@ -150,8 +161,9 @@ plan_open(const struct plan_options *options)
 void
 plan_close(struct plan *plan)
 {
-    if (!plan)
+    if (!plan) {
         return;
+    }
     free(plan->endpoint);
     free(plan->text);
     free(plan->lines);
@@ -175,8 +187,9 @@ plan_target(const struct plan *plan, uint64_t i, char target[PLAN_TARGET_SIZE])
                  plan->text + plan->lines[i % plan->count]);
         return;
     }
-    if (plan->endpoint && i * percent % 100 < percent)
+    if (plan->endpoint && i * percent % 100 < percent) {
         endpoint = plan->endpoint;
+    }
     snprintf(target, PLAN_TARGET_SIZE, "/api/verve/accept?id=%" PRIu64 "%s",
              id_at(plan, i), endpoint);
 }

@@ -61,8 +61,9 @@ now_us(clockid_t clock)
 static uint64_t
 next_index(const struct loop *loop, size_t host)
 {
-    if (loop->options->mirror)
+    if (loop->options->mirror) {
         return loop->hosts[host].sent;
+    }
     return loop->hosts[host].sent * loop->options->host_count + host;
 }
 
@@ -74,14 +75,17 @@ next_due_us(const struct loop *loop, size_t host, int64_t now)
     uint64_t index = next_index(loop, host);
     int64_t due = now;
 
-    if (options->count > 0 && index >= options->count)
+    if (options->count > 0 && index >= options->count) {
         return -1;
-    if (options->rate > 0)
+    }
+    if (options->rate > 0) {
         due = loop->begin_us +
               (int64_t)(index * UINT64_C(1000000) / options->rate);
+    }
     if (options->seconds > 0 &&
-        due >= loop->begin_us + options->seconds * 1000000)
+        due >= loop->begin_us + options->seconds * 1000000) {
         return -1;
+    }
     return due;
 }
 
@@ -108,10 +112,11 @@ settle(struct loop *loop, struct worker *worker, enum link_state state)
         return;
     }
     outcome_fail(loop->outcome, &worker->request, worker->link.error, now);
-    if (worker->link.error == OUTCOME_CONNECT)
+    if (worker->link.error == OUTCOME_CONNECT) {
         worker->rest_until_us = now + REST_US;
-    else
+    } else {
         make_idle(loop, worker);
+    }
 }
 
 static void
@@ -125,8 +130,9 @@ start(struct loop *loop, struct worker *worker, int64_t due)
     plan_target(loop->plan, worker->request.index, target);
     host->sent++;
     loop->busy++;
-    if (link_send(&worker->link, target) == LINK_FAILED)
+    if (link_send(&worker->link, target) == LINK_FAILED) {
         settle(loop, worker, LINK_FAILED);
+    }
 }
 
 /*
@@ -145,8 +151,9 @@ feed(struct loop *loop, size_t i)
         now = now_us(CLOCK_MONOTONIC);
         due = next_due_us(loop, i, now);
         worker = host->idle;
-        if (due < 0 || due > now || !worker)
+        if (due < 0 || due > now || !worker) {
             return due;
+        }
         host->idle = worker->next_idle;
         start(loop, worker, due);
     }
@@ -169,11 +176,13 @@ check_time(struct loop *loop, struct worker *worker, int64_t now)
 static void
 tick(struct loop *loop, int64_t now)
 {
-    if (now < loop->tick_us)
+    if (now < loop->tick_us) {
         return;
+    }
     loop->tick_us = now + TICK_US;
-    for (size_t i = 0; i < loop->options->connections; i++)
+    for (size_t i = 0; i < loop->options->connections; i++) {
         check_time(loop, &loop->workers[i], now);
+    }
 }
 
 /* Waits for events until wake_us and handles them. */
@@ -185,15 +194,17 @@ wait_events(struct loop *loop, int64_t wake_us)
     struct timespec timeout = {0};
     int n;
 
-    if (left_us > 0)
+    if (left_us > 0) {
         timeout.tv_nsec = left_us * 1000;
+    }
     n = epoll_pwait2(loop->epoll_fd, events, EVENTS, &timeout, NULL);
     for (int i = 0; i < n; i++) {
         struct worker *worker = events[i].data.ptr;
         enum link_state state = link_step(&worker->link, events[i].events);
 
-        if (state == LINK_ANSWERED || state == LINK_FAILED)
+        if (state == LINK_ANSWERED || state == LINK_FAILED) {
             settle(loop, worker, state);
+        }
     }
 }
 
@@ -211,11 +222,13 @@ work(struct loop *loop)
         for (size_t i = 0; i < loop->options->host_count; i++) {
             due = feed(loop, i);
             more = more || due >= 0;
-            if (due >= 0 && due < wake && loop->hosts[i].idle)
+            if (due >= 0 && due < wake && loop->hosts[i].idle) {
                 wake = due;
+            }
         }
-        if (more || loop->busy > 0)
+        if (more || loop->busy > 0) {
             wait_events(loop, wake);
+        }
     }
 }
 
@@ -227,10 +240,12 @@ resolve(const char *name, struct addrinfo **address)
     char *host = colon ? strndup(name, colon - name) : NULL;
     int error = EAI_NONAME;
 
-    if (host)
+    if (host) {
         error = getaddrinfo(host, colon + 1, &hints, address);
-    if (error)
+    }
+    if (error) {
         fprintf(stderr, "load: %s: %s\n", name, gai_strerror(error));
+    }
     free(host);
     return error ? -1 : 0;
 }
@@ -248,8 +263,9 @@ prepare(struct loop *loop)
         return -1;
     }
     for (size_t i = 0; i < options->host_count; i++) {
-        if (resolve(options->hosts[i], &loop->hosts[i].address) < 0)
+        if (resolve(options->hosts[i], &loop->hosts[i].address) < 0) {
             return -1;
+        }
     }
     for (size_t i = 0; i < options->connections; i++) {
         struct worker *worker = &loop->workers[i];
@@ -266,16 +282,19 @@ prepare(struct loop *loop)
 static void
 clean_up(struct loop *loop)
 {
-    for (size_t i = 0; loop->workers && i < loop->options->connections; i++)
+    for (size_t i = 0; loop->workers && i < loop->options->connections; i++) {
         link_fini(&loop->workers[i].link);
+    }
     for (size_t i = 0; loop->hosts && i < loop->options->host_count; i++) {
-        if (loop->hosts[i].address)
+        if (loop->hosts[i].address) {
             freeaddrinfo(loop->hosts[i].address);
+        }
     }
     free(loop->workers);
     free(loop->hosts);
-    if (loop->epoll_fd >= 0)
+    if (loop->epoll_fd >= 0) {
         close(loop->epoll_fd);
+    }
 }
 
 double
