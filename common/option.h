@@ -117,12 +117,24 @@ struct options {
  */
 typedef void option_complaint(void *context, const char *text);
 
+/* The file that is read where none is named, if it exists. */
+#define OPTIONS_FILE "/etc/verve/verve.conf"
+
 /*
- * Fills *options from the defaults, then file (NULL: $VERVE_CONF, else
- * /etc/verve/verve.conf if that exists), then environment (as environ(7)).
- * Goes on after an error, so that all are heard of at once, and at the end
- * checks what concerns several keys and what is not built yet. Returns 0, or
- * -1 after at least one complaint. Either way options_fini frees it.
+ * The file to read: file (of -c; NULL: none was named), else the environment's
+ * VERVE_CONF, else OPTIONS_FILE if that exists, else NULL. Borrowed from
+ * where it was found.
+ */
+const char *options_file(const char *file, char *const *environment);
+
+/*
+ * Fills *options from the defaults, then file (as options_file returns it;
+ * NULL: no file), then environment (as environ(7)), each overriding what came
+ * before. Goes on after an error, so that all are heard of at once, and at the
+ * end checks what concerns several keys. What is in the table but not built
+ * yet is an error too. Returns 0, or -1 after at least one complaint. Either
+ * way options_fini frees it. Not for two threads: libinih's settings are
+ * global.
  */
 int options_load(struct options *options, const char *file,
                  char *const *environment, option_complaint *complain,
@@ -131,7 +143,7 @@ int options_load(struct options *options, const char *file,
 /* Frees what options_load allocated. A zeroed struct is fine. */
 void options_fini(struct options *options);
 
-/* Writes every key with its default, bounds and help, for -h. */
+/* Writes every key with its default, what it may be and its help, for -h. */
 void options_help(FILE *out);
 
 #endif

@@ -1,0 +1,111 @@
+/*
+ * program: the command line and the start of the log, as both programs have
+ * them. What is wrong goes to stderr in plain lines: the log is not open yet.
+ */
+#define _GNU_SOURCE /* environ */
+#include "program.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+enum { GO_ON = -1 };
+
+struct command {
+    const char *file; /* of -c; NULL: none was named */
+    bool check;       /* -t */
+};
+
+static void
+print_usage(FILE *out, const char *name)
+{
+    fprintf(out, "usage: %s [-c FILE] [-t] [-h] [-V]\n", name);
+}
+
+static void
+print_help(const char *name, const char *summary)
+{
+    print_usage(stdout, name);
+    printf("%s\n\n"
+           "  -c FILE  read this configuration, not $VERVE_CONF or %s\n"
+           "  -t       check the configuration and exit\n"
+           "  -h       show this help and exit\n"
+           "  -V       show the version and exit\n\n"
+           "TERM finishes what was begun, then ends the program.\n\n"
+           "Exit codes:\n"
+           "  %-3d  done, or stopped by a signal as asked\n"
+           "  %d  usage or configuration: starting again is vain\n"
+           "  %d  the system refused: starting again may help\n\n",
+           summary, OPTIONS_FILE, EXIT_OK, EXIT_USAGE, EXIT_SYSTEM);
+    options_help(stdout);
+}
+
+static int
+read_command(int argc, char **argv, const char *name, const char *summary,
+             struct command *command)
+{
+    int flag;
+
+    while ((flag = getopt(argc, argv, "c:thV")) != -1) {
+        switch (flag) {
+        case 'c':
+            command->file = optarg;
+            break;
+        case 't':
+            command->check = true;
+            break;
+        case 'h':
+            print_help(name, summary);
+            return EXIT_OK;
+        case 'V':
+            printf("%s %s\n", name, VERVE_VERSION);
+            return EXIT_OK;
+        default: /* getopt has said what it is */
+            print_usage(stderr, name);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: unexpected argument: %s\n", name, argv[optind]);
+        print_usage(stderr, name);
+        return EXIT_USAGE;
+    }
+    return GO_ON;
+}
+
+static void
+print_complaint(void *context, const char *text)
+{
+    const char *name = context;
+
+    fprintf(stderr, "%s: %s\n", name, text);
+}
+
+int
+program_start(int argc, char **argv, const char *name, const char *summary,
+              struct options *options)
+{
+    struct command command = {0};
+    const char *file;
+    int code;
+
+    memset(options, 0, sizeof(*options));
+    code = read_command(argc, argv, name, summary, &command);
+    if (code != GO_ON) {
+        return code;
+    }
+    file = options_file(command.file, environ);
+    if (options_load(options, file, environ, print_complaint, (void *)name) !=
+        0) {
+        return EXIT_USAGE;
+    }
+    if (command.check) {
+        printf("%s: ok\n", file == NULL ? "defaults and environment" : file);
+        return EXIT_OK;
+    }
+    log_open(name, options->log.target, options->log.level);
+    return GO_ON;
+}

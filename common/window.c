@@ -1,0 +1,77 @@
+/*
+ * window: arithmetic of tumbling windows and the RFC 3339 text of their times.
+ * All division rounds down, before the epoch too.
+ */
+#define _GNU_SOURCE /* strptime, timegm */
+#include "window.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define SECONDS "%Y-%m-%dT%H:%M:%S"
+
+int64_t
+window_start(int64_t time_s, int64_t length_s)
+{
+    int64_t inside = time_s % length_s;
+
+    return time_s - (inside < 0 ? inside + length_s : inside);
+}
+
+/* Writes the text up to the second, without a zone. Returns its length. */
+static size_t
+format_seconds(char text[WINDOW_TEXT_SIZE], int64_t time_s)
+{
+    time_t seconds = time_s;
+    struct tm parts;
+
+    if (gmtime_r(&seconds, &parts) == NULL) {
+        memset(&parts, 0, sizeof(parts)); /* no such year: show 1900-01-00 */
+    }
+    return strftime(text, WINDOW_TEXT_SIZE, SECONDS, &parts);
+}
+
+void
+window_format(char text[WINDOW_TEXT_SIZE], int64_t start_s)
+{
+    size_t len = format_seconds(text, start_s);
+
+    snprintf(text + len, WINDOW_TEXT_SIZE - len, "Z");
+}
+
+void
+window_format_ms(char text[WINDOW_TEXT_SIZE], int64_t time_ms)
+{
+    int64_t time_s = window_start(time_ms, 1000) / 1000;
+    size_t len = format_seconds(text, time_s);
+
+    snprintf(text + len, WINDOW_TEXT_SIZE - len, ".%03dZ",
+             (int)(time_ms - time_s * 1000));
+}
+
+int
+window_parse(const char *text, size_t len, int64_t *start_s)
+{
+    char copy[WINDOW_TEXT_SIZE];
+    char again[WINDOW_TEXT_SIZE];
+    struct tm parts = {0};
+    int64_t parsed;
+
+    if (len >= sizeof(copy)) {
+        return -1;
+    }
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (strptime(copy, SECONDS "Z", &parts) == NULL) {
+        return -1;
+    }
+    /* strptime and timegm forgive much: only what reads the same is right. */
+    parsed = timegm(&parts);
+    window_format(again, parsed);
+    if (strlen(again) != len || memcmp(again, text, len) != 0) {
+        return -1;
+    }
+    *start_s = parsed;
+    return 0;
+}
