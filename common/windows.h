@@ -17,6 +17,9 @@
 
 struct windows;
 
+/* The most windows that one windows_seal closes. */
+enum { WINDOWS_MOST = 128 };
+
 struct window_record {
     int64_t start_s; /* of the window, epoch seconds */
     int64_t count;   /* unique ids; nothing where gap */
@@ -30,26 +33,41 @@ struct windows *windows_open(const struct options *options,
 void windows_close(struct windows *windows);
 
 /*
- * Seals and records the windows that have ended, oldest first, at most most of
- * them. Returns the milliseconds until the window that is on ends by Redis's
- * clock, 0 where more wait to be closed, or -1 where Redis is away.
+ * Says what is known of the records outside Redis: the last window written by
+ * the sink that is furthest behind and by the one that is furthest ahead; 0
+ * where nothing is known. Where the stream ends before, Redis lost data.
  */
-int64_t windows_seal(struct windows *windows, size_t most);
+void windows_remember(struct windows *windows, int64_t oldest_s,
+                      int64_t newest_s);
+
+struct windows_sealed {
+    size_t records;  /* made now, gaps among them */
+    size_t gaps;     /* those of windows whose data Redis lost */
+    int64_t skipped; /* windows before them that are past the retention */
+};
+
+/*
+ * Seals and records the windows that have ended, oldest first, at most most of
+ * them (and WINDOWS_MOST). Returns the milliseconds until the window that is
+ * on ends by Redis's clock, 0 where more wait to be closed, or -1 where Redis
+ * is away or refused (redis_error). *sealed is set in any case.
+ */
+int64_t windows_seal(struct windows *windows, size_t most,
+                     struct windows_sealed *sealed);
 
 /*
  * Reads at most most records that start after after_s, oldest first, into
- * records. Returns how many, or -1 where Redis is away.
+ * records. Returns how many, or -1 where Redis is away or refused.
  */
 int windows_read(struct windows *windows, int64_t after_s,
                  struct window_record *records, size_t most);
 
 /*
- * The start of the last window that sink `name` has written: 0 where it has
- * none. -1 where Redis is away.
+ * Moves the cursor of sink `name` to the window at start_s, never back; 0 only
+ * asks. Sets *cursor_s to the start of the last window that the sink has
+ * written, 0 where it has none. 0, or -1 where Redis is away or refused.
  */
-int windows_cursor(struct windows *windows, const char *name, int64_t *start_s);
-
-/* Moves that cursor forward, never back. 0, or -1 where Redis is away. */
-int windows_advance(struct windows *windows, const char *name, int64_t start_s);
+int windows_advance(struct windows *windows, const char *name, int64_t start_s,
+                    int64_t *cursor_s);
 
 #endif

@@ -1,0 +1,42 @@
+-- Seals the windows that have ended, so that no id can enter them any more,
+-- and tells what they counted. With no window to seal it only tells the time.
+--
+-- KEYS: 1 sealed, 2 born, 3... count:<window> of successive windows
+-- ARGV: 1 window_seconds, 2 the first of those windows
+-- Reply: {ms since the epoch, window on, born, count, ...}: a count for each
+--        of the windows that has ended; the first that has not ends the list
+--
+-- A window has ended where Redis's clock says so, or where it was sealed
+-- before: `sealed` never shrinks, so that a clock that stepped back opens
+-- nothing again (accept-setnx.lua tells the window that is on in the same way).
+
+local length, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local on = time[1] - time[1] % length
+local sealed = tonumber(redis.call('GET', KEYS[1]))
+if sealed and on <= sealed then
+    on = sealed + length
+end
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local born = redis.call('GET', KEYS[2])
+local reply = {now_ms, on, born or time[1]}
+
+local last
+for i = 3, #KEYS do
+    if window >= on then
+        break
+    end
+    reply[#reply + 1] = redis.call('GET', KEYS[i]) or '0'
+    last = window
+    window = window + length
+end
+
+-- All that can fail has been done.
+if not born then
+    redis.call('SET', KEYS[2], time[1])
+end
+if last and (not sealed or last > sealed) then
+    redis.call('SET', KEYS[1], last)
+end
+return reply

@@ -1,0 +1,370 @@
+/*
+ * windows: which windows to close, and whether their counts can be believed.
+ * What is closed and recorded is Redis's to say, at each look anew; here is
+ * kept only what tells lost data from a quiet time: when Redis's data began,
+ * and how far the records went. So any number of reporters may do this.
+ */
+#include "windows.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema.h"
+#include "window-cursor.lua.h"
+#include "window-read.lua.h"
+#include "window-record.lua.h"
+#include "window-seal.lua.h"
+#include "window.h"
+
+struct windows {
+    const struct options *options;
+    struct redis *redis;
+    int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
+    int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
+    int64_t newest_s; /* the last window known to be recorded; 0: none */
+    int64_t lost_s;   /* no count can be believed up to this window */
+};
+
+/* What Redis says at one look. */
+struct look {
+    int64_t now_ms;
+    int64_t on_s;   /* start of the window that is on */
+    int64_t born_s; /* when its data began */
+    int64_t last_s; /* the last window recorded; 0: none */
+};
+
+struct windows *
+windows_open(const struct options *options, struct redis *redis)
+{
+    struct windows *windows = calloc(1, sizeof(*windows));
+
+    if (windows == NULL) {
+        return NULL;
+    }
+    windows->options = options;
+    windows->redis = redis;
+    return windows;
+}
+
+void
+windows_close(struct windows *windows)
+{
+    free(windows);
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void
+windows_remember(struct windows *windows, int64_t oldest_s, int64_t newest_s)
+{
+    windows->oldest_s = oldest_s;
+    windows->newest_s = later(windows->newest_s, newest_s);
+}
+
+/*
+ * The oldest window that is still reported. One window less than the
+ * retention, so that no count expires while it is on its way; but always
+ * those that have just ended, however short the retention is.
+ */
+static int64_t
+horizon_s(const struct windows *windows, int64_t now_ms)
+{
+    int64_t length_s = windows->options->window.seconds;
+    int64_t kept_s = windows->options->window.retention_hours * 3600;
+
+    kept_s = later(kept_s, 3 * length_s) - length_s;
+    return window_start(now_ms / 1000 - kept_s - 1, length_s) + length_s;
+}
+
+static void
+add_stream_key(const struct windows *windows, struct redis_call *call)
+{
+    redis_key(call, "%s:windows", windows->options->redis.prefix);
+}
+
+static void
+add_text(struct redis_call *call, const char *text)
+{
+    redis_arg(call, text, strlen(text));
+}
+
+static void
+add_record(struct redis_call *call, const struct window_record *record)
+{
+    redis_arg_int(call, record->start_s);
+    if (record->gap) {
+        add_text(call, "-"); /* not 0: it is not known */
+    } else {
+        redis_arg_int(call, record->count);
+    }
+    redis_arg_int(call, record->late);
+    redis_arg_int(call, record->gap);
+}
+
+/* Records; sets *last_s to the last window recorded, whoever did it. */
+static int
+run_record(struct windows *windows, int64_t keep_s,
+           const struct window_record *records, size_t count, int64_t *last_s)
+{
+    struct redis_call *call = redis_call(windows->redis, &script_window_record);
+    const struct redis_reply *reply;
+
+    add_stream_key(windows, call);
+    redis_arg_int(call, keep_s);
+    for (size_t i = 0; i < count; i++) {
+        add_record(call, &records[i]);
+    }
+    if (redis_run(windows->redis, &reply) != REDIS_DONE ||
+        !redis_reply_int(reply, last_s)) {
+        return -1;
+    }
+    return 0;
+}
+
+/*
+ * Seals those of the count windows from first_s on that have ended. *reply has
+ * their counts from COUNTS_AT on. Sets what this says in *look.
+ */
+enum { COUNTS_AT = 3 };
+
+static int
+run_seal(struct windows *windows, int64_t first_s, size_t count,
+         struct look *look, const struct redis_reply **reply)
+{
+    struct redis_call *call = redis_call(windows->redis, &script_window_seal);
+    const char *prefix = windows->options->redis.prefix;
+    int64_t length_s = windows->options->window.seconds;
+
+    redis_key(call, "%s:" SCHEMA_SHARD ":sealed", prefix);
+    redis_key(call, "%s:" SCHEMA_SHARD ":born", prefix);
+    for (size_t i = 0; i < count; i++) {
+        redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
+                  first_s + (int64_t)i * length_s);
+    }
+    redis_arg_int(call, length_s);
+    redis_arg_int(call, first_s);
+    if (redis_run(windows->redis, reply) != REDIS_DONE ||
+        !redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
+        !redis_reply_int(redis_reply_at(*reply, 1), &look->on_s) ||
+        !redis_reply_int(redis_reply_at(*reply, 2), &look->born_s)) {
+        return -1;
+    }
+    return 0;
+}
+
+static int
+take_look(struct windows *windows, struct look *look)
+{
+    const struct redis_reply *reply;
+
+    if (run_record(windows, 0, NULL, 0, &look->last_s) < 0) {
+        return -1;
+    }
+    return run_seal(windows, 0, 0, look, &reply);
+}
+
+/* The window that held the beginning of Redis's data. */
+static int64_t
+birth_s(const struct windows *windows, int64_t born_s)
+{
+    return window_start(born_s, windows->options->window.seconds);
+}
+
+/*
+ * Notes a loss: the data began anew, or the records end before what we know of
+ * them. The window in which that happened can't be believed either: that of
+ * the new beginning, or the one that was on after the last record.
+ */
+static void
+notice_loss(struct windows *windows, const struct look *look)
+{
+    bool reborn = windows->born_s != 0 && look->born_s != windows->born_s;
+
+    if (reborn || look->last_s < windows->newest_s) {
+        windows->lost_s =
+            later(windows->lost_s, birth_s(windows, look->born_s));
+    }
+    if (look->last_s < windows->newest_s) {
+        windows->lost_s =
+            later(windows->lost_s,
+                  windows->newest_s + windows->options->window.seconds);
+    }
+}
+
+/*
+ * The first window that is not recorded. Where nothing is: the one after what
+ * every sink has, else the first that we saw Redis have data of.
+ */
+static int64_t
+first_open_s(const struct windows *windows, const struct look *look)
+{
+    int64_t length_s = windows->options->window.seconds;
+
+    if (look->last_s != 0) {
+        return look->last_s + length_s;
+    }
+    if (windows->oldest_s != 0) {
+        return windows->oldest_s + length_s;
+    }
+    if (windows->newest_s != 0) {
+        return windows->newest_s + length_s;
+    }
+    return birth_s(windows,
+                   windows->born_s != 0 ? windows->born_s : look->born_s);
+}
+
+/* Makes the records of the count windows whose counts are in a seal's reply. */
+static void
+make_records(const struct windows *windows, int64_t first_s, int64_t now_ms,
+             const struct redis_reply *reply, struct window_record *records,
+             size_t count)
+{
+    int64_t length_s = windows->options->window.seconds;
+
+    for (size_t i = 0; i < count; i++) {
+        struct window_record *record = &records[i];
+        int64_t start_s = first_s + (int64_t)i * length_s;
+
+        *record = (struct window_record){.start_s = start_s};
+        record->late = now_ms > (start_s + 2 * length_s) * 1000;
+        record->gap = start_s <= windows->lost_s ||
+                      !redis_reply_int(redis_reply_at(reply, COUNTS_AT + i),
+                                       &record->count);
+    }
+}
+
+static size_t
+count_gaps(const struct window_record *records, size_t count)
+{
+    size_t gaps = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        gaps += records[i].gap;
+    }
+    return gaps;
+}
+
+/* Seals and records up to count windows from first_s on. */
+static int
+close_windows(struct windows *windows, int64_t first_s, size_t count,
+              struct windows_sealed *sealed)
+{
+    struct window_record records[WINDOWS_MOST];
+    const struct redis_reply *reply;
+    struct look look;
+    int64_t last_s;
+
+    if (run_seal(windows, first_s, count, &look, &reply) < 0) {
+        return -1;
+    }
+    count = least(count, redis_reply_count(reply) - COUNTS_AT);
+    make_records(windows, first_s, look.now_ms, reply, records, count);
+    if (run_record(windows, horizon_s(windows, look.now_ms), records, count,
+                   &last_s) < 0) {
+        return -1;
+    }
+    windows->newest_s = later(windows->newest_s, last_s);
+    sealed->records = count;
+    sealed->gaps = count_gaps(records, count);
+    return 0;
+}
+
+int64_t
+windows_seal(struct windows *windows, size_t most,
+             struct windows_sealed *sealed)
+{
+    int64_t length_s = windows->options->window.seconds;
+    int64_t first_s, kept_s;
+    struct look look;
+    size_t ended = 0;
+
+    *sealed = (struct windows_sealed){0};
+    if (take_look(windows, &look) < 0) {
+        return -1;
+    }
+    notice_loss(windows, &look);
+    first_s = first_open_s(windows, &look);
+    kept_s = later(first_s, horizon_s(windows, look.now_ms));
+    windows->born_s = look.born_s;
+    windows->newest_s = later(windows->newest_s, look.last_s);
+    if (look.on_s > kept_s) {
+        ended = (size_t)((look.on_s - kept_s) / length_s);
+        most = least(most, WINDOWS_MOST);
+        if (close_windows(windows, kept_s, least(ended, most), sealed) < 0) {
+            return -1;
+        }
+        sealed->skipped = (kept_s - first_s) / length_s;
+    }
+    return ended > sealed->records
+               ? 0
+               : (look.on_s + length_s) * 1000 - look.now_ms;
+}
+
+/* Reads one record out of the reply, whose quadruple starts at i. */
+static bool
+read_record(const struct redis_reply *reply, size_t i,
+            struct window_record *record)
+{
+    int64_t late = 0, gap = 0;
+
+    *record = (struct window_record){0};
+    if (!redis_reply_int(redis_reply_at(reply, i), &record->start_s)) {
+        return false;
+    }
+    redis_reply_int(redis_reply_at(reply, i + 2), &late);
+    redis_reply_int(redis_reply_at(reply, i + 3), &gap);
+    record->late = late != 0;
+    record->gap = gap != 0 || !redis_reply_int(redis_reply_at(reply, i + 1),
+                                               &record->count);
+    return true;
+}
+
+int
+windows_read(struct windows *windows, int64_t after_s,
+             struct window_record *records, size_t most)
+{
+    struct redis_call *call = redis_call(windows->redis, &script_window_read);
+    const struct redis_reply *reply;
+    size_t count;
+
+    add_stream_key(windows, call);
+    redis_arg_int(call, after_s + 1);
+    redis_arg_int(call, (int64_t)most);
+    if (redis_run(windows->redis, &reply) != REDIS_DONE) {
+        return -1;
+    }
+    count = least(most, redis_reply_count(reply) / 4);
+    for (size_t i = 0; i < count; i++) {
+        if (!read_record(reply, 4 * i, &records[i])) {
+            return -1;
+        }
+    }
+    return (int)count;
+}
+
+int
+windows_advance(struct windows *windows, const char *name, int64_t start_s,
+                int64_t *cursor_s)
+{
+    struct redis_call *call = redis_call(windows->redis, &script_window_cursor);
+    const struct redis_reply *reply;
+
+    redis_key(call, "%s:sink:%s", windows->options->redis.prefix, name);
+    redis_arg_int(call, start_s);
+    if (redis_run(windows->redis, &reply) != REDIS_DONE ||
+        !redis_reply_int(reply, cursor_s)) {
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,513 @@
+/*
+ * windows against a real Redis: one-second windows, whose past is made up by
+ * writing `born`, counts and records as the responder and a reporter would.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "redis_server.h"
+#include "window-record.lua.h"
+#include "windows.h"
+
+static struct redis_server server;
+
+struct fixture {
+    struct options options;
+    struct redis *redis;
+    struct windows *windows;
+};
+
+static int64_t
+redis_now_s(struct fixture *f)
+{
+    /* A script whose reply is the first element of TIME. */
+    static const struct redis_script now = {
+        .name = "now",
+        .sha1 = "aee232eb60b4d3206f2dd7f483df5fc3f4d3fcc8",
+        .body = "return redis.call('TIME')[1]",
+    };
+    const struct redis_reply *reply;
+    int64_t now_s = 0;
+
+    redis_call(f->redis, &now);
+    assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+    assert_true(redis_reply_int(reply, &now_s));
+    return now_s;
+}
+
+static void
+set(struct fixture *f, const char *key, int64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRId64, value);
+    assert_string_equal(redis_do(f->redis, "SET", key, text, NULL), "OK");
+}
+
+static void
+set_count(struct fixture *f, int64_t start_s, int64_t count)
+{
+    char key[64];
+
+    snprintf(key, sizeof(key), "verve:{0}:count:%" PRId64, start_s);
+    set(f, key, count);
+}
+
+static void
+add_record(struct fixture *f, int64_t start_s)
+{
+    char id[32];
+
+    snprintf(id, sizeof(id), "%" PRId64 "-0", start_s);
+    assert_string_equal(redis_do(f->redis, "XADD", "verve:windows", id, "count",
+                                 "1", "late", "0", "gap", "0", NULL),
+                        id);
+}
+
+static int64_t
+get(struct fixture *f, const char *key)
+{
+    return strtoll(redis_do(f->redis, "GET", key, NULL), NULL, 10);
+}
+
+/* Seals until nothing waits; returns how many windows that recorded. */
+static size_t
+seal_all(struct windows *windows)
+{
+    struct windows_sealed sealed;
+    size_t records = 0;
+    int64_t left_ms;
+
+    do {
+        left_ms = windows_seal(windows, WINDOWS_MOST, &sealed);
+        assert_int_not_equal(left_ms, -1);
+        records += sealed.records;
+    } while (left_ms == 0);
+    return records;
+}
+
+/* The one record of start_s. */
+static struct window_record
+record_at(struct fixture *f, int64_t start_s)
+{
+    struct window_record record = {0};
+
+    assert_int_equal(windows_read(f->windows, start_s - 1, &record, 1), 1);
+    assert_int_equal(record.start_s, start_s);
+    return record;
+}
+
+static void
+test_open_window_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct windows_sealed sealed;
+    int64_t now_s, left_ms;
+
+    f->options.window.seconds = 3600;
+    now_s = redis_now_s(f);
+    set(f, "verve:{0}:born", now_s);
+    left_ms = windows_seal(f->windows, WINDOWS_MOST, &sealed);
+    assert_int_equal(sealed.records, 0);
+    assert_in_range(left_ms, (3600 - now_s % 3600) * 1000 - 5000,
+                    (3600 - now_s % 3600) * 1000);
+    assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:sealed", NULL),
+                        "0");
+}
+
+static void
+test_birth_is_written_where_missing(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    seal_all(f->windows);
+    assert_in_range(get(f, "verve:{0}:born"), now_s, now_s + 5);
+    set(f, "verve:{0}:born", 7);
+    seal_all(f->windows);
+    assert_int_equal(get(f, "verve:{0}:born"), 7);
+}
+
+static void
+test_counts(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s = redis_now_s(f) - 10;
+
+    set(f, "verve:{0}:born", first_s);
+    set_count(f, first_s, 5);
+    set_count(f, first_s + 2, INT64_C(9007199254740992));
+    assert_in_range(seal_all(f->windows), 10, 15);
+    assert_int_equal(record_at(f, first_s).count, 5);
+    assert_int_equal(record_at(f, first_s + 1).count, 0);
+    assert_int_equal(record_at(f, first_s + 2).count, 9007199254740992);
+    assert_false(record_at(f, first_s + 1).gap);
+    assert_true(record_at(f, first_s).late);
+    assert_in_range(get(f, "verve:{0}:sealed"), first_s + 9, first_s + 14);
+}
+
+static void
+test_not_late_at_once(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s, length_s = 1000;
+
+    f->options.window.seconds = length_s;
+    now_s = redis_now_s(f);
+    now_s -= now_s % length_s;
+    set(f, "verve:{0}:born", now_s - 2 * length_s);
+    assert_int_equal(seal_all(f->windows), 2);
+    assert_true(record_at(f, now_s - 2 * length_s).late);
+    assert_false(record_at(f, now_s - length_s).late);
+}
+
+/* What was sealed stays closed, however far Redis's clock steps back. */
+static void
+test_clock_that_stepped_back(void **state)
+{
+    struct fixture *f = *state;
+    int64_t ahead_s = redis_now_s(f) + 100;
+    struct windows_sealed sealed;
+    int64_t left_ms;
+
+    set(f, "verve:{0}:born", ahead_s - 2);
+    set(f, "verve:{0}:sealed", ahead_s);
+    add_record(f, ahead_s - 1);
+    set_count(f, ahead_s, 6);
+    left_ms = windows_seal(f->windows, WINDOWS_MOST, &sealed);
+    assert_int_equal(sealed.records, 1);
+    assert_int_equal(record_at(f, ahead_s).count, 6);
+    assert_in_range(left_ms, 90 * 1000, 102 * 1000);
+    assert_int_equal(get(f, "verve:{0}:sealed"), ahead_s);
+}
+
+static void
+test_two_reporters(void **state)
+{
+    struct fixture *f = *state;
+    struct windows *other = windows_open(&f->options, f->redis);
+    struct window_record records[2];
+    int64_t first_s;
+    size_t n;
+
+    /* Long windows, so that none ends between the one and the other. */
+    f->options.window.seconds = 100;
+    first_s = redis_now_s(f);
+    first_s -= first_s % 100 + 300;
+    set(f, "verve:{0}:born", first_s);
+    set_count(f, first_s, 5);
+    n = seal_all(f->windows);
+    set_count(f, first_s, 6); /* too late: it is recorded */
+    assert_in_range(n, 3, 4);
+    assert_in_range(seal_all(other), 0, 1);
+    assert_int_equal(windows_read(other, first_s - 1, records, 2), 2);
+    assert_int_equal(records[0].count, 5);
+    assert_int_equal(records[1].start_s, first_s + 100);
+    windows_close(other);
+}
+
+/* Both looked at the same stream; the second to record changes nothing. */
+static void
+test_recording_twice(void **state)
+{
+    struct fixture *f = *state;
+    const char *counts[] = {"5", "6"};
+    const struct redis_reply *reply;
+    struct window_record records[3];
+    int64_t last_s = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct redis_call *call = redis_call(f->redis, &script_window_record);
+
+        redis_key(call, "verve:windows");
+        redis_arg_int(call, 0);
+        redis_arg_int(call, 60);
+        redis_arg(call, counts[i], 1);
+        redis_arg_int(call, 0);
+        redis_arg_int(call, 0);
+        assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+        assert_true(redis_reply_int(reply, &last_s));
+        assert_int_equal(last_s, 60);
+    }
+    assert_int_equal(windows_read(f->windows, 0, records, 3), 1);
+    assert_int_equal(records[0].count, 5);
+}
+
+static void
+test_catching_up(void **state)
+{
+    struct fixture *f = *state;
+    struct windows_sealed sealed;
+    int64_t first_s = redis_now_s(f) - 1000;
+
+    set(f, "verve:{0}:born", first_s);
+    assert_int_equal(windows_seal(f->windows, 7, &sealed), 0);
+    assert_int_equal(sealed.records, 7);
+    assert_int_equal(windows_seal(f->windows, 100000, &sealed), 0);
+    assert_int_equal(sealed.records, WINDOWS_MOST);
+    assert_in_range(seal_all(f->windows), 1000 - 7 - WINDOWS_MOST, 1000);
+    assert_int_equal(record_at(f, first_s + 500).count, 0);
+}
+
+static void
+test_retention(void **state)
+{
+    struct fixture *f = *state;
+    struct windows_sealed sealed;
+    int64_t now_s = redis_now_s(f);
+    struct window_record record;
+
+    f->options.window.retention_hours = 1;
+    set(f, "verve:{0}:born", now_s - 3700);
+    add_record(f, now_s - 3700);
+    assert_int_equal(windows_seal(f->windows, 10, &sealed), 0);
+    assert_int_equal(sealed.records, 10);
+    assert_in_range(sealed.skipped, 100, 106);
+    assert_int_equal(windows_read(f->windows, 0, &record, 1), 1);
+    /* The old one is trimmed; the first is just inside. */
+    assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
+    assert_int_equal(windows_seal(f->windows, 10, &sealed), 0);
+    assert_int_equal(sealed.skipped, 0);
+}
+
+/* A stream that was trimmed empty still knows where it was. */
+static void
+test_trimmed_stream(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    set(f, "verve:{0}:born", now_s - 100);
+    add_record(f, now_s - 4);
+    redis_do(f->redis, "XTRIM", "verve:windows", "MAXLEN", "0", NULL);
+    assert_in_range(seal_all(f->windows), 3, 6);
+    record_at(f, now_s - 3);
+}
+
+static void
+test_lost_while_running(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+    int64_t last_s;
+
+    set(f, "verve:{0}:born", now_s - 10);
+    seal_all(f->windows);
+    last_s = get(f, "verve:{0}:sealed");
+    redis_do(f->redis, "FLUSHALL", NULL);
+    set(f, "verve:{0}:born", last_s + 1);
+    while (redis_now_s(f) < last_s + 4) {
+        usleep(20000);
+    }
+    set_count(f, last_s + 1, 3);
+    set_count(f, last_s + 2, 4);
+    seal_all(f->windows);
+    assert_true(record_at(f, last_s + 1).gap);
+    assert_false(record_at(f, last_s + 2).gap);
+    assert_int_equal(record_at(f, last_s + 2).count, 4);
+}
+
+/* Before the first record, only the new birth tells. */
+static void
+test_lost_in_the_first_window(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s, length_s = 100;
+    struct windows_sealed sealed;
+
+    f->options.window.seconds = length_s;
+    first_s = redis_now_s(f);
+    first_s -= first_s % length_s;
+    set(f, "verve:{0}:born", first_s);
+    assert_true(windows_seal(f->windows, 10, &sealed) > 0);
+    assert_int_equal(sealed.records, 0);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    set(f, "verve:{0}:born", first_s + 1);
+    set(f, "verve:{0}:sealed", first_s + length_s); /* it has ended since */
+    assert_int_equal(seal_all(f->windows), 2);
+    assert_true(record_at(f, first_s).gap);
+    assert_false(record_at(f, first_s + length_s).gap);
+}
+
+static void
+test_lost_while_away(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    /* One sink has up to -20, another up to -15; Redis began anew at -8. */
+    set(f, "verve:{0}:born", now_s - 8);
+    windows_remember(f->windows, now_s - 20, now_s - 15);
+    seal_all(f->windows);
+    for (int64_t s = now_s - 19; s <= now_s - 8; s++) {
+        assert_true(record_at(f, s).gap);
+    }
+    assert_false(record_at(f, now_s - 7).gap);
+}
+
+/* A stream from an old snapshot: from its end up to what we know is lost. */
+static void
+test_old_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    set(f, "verve:{0}:born", now_s - 100);
+    add_record(f, now_s - 30);
+    windows_remember(f->windows, now_s - 20, now_s - 20);
+    seal_all(f->windows);
+    assert_true(record_at(f, now_s - 29).gap);
+    assert_true(record_at(f, now_s - 20).gap);
+    assert_true(record_at(f, now_s - 19).gap); /* was on when it was lost */
+    assert_false(record_at(f, now_s - 18).gap);
+}
+
+/* What we remember and the stream has is no loss. */
+static void
+test_nothing_lost(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    set(f, "verve:{0}:born", now_s - 100);
+    add_record(f, now_s - 5);
+    windows_remember(f->windows, now_s - 20, now_s - 5);
+    seal_all(f->windows);
+    assert_false(record_at(f, now_s - 4).gap);
+}
+
+static void
+test_reading(void **state)
+{
+    struct fixture *f = *state;
+    struct window_record records[4];
+
+    assert_int_equal(windows_read(f->windows, 0, records, 4), 0);
+    for (int64_t s = 100; s < 110; s++) {
+        add_record(f, s);
+    }
+    assert_int_equal(windows_read(f->windows, 0, records, 4), 4);
+    assert_int_equal(records[3].start_s, 103);
+    assert_int_equal(windows_read(f->windows, 107, records, 4), 2);
+    assert_int_equal(records[0].start_s, 108);
+    assert_int_equal(records[0].count, 1);
+    assert_int_equal(windows_read(f->windows, 109, records, 4), 0);
+}
+
+static void
+test_cursor(void **state)
+{
+    struct fixture *f = *state;
+    int64_t cursor_s = -1;
+
+    assert_int_equal(windows_advance(f->windows, "file:h:/a b", 0, &cursor_s),
+                     0);
+    assert_int_equal(cursor_s, 0);
+    windows_advance(f->windows, "file:h:/a b", 120, &cursor_s);
+    assert_int_equal(cursor_s, 120);
+    windows_advance(f->windows, "file:h:/a b", 60, &cursor_s);
+    assert_int_equal(cursor_s, 120);
+    windows_advance(f->windows, "file:h:/other", 0, &cursor_s);
+    assert_int_equal(cursor_s, 0);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:sink:file:h:/a b", "cursor", NULL),
+        "120");
+}
+
+/* A key of another type is an error, never a zero. */
+static void
+test_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct windows_sealed sealed;
+    struct window_record record;
+    char key[64];
+    int64_t now_s = redis_now_s(f);
+
+    set(f, "verve:{0}:born", now_s - 5);
+    snprintf(key, sizeof(key), "verve:{0}:count:%" PRId64, now_s - 3);
+    redis_do(f->redis, "RPUSH", key, "x", NULL);
+    assert_int_equal(windows_seal(f->windows, 10, &sealed), -1);
+    assert_int_equal(sealed.records, 0);
+    assert_int_equal(windows_read(f->windows, 0, &record, 1), 0);
+    assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:sealed", NULL),
+                        "0");
+}
+
+static int
+set_up(void **state)
+{
+    static struct fixture fixture;
+
+    memset(&fixture, 0, sizeof(fixture));
+    fixture.options.redis.prefix = (char *)"verve";
+    fixture.options.window.seconds = 1;
+    fixture.options.window.retention_hours = 168;
+    fixture.redis = redis_server_connect(&server);
+    if (fixture.redis == NULL) {
+        return -1;
+    }
+    redis_do(fixture.redis, "FLUSHALL", NULL);
+    fixture.windows = windows_open(&fixture.options, fixture.redis);
+    *state = &fixture;
+    return fixture.windows == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    windows_close(f->windows);
+    redis_close(f->redis);
+    return 0;
+}
+
+static int
+start_server(void **state)
+{
+    (void)state;
+    return redis_server_start(&server);
+}
+
+static int
+stop_server(void **state)
+{
+    (void)state;
+    redis_server_stop(&server);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_open_window_is_refused),
+        TEST(test_birth_is_written_where_missing),
+        TEST(test_counts),
+        TEST(test_not_late_at_once),
+        TEST(test_clock_that_stepped_back),
+        TEST(test_two_reporters),
+        TEST(test_recording_twice),
+        TEST(test_catching_up),
+        TEST(test_retention),
+        TEST(test_trimmed_stream),
+        TEST(test_lost_while_running),
+        TEST(test_lost_in_the_first_window),
+        TEST(test_lost_while_away),
+        TEST(test_old_snapshot),
+        TEST(test_nothing_lost),
+        TEST(test_reading),
+        TEST(test_cursor),
+        TEST(test_refused),
+    };
+
+    return cmocka_run_group_tests_name("windows", tests, start_server,
+                                       stop_server);
+}
