@@ -124,8 +124,8 @@ take_entry(void *context, const char *section, const char *key,
         return 1;
     }
     if (value == NULL) {
-        snprintf(text, sizeof(text), "\"%.64s\" is not key = value", key);
-        complain(reader, text);
+        /* Not shown: it may be half of a password. */
+        complain(reader, "the line is not key = value");
     } else if (section[0] == '\0') {
         snprintf(text, sizeof(text),
                  "\"%.64s\" stands before the first [section]", key);

@@ -51,7 +51,7 @@ nearness(const char *unknown, const char *known)
     size_t len = strlen(unknown);
     size_t edits = distance(unknown, known);
 
-    if (edits <= len / 3) {
+    if (edits <= (len + 1) / 3) {
         return edits;
     }
     if (len >= 3 && (strncmp(unknown, known, len) == 0 ||
