@@ -2,9 +2,7 @@
  * lookup: getaddrinfo_a(3) wrapped so that a name server that does not answer
  * costs its caller no waiting.
  */
-#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* getaddrinfo_a */
-#endif
 #include "lookup.h"
 
 #include <netdb.h>

@@ -3,6 +3,7 @@
  * aside what is not. The sockets stay blocking, as libfcgi expects: by then
  * all that it reads is there.
  */
+#define _GNU_SOURCE /* accept4 */
 #include "intake.h"
 
 #include <errno.h>
