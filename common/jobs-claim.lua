@@ -1,0 +1,54 @@
+-- Claims callback jobs for one reporter: first those in `due` that are up
+-- again, then the oldest of the list. All times are Redis's own.
+--
+-- KEYS[1]  the list `callbacks`
+-- KEYS[2]  the zset `due`
+-- ARGV[1]  the token of this claim, never used before
+-- ARGV[2]  how many jobs at most, 1 to 256
+-- ARGV[3]  the length of the lease in milliseconds
+-- Reply    the members of `due` that are now ours: "<claim> <attempts> <json>"
+--
+-- The order of the commands matters. Both keys are read before the first
+-- write, so that a key of a wrong type stops the script while nothing was
+-- done; and what makes room in memory comes before what takes it, so that a
+-- Redis that is full can still be emptied.
+local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local members, scored = {}, {}
+
+local function take(attempts, json)
+    local member = claim .. ' ' .. attempts .. ' ' .. json
+    members[#members + 1] = member
+    scored[#scored + 1] = now + lease
+    scored[#scored + 1] = member
+end
+
+local up = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, most)
+local new = {}
+if #up < most then
+    new = redis.call('LPOP', KEYS[1], most - #up) or new
+end
+
+for _, member in ipairs(up) do
+    local holder, attempts, json = string.match(member, '^(%S+) (%d+) (.*)$')
+    if not holder then
+        take(0, member) -- nothing of ours: the reporter will bury it
+    elseif holder == '-' then
+        take(attempts, json)
+    else
+        take(attempts + 1, json) -- its lease ran out
+    end
+end
+for _, json in ipairs(new) do
+    take(0, json)
+end
+
+if #up > 0 then
+    redis.call('ZREM', KEYS[2], unpack(up))
+end
+if #scored > 0 then
+    redis.call('ZADD', KEYS[2], unpack(scored))
+end
+return members

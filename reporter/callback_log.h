@@ -1,0 +1,28 @@
+/*
+ * The callback log: one line an attempt, so that an operator can see what
+ * became of every callback.
+ *
+ * 2026-01-02T03:04:05.678Z job=.. window=2026-01-02T03:04:00Z host=h:p
+ * attempt=1 status=200 error=- count=7 duration_ms=12      (in one line)
+ */
+#ifndef CALLBACK_LOG_H
+#define CALLBACK_LOG_H
+
+#include <stdint.h>
+
+#include "job.h"
+#include "logfile.h"
+
+struct callback_line {
+    const struct job *job;
+    const char *host;  /* host:port */
+    long status;       /* 0: no response */
+    const char *error; /* one word, or "-" */
+    int64_t duration_ms;
+};
+
+/* Writes one line, with the time that it is now. 0, or -1 (errno). */
+int callback_log_write(struct logfile *logfile,
+                       const struct callback_line *line);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * message: the callback's body and URL.
+ */
+#define _GNU_SOURCE
+#include "message.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A 64-bit number in decimal, and what is around it. */
+enum { NUMBER_MAX_BYTES = 20, SUFFIX_BYTES = 1 };
+
+/* {"name": with the name as JSON wants it; malloc'd. */
+static char *
+make_prefix(const char *field)
+{
+    json_t *name = json_string(field);
+    char *quoted = json_dumps(name, JSON_ENCODE_ANY);
+    char *prefix = NULL;
+
+    if (quoted != NULL && asprintf(&prefix, "{%s: ", quoted) < 0) {
+        prefix = NULL;
+    }
+    free(quoted);
+    json_decref(name);
+    return prefix;
+}
+
+int
+message_init(struct message *message, const struct options *options)
+{
+    message->method = options->callbacks.method;
+    message->prefix = make_prefix(options->callbacks.json_field);
+    if (asprintf(&message->query_param, "%s=", options->callbacks.query_param) <
+        0) {
+        message->query_param = NULL;
+    }
+    if (message->prefix == NULL || message->query_param == NULL) {
+        message_fini(message);
+        errno = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+void
+message_fini(struct message *message)
+{
+    free(message->prefix);
+    free(message->query_param);
+    memset(message, 0, sizeof(*message));
+}
+
+size_t
+message_body_size(const struct message *message)
+{
+    return strlen(message->prefix) + NUMBER_MAX_BYTES + SUFFIX_BYTES + 1;
+}
+
+size_t
+message_body(const struct message *message, int64_t count, char *body,
+             size_t size)
+{
+    int len = snprintf(body, size, "%s%" PRId64 "}", message->prefix, count);
+
+    return (size_t)len;
+}
+
+/* Appends the count to the query and gets the whole URL. */
+static char *
+count_in_query(const struct message *message, CURLU *parsed, int64_t count)
+{
+    char *parameter = NULL;
+    char *url = NULL;
+    char *copy = NULL;
+
+    if (asprintf(&parameter, "%s%" PRId64, message->query_param, count) < 0) {
+        return NULL;
+    }
+    if (curl_url_set(parsed, CURLUPART_QUERY, parameter,
+                     CURLU_APPENDQUERY | CURLU_URLENCODE) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_URL, &url, 0) == CURLUE_OK) {
+        copy = strdup(url);
+    }
+    curl_free(url);
+    free(parameter);
+    return copy;
+}
+
+/* host:port, malloc'd. The parser leaves no blank and no control byte in it. */
+static char *
+host_and_port(CURLU *parsed)
+{
+    char *host = NULL;
+    char *port = NULL;
+    char *both = NULL;
+
+    if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
+            CURLUE_OK &&
+        asprintf(&both, "%s:%s", host, port) < 0) {
+        both = NULL;
+    }
+    curl_free(host);
+    curl_free(port);
+    return both;
+}
+
+int
+message_target(const struct message *message, const char *url, int64_t count,
+               struct message_target *target)
+{
+    CURLU *parsed = curl_url();
+
+    memset(target, 0, sizeof(*target));
+    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url,
+                                       CURLU_PATH_AS_IS) == CURLUE_OK) {
+        target->host = host_and_port(parsed);
+        target->url = message->method == CALLBACK_GET
+                          ? count_in_query(message, parsed, count)
+                          : strdup(url);
+    }
+    curl_url_cleanup(parsed);
+    if (target->host == NULL || target->url == NULL) {
+        message_target_fini(target);
+        return -1;
+    }
+    return 0;
+}
+
+void
+message_target_fini(struct message_target *target)
+{
+    free(target->url);
+    free(target->host);
+    memset(target, 0, sizeof(*target));
+}

@@ -1,0 +1,110 @@
+/*
+ * outcome: the judgement of one attempt. A response counts only when it is
+ * whole (or was cut by us, who wanted no more of it): a receiver that says
+ * 200 and then hangs past the deadline has not answered.
+ */
+#include "outcome.h"
+
+#include <stdio.h>
+
+enum { JITTER_PERCENT = 20 };
+
+/* The word for a transfer that brought no whole response. */
+static const char *
+error_word(const struct outcome_facts *facts)
+{
+    if (facts->head_cut) {
+        return "too-large";
+    }
+    switch ((int)facts->code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "resolve";
+    case CURLE_COULDNT_CONNECT:
+        return "connect";
+    case CURLE_OPERATION_TIMEDOUT:
+        return "timeout";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return "tls";
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return "reset";
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also for HTTP/0.9 */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return "malformed";
+    default:
+        return "internal";
+    }
+}
+
+/* How many attempts a job has in all when one of them ends like this. */
+static int64_t
+attempts_allowed(int64_t scheduled, const struct outcome_facts *facts,
+                 long status)
+{
+    int64_t few = scheduled < 2 ? scheduled : 2;
+
+    if (status == 0) {
+        return facts->code == CURLE_URL_MALFORMAT ? 1 : scheduled;
+    }
+    if (status == 408 || status == 425 || status == 429 || status >= 500) {
+        return scheduled;
+    }
+    return status == 410 ? 1 : few;
+}
+
+/* delay_ms, more or less. */
+static int64_t
+jittered_ms(int64_t delay_ms, uint32_t dice)
+{
+    int64_t permille = 1000 - JITTER_PERCENT * 10 +
+                       (int64_t)(dice % (JITTER_PERCENT * 20 + 1));
+
+    return delay_ms * permille / 1000;
+}
+
+struct outcome
+outcome_judge(const struct option_delays *retry_delays_s,
+              const struct outcome_facts *facts)
+{
+    bool whole = facts->code == CURLE_OK || facts->body_cut;
+    struct outcome outcome = {.status = whole ? facts->status : 0};
+    int64_t scheduled = (int64_t)retry_delays_s->count + 1;
+
+    outcome.error = outcome.status != 0 ? "-" : error_word(facts);
+    if (outcome.status >= 200 && outcome.status < 300) {
+        outcome.fate = JOB_DELIVERED;
+        return outcome;
+    }
+    if (facts->attempts + 1 <
+        attempts_allowed(scheduled, facts, outcome.status)) {
+        outcome.fate = JOB_RETRY;
+        outcome.delay_ms =
+            jittered_ms(retry_delays_s->s[facts->attempts] * 1000, facts->dice);
+        return outcome;
+    }
+    outcome.fate = JOB_DEAD;
+    if (outcome.status != 0) {
+        snprintf(outcome.reason, sizeof(outcome.reason), "status-%ld",
+                 outcome.status);
+    } else {
+        snprintf(outcome.reason, sizeof(outcome.reason), "%s", outcome.error);
+    }
+    return outcome;
+}
+
+bool
+outcome_is_hopeless(const struct option_delays *retry_delays_s,
+                    int64_t attempts)
+{
+    return attempts > (int64_t)retry_delays_s->count + OUTCOME_CRASHES;
+}

@@ -1,0 +1,54 @@
+/*
+ * What becomes of a job after an attempt. Pure: no clock, no dice, no state;
+ * one table of what libcurl and HTTP can say and what we do then.
+ */
+#ifndef OUTCOME_H
+#define OUTCOME_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "job.h"
+#include "option.h"
+
+/* What is known after an attempt. */
+struct outcome_facts {
+    CURLcode code;    /* how the transfer ended */
+    long status;      /* of HTTP; 0: no response */
+    bool body_cut;    /* we stopped it: the rest of the body is of no use */
+    bool head_cut;    /* we stopped it: the headers have no end */
+    int64_t attempts; /* made before this one */
+    uint32_t dice;    /* random: spreads what failed together */
+};
+
+struct outcome {
+    enum job_fate fate;
+    int64_t delay_ms;  /* for JOB_RETRY */
+    long status;       /* to show; 0: there was no whole response */
+    const char *error; /* one word, static; "-" where there is a status */
+    char reason[JOB_ERROR_SIZE]; /* for the dead list: that, or status-500 */
+};
+
+/*
+ * Judges an attempt. A 2xx is delivery. Else the job is tried again by
+ * retry_delays, each +-20 %, unless this was its last attempt: that is number
+ * delays + 1 after a network error, 408, 425, 429 or 5xx; 2 after any other
+ * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent) or for a
+ * URL that libcurl can't read.
+ */
+struct outcome outcome_judge(const struct option_delays *retry_delays_s,
+                             const struct outcome_facts *facts);
+
+/*
+ * True for a job that is not worth another attempt before it is made: so many
+ * of them ended with the reporter's life that the job may be the cause. A job
+ * outlives its schedule by OUTCOME_CRASHES such attempts, so that one whose
+ * reporter was killed is not given up for that alone.
+ */
+bool outcome_is_hopeless(const struct option_delays *retry_delays_s,
+                         int64_t attempts);
+
+enum { OUTCOME_CRASHES = 3 };
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * transfers: libcurl says which sockets it wants watched and when it wants to
+ * be called; the loop does both. curl_multi_poll would look at every socket at
+ * each turn, so that a thousand hung receivers slow all others down.
+ */
+#include "transfers.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+struct transfers {
+    struct loop *loop;
+    CURLM *multi;
+    struct loop_timer timer; /* when libcurl wants to be called */
+    transfers_ended *ended;
+    void *context;
+};
+
+/* Hands back what has ended. A handler may start and stop transfers. */
+static void
+reap(struct transfers *transfers)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(transfers->multi, &left)) != NULL) {
+        CURL *easy = message->easy_handle;
+        CURLcode code = message->data.result;
+
+        /* message is gone after this. */
+        curl_multi_remove_handle(transfers->multi, easy);
+        transfers->ended(transfers->context, easy, code);
+    }
+}
+
+/* A failed or closed socket is said as both: libcurl then finds out why. */
+static void
+on_events(void *context, int fd, uint32_t events)
+{
+    struct transfers *transfers = context;
+    uint32_t broken = events & (EPOLLERR | EPOLLHUP);
+    int running;
+    int bits = 0;
+
+    if ((events & EPOLLIN) != 0 || broken != 0) {
+        bits |= CURL_CSELECT_IN;
+    }
+    if ((events & EPOLLOUT) != 0 || broken != 0) {
+        bits |= CURL_CSELECT_OUT;
+    }
+    curl_multi_socket_action(transfers->multi, fd, bits, &running);
+    reap(transfers);
+}
+
+static void
+on_timer(void *context)
+{
+    struct transfers *transfers = context;
+    int running;
+
+    curl_multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0,
+                             &running);
+    reap(transfers);
+}
+
+/*
+ * Always 0: for libcurl a failure here is the end of the whole multi handle.
+ * A socket that can't be watched costs its transfer, by its time limit.
+ */
+static int
+want_socket(CURL *easy, curl_socket_t fd, int what, void *context,
+            void *socket_context)
+{
+    struct transfers *transfers = context;
+    uint32_t events = 0;
+
+    (void)easy;
+    (void)socket_context;
+    if (what == CURL_POLL_REMOVE) {
+        loop_forget(transfers->loop, fd);
+        return 0;
+    }
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
+        events |= EPOLLIN;
+    }
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
+        events |= EPOLLOUT;
+    }
+    (void)loop_watch(transfers->loop, fd, events, on_events, transfers);
+    return 0;
+}
+
+/* Must not call back into libcurl, not even for a delay of 0. */
+static int
+want_timer(CURLM *multi, long delay_ms, void *context)
+{
+    struct transfers *transfers = context;
+
+    (void)multi;
+    if (delay_ms < 0) {
+        loop_disarm(transfers->loop, &transfers->timer);
+    } else {
+        loop_arm(transfers->loop, &transfers->timer, delay_ms);
+    }
+    return 0;
+}
+
+static bool
+set_up(struct transfers *transfers, long most)
+{
+    CURLM *multi = curl_multi_init();
+
+    transfers->multi = multi;
+    return multi != NULL &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transfers) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transfers) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2 * most) == CURLM_OK;
+}
+
+struct transfers *
+transfers_open(struct loop *loop, long most, transfers_ended *ended,
+               void *context)
+{
+    struct transfers *transfers;
+
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return NULL;
+    }
+    transfers = calloc(1, sizeof(*transfers));
+    if (transfers == NULL) {
+        curl_global_cleanup();
+        return NULL;
+    }
+    transfers->loop = loop;
+    transfers->timer.handler = on_timer;
+    transfers->timer.context = transfers;
+    transfers->ended = ended;
+    transfers->context = context;
+    if (!set_up(transfers, most)) {
+        transfers_close(transfers);
+        return NULL;
+    }
+    return transfers;
+}
+
+void
+transfers_close(struct transfers *transfers)
+{
+    if (transfers != NULL) {
+        curl_multi_cleanup(transfers->multi);
+        loop_disarm(transfers->loop, &transfers->timer);
+        free(transfers);
+        curl_global_cleanup();
+    }
+}
+
+int
+transfers_start(struct transfers *transfers, CURL *easy)
+{
+    return curl_multi_add_handle(transfers->multi, easy) == CURLM_OK ? 0 : -1;
+}
+
+void
+transfers_stop(struct transfers *transfers, CURL *easy)
+{
+    curl_multi_remove_handle(transfers->multi, easy);
+}
