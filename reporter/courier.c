@@ -42,7 +42,7 @@ struct courier {
     struct redis *redis;
     struct jobs *jobs;
     struct transfers *transfers;
-    struct logfile *log; /* NULL: none is wanted */
+    struct logfile *log;
     struct message message;
     struct attempt **attempts; /* all that were made, at most concurrency */
     size_t made;
@@ -119,7 +119,7 @@ give_back(struct courier *courier, struct job *job, int64_t delay_ms)
 static void
 write_line(struct courier *courier, const struct callback_line *line)
 {
-    if (courier->log != NULL && callback_log_write(courier->log, line) != 0) {
+    if (callback_log_write(courier->log, line) != 0) {
         int reason = errno;
 
         if (may_say(courier, TROUBLE_LOG)) {
@@ -369,19 +369,15 @@ set_up(struct courier *courier, const struct options *options)
     if (message_init(&courier->message, options) != 0) {
         return false;
     }
-    if (options->callbacks.log[0] != '\0') {
-        courier->log = logfile_open(options->callbacks.log);
-        if (courier->log == NULL) {
-            return false;
-        }
-    }
+    courier->log = logfile_open(options->callbacks.log);
     courier->attempts = calloc(most, sizeof(struct attempt *));
     courier->idle = calloc(most, sizeof(struct attempt *));
     courier->jobs = jobs_open(options, courier->redis);
     courier->transfers =
         transfers_open(courier->loop, (long)most, on_ended, courier);
-    return courier->attempts != NULL && courier->idle != NULL &&
-           courier->jobs != NULL && courier->transfers != NULL;
+    return courier->log != NULL && courier->attempts != NULL &&
+           courier->idle != NULL && courier->jobs != NULL &&
+           courier->transfers != NULL;
 }
 
 struct courier *
@@ -448,9 +444,7 @@ courier_wake(struct courier *courier)
 void
 courier_reopen(struct courier *courier)
 {
-    if (courier->log != NULL) {
-        logfile_reopen(courier->log);
-    }
+    logfile_reopen(courier->log);
 }
 
 void
