@@ -446,11 +446,14 @@ test_locked(void **state)
     int fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 
     assert_true(fd >= 0);
-    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(flock(fd, LOCK_SH), 0);
     offer_bad(f, 1, 1, "another process holds the lock");
     close(fd);
     offer_ok(f, 1, 1);
     assert_string_equal(windows_in(f->path), "1");
+    fd = open(f->path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* was given back */
+    close(fd);
 }
 
 /* Two reporters on one host: either may come first. */
