@@ -149,11 +149,12 @@ unknown_variable(struct loader *loader, const char *name, const char *section,
                  const char *key)
 {
     const struct option_row *near = option_nearest(section, key);
-    char known[OPTION_NAME_SIZE];
 
     if (near == NULL) {
         complain(loader, "%.128s: there is no such key", name);
     } else {
+        char known[OPTION_NAME_SIZE];
+
         option_variable(near, known);
         complain(loader, "%.128s: there is no such key; is it %s?", name,
                  known);
