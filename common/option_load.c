@@ -166,7 +166,9 @@ set_variable_property(struct loader *loader, const struct option_row *row,
                       char *key, const char *value)
 {
     for (char *c = key; *c != '\0'; c++) {
-        *c = *c == '_' ? '.' : *c;
+        if (*c == '_') {
+            *c = '.';
+        }
     }
     return option_property_set(option_field(loader->options, row), key, value);
 }
