@@ -73,8 +73,8 @@ watch_make(struct loop *loop, int fd)
     struct watch *watches;
     size_t count = loop->watch_count ? loop->watch_count : BATCH;
 
-    if (watch_of(loop, fd) != NULL) {
-        return watch_of(loop, fd);
+    if ((size_t)fd < loop->watch_count) {
+        return &loop->watches[fd];
     }
     while (count <= (size_t)fd) {
         count *= 2;
