@@ -34,7 +34,8 @@ ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson
 
 FUZZ_CC ?= clang
-FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS)
+FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS) \
+	-fsanitize=fuzzer-no-link
 
 COMMON_SRC := $(wildcard common/*.c)
 FCGI_SRC := $(wildcard fcgi-app/*.c)
@@ -44,13 +45,16 @@ LOAD_SRC := $(wildcard bench/load/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
-COMMON := $(COMMON_SRC:%.c=$(BUILD)/%.o)
-FCGI := $(FCGI_SRC:%.c=$(BUILD)/%.o)
-REPORTER := $(REPORTER_SRC:%.c=$(BUILD)/%.o)
-LOAD := $(LOAD_SRC:%.c=$(BUILD)/%.o)
+OBJ := $(BUILD)/obj
+COMMON := $(COMMON_SRC:%.c=$(OBJ)/%.o)
+FCGI := $(FCGI_SRC:%.c=$(OBJ)/%.o)
+REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
+LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
+UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h,$(wildcard common/*.lua))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
-FUZZ_MODULES := $(MODULES_SRC:%.c=$(BUILD)/fuzz/%.o)
+FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
+FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
@@ -90,7 +94,7 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
-$(BUILD)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
+$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
@@ -108,33 +112,33 @@ endif
 endif
 
 # A unit test links what it needs out of all modules but the mains.
-$(UNIT:=.o): BASE_CFLAGS += -Ifcgi-app -Ireporter
-$(UNIT): %: %.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a $(BUILD)/common.a
+$(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Ireporter
+$(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
+		$(BUILD)/common.a
+	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
 
 # The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
-
-$(BUILD)/bench/naive: $(BUILD)/bench/naive.o $(BUILD)/common.a
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
-
-$(BUILD)/bench/ceiling: $(BUILD)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
+$(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
+$(BUILD)/bench/ceiling: $(OBJ)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
+$(BENCH):
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS) -lm
 
 # Fuzzers, by clang alone, apart from the other objects.
-$(BUILD)/fuzz/fuzz_%.o: tests/fuzz/fuzz_%.c | $(LUA) $(DEPS)
+$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
-	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/%.o: %.c | $(LUA) $(DEPS)
+$(FUZZ_OBJ): $(OBJ)/%.o: tests/%.c | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
-	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/modules.a: $(FUZZ_MODULES)
-
-$(FUZZ): %: %.o $(BUILD)/fuzz/modules.a
-	$(call say,LD) $(FUZZ_CC) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^ -lfcgi $(LIBS)
+$(FUZZ): $(BUILD)/%: $(OBJ)/%.o $(FUZZ_MODULES)
+	@mkdir -p $(@D)
+	$(call say,LD) $(FUZZ_CC) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^ \
+		-lfcgi $(LIBS)
 
 .PHONY: run
 run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
@@ -186,5 +190,5 @@ help: ## list the goals
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
-	$(UNIT:=.o) $(BUILD)/bench/naive.o $(BUILD)/bench/ceiling.o \
-	$(FUZZ_MODULES) $(FUZZ:=.o))
+	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
+	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o)
