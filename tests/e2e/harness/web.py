@@ -16,8 +16,9 @@ class Web:
         self.port = free_port()
         self.settings = {
             "VERVE_REDIS_URL": redis.url,
-            "RESPONDER": FCGI, "PORT": self.port, "PROCS": procs,
-            "SOCKET": sandbox.folder / f"{name}.sock",
+            "BIND": "127.0.0.1", "PORT": self.port,
+            "VERVE_FCGI": FCGI, "VERVE_PROCS": procs,
+            "VERVE_SOCKET": sandbox.folder / f"{name}.sock",
             **settings}
         self.process = None
 
