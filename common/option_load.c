@@ -231,12 +231,11 @@ check_together(struct loader *loader)
 
     /* An attempt starts only with its time limit and 1 s of lease left. */
     if (options->callbacks.lease_s < least_s) {
-        complain(loader,
-                 "callbacks.lease_s: %" PRId64 " is too short for "
-                 "callbacks.timeout_ms = %" PRId64
-                 "; make it at least %" PRId64,
-                 options->callbacks.lease_s, options->callbacks.timeout_ms,
-                 least_s);
+        complain(
+            loader,
+            "callbacks.lease_s: %" PRId64 " is too short for "
+            "callbacks.timeout_ms = %" PRId64 "; make it at least %" PRId64,
+            options->callbacks.lease_s, options->callbacks.timeout_ms, least_s);
     }
 }
 
