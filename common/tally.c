@@ -26,6 +26,7 @@ struct tally {
     struct redis *redis;
     int64_t window_s;       /* believed to be on; 0: not known yet */
     int64_t window_ends_ms; /* monotonic: when the next one is */
+    bool refused;           /* by Redis: the last run */
     char job[JOB_MAX_BYTES];
 };
 
@@ -177,14 +178,17 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
 {
     struct redis_call *call = redis_call(tally->redis, &script_accept_setnx);
     const struct redis_reply *reply;
+    enum redis_result result;
 
     if (clock_mono_ms() >= tally->window_ends_ms) {
         tally->window_s += tally->options->window.seconds;
+        tally->window_ends_ms += tally->options->window.seconds * 1000;
     }
     add_keys(tally, call, tally->window_s, requests, count);
     add_args(tally, call, tally->window_s, requests, count);
-    if (redis_run(tally->redis, &reply) != REDIS_DONE ||
-        !read_verdict(reply, verdict)) {
+    result = redis_run(tally->redis, &reply);
+    tally->refused = result == REDIS_REFUSED;
+    if (result != REDIS_DONE || !read_verdict(reply, verdict)) {
         return false;
     }
     tally->window_s = verdict->window_s;
@@ -230,4 +234,10 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
         set_answers(requests, count, verdict.jobs);
     }
     return verdict.window_s;
+}
+
+bool
+tally_was_refused(const struct tally *tally)
+{
+    return tally->refused;
 }

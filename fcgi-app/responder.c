@@ -37,7 +37,8 @@ struct responder {
     size_t max_batch;
     int *fds;                    /* the batch's connections */
     struct exchange *exchanges;  /* those that sent a request */
-    struct exchange **counting;  /* those of them that wait for Redis */
+    struct exchange **counting;  /* those of them that wait to be counted */
+    struct exchange **asking;    /* those that ask for Redis itself */
     struct tally_request *batch; /* what they want to be counted */
     int64_t drain_until_ms;      /* monotonic; 0: not draining */
     int64_t quiet_until_ms;      /* monotonic: no complaint before */
@@ -90,39 +91,14 @@ parse(struct exchange *exchange)
                   target != NULL ? target : "");
 }
 
-/* The status for requests that need neither an id nor a round trip. */
-static int
-answer_page(const struct responder *responder, const struct request *request)
+static void
+answer_status(struct exchange *exchange, int status)
 {
-    switch (request->kind) {
-    case REQUEST_ACCEPT:
-    case REQUEST_UNKNOWN:
-        break;
-    case REQUEST_HEALTHZ:
-        return 200;
-    case REQUEST_READYZ:
-        return redis_ping(responder->redis) ? 200 : 503;
-    }
-    return 404;
-}
+    struct answer told = {.status = status,
+                          .error = exchange->request.error,
+                          .head = exchange->request.head};
 
-/* Answers what needs no counting; returns false where it must be counted. */
-static bool
-answer_at_once(const struct responder *responder, struct exchange *exchange)
-{
-    const struct request *request = &exchange->request;
-    struct answer told = {.status = request->status,
-                          .error = request->error,
-                          .head = request->head};
-
-    if (request->status == 200 && request->kind == REQUEST_ACCEPT) {
-        return false;
-    }
-    if (request->status == 200) {
-        told.status = answer_page(responder, request);
-    }
     answer(exchange, &told);
-    return true;
 }
 
 static void
@@ -155,8 +131,7 @@ complain(struct responder *responder)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (redis_state(responder->redis) == REDIS_STATE_UP &&
-        now_ms >= responder->quiet_until_ms) {
+    if (now_ms >= responder->quiet_until_ms) {
         log_error("requests are refused: %s", redis_error(responder->redis));
         responder->quiet_until_ms = now_ms + COMPLAINT_PAUSE_MS;
     }
@@ -169,10 +144,10 @@ commit(struct responder *responder, size_t count)
     int64_t window_s = tally_commit(responder->tally, responder->batch, count);
     size_t i;
 
+    if (tally_was_refused(responder->tally)) {
+        complain(responder);
+    }
     for (i = 0; i < count; i++) {
-        if (responder->batch[i].answer == TALLY_UNAVAILABLE) {
-            complain(responder);
-        }
         answer_counted(responder->counting[i], &responder->batch[i], window_s);
     }
 }
@@ -199,28 +174,73 @@ add_to_batch(struct responder *responder, size_t at, struct exchange *exchange)
     responder->counting[at] = exchange;
 }
 
-/* One turn: gather, answer what needs no counting, commit the rest. */
+/* Answers all that ask whether Redis answers, with one question to it. */
+static void
+answer_readiness(struct responder *responder, size_t count)
+{
+    int status = redis_ping(responder->redis) ? 200 : 503;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        answer_status(responder->asking[i], status);
+    }
+}
+
+/* What a batch is made of, beside what is answered at once. */
+struct waiting {
+    size_t counting; /* for Redis to count them */
+    size_t asking;   /* for Redis to answer at all */
+};
+
+/* Answers what needs no Redis, and has the others wait. */
+static void
+sort_out(struct responder *responder, struct exchange *exchange,
+         struct waiting *waiting)
+{
+    const struct request *request = &exchange->request;
+
+    if (request->status != 200) {
+        answer_status(exchange, request->status);
+        return;
+    }
+    switch (request->kind) {
+    case REQUEST_ACCEPT:
+        add_to_batch(responder, waiting->counting++, exchange);
+        break;
+    case REQUEST_READYZ:
+        responder->asking[waiting->asking++] = exchange;
+        break;
+    case REQUEST_HEALTHZ:
+        answer_status(exchange, 200);
+        break;
+    case REQUEST_UNKNOWN:
+        answer_status(exchange, 404);
+        break;
+    }
+}
+
+/* One turn: gather, answer what needs no Redis, commit the rest. */
 static void
 turn(struct responder *responder)
 {
     size_t gathered =
         intake_gather(responder->intake, responder->fds, responder->max_batch);
-    size_t counting = 0;
+    struct waiting waiting = {0};
     size_t i;
 
     for (i = 0; i < gathered; i++) {
         struct exchange *exchange = &responder->exchanges[i];
 
-        if (!hear(&exchange->fcgx, responder->fds[i])) {
-            continue;
-        }
-        parse(exchange);
-        if (!answer_at_once(responder, exchange)) {
-            add_to_batch(responder, counting++, exchange);
+        if (hear(&exchange->fcgx, responder->fds[i])) {
+            parse(exchange);
+            sort_out(responder, exchange, &waiting);
         }
     }
-    if (counting > 0) {
-        commit(responder, counting);
+    if (waiting.counting > 0) {
+        commit(responder, waiting.counting);
+    }
+    if (waiting.asking > 0) {
+        answer_readiness(responder, waiting.asking);
     }
 }
 
@@ -346,9 +366,11 @@ allocate(struct responder *responder)
     responder->fds = calloc(n, sizeof(*responder->fds));
     responder->exchanges = calloc(n, sizeof(*responder->exchanges));
     responder->counting = calloc(n, sizeof(*responder->counting));
+    responder->asking = calloc(n, sizeof(*responder->asking));
     responder->batch = calloc(n, sizeof(*responder->batch));
     return responder->fds != NULL && responder->exchanges != NULL &&
-           responder->counting != NULL && responder->batch != NULL;
+           responder->counting != NULL && responder->asking != NULL &&
+           responder->batch != NULL;
 }
 
 struct responder *
@@ -389,6 +411,7 @@ responder_close(struct responder *responder)
     free(responder->fds);
     free(responder->exchanges);
     free(responder->counting);
+    free(responder->asking);
     free(responder->batch);
     free(responder);
 }
