@@ -6,8 +6,8 @@
 --       4 most jobs in the queue,
 --       5... pairs: a request's index (from 1), its job without the last brace
 -- Reply: {0, window on, ms left} where another window is on: nothing was done
---        {1, window, ms left, new ids, jobs queued}; of the requests with a
---        job, the first `jobs queued` were counted, the others were not
+--        {1, window, ms left, born, new ids, jobs queued}; of the requests with
+--        a job, the first `jobs queued` were counted, the others were not
 --
 -- All that can fail is looked at before the first write, so that no id is ever
 -- seen but not counted, or counted without its job. Redis refuses for want of
@@ -31,7 +31,7 @@ local count = tonumber(before or 0)
 if not count or count % 1 ~= 0 or count >= 2 ^ 53 then
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
 end
-local first = redis.call('EXISTS', KEYS[2]) == 0
+local born = redis.call('GET', KEYS[2])
 
 -- Which requests have a job, and which of those find room in the queue.
 local job, refused, queued = {}, {}, 0
@@ -48,8 +48,9 @@ if #ARGV > 4 then
     end
 end
 
-if first then
-    redis.call('SET', KEYS[2], time[1]) -- what Redis had is lost: begin anew
+if not born then
+    born = time[1] -- what Redis had is lost: begin anew
+    redis.call('SET', KEYS[2], born)
 end
 -- Two windows, or, where the clock stepped back, as long as this one lasts.
 local ttl = math.max(2 * length, math.ceil(left_ms / 1000) + length)
@@ -74,4 +75,4 @@ end
 if #jobs > 0 then
     redis.call('RPUSH', KEYS[4], unpack(jobs))
 end
-return {1, on, left_ms, new, queued}
+return {1, on, left_ms, born, new, queued}

@@ -79,6 +79,12 @@ redis_state(const struct redis *redis)
     return redis_link_state(redis->link);
 }
 
+uint64_t
+redis_connection(struct redis *redis)
+{
+    return redis_link_look(redis->link);
+}
+
 const char *
 redis_error(const struct redis *redis)
 {

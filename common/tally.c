@@ -31,9 +31,11 @@ struct tally {
 
 /* What the script says of a batch. */
 struct verdict {
-    bool counted; /* else another window is on, and nothing was done */
+    int64_t asked_ms; /* monotonic: before the script was sent */
+    bool counted;     /* else another window is on, and nothing was done */
     int64_t window_s;
     int64_t left_ms;
+    int64_t born_s;
     int64_t jobs; /* queued: the first so many of those of the batch */
 };
 
@@ -167,7 +169,17 @@ read_verdict(const struct redis_reply *reply, struct verdict *verdict)
     }
     verdict->counted = counted == 1;
     return !verdict->counted ||
-           redis_reply_int(redis_reply_at(reply, 4), &verdict->jobs);
+           (redis_reply_int(redis_reply_at(reply, 3), &verdict->born_s) &&
+            redis_reply_int(redis_reply_at(reply, 5), &verdict->jobs));
+}
+
+/* The window that is on, as far as this side can tell. */
+static int64_t
+guess_window(const struct tally *tally, int64_t now_ms)
+{
+    bool over = now_ms >= tally->window_ends_ms;
+
+    return tally->window_s + (over ? tally->options->window.seconds : 0);
 }
 
 /* Runs the script once for the window that is believed to be on. */
@@ -177,12 +189,12 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
 {
     struct redis_call *call = redis_call(tally->redis, &script_accept_setnx);
     const struct redis_reply *reply;
+    int64_t window_s;
 
-    if (clock_mono_ms() >= tally->window_ends_ms) {
-        tally->window_s += tally->options->window.seconds;
-    }
-    add_keys(tally, call, tally->window_s, requests, count);
-    add_args(tally, call, tally->window_s, requests, count);
+    verdict->asked_ms = clock_mono_ms();
+    window_s = guess_window(tally, verdict->asked_ms);
+    add_keys(tally, call, window_s, requests, count);
+    add_args(tally, call, window_s, requests, count);
     if (redis_run(tally->redis, &reply) != REDIS_DONE ||
         !read_verdict(reply, verdict)) {
         return false;
@@ -205,11 +217,26 @@ set_answers(struct tally_request *requests, size_t count, int64_t queued)
     }
 }
 
-int64_t
+/*
+ * How long what was confirmed holds without asking again: until the window
+ * ends, whose rest is rounded up; and no longer than a silent Redis takes to
+ * be called away, as one that hangs does so without a word.
+ */
+static int64_t
+valid_until_ms(const struct tally *tally, const struct verdict *verdict)
+{
+    int64_t timeout_ms = tally->options->redis.timeout_ms;
+    int64_t left_ms = verdict->left_ms - 1;
+
+    return verdict->asked_ms + (left_ms < timeout_ms ? left_ms : timeout_ms);
+}
+
+struct tally_window
 tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
 {
     int64_t timeout_ms = tally->options->redis.timeout_ms;
     int64_t started_ms = clock_mono_ms();
+    struct tally_window window = {0};
     struct verdict verdict = {0};
     size_t i;
 
@@ -223,11 +250,14 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
      */
     do {
         if (!run(tally, requests, count, &verdict)) {
-            return 0;
+            return window;
         }
     } while (!verdict.counted && clock_mono_ms() - started_ms < timeout_ms);
     if (verdict.counted) {
         set_answers(requests, count, verdict.jobs);
+        window.start_s = verdict.window_s;
+        window.born_s = verdict.born_s;
+        window.until_ms = valid_until_ms(tally, &verdict);
     }
-    return verdict.window_s;
+    return window;
 }

@@ -91,7 +91,7 @@ test_counts_unique_ids(void **state)
     struct fixture *f = *state;
     struct tally_request batch[] = {request(7, NULL), request(-7, NULL),
                                     request(7, NULL), request(INT64_MIN, NULL)};
-    int64_t window_s = tally_commit(f->tally, batch, 4);
+    int64_t window_s = tally_commit(f->tally, batch, 4).start_s;
     size_t i;
 
     for (i = 0; i < 4; i++) {
@@ -118,7 +118,7 @@ test_jobs_carry_the_running_count(void **state)
     struct fixture *f = *state;
     struct tally_request batch[] = {request(1, url), request(2, NULL),
                                     request(1, url)};
-    int64_t window_s = tally_commit(f->tally, batch, 3);
+    int64_t window_s = tally_commit(f->tally, batch, 3).start_s;
     char expected[128];
     const char *job;
 
@@ -146,7 +146,7 @@ test_a_full_queue_counts_nothing(void **state)
     f->options.callbacks.max_queue = 3;
     redis_do(f->redis, "RPUSH", "verve:{0}:callbacks", "x", NULL);
     redis_do(f->redis, "ZADD", "verve:{0}:due", "1", "y", NULL);
-    window_s = tally_commit(f->tally, batch, 4);
+    window_s = tally_commit(f->tally, batch, 4).start_s;
     assert_int_equal(batch[0].answer, TALLY_COUNTED);
     assert_int_equal(batch[1].answer, TALLY_COUNTED);
     assert_int_equal(batch[2].answer, TALLY_QUEUE_FULL);
@@ -163,13 +163,13 @@ test_a_sealed_window_is_over(void **state)
 {
     struct fixture *f = *state;
     struct tally_request one = request(1, NULL);
-    int64_t window_s = tally_commit(f->tally, &one, 1);
+    int64_t window_s = tally_commit(f->tally, &one, 1).start_s;
     char sealed[24];
     long long ttl;
 
     snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s);
     redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
-    assert_int_equal(tally_commit(f->tally, &one, 1), window_s + 3600);
+    assert_int_equal(tally_commit(f->tally, &one, 1).start_s, window_s + 3600);
     assert_int_equal(one.answer, TALLY_COUNTED);
     assert_string_equal(redis_do(f->redis, "GET", count_key(window_s), NULL),
                         "1");
@@ -200,7 +200,7 @@ test_all_or_nothing(void **state)
 {
     struct fixture *f = *state;
     struct tally_request one = request(1, NULL);
-    int64_t window_s = tally_commit(f->tally, &one, 1);
+    int64_t window_s = tally_commit(f->tally, &one, 1).start_s;
 
     redis_do(f->redis, "SET", count_key(window_s), "many", NULL);
     check_refused(f, window_s);
