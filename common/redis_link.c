@@ -51,6 +51,7 @@ struct redis_link {
     struct lookup *lookup;       /* NULL for a unix socket */
     const struct addrinfo *next; /* addresses not yet tried in this attempt */
     redisContext *context;       /* NULL where there is no socket */
+    uint64_t connections;        /* that were READY so far */
     struct redis_greeter greeter;
     char error[512];
 };
@@ -221,6 +222,7 @@ static void
 finish_greeting(struct redis_link *link)
 {
     link->phase = READY;
+    link->connections++;
     set_timer(link, 0);
     watch(link, EPOLL_CTL_MOD, EPOLLIN);
     redis_link_note(link, "connected", "ready");
@@ -315,6 +317,15 @@ time_out(struct redis_link *link)
     become(link, REDIS_STATE_DOWN);
     set_due(link, link->options.timeout_ms);
     connect_next(link);
+}
+
+uint64_t
+redis_link_look(struct redis_link *link)
+{
+    if (link->phase == READY) {
+        step_ready(link);
+    }
+    return link->phase == READY ? link->connections : 0;
 }
 
 void

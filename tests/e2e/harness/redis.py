@@ -103,6 +103,12 @@ class Redis:
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
 
+    def wipe(self):
+        """Deletes all data. The programs' connections are ended, or they would
+        go by what they know for a while."""
+        self("FLUSHALL")
+        self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
     def kill(self):
         """kill -9; start() brings it back with what it had confirmed."""
         self.disconnect()
