@@ -2,8 +2,10 @@
 -- and tells what they counted. With no window to seal it only tells the time.
 --
 -- KEYS: 1 sealed, 2 born, 3... count:<window> of successive windows
--- ARGV: 1 window_seconds, 2 the first of those windows
--- Reply: {ms since the epoch, window on, born, count, ...}: a count for each
+-- ARGV: 1 window_seconds, 2 the first of those windows,
+--       3 born of the data that was agreed on
+-- Reply: {} where nothing was done: the data has another beginning, and
+--        schema.lua comes first. Else {ms since the epoch, window on, born, count, ...}: a count for each
 --        of the windows that has ended; the first that has not ends the list
 --
 -- A window has ended where Redis's clock says so, or where it was sealed
@@ -12,6 +14,11 @@
 
 local length, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 
+local born = redis.call('GET', KEYS[2])
+if born ~= ARGV[3] then
+    return {}
+end
+
 local time = redis.call('TIME')
 local on = time[1] - time[1] % length
 local sealed = tonumber(redis.call('GET', KEYS[1]))
@@ -19,8 +26,7 @@ if sealed and on <= sealed then
     on = sealed + length
 end
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local born = redis.call('GET', KEYS[2])
-local reply = {now_ms, on, born or time[1]}
+local reply = {now_ms, on, born}
 
 local last
 for i = 3, #KEYS do
@@ -33,9 +39,6 @@ for i = 3, #KEYS do
 end
 
 -- All that can fail has been done.
-if not born then
-    redis.call('SET', KEYS[2], time[1])
-end
 if last and (not sealed or last > sealed) then
     redis.call('SET', KEYS[1], last)
 end

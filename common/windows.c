@@ -20,6 +20,7 @@
 struct windows {
     const struct options *options;
     struct redis *redis;
+    int64_t agreed_s; /* born of the data agreed on (schema.h); 0: none yet */
     int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
     int64_t newest_s; /* the last window known to be recorded; 0: none */
@@ -132,15 +133,10 @@ run_record(struct windows *windows, int64_t keep_s,
     return 0;
 }
 
-/*
- * Seals those of the count windows from first_s on that have ended. *reply has
- * their counts from COUNTS_AT on. Sets what this says in *look.
- */
-enum { COUNTS_AT = 3 };
-
+/* Runs the script once. Its reply is empty where the data began anew. */
 static int
-run_seal(struct windows *windows, int64_t first_s, size_t count,
-         struct look *look, const struct redis_reply **reply)
+ask_seal(struct windows *windows, int64_t first_s, size_t count,
+         const struct redis_reply **reply)
 {
     struct redis_call *call = redis_call(windows->redis, &script_window_seal);
     const char *prefix = windows->options->redis.prefix;
@@ -154,8 +150,30 @@ run_seal(struct windows *windows, int64_t first_s, size_t count,
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, first_s);
-    if (redis_run(windows->redis, reply) != REDIS_DONE ||
-        !redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
+    redis_arg_int(call, windows->agreed_s);
+    return redis_run(windows->redis, reply) == REDIS_DONE ? 0 : -1;
+}
+
+/*
+ * Seals those of the count windows from first_s on that have ended. *reply has
+ * their counts from COUNTS_AT on. Sets what this says in *look.
+ */
+enum { COUNTS_AT = 3 };
+
+static int
+run_seal(struct windows *windows, int64_t first_s, size_t count,
+         struct look *look, const struct redis_reply **reply)
+{
+    if (ask_seal(windows, first_s, count, reply) < 0) {
+        return -1;
+    }
+    if (redis_reply_count(*reply) == 0 &&
+        (schema_agree(windows->options, windows->redis, &windows->agreed_s) !=
+             REDIS_DONE ||
+         ask_seal(windows, first_s, count, reply) < 0)) {
+        return -1;
+    }
+    if (!redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
         !redis_reply_int(redis_reply_at(*reply, 1), &look->on_s) ||
         !redis_reply_int(redis_reply_at(*reply, 2), &look->born_s)) {
         return -1;

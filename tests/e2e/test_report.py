@@ -217,6 +217,20 @@ def test_programs_that_disagree_say_so(sandbox, redis, responder):
     assert "window_seconds is 1 there and 2 here" in process.output()
 
 
+def test_programs_that_disagree_say_so_after_flushall(sandbox, redis,
+                                                      responder):
+    """The agreement is lost with the data, and made anew with the next."""
+    assert responder.ask(accept(1)).body == b"ok"
+    redis("FLUSHALL")
+    assert responder.ask(accept(2)).body == b"ok"
+    reporter = make_reporter(sandbox, redis)
+    reporter.settings["VERVE_WINDOW_SECONDS"] = 2
+    process = sandbox.start("disagrees", [reporter_program()],
+                            reporter.settings)
+    assert process.wait() == 100
+    assert "window_seconds is 1 there and 2 here" in process.output()
+
+
 def reporter_program():
     from harness.settings import REPORTER
     return REPORTER

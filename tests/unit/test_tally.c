@@ -4,6 +4,7 @@
  * Redis's clock.
  */
 #include "clock.h"
+#include "schema.h"
 #include "tally_fixture.h"
 
 static void
@@ -207,6 +208,41 @@ test_too_few_replicas(void **state)
     assert_int_equal(count_of(f, window_s), 2);
 }
 
+/* What was agreed on is lost with the data: it is agreed on again. */
+static void
+test_agreement_is_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    assert_int_equal(count_of(f, count_one(f, 1)), 1);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:meta", "window_seconds", NULL),
+        "3600");
+}
+
+/* Another program was first to agree with the Redis that began anew. */
+static void
+test_another_agreement_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    int64_t born_s;
+
+    count_one(f, 1);
+    redis_do(f->redis, "SET", "verve:{0}:born", "7", NULL);
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    other.window.seconds = 60;
+    assert_int_equal(schema_agree(&other, f->redis, &born_s), REDIS_DONE);
+    check_refused(f);
+    assert_true(tally_was_refused(f->tally));
+    assert_non_null(strstr(redis_error(f->redis),
+                           "window_seconds is 60 there and 3600 here"));
+    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
+}
+
 static int
 run_all(const char *name)
 {
@@ -221,6 +257,8 @@ run_all(const char *name)
         TALLY_TEST(test_all_or_nothing),
         TALLY_TEST(test_a_forgotten_script_is_loaded_again),
         TALLY_TEST(test_too_few_replicas),
+        TALLY_TEST(test_agreement_is_restored),
+        TALLY_TEST(test_another_agreement_is_refused),
     };
 
     return cmocka_run_group_tests_name(name, tests, start_server, stop_server);

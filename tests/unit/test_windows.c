@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "redis_server.h"
+#include "schema.h"
 #include "window-record.lua.h"
 #include "window-seal.lua.h"
 #include "windows.h"
@@ -194,10 +195,12 @@ test_seal_of_open_windows(void **state)
 {
     struct fixture *f = *state;
     const struct redis_reply *reply;
-    struct redis_call *call = redis_call(f->redis, &script_window_seal);
+    struct redis_call *call;
     int64_t length_s = 3600;
     int64_t on_s = 0;
 
+    set(f, "verve:{0}:born", 7);
+    call = redis_call(f->redis, &script_window_seal);
     redis_key(call, "verve:{0}:sealed");
     redis_key(call, "verve:{0}:born");
     for (int i = 0; i < 4; i++) {
@@ -205,6 +208,7 @@ test_seal_of_open_windows(void **state)
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, time(NULL) / length_s * length_s - 2 * length_s);
+    redis_arg_int(call, 7);
     assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
     assert_true(redis_reply_int(redis_reply_at(reply, 1), &on_s));
     assert_int_equal(redis_reply_count(reply), 3 + 2);
@@ -357,6 +361,43 @@ test_lost_in_the_first_window(void **state)
     assert_int_equal(seal_all(f->windows), 2);
     assert_true(record_at(f, first_s).gap);
     assert_false(record_at(f, first_s + length_s).gap);
+}
+
+/* What was agreed on is lost with the data: it is agreed on again. */
+static void
+test_agreement_is_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    seal_all(f->windows);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    seal_all(f->windows);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:meta", "window_seconds", NULL),
+        "1");
+    assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:born", NULL),
+                        "1");
+}
+
+/* Another program was first to agree with the Redis that began anew. */
+static void
+test_another_agreement_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    struct windows_sealed sealed;
+    int64_t born_s;
+
+    set(f, "verve:{0}:born", redis_now_s(f) - 10);
+    assert_in_range(seal_all(f->windows), 10, 15);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    other.window.seconds = 2;
+    assert_int_equal(schema_agree(&other, f->redis, &born_s), REDIS_DONE);
+    assert_int_equal(windows_seal(f->windows, 10, &sealed), -1);
+    assert_non_null(
+        strstr(redis_error(f->redis), "window_seconds is 2 there and 1 here"));
+    assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:sealed", NULL),
+                        "0");
 }
 
 static void
@@ -527,6 +568,8 @@ main(void)
         TEST(test_trimmed_stream),
         TEST(test_lost_while_running),
         TEST(test_lost_in_the_first_window),
+        TEST(test_agreement_is_restored),
+        TEST(test_another_agreement_is_refused),
         TEST(test_lost_while_away),
         TEST(test_old_snapshot),
         TEST(test_nothing_lost),
