@@ -485,6 +485,24 @@ test_cursor(void **state)
         "120");
 }
 
+/* The longest prefix, host and path that may be configured make a key. */
+static void
+test_cursor_of_a_long_name(void **state)
+{
+    struct fixture *f = *state;
+    int64_t cursor_s = -1;
+    char prefix[64 + 1], host[64 + 1], path[1024 + 1], name[1200];
+
+    memset(prefix, 'x', sizeof(prefix) - 1);
+    memset(host, 'h', sizeof(host) - 1);
+    memset(path, '/', sizeof(path) - 1);
+    prefix[64] = host[64] = path[1024] = '\0';
+    snprintf(name, sizeof(name), "file:%s:%s", host, path);
+    f->options.redis.prefix = prefix;
+    assert_int_equal(windows_advance(f->windows, name, 60, &cursor_s), 0);
+    assert_int_equal(cursor_s, 60);
+}
+
 /* A key of another type is an error, never a zero. */
 static void
 test_refused(void **state)
@@ -575,6 +593,7 @@ main(void)
         TEST(test_nothing_lost),
         TEST(test_reading),
         TEST(test_cursor),
+        TEST(test_cursor_of_a_long_name),
         TEST(test_refused),
     };
 
