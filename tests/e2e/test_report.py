@@ -236,7 +236,8 @@ def reporter_program():
     return REPORTER
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT,
+                                    signal.SIGUSR1])
 def test_ends_with_0(reporter, number):
     reporter.process.signal(number)
     assert reporter.process.wait(5.0) == 0
