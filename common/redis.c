@@ -238,11 +238,12 @@ append_wait(struct redis *redis, int64_t end_ms)
 }
 
 static bool
-run_once(struct redis *redis, int64_t end_ms)
+run_as(struct redis *redis, const char *command, const char *script,
+       int64_t end_ms)
 {
     const struct redis_call *call = &redis->call;
     bool waits = call->replicas > 0;
-    bool appended = redis_call_append(call, "EVALSHA", call->script->sha1,
+    bool appended = redis_call_append(call, command, script,
                                       redis_link_context(redis->link)) == 0;
 
     if (appended && waits) {
@@ -257,20 +258,20 @@ starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* Runs the script by its name; by its text where Redis has forgotten it. */
 static bool
-is_error(const redisReply *reply, const char *prefix)
+run_script(struct redis *redis, int64_t end_ms)
 {
-    return reply->type == REDIS_REPLY_ERROR && starts(reply->str, prefix);
-}
+    const struct redis_script *script = redis->call.script;
 
-/* Loads the script, which Redis forgets at a restart, and runs it again. */
-static bool
-load_and_run(struct redis *redis, int64_t end_ms)
-{
-    const char *argv[] = {"SCRIPT", "LOAD", redis->call.script->body};
-
-    return exchange(redis, append(redis, 3, argv), false, end_ms) &&
-           run_once(redis, end_ms);
+    if (!run_as(redis, "EVALSHA", script->sha1, end_ms)) {
+        return false;
+    }
+    if (redis->reply->type == REDIS_REPLY_ERROR &&
+        starts(redis->reply->str, "NOSCRIPT")) {
+        return run_as(redis, "EVAL", script->body, end_ms);
+    }
+    return true;
 }
 
 /*
@@ -308,8 +309,7 @@ redis_run(struct redis *redis, const struct redis_reply **reply)
         return REDIS_AWAY;
     }
     end_ms = clock_mono_ms() + redis->timeout_ms;
-    if (!run_once(redis, end_ms) ||
-        (is_error(redis->reply, "NOSCRIPT") && !load_and_run(redis, end_ms))) {
+    if (!run_script(redis, end_ms)) {
         return REDIS_LOST;
     }
     if (redis->reply->type == REDIS_REPLY_ERROR) {

@@ -129,8 +129,8 @@ void redis_call_replicas(struct redis_call *call, int64_t replicas);
  * Makes the call that redis_call started and blocks for the reply, for at most
  * the time limit (twice where it first waits for a connection that is being
  * made). *reply is valid until the next call, and set only for REDIS_DONE.
- * A script that Redis does not know is loaded and run again: NOSCRIPT says
- * that nothing was done.
+ * A script that Redis does not know is sent again as text: NOSCRIPT says that
+ * nothing was done.
  */
 enum redis_result redis_run(struct redis *redis,
                             const struct redis_reply **reply);

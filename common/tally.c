@@ -27,6 +27,7 @@ struct tally {
     const struct dedup *dedup;
     int64_t window_s;       /* believed to be on; 0: not known yet */
     int64_t window_ends_ms; /* monotonic: when the next one is */
+    bool refused;           /* by Redis: the last run */
     int64_t sets;           /* of that window (accept-set.lua); 0: not known */
     char job[JOB_MAX_BYTES];
 };
@@ -210,6 +211,7 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
     struct dedup_batch batch = {
         .options = tally->options, .requests = requests, .count = count};
     const struct redis_reply *reply;
+    enum redis_result result;
 
     verdict->asked_ms = clock_mono_ms();
     guess_window(tally, verdict->asked_ms);
@@ -218,8 +220,9 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
     add_keys(tally, call, &batch);
     add_args(tally, call, &batch);
     redis_call_replicas(call, tally->options->redis.wait_replicas);
-    if (redis_run(tally->redis, &reply) != REDIS_DONE ||
-        !read_verdict(reply, verdict)) {
+    result = redis_run(tally->redis, &reply);
+    tally->refused = result == REDIS_REFUSED;
+    if (result != REDIS_DONE || !read_verdict(reply, verdict)) {
         return false;
     }
     learn(tally, verdict);
@@ -282,4 +285,10 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
         window.until_ms = valid_until_ms(tally, &verdict);
     }
     return window;
+}
+
+bool
+tally_was_refused(const struct tally *tally)
+{
+    return tally->refused;
 }

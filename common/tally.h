@@ -6,6 +6,7 @@
 #ifndef TALLY_H
 #define TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,5 +50,8 @@ void tally_close(struct tally *tally);
  */
 struct tally_window tally_commit(struct tally *tally,
                                  struct tally_request *requests, size_t count);
+
+/* True where Redis was there and refused the last batch: see redis_error. */
+bool tally_was_refused(const struct tally *tally);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * batch: pages, wrong requests and ids that are known already are answered at
  * once, in the order in which they came; what has to be counted, after the
- * commit.
+ * commit; who asks for Redis itself, last.
  */
 #include "batch.h"
 
@@ -21,7 +21,11 @@ struct batch {
     struct tally *tally;
     struct recent *recent;
     struct exchange *exchanges;
-    struct exchange **counting;   /* those of them that wait for Redis */
+    int64_t known_s; /* the window of which recent knows ids; 0: none */
+    struct exchange **counting; /* those that wait to be counted */
+    size_t counting_count;
+    struct exchange **asking; /* those that ask for Redis itself */
+    size_t asking_count;
     struct tally_request *wanted; /* what these want to be counted */
     int64_t quiet_until_ms;       /* monotonic: no complaint before */
 };
@@ -41,9 +45,11 @@ batch_open(const struct options *options, struct redis *redis,
     batch->recent = recent_open((size_t)options->dedup.local_cache_ids);
     batch->exchanges = calloc(most, sizeof(*batch->exchanges));
     batch->counting = calloc(most, sizeof(*batch->counting));
+    batch->asking = calloc(most, sizeof(*batch->asking));
     batch->wanted = calloc(most, sizeof(*batch->wanted));
     if (batch->recent == NULL || batch->exchanges == NULL ||
-        batch->counting == NULL || batch->wanted == NULL) {
+        batch->counting == NULL || batch->asking == NULL ||
+        batch->wanted == NULL) {
         batch_close(batch);
         return NULL;
     }
@@ -59,43 +65,19 @@ batch_close(struct batch *batch)
     recent_close(batch->recent);
     free(batch->exchanges);
     free(batch->counting);
+    free(batch->asking);
     free(batch->wanted);
     free(batch);
 }
 
-/* The status for requests that need neither an id nor a round trip. */
-static int
-answer_page(const struct batch *batch, const struct request *request)
+static void
+answer_status(struct exchange *exchange, int status)
 {
-    switch (request->kind) {
-    case REQUEST_ACCEPT:
-    case REQUEST_UNKNOWN:
-        break;
-    case REQUEST_HEALTHZ:
-        return 200;
-    case REQUEST_READYZ:
-        return redis_ping(batch->redis) ? 200 : 503;
-    }
-    return 404;
-}
+    struct answer told = {.status = status,
+                          .error = exchange->request.error,
+                          .head = exchange->request.head};
 
-/* Answers what needs no counting; returns false where it must be counted. */
-static bool
-answer_at_once(const struct batch *batch, struct exchange *exchange)
-{
-    const struct request *request = &exchange->request;
-    struct answer told = {.status = request->status,
-                          .error = request->error,
-                          .head = request->head};
-
-    if (request->status == 200 && request->kind == REQUEST_ACCEPT) {
-        return false;
-    }
-    if (request->status == 200) {
-        told.status = answer_page(batch, request);
-    }
     exchange_answer(exchange, &told);
-    return true;
 }
 
 static void
@@ -142,8 +124,7 @@ complain(struct batch *batch)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (redis_state(batch->redis) == REDIS_STATE_UP &&
-        now_ms >= batch->quiet_until_ms) {
+    if (now_ms >= batch->quiet_until_ms) {
         log_error("requests are refused: %s", redis_error(batch->redis));
         batch->quiet_until_ms = now_ms + COMPLAINT_PAUSE_MS;
     }
@@ -169,16 +150,17 @@ remember(struct batch *batch, const struct tally_window *window,
 
 /* Counts the batch in one round trip and answers it. */
 static void
-commit(struct batch *batch, uint64_t connection, size_t count)
+commit(struct batch *batch, uint64_t connection)
 {
+    size_t count = batch->counting_count;
     struct tally_window window =
         tally_commit(batch->tally, batch->wanted, count);
     size_t i;
 
+    if (tally_was_refused(batch->tally)) {
+        complain(batch);
+    }
     for (i = 0; i < count; i++) {
-        if (batch->wanted[i].answer == TALLY_UNAVAILABLE) {
-            complain(batch);
-        }
         answer_counted(batch->counting[i], batch->wanted[i].answer,
                        window.start_s);
     }
@@ -187,57 +169,83 @@ commit(struct batch *batch, uint64_t connection, size_t count)
     }
 }
 
+/* Answers all that ask whether Redis answers, with one question to it. */
 static void
-add_to_batch(struct batch *batch, size_t at, struct exchange *exchange)
+answer_readiness(struct batch *batch)
 {
-    struct tally_request *counted = &batch->wanted[at];
-
-    memset(counted, 0, sizeof(*counted));
-    counted->id = exchange->request.id;
-    if (exchange_wants_callback(exchange)) {
-        counted->endpoint = exchange->request.endpoint;
-        counted->endpoint_len = exchange->request.endpoint_len;
-    }
-    batch->counting[at] = exchange;
-}
-
-/*
- * Deals with the connections fds[0..count): answers what it can, adds the
- * others to the batch. Returns how many these are. known_s is the window of
- * which recent knows ids, 0 where it may not be asked.
- */
-static size_t
-hear_all(struct batch *batch, const int *fds, size_t count, int64_t known_s)
-{
-    size_t counting = 0;
+    int status = redis_ping(batch->redis) ? 200 : 503;
     size_t i;
 
-    for (i = 0; i < count; i++) {
-        struct exchange *exchange = &batch->exchanges[i];
-
-        if (!exchange_hear(exchange, fds[i]) ||
-            answer_at_once(batch, exchange)) {
-            continue;
-        }
-        add_to_batch(batch, counting, exchange);
-        if (known_s != 0 && batch->wanted[counting].endpoint == NULL &&
-            recent_has(batch->recent, exchange->request.id)) {
-            answer_ok(exchange, known_s);
-        } else {
-            counting++;
-        }
+    for (i = 0; i < batch->asking_count; i++) {
+        answer_status(batch->asking[i], status);
     }
-    return counting;
+}
+
+/* An id for Redis to count, unless it is known. */
+static void
+add_to_batch(struct batch *batch, struct exchange *exchange)
+{
+    struct tally_request *counted = &batch->wanted[batch->counting_count];
+    const struct request *request = &exchange->request;
+
+    memset(counted, 0, sizeof(*counted));
+    counted->id = request->id;
+    if (exchange_wants_callback(exchange)) {
+        counted->endpoint = request->endpoint;
+        counted->endpoint_len = request->endpoint_len;
+    }
+    if (batch->known_s != 0 && counted->endpoint == NULL &&
+        recent_has(batch->recent, request->id)) {
+        answer_ok(exchange, batch->known_s);
+    } else {
+        batch->counting[batch->counting_count++] = exchange;
+    }
+}
+
+/* Answers what needs no Redis, and has the others wait. */
+static void
+sort_out(struct batch *batch, struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+
+    if (request->status != 200) {
+        answer_status(exchange, request->status);
+        return;
+    }
+    switch (request->kind) {
+    case REQUEST_ACCEPT:
+        add_to_batch(batch, exchange);
+        break;
+    case REQUEST_READYZ:
+        batch->asking[batch->asking_count++] = exchange;
+        break;
+    case REQUEST_HEALTHZ:
+        answer_status(exchange, 200);
+        break;
+    case REQUEST_UNKNOWN:
+        answer_status(exchange, 404);
+        break;
+    }
 }
 
 void
 batch_serve(struct batch *batch, const int *fds, size_t count)
 {
     uint64_t connection = redis_connection(batch->redis);
-    int64_t known_s = recent_window(batch->recent, connection, clock_mono_ms());
-    size_t counting = hear_all(batch, fds, count, known_s);
+    size_t i;
 
-    if (counting > 0) {
-        commit(batch, connection, counting);
+    batch->known_s = recent_window(batch->recent, connection, clock_mono_ms());
+    batch->counting_count = 0;
+    batch->asking_count = 0;
+    for (i = 0; i < count; i++) {
+        if (exchange_hear(&batch->exchanges[i], fds[i])) {
+            sort_out(batch, &batch->exchanges[i]);
+        }
+    }
+    if (batch->counting_count > 0) {
+        commit(batch, connection);
+    }
+    if (batch->asking_count > 0) {
+        answer_readiness(batch);
     }
 }
