@@ -11,6 +11,7 @@ from harness.receiver import Answer
 from harness.records import complete_lines
 from harness.redis import Redis
 from harness.reporter import Reporter
+from harness.strategies import every_strategy
 from harness.wait import wait_until
 
 WINDOW_S = 3600  # quiet: one window for all of a test, nearly always
@@ -52,6 +53,7 @@ def is_settled(redis):
     return not redis("EXISTS", "verve:{0}:callbacks", "verve:{0}:due")
 
 
+@every_strategy
 def test_post(redis, responder, reporter, receiver):
     window = ask(responder, 7, receiver.url("/hook?a=b"))
     (got,) = receiver.wait_count(1)
@@ -94,6 +96,7 @@ def test_names_are_configurable(sandbox, redis, responder, receiver):
     assert receiver.wait_count(1)[0].body == b'{"n": 1}'
 
 
+@every_strategy
 def test_in_a_quiet_window_the_first_are_told_1_2_3(responder, reporter,
                                                     receiver):
     for number in (10, 20, 10, 30):

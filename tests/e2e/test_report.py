@@ -11,6 +11,7 @@ from harness.load import accept
 from harness.records import assert_no_window_missing, complete_lines, epoch
 from harness.redis import Redis
 from harness.reporter import Reporter
+from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 1
@@ -59,6 +60,7 @@ class Expected:
         assert_no_window_missing(report, WINDOW_S)
 
 
+@every_strategy
 def test_counts_unique_ids_and_zeros(responder, reporter):
     expected = Expected(responder)
     expected.send(1, 2, 2, 3, 1)
@@ -89,6 +91,7 @@ def test_json(sandbox, redis, responder):
                                           "late"]
 
 
+@every_strategy
 def test_catches_up_after_downtime(redis, responder, reporter):
     expected = Expected(responder)
     expected.send(1, 2)
@@ -152,6 +155,7 @@ def test_hup_follows_a_rotation(responder, reporter):
     expected.check(reporter.report())
 
 
+@every_strategy
 def test_redis_restarted(redis, responder, reporter):
     expected = Expected(responder)
     expected.send(1, 2)
