@@ -32,7 +32,8 @@ local time = call('TIME')
 local on = time[1] - time[1] % length
 local sealed = tonumber(call('GET', KEYS[1]))
 if sealed and on <= sealed then
-    on = sealed + length -- the clock stepped back
+    -- The clock stepped back, or windows have another length than that one.
+    on = sealed - sealed % length + length
 end
 local left_ms = (on + length - time[1]) * 1000 - math.floor(time[2] / 1000)
 if on ~= tonumber(window) then

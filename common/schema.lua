@@ -1,6 +1,7 @@
 -- Agrees on what all programs must share; run at each connect, and where the
 -- data turns out to have begun anew. Whoever finds nothing agreed on says what
--- it shall be, and with that the data begins.
+-- it shall be, and with that the data begins: what an operator who deleted meta
+-- leaves there was counted by other rules (see notice_loss in windows.c).
 --
 -- KEYS: 1 meta, 2 born
 -- ARGV: pairs of a field and the value that the program wants it to have
@@ -14,6 +15,7 @@ end
 redis.call('PERSIST', KEYS[1])
 
 local born = redis.call('GET', KEYS[2])
+local time = redis.call('TIME')[1]
 local agreed = redis.call('EXISTS', KEYS[1]) == 1
 for i = 1, agreed and #ARGV or 0, 2 do
     local here = redis.call('HGET', KEYS[1], ARGV[i])
@@ -27,8 +29,8 @@ end
 if not agreed then
     redis.call('HSET', KEYS[1], unpack(ARGV))
 end
-if not born then
-    born = redis.call('TIME')[1]
+if not agreed or not born then
+    born = time
     redis.call('SET', KEYS[2], born)
 end
 return born

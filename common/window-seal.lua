@@ -5,12 +5,15 @@
 -- ARGV: 1 window_seconds, 2 the first of those windows,
 --       3 born of the data that was agreed on
 -- Reply: {} where nothing was done: the data has another beginning, and
---        schema.lua comes first. Else {ms since the epoch, window on, born, count, ...}: a count for each
+--        schema.lua comes first; else
+--        {ms since the epoch, window on, born, count, ...}: a count for each
 --        of the windows that has ended; the first that has not ends the list
 --
 -- A window has ended where Redis's clock says so, or where it was sealed
 -- before: `sealed` never shrinks, so that a clock that stepped back opens
--- nothing again (accept-setnx.lua tells the window that is on in the same way).
+-- nothing again (accept.lua tells the window that is on in the same way). It
+-- may be of another length than the windows are now: those after it are on the
+-- new grid, and may begin inside its span.
 
 local length, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -23,7 +26,7 @@ local time = redis.call('TIME')
 local on = time[1] - time[1] % length
 local sealed = tonumber(redis.call('GET', KEYS[1]))
 if sealed and on <= sealed then
-    on = sealed + length
+    on = sealed - sealed % length + length
 end
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local reply = {now_ms, on, born}

@@ -192,6 +192,20 @@ take_look(struct windows *windows, struct look *look)
     return run_seal(windows, 0, 0, look, &reply);
 }
 
+/*
+ * The first window after that at start_s, which may be of another length: once
+ * window.seconds is changed, what was recorded and sealed before is on the old
+ * grid. What comes after is on the new one, may begin inside the old window's
+ * span, and never before it, so that no window is reported twice.
+ */
+static int64_t
+next_s(const struct windows *windows, int64_t start_s)
+{
+    int64_t length_s = windows->options->window.seconds;
+
+    return window_start(start_s, length_s) + length_s;
+}
+
 /* The window that held the beginning of Redis's data. */
 static int64_t
 birth_s(const struct windows *windows, int64_t born_s)
@@ -202,21 +216,23 @@ birth_s(const struct windows *windows, int64_t born_s)
 /*
  * Notes a loss: the data began anew, or the records end before what we know of
  * them. The window in which that happened can't be believed either: that of
- * the new beginning, or the one that was on after the last record.
+ * the new beginning, or the one that was on after the last record. A record
+ * that is older than the data is of another agreement (schema.lua): whatever
+ * was counted from there to the new beginning, the old rules counted.
  */
 static void
 notice_loss(struct windows *windows, const struct look *look)
 {
+    int64_t birth = birth_s(windows, look->born_s);
     bool reborn = windows->born_s != 0 && look->born_s != windows->born_s;
+    bool renewed = look->last_s != 0 && look->last_s < birth;
 
-    if (reborn || look->last_s < windows->newest_s) {
-        windows->lost_s =
-            later(windows->lost_s, birth_s(windows, look->born_s));
+    if (reborn || renewed || look->last_s < windows->newest_s) {
+        windows->lost_s = later(windows->lost_s, birth);
     }
     if (look->last_s < windows->newest_s) {
         windows->lost_s =
-            later(windows->lost_s,
-                  windows->newest_s + windows->options->window.seconds);
+            later(windows->lost_s, next_s(windows, windows->newest_s));
     }
 }
 
@@ -227,16 +243,14 @@ notice_loss(struct windows *windows, const struct look *look)
 static int64_t
 first_open_s(const struct windows *windows, const struct look *look)
 {
-    int64_t length_s = windows->options->window.seconds;
-
     if (look->last_s != 0) {
-        return look->last_s + length_s;
+        return next_s(windows, look->last_s);
     }
     if (windows->oldest_s != 0) {
-        return windows->oldest_s + length_s;
+        return next_s(windows, windows->oldest_s);
     }
     if (windows->newest_s != 0) {
-        return windows->newest_s + length_s;
+        return next_s(windows, windows->newest_s);
     }
     return birth_s(windows,
                    windows->born_s != 0 ? windows->born_s : look->born_s);

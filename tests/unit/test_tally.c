@@ -125,6 +125,19 @@ test_a_sealed_window_is_over(void **state)
     assert_in_range(most, 2 * HOUR_S, 3 * HOUR_S);
 }
 
+/* What was sealed may be of another length, inside what is a window now. */
+static void
+test_after_a_sealed_one_of_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char sealed[24];
+
+    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s + 60);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+}
+
 /* What was confirmed holds until the window ends, or Redis might be away. */
 static void
 test_how_long_it_holds(void **state)
@@ -253,6 +266,7 @@ run_all(const char *name)
         TALLY_TEST(test_jobs_carry_the_running_count),
         TALLY_TEST(test_a_full_queue_counts_nothing),
         TALLY_TEST(test_a_sealed_window_is_over),
+        TALLY_TEST(test_after_a_sealed_one_of_another_length),
         TALLY_TEST(test_how_long_it_holds),
         TALLY_TEST(test_all_or_nothing),
         TALLY_TEST(test_a_forgotten_script_is_loaded_again),
