@@ -105,13 +105,14 @@ def test_catches_up_after_downtime(redis, responder, reporter):
     assert redis("XLEN", "verve:windows") == len(lines)
 
 
-def test_killed_between_any_two_lines(responder, reporter):
+def test_killed_between_any_two_lines(redis, responder, reporter):
     """kill -9 at many moments around a window's end."""
     expected = Expected(responder)
     for step in range(10):
         wait_for_window_start(WINDOW_S)
         time.sleep(step * 0.002)
         reporter.kill()
+        redis.end_leases()
         last = expected.send(step, step + 1)
         reporter.start()
     expected.check(reporter.wait_reported(last))
@@ -129,10 +130,11 @@ def test_killed_after_the_line_and_before_the_cursor(redis, responder,
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_a_torn_last_line_is_cut(responder, reporter):
+def test_a_torn_last_line_is_cut(redis, responder, reporter):
     expected = Expected(responder)
     reporter.wait_reported(expected.send(1))
     reporter.kill()
+    redis.end_leases()
     with open(reporter.report_path, "a", encoding="ascii") as file:
         file.write("2026-01-02T03:05:00.123Z INFO Unique requests in the la")
     reporter.start()
