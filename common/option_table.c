@@ -61,7 +61,7 @@ static const struct option_choice methods[] = {
 
 static const struct option_choice sinks[] = {
     {"file", SINK_FILE, false},
-    {"syslog", SINK_SYSLOG, true},
+    {"syslog", SINK_SYSLOG, false},
     {"kafka", SINK_KAFKA, true},
     {"kinesis", SINK_KINESIS, true},
     {NULL, 0, false},

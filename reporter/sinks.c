@@ -4,9 +4,11 @@
 #include "sinks.h"
 
 #include "sink_file.h"
+#include "sink_syslog.h"
 
 const struct sink_type *const sinks[SINKS] = {
     &sink_file,
+    &sink_syslog,
 };
 
 bool

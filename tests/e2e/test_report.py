@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import assert_no_window_missing, complete_lines, epoch
@@ -34,29 +35,6 @@ def make_reporter(sandbox, redis, **settings):
 @pytest.fixture
 def reporter(sandbox, redis):
     return make_reporter(sandbox, redis).start()
-
-
-class Expected:
-    """How many unique ids were answered ok, by window."""
-
-    def __init__(self, responder):
-        self.responder = responder
-        self.ids = {}
-
-    def send(self, *numbers):
-        for number in numbers:
-            answer = self.responder.ask(accept(number))
-            assert answer.body == b"ok", answer
-            window = epoch(answer.headers["verve-window"])
-            self.ids.setdefault(window, set()).add(number)
-        return max(self.ids)
-
-    def check(self, report):
-        for window, ids in self.ids.items():
-            assert report[window] == len(ids), window
-        for window, count in report.items():
-            assert count == len(self.ids.get(window, ())), window
-        assert_no_window_missing(report, WINDOW_S)
 
 
 def test_counts_unique_ids_and_zeros(responder, reporter):
