@@ -32,6 +32,7 @@ BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson
+REPORTER_LIBS := -lrdkafka
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS) \
@@ -43,6 +44,7 @@ REPORTER_SRC := $(wildcard reporter/*.c)
 MODULES_SRC := $(COMMON_SRC) $(filter-out %/main.c,$(FCGI_SRC) $(REPORTER_SRC))
 LOAD_SRC := $(wildcard bench/load/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
+MOCK_SRC := $(wildcard tests/mock/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 OBJ := $(BUILD)/obj
@@ -53,6 +55,7 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h,$(wildcard common/*.lua))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
+MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
@@ -85,7 +88,7 @@ $(BUILD)/verve-fcgi: $(FCGI) $(BUILD)/common.a
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
 $(BUILD)/verve-reporter: $(REPORTER) $(BUILD)/common.a
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS) $(LIBS)
 
 $(BUILD)/common.a: $(COMMON)
 $(BUILD)/fcgi-app.a: $(filter-out %/main.o,$(FCGI))
@@ -116,7 +119,13 @@ $(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Ireporter
 $(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
 		$(BUILD)/common.a
 	@mkdir -p $(@D)
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi \
+		$(REPORTER_LIBS) $(LIBS)
+
+# Servers that fail on command, for the end-to-end tests.
+$(MOCK): $(BUILD)/%: $(OBJ)/%.o
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS)
 
 # The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
@@ -138,14 +147,14 @@ $(FUZZ_OBJ): $(OBJ)/%.o: tests/%.c | $(LUA) $(DEPS)
 $(FUZZ): $(BUILD)/%: $(OBJ)/%.o $(FUZZ_MODULES)
 	@mkdir -p $(@D)
 	$(call say,LD) $(FUZZ_CC) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^ \
-		-lfcgi $(LIBS)
+		-lfcgi $(REPORTER_LIBS) $(LIBS)
 
 .PHONY: run
 run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
 	@tools/run $(BUILD)
 
 .PHONY: test
-test: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(UNIT) ## run all tests
+test: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(MOCK) $(UNIT) ## run all tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT) tests/e2e
 
 .PHONY: unit
@@ -153,7 +162,7 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
 
 .PHONY: e2e
-e2e: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load ## run those (PYTEST_ARGS=)
+e2e: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(MOCK) ## run those (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
 .PHONY: asan

@@ -4,11 +4,13 @@
 #include "sinks.h"
 
 #include "sink_file.h"
+#include "sink_kafka.h"
 #include "sink_syslog.h"
 
 const struct sink_type *const sinks[SINKS] = {
     &sink_file,
     &sink_syslog,
+    &sink_kafka,
 };
 
 bool
