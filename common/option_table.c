@@ -84,7 +84,7 @@ static const struct option_choice sinks[] = {
     {"file", SINK_FILE, false},
     {"syslog", SINK_SYSLOG, false},
     {"kafka", SINK_KAFKA, false},
-    {"kinesis", SINK_KINESIS, true},
+    {"kinesis", SINK_KINESIS, false},
     {NULL, 0, false},
 };
 

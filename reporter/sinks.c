@@ -5,12 +5,14 @@
 
 #include "sink_file.h"
 #include "sink_kafka.h"
+#include "sink_kinesis.h"
 #include "sink_syslog.h"
 
 const struct sink_type *const sinks[SINKS] = {
     &sink_file,
     &sink_syslog,
     &sink_kafka,
+    &sink_kinesis,
 };
 
 bool

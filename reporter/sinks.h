@@ -10,7 +10,7 @@
 #include "option.h"
 #include "sink.h"
 
-enum { SINKS = 3 };
+enum { SINKS = 4 };
 
 extern const struct sink_type *const sinks[SINKS];
 
