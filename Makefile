@@ -23,6 +23,9 @@ ifeq ($(SANITIZE),1)
 HARDEN := $(SANITIZERS)
 endif
 
+# lighttpd is there, which is not in everybody's PATH.
+export PATH := $(PATH):/usr/sbin
+
 # Commands in short; make V=1 shows them in full.
 ifneq ($(V),1)
 say = @printf '  %-4s %s\n' $1 $@ &&

@@ -28,8 +28,9 @@ struct program {
 
 /*
  * Reads the command line and the configuration into *options (freed by
- * options_fini either way) and opens the log. Returns -1 where the program should go on, else the code
- * that main should exit with, all having been said on stdout or stderr.
+ * options_fini either way) and opens the log. Returns -1 where the program
+ * should go on, else the code that main should exit with, all having been said
+ * on stdout or stderr.
  */
 int program_start(int argc, char **argv, const struct program *program,
                   struct options *options);

@@ -170,7 +170,7 @@ exchange(struct redis *redis, int argc, const char **argv, const size_t *lens,
     if (problem == NULL) {
         problem = receive(redis, end_ms);
     }
-    if (problem == NULL) {
+    if (redis->reply != NULL) {
         return true;
     }
     if (clock_mono_ms() >= end_ms) {

@@ -35,7 +35,6 @@ struct kafka {
     rd_kafka_t *producer; /* NULL: none yet */
     bool fatal;           /* it will never produce again */
     bool busy;            /* a message is under way: */
-    uintptr_t attempt;    /* its number; reports of others are stale */
     int64_t sent_s;       /* its window */
     char reason[256];     /* what librdkafka complained of last; or "" */
 };
@@ -57,6 +56,18 @@ fail(struct kafka *kafka, const char *what)
     sink->events.failed(sink->events.context, FAIL_WAIT_MS);
 }
 
+/* Whether a report is on what is under way, and not on what was dropped. */
+static bool
+is_ours(const struct kafka *kafka, const rd_kafka_message_t *message)
+{
+    int64_t start_s;
+
+    return kafka->busy && message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
+           message->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT &&
+           window_parse(message->key, message->key_len, &start_s) == 0 &&
+           start_s == kafka->sent_s;
+}
+
 /* The delivery report. */
 static void
 on_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
@@ -66,8 +77,8 @@ on_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
     struct sink *sink = &kafka->sink;
 
     (void)producer;
-    if (!kafka->busy || (uintptr_t)message->_private != kafka->attempt) {
-        return; /* of a message that was dropped */
+    if (!is_ours(kafka, message)) {
+        return;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         fail(kafka, rd_kafka_err2str(message->err));
@@ -203,8 +214,7 @@ produce(struct kafka *kafka, const struct window_record *record)
         TEXT_HEADER("ce_specversion", "1.0"), TEXT_HEADER("ce_id", start),
         TEXT_HEADER("ce_source", source),
         TEXT_HEADER("ce_type", "verve.window.closed"),
-        TEXT_HEADER("ce_time", end), RD_KAFKA_V_OPAQUE((void *)kafka->attempt),
-        RD_KAFKA_V_END);
+        TEXT_HEADER("ce_time", end), RD_KAFKA_V_END);
 }
 
 static void
@@ -223,7 +233,6 @@ kafka_offer(struct sink *sink, const struct window_record *records,
     if (kafka->producer == NULL && make_producer(kafka) < 0) {
         return;
     }
-    kafka->attempt++;
     kafka->busy = true;
     kafka->sent_s = records[0].start_s;
     snprintf(sink->error, sizeof(sink->error), "%s", kafka->reason);

@@ -34,7 +34,7 @@ def make_reporter(sandbox, redis, **settings):
         "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
         "VERVE_CALLBACKS_TIMEOUT_MS": 500,
         "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 500,
-        "VERVE_CALLBACKS_LEASE_S": 2, **settings})
+        "VERVE_CALLBACKS_LEASE_S": 3, **settings})
 
 
 @pytest.fixture

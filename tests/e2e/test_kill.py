@@ -77,6 +77,7 @@ class Run:
         for window, count in report.items():
             known = accepted.pop(window, set())
             most = known | self.maybe_counted(window)
+            assert count is not None, f"window {window} is a gap"
             assert len(known) <= count <= len(most), window
         assert not accepted, "windows without a line"
 

@@ -21,7 +21,7 @@ SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 2000}
 @pytest.fixture
 def webs(sandbox, redis):
     """Two lighttpd instances, each with its own pool, on one Redis."""
-    return [Web(sandbox, redis, name, procs=1, **SETTINGS).start()
+    return [Web(sandbox, redis, name, **SETTINGS).start()
             for name in ("web-a", "web-b")]
 
 

@@ -10,14 +10,16 @@ CONFIGURATION = ROOT / "conf" / "lighttpd.conf"
 
 
 class Web:
-    def __init__(self, sandbox, redis, name="web", procs=2, **settings):
+    def __init__(self, sandbox, redis, name="web", procs=2, program=FCGI,
+                 probe="/healthz", **settings):
         self.sandbox = sandbox
+        self.probe = probe  # the target that tells that it is up
         self.name = name
         self.port = free_port()
         self.settings = {
             "VERVE_REDIS_URL": redis.url,
             "BIND": "127.0.0.1", "PORT": self.port,
-            "VERVE_FCGI": FCGI, "VERVE_PROCS": procs,
+            "VERVE_FCGI": program, "VERVE_PROCS": procs,
             "VERVE_SOCKET": sandbox.folder / f"{name}.sock",
             **settings}
         self.process = None
@@ -37,7 +39,7 @@ class Web:
     def answers(self):
         assert self.process.running(), self.process.output()
         try:
-            return self.get("/healthz").status == 200
+            return self.get(self.probe).status == 200
         except OSError:
             return False
 
