@@ -72,6 +72,7 @@ NEEDS_test := build run test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build run lint
 NEEDS_fuzz := build fuzz
 NEEDS_bench := build run bench
@@ -168,6 +169,10 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 e2e: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(MOCK) ## run those (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
+.PHONY: test-kafka
+test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
+
 .PHONY: asan
 asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
@@ -199,7 +204,7 @@ clean: ## remove what was built and what `make run` left
 
 .PHONY: help
 help: ## list the goals
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
 	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
