@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "schema.h"
-#include "window-cursor.lua.h"
 #include "window-read.lua.h"
 #include "window-record.lua.h"
 #include "window-seal.lua.h"
@@ -25,6 +24,7 @@ struct windows {
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
     int64_t newest_s; /* the last window known to be recorded; 0: none */
     int64_t lost_s;   /* no count can be believed up to this window */
+    int64_t kept_s;   /* what starts before is past the retention; 0: unknown */
 };
 
 /* What Redis says at one look. */
@@ -302,8 +302,7 @@ close_windows(struct windows *windows, int64_t first_s, size_t count,
     }
     count = least(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(windows, first_s, look.now_ms, reply, records, count);
-    if (run_record(windows, horizon_s(windows, look.now_ms), records, count,
-                   &last_s) < 0) {
+    if (run_record(windows, windows->kept_s, records, count, &last_s) < 0) {
         return -1;
     }
     windows->newest_s = later(windows->newest_s, last_s);
@@ -327,7 +326,9 @@ windows_seal(struct windows *windows, size_t most,
     }
     notice_loss(windows, &look);
     first_s = first_open_s(windows, &look);
-    kept_s = later(first_s, horizon_s(windows, look.now_ms));
+    /* Never back, as what was trimmed does not come back either. */
+    windows->kept_s = later(windows->kept_s, horizon_s(windows, look.now_ms));
+    kept_s = later(first_s, windows->kept_s);
     windows->born_s = look.born_s;
     windows->newest_s = later(windows->newest_s, look.last_s);
     if (look.on_s > kept_s) {
@@ -362,13 +363,45 @@ read_record(const struct redis_reply *reply, size_t i,
     return true;
 }
 
+/* Records that are being read, and how many there may be. */
+struct reading {
+    struct window_record *records;
+    size_t count;
+    size_t most;
+};
+
+static void
+append(struct reading *reading, const struct window_record *record)
+{
+    if (reading->count < reading->most) {
+        reading->records[reading->count++] = *record;
+    }
+}
+
+/* Appends a gap for each window after after_s and before until_s. */
+static void
+append_gaps(const struct windows *windows, int64_t after_s, int64_t until_s,
+            struct reading *reading)
+{
+    struct window_record gap = {.late = true, .gap = true};
+
+    if (after_s == 0 || windows->kept_s == 0) {
+        return; /* a sink's beginning; or not known what is past retention */
+    }
+    gap.start_s = later(next_s(windows, after_s), windows->kept_s);
+    while (gap.start_s < until_s && reading->count < reading->most) {
+        append(reading, &gap);
+        gap.start_s += windows->options->window.seconds;
+    }
+}
+
 int
 windows_read(struct windows *windows, int64_t after_s,
              struct window_record *records, size_t most)
 {
     struct redis_call *call = redis_call(windows->redis, &script_window_read);
+    struct reading reading = {.records = records, .most = most};
     const struct redis_reply *reply;
-    size_t count;
 
     add_stream_key(windows, call);
     redis_arg_int(call, after_s + 1);
@@ -376,27 +409,15 @@ windows_read(struct windows *windows, int64_t after_s,
     if (redis_run(windows->redis, &reply) != REDIS_DONE) {
         return -1;
     }
-    count = least(most, redis_reply_count(reply) / 4);
-    for (size_t i = 0; i < count; i++) {
-        if (!read_record(reply, 4 * i, &records[i])) {
+    for (size_t i = 0; i + 3 < redis_reply_count(reply); i += 4) {
+        struct window_record record;
+
+        if (!read_record(reply, i, &record)) {
             return -1;
         }
+        append_gaps(windows, after_s, record.start_s, &reading);
+        append(&reading, &record);
+        after_s = record.start_s;
     }
-    return (int)count;
-}
-
-int
-windows_advance(struct windows *windows, const char *name, int64_t start_s,
-                int64_t *cursor_s)
-{
-    struct redis_call *call = redis_call(windows->redis, &script_window_cursor);
-    const struct redis_reply *reply;
-
-    redis_key(call, "%s:sink:%s", windows->options->redis.prefix, name);
-    redis_arg_int(call, start_s);
-    if (redis_run(windows->redis, &reply) != REDIS_DONE ||
-        !redis_reply_int(reply, cursor_s)) {
-        return -1;
-    }
-    return 0;
+    return (int)reading.count;
 }

@@ -237,7 +237,7 @@ file_offer(struct sink *sink, const struct window_record *records, size_t count)
     int64_t last_s = records[count - 1].start_s;
 
     if (append(file, records, count) < 0) {
-        sink->events.failed(sink->events.context);
+        sink->events.failed(sink->events.context, SINK_WAIT_MS);
         return;
     }
     file->written_s = last_s;
@@ -296,6 +296,7 @@ file_open(const struct options *options, struct loop *loop,
 
 const struct sink_type sink_file = {
     .kind = SINK_FILE,
+    .most = SINK_OFFER_MOST,
     .open = file_open,
     .close = file_close,
     .last = file_last,

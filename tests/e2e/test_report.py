@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import assert_no_window_missing, complete_lines, epoch
@@ -35,29 +36,6 @@ def make_reporter(sandbox, redis, **settings):
 @pytest.fixture
 def reporter(sandbox, redis):
     return make_reporter(sandbox, redis).start()
-
-
-class Expected:
-    """How many unique ids were answered ok, by window."""
-
-    def __init__(self, responder):
-        self.responder = responder
-        self.ids = {}
-
-    def send(self, *numbers):
-        for number in numbers:
-            answer = self.responder.ask(accept(number))
-            assert answer.body == b"ok", answer
-            window = epoch(answer.headers["verve-window"])
-            self.ids.setdefault(window, set()).add(number)
-        return max(self.ids)
-
-    def check(self, report):
-        for window, ids in self.ids.items():
-            assert report[window] == len(ids), window
-        for window, count in report.items():
-            assert count == len(self.ids.get(window, ())), window
-        assert_no_window_missing(report, WINDOW_S)
 
 
 @every_strategy
@@ -108,13 +86,14 @@ def test_catches_up_after_downtime(redis, responder, reporter):
     assert redis("XLEN", "verve:windows") == len(lines)
 
 
-def test_killed_between_any_two_lines(responder, reporter):
+def test_killed_between_any_two_lines(redis, responder, reporter):
     """kill -9 at many moments around a window's end."""
     expected = Expected(responder)
     for step in range(10):
         wait_for_window_start(WINDOW_S)
         time.sleep(step * 0.002)
         reporter.kill()
+        redis.end_leases()
         last = expected.send(step, step + 1)
         reporter.start()
     expected.check(reporter.wait_reported(last))
@@ -132,10 +111,11 @@ def test_killed_after_the_line_and_before_the_cursor(redis, responder,
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_a_torn_last_line_is_cut(responder, reporter):
+def test_a_torn_last_line_is_cut(redis, responder, reporter):
     expected = Expected(responder)
     reporter.wait_reported(expected.send(1))
     reporter.kill()
+    redis.end_leases()
     with open(reporter.report_path, "a", encoding="ascii") as file:
         file.write("2026-01-02T03:05:00.123Z INFO Unique requests in the la")
     reporter.start()

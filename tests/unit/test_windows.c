@@ -544,42 +544,68 @@ test_reading(void **state)
     assert_int_equal(windows_read(f->windows, 109, records, 4), 0);
 }
 
+/* Records that vanished out of the stream, whoever wrote on after that. */
 static void
-test_cursor(void **state)
+test_holes_are_gaps(void **state)
 {
     struct fixture *f = *state;
-    int64_t cursor_s = -1;
+    int64_t now_s = redis_now_s(f);
+    struct window_record records[8];
 
-    assert_int_equal(windows_advance(f->windows, "file:h:/a b", 0, &cursor_s),
-                     0);
-    assert_int_equal(cursor_s, 0);
-    windows_advance(f->windows, "file:h:/a b", 120, &cursor_s);
-    assert_int_equal(cursor_s, 120);
-    windows_advance(f->windows, "file:h:/a b", 60, &cursor_s);
-    assert_int_equal(cursor_s, 120);
-    windows_advance(f->windows, "file:h:/other", 0, &cursor_s);
-    assert_int_equal(cursor_s, 0);
-    assert_string_equal(
-        redis_do(f->redis, "HGET", "verve:sink:file:h:/a b", "cursor", NULL),
-        "120");
+    set(f, "verve:{0}:born", now_s - 100);
+    add_record(f, now_s - 50);
+    add_record(f, now_s - 47);
+    seal_all(f->windows);
+    assert_int_equal(windows_read(f->windows, now_s - 53, records, 6), 6);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(records[i].start_s, now_s - 52 + i);
+        assert_int_equal(records[i].gap, i != 2 && i != 5);
+    }
+    /* As many as there is room for, in the middle of a hole, too. */
+    assert_int_equal(windows_read(f->windows, now_s - 53, records, 1), 1);
+    assert_int_equal(records[0].start_s, now_s - 52);
+    assert_int_equal(windows_read(f->windows, now_s - 50, records, 1), 1);
+    assert_int_equal(records[0].start_s, now_s - 49);
 }
 
-/* The longest prefix, host and path that may be configured make a key. */
+/* A sink's beginning is no hole, nor is what is past the retention. */
 static void
-test_cursor_of_a_long_name(void **state)
+test_holes_that_are_none(void **state)
 {
     struct fixture *f = *state;
-    int64_t cursor_s = -1;
-    char prefix[64 + 1], host[64 + 1], path[1024 + 1], name[1200];
+    int64_t now_s = redis_now_s(f);
+    struct window_record record;
 
-    memset(prefix, 'x', sizeof(prefix) - 1);
-    memset(host, 'h', sizeof(host) - 1);
-    memset(path, '/', sizeof(path) - 1);
-    prefix[64] = host[64] = path[1024] = '\0';
-    snprintf(name, sizeof(name), "file:%s:%s", host, path);
-    f->options.redis.prefix = prefix;
-    assert_int_equal(windows_advance(f->windows, name, 60, &cursor_s), 0);
-    assert_int_equal(cursor_s, 60);
+    f->options.window.retention_hours = 1;
+    set(f, "verve:{0}:born", now_s - 100);
+    add_record(f, now_s - 50);
+    seal_all(f->windows);
+    assert_int_equal(windows_read(f->windows, 0, &record, 1), 1);
+    assert_int_equal(record.start_s, now_s - 50);
+    assert_int_equal(windows_read(f->windows, now_s - 9000, &record, 1), 1);
+    assert_true(record.gap);
+    assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
+}
+
+/* What was recorded with windows of another length does not shift ours. */
+static void
+test_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t length_s = 100;
+    int64_t now_s = redis_now_s(f);
+    struct window_record record;
+
+    now_s -= now_s % length_s;
+    set(f, "verve:{0}:born", now_s - 1000);
+    add_record(f, now_s - 2 * length_s + 7);
+    f->options.window.seconds = length_s;
+    set_count(f, now_s - length_s, 5);
+    assert_in_range(seal_all(f->windows), 1, 2);
+    assert_int_equal(
+        windows_read(f->windows, now_s - 2 * length_s + 7, &record, 1), 1);
+    assert_int_equal(record.start_s, now_s - length_s);
+    assert_int_equal(record.count, 5);
 }
 
 /* A key of another type is an error, never a zero. */
@@ -674,8 +700,9 @@ main(void)
         TEST(test_shorter_windows),
         TEST(test_on_after_a_sealed_one_of_another_length),
         TEST(test_reading),
-        TEST(test_cursor),
-        TEST(test_cursor_of_a_long_name),
+        TEST(test_holes_are_gaps),
+        TEST(test_holes_that_are_none),
+        TEST(test_another_length),
         TEST(test_refused),
     };
 
