@@ -59,6 +59,8 @@ UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h,$(wildcard common/*.lua))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
+PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
+HELPERS := $(MOCK) $(PRELOAD) $(BUILD)/bench/load
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
@@ -131,6 +133,11 @@ $(MOCK): $(BUILD)/%: $(OBJ)/%.o
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS)
 
+# Loaded into programs that are not ours: without sanitizers.
+$(PRELOAD): $(BUILD)/%.so: %.c
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) $(WARN) -O2 -fPIC -shared -o $@ $<
+
 # The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
 $(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
@@ -158,7 +165,7 @@ run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
 	@tools/run $(BUILD)
 
 .PHONY: test
-test: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(MOCK) $(UNIT) ## run all tests
+test: $(DEPS) $(PROGRAMS) $(HELPERS) $(UNIT) ## run all tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT) tests/e2e
 
 .PHONY: unit
@@ -166,7 +173,7 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
 
 .PHONY: e2e
-e2e: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(MOCK) ## run those (PYTEST_ARGS=)
+e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run those (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
 .PHONY: test-kafka

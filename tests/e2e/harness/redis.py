@@ -60,6 +60,7 @@ class Redis:
         self.path = sandbox.folder / "redis.sock"
         self.url = f"unix://{self.path}"
         self.config = {"appendfsync": fsync, **config}
+        self.environment = {}
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
@@ -72,7 +73,7 @@ class Redis:
         argv = ["redis-server"]
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
-        self.process = self.sandbox.start("redis", argv)
+        self.process = self.sandbox.start("redis", argv, self.environment)
         self.client = wait_until(self.connect, "redis answers")
         return self
 
