@@ -56,7 +56,8 @@ FCGI := $(FCGI_SRC:%.c=$(OBJ)/%.o)
 REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
 LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
-LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h,$(wildcard common/*.lua))
+LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h, \
+	$(filter-out common/accept.lua,$(wildcard common/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -107,9 +108,15 @@ $(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/lua/%.lua.h: common/%.lua tools/embed-lua
-	@mkdir -p $(@D)
+$(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
+
+# The scripts as they are run. Those that accept have a first part in common.
+$(BUILD)/lua/accept-%.lua: common/accept.lua common/accept-%.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/%.lua: common/%.lua
+	@mkdir -p $(@D) && cp $< $@
+.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua
 
 # Objects that were made by another compiler or with other flags are made anew.
 FLAGS := $(strip $(CC) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS))

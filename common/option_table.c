@@ -69,8 +69,8 @@ region_problem(const char *text)
 
 static const struct option_choice strategies[] = {
     {"setnx", DEDUP_SETNX, false},
-    {"set", DEDUP_SET, true},
-    {"hll", DEDUP_HLL, true},
+    {"set", DEDUP_SET, false},
+    {"hll", DEDUP_HLL, false},
     {NULL, 0, false},
 };
 
@@ -127,8 +127,8 @@ const struct option_row option_rows[] = {
      .fallback = "verve", .help = "What the names of all keys begin with."},
     {ROW(redis, shards), NUMBER(1, 1024), .only_default = true, .fallback = "1",
      .help = "Shards that ids are spread over."},
-    {ROW(redis, wait_replicas), NUMBER(0, 16), .only_default = true,
-     .fallback = "0", .help = "Replicas that must have a batch before \"ok\"."},
+    {ROW(redis, wait_replicas), NUMBER(0, 16), .fallback = "0",
+     .help = "Replicas that must have a batch before \"ok\"."},
 
     {ROW(window, seconds), NUMBER(1, 86400), .fallback = "60",
      .help = "Length of a window. All programs on one Redis must agree."},

@@ -8,17 +8,15 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "schema.h"
-#include "window-read.lua.h"
-#include "window-record.lua.h"
 #include "window-seal.lua.h"
 #include "window.h"
 
 struct windows {
     const struct options *options;
     struct redis *redis;
+    int64_t agreed_s; /* born of the data agreed on (schema.h); 0: none yet */
     int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
     int64_t newest_s; /* the last window known to be recorded; 0: none */
@@ -87,60 +85,10 @@ horizon_s(const struct windows *windows, int64_t now_ms)
     return window_start(now_ms / 1000 - kept_s - 1, length_s) + length_s;
 }
 
-static void
-add_stream_key(const struct windows *windows, struct redis_call *call)
-{
-    redis_key(call, "%s:windows", windows->options->redis.prefix);
-}
-
-static void
-add_text(struct redis_call *call, const char *text)
-{
-    redis_arg(call, text, strlen(text));
-}
-
-static void
-add_record(struct redis_call *call, const struct window_record *record)
-{
-    redis_arg_int(call, record->start_s);
-    if (record->gap) {
-        add_text(call, "-"); /* not 0: it is not known */
-    } else {
-        redis_arg_int(call, record->count);
-    }
-    redis_arg_int(call, record->late);
-    redis_arg_int(call, record->gap);
-}
-
-/* Records; sets *last_s to the last window recorded, whoever did it. */
+/* Runs the script once. Its reply is empty where the data began anew. */
 static int
-run_record(struct windows *windows, int64_t keep_s,
-           const struct window_record *records, size_t count, int64_t *last_s)
-{
-    struct redis_call *call = redis_call(windows->redis, &script_window_record);
-    const struct redis_reply *reply;
-
-    add_stream_key(windows, call);
-    redis_arg_int(call, keep_s);
-    for (size_t i = 0; i < count; i++) {
-        add_record(call, &records[i]);
-    }
-    if (redis_run(windows->redis, &reply) != REDIS_DONE ||
-        !redis_reply_int(reply, last_s)) {
-        return -1;
-    }
-    return 0;
-}
-
-/*
- * Seals those of the count windows from first_s on that have ended. *reply has
- * their counts from COUNTS_AT on. Sets what this says in *look.
- */
-enum { COUNTS_AT = 3 };
-
-static int
-run_seal(struct windows *windows, int64_t first_s, size_t count,
-         struct look *look, const struct redis_reply **reply)
+ask_seal(struct windows *windows, int64_t first_s, size_t count,
+         const struct redis_reply **reply)
 {
     struct redis_call *call = redis_call(windows->redis, &script_window_seal);
     const char *prefix = windows->options->redis.prefix;
@@ -154,8 +102,30 @@ run_seal(struct windows *windows, int64_t first_s, size_t count,
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, first_s);
-    if (redis_run(windows->redis, reply) != REDIS_DONE ||
-        !redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
+    redis_arg_int(call, windows->agreed_s);
+    return redis_run(windows->redis, reply) == REDIS_DONE ? 0 : -1;
+}
+
+/*
+ * Seals those of the count windows from first_s on that have ended. *reply has
+ * their counts from COUNTS_AT on. Sets what this says in *look.
+ */
+enum { COUNTS_AT = 3 };
+
+static int
+run_seal(struct windows *windows, int64_t first_s, size_t count,
+         struct look *look, const struct redis_reply **reply)
+{
+    if (ask_seal(windows, first_s, count, reply) < 0) {
+        return -1;
+    }
+    if (redis_reply_count(*reply) == 0 &&
+        (schema_agree(windows->options, windows->redis, &windows->agreed_s) !=
+             REDIS_DONE ||
+         ask_seal(windows, first_s, count, reply) < 0)) {
+        return -1;
+    }
+    if (!redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
         !redis_reply_int(redis_reply_at(*reply, 1), &look->on_s) ||
         !redis_reply_int(redis_reply_at(*reply, 2), &look->born_s)) {
         return -1;
@@ -168,10 +138,25 @@ take_look(struct windows *windows, struct look *look)
 {
     const struct redis_reply *reply;
 
-    if (run_record(windows, 0, NULL, 0, &look->last_s) < 0) {
+    if (records_last(windows->redis, windows->options->redis.prefix,
+                     &look->last_s) < 0) {
         return -1;
     }
     return run_seal(windows, 0, 0, look, &reply);
+}
+
+/*
+ * The first window after that at start_s, which may be of another length: once
+ * window.seconds is changed, what was recorded and sealed before is on the old
+ * grid. What comes after is on the new one, may begin inside the old window's
+ * span, and never before it, so that no window is reported twice.
+ */
+static int64_t
+next_s(const struct windows *windows, int64_t start_s)
+{
+    int64_t length_s = windows->options->window.seconds;
+
+    return window_start(start_s, length_s) + length_s;
 }
 
 /* The window that held the beginning of Redis's data. */
@@ -184,30 +169,24 @@ birth_s(const struct windows *windows, int64_t born_s)
 /*
  * Notes a loss: the data began anew, or the records end before what we know of
  * them. The window in which that happened can't be believed either: that of
- * the new beginning, or the one that was on after the last record.
+ * the new beginning, or the one that was on after the last record. A record
+ * that is older than the data is of another agreement (schema.lua): whatever
+ * was counted from there to the new beginning, the old rules counted.
  */
 static void
 notice_loss(struct windows *windows, const struct look *look)
 {
+    int64_t birth = birth_s(windows, look->born_s);
     bool reborn = windows->born_s != 0 && look->born_s != windows->born_s;
+    bool renewed = look->last_s != 0 && look->last_s < birth;
 
-    if (reborn || look->last_s < windows->newest_s) {
-        windows->lost_s =
-            later(windows->lost_s, birth_s(windows, look->born_s));
+    if (reborn || renewed || look->last_s < windows->newest_s) {
+        windows->lost_s = later(windows->lost_s, birth);
     }
     if (look->last_s < windows->newest_s) {
         windows->lost_s =
-            later(windows->lost_s,
-                  windows->newest_s + windows->options->window.seconds);
+            later(windows->lost_s, next_s(windows, windows->newest_s));
     }
-}
-
-/* The window after the one at start_s, aligned also where that was made with
-   another length. */
-static int64_t
-next_s(int64_t start_s, int64_t length_s)
-{
-    return window_start(start_s, length_s) + length_s;
 }
 
 /*
@@ -217,16 +196,14 @@ next_s(int64_t start_s, int64_t length_s)
 static int64_t
 first_open_s(const struct windows *windows, const struct look *look)
 {
-    int64_t length_s = windows->options->window.seconds;
-
     if (look->last_s != 0) {
-        return next_s(look->last_s, length_s);
+        return next_s(windows, look->last_s);
     }
     if (windows->oldest_s != 0) {
-        return next_s(windows->oldest_s, length_s);
+        return next_s(windows, windows->oldest_s);
     }
     if (windows->newest_s != 0) {
-        return next_s(windows->newest_s, length_s);
+        return next_s(windows, windows->newest_s);
     }
     return birth_s(windows,
                    windows->born_s != 0 ? windows->born_s : look->born_s);
@@ -278,7 +255,8 @@ close_windows(struct windows *windows, int64_t first_s, size_t count,
     }
     count = least(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(windows, first_s, look.now_ms, reply, records, count);
-    if (run_record(windows, windows->kept_s, records, count, &last_s) < 0) {
+    if (records_add(windows->redis, windows->options->redis.prefix,
+                    windows->kept_s, records, count, &last_s) < 0) {
         return -1;
     }
     windows->newest_s = later(windows->newest_s, last_s);
@@ -320,26 +298,7 @@ windows_seal(struct windows *windows, size_t most,
                : (look.on_s + length_s) * 1000 - look.now_ms;
 }
 
-/* Reads one record out of the reply, whose quadruple starts at i. */
-static bool
-read_record(const struct redis_reply *reply, size_t i,
-            struct window_record *record)
-{
-    int64_t late = 0, gap = 0;
-
-    *record = (struct window_record){0};
-    if (!redis_reply_int(redis_reply_at(reply, i), &record->start_s)) {
-        return false;
-    }
-    redis_reply_int(redis_reply_at(reply, i + 2), &late);
-    redis_reply_int(redis_reply_at(reply, i + 3), &gap);
-    record->late = late != 0;
-    record->gap = gap != 0 || !redis_reply_int(redis_reply_at(reply, i + 1),
-                                               &record->count);
-    return true;
-}
-
-/* Records that are being read, and how many there may be. */
+/* Records that are being put together, and how many there may be. */
 struct reading {
     struct window_record *records;
     size_t count;
@@ -365,7 +324,7 @@ append_gaps(const struct windows *windows, int64_t after_s, int64_t until_s,
     if (after_s == 0 || windows->kept_s == 0) {
         return; /* a sink's beginning; or not known what is past retention */
     }
-    gap.start_s = later(next_s(after_s, length_s), windows->kept_s);
+    gap.start_s = later(next_s(windows, after_s), windows->kept_s);
     while (gap.start_s < until_s && reading->count < reading->most) {
         append(reading, &gap);
         gap.start_s += length_s;
@@ -376,25 +335,18 @@ int
 windows_read(struct windows *windows, int64_t after_s,
              struct window_record *records, size_t most)
 {
-    struct redis_call *call = redis_call(windows->redis, &script_window_read);
+    struct window_record found[WINDOWS_MOST];
     struct reading reading = {.records = records, .most = most};
-    const struct redis_reply *reply;
+    int count = records_read(windows->redis, windows->options->redis.prefix,
+                             after_s, found, least(most, WINDOWS_MOST));
 
-    add_stream_key(windows, call);
-    redis_arg_int(call, after_s + 1);
-    redis_arg_int(call, (int64_t)most);
-    if (redis_run(windows->redis, &reply) != REDIS_DONE) {
+    if (count < 0) {
         return -1;
     }
-    for (size_t i = 0; i + 3 < redis_reply_count(reply); i += 4) {
-        struct window_record record;
-
-        if (!read_record(reply, i, &record)) {
-            return -1;
-        }
-        append_gaps(windows, after_s, record.start_s, &reading);
-        append(&reading, &record);
-        after_s = record.start_s;
+    for (int i = 0; i < count; i++) {
+        append_gaps(windows, after_s, found[i].start_s, &reading);
+        append(&reading, &found[i]);
+        after_s = found[i].start_s;
     }
     return (int)reading.count;
 }

@@ -96,6 +96,7 @@ open_signals(struct reporter *reporter)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1); /* as verve-fcgi, which web servers send it */
     sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
         return -1;

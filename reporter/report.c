@@ -83,7 +83,7 @@ seal(struct report *report)
                  sealed.skipped);
     }
     if (sealed.gaps > 0) {
-        log_warn("%zu windows recorded as gaps: Redis lost their data",
+        log_warn("%zu windows recorded as gaps: their data is lost",
                  sealed.gaps);
     }
     return left_ms;

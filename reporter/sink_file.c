@@ -66,8 +66,9 @@ open_path(struct file *file)
     if (file->fd >= 0) {
         return 0;
     }
-    file->fd = open(file->options->file.path,
-                    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    file->fd = open(
+        file->options->file.path,
+        O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (file->fd < 0) {
         return fail(file, "cannot open it", strerror(errno));
     }

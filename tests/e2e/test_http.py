@@ -20,7 +20,7 @@ def service(shared_redis, shared_web):
 
 @pytest.fixture
 def redis(service):
-    service[0]("FLUSHALL")
+    service[0].wipe()
     return service[0]
 
 

@@ -109,6 +109,12 @@ class Redis:
         for key in self("KEYS", "verve:sink:*"):
             self("HDEL", key, "lease_end_ms")
 
+    def wipe(self):
+        """Deletes all data. The programs' connections are ended, or they would
+        go by what they know for a while."""
+        self("FLUSHALL")
+        self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
     def kill(self):
         """kill -9; start() brings it back with what it had confirmed."""
         self.disconnect()
