@@ -85,5 +85,5 @@ local function finish(unique)
     if #jobs > 0 then
         call('RPUSH', KEYS[4], unpack(jobs))
     end
-    return {1, on, left_ms, born, unique - count, queued}
+    return {1, on, left_ms, tonumber(born), unique - count, queued}
 end

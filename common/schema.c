@@ -64,26 +64,33 @@ static bool
 judge(void *context, const struct redis_reply *reply, char *why,
       size_t why_size)
 {
-    int64_t born_s;
-
     (void)context;
-    snprintf(why, why_size, "its born key is no time");
-    return redis_reply_int(reply, &born_s);
+    (void)reply;
+    (void)why;
+    (void)why_size;
+    return true;
 }
 
 enum redis_result
 schema_agree(const struct options *options, struct redis *redis,
-             int64_t *born_s)
+             char born[SCHEMA_BORN_SIZE])
 {
     const struct redis_reply *reply;
     enum redis_result result;
+    const char *text;
+    size_t len;
 
     add_words(redis_call(redis, &script_schema), options);
     result = redis_run(redis, &reply);
-    if (result == REDIS_DONE && !redis_reply_int(reply, born_s)) {
+    if (result != REDIS_DONE) {
+        return result;
+    }
+    text = redis_reply_text(reply, &len);
+    if (text == NULL || len >= SCHEMA_BORN_SIZE) {
         return REDIS_REFUSED;
     }
-    return result;
+    memcpy(born, text, len + 1);
+    return REDIS_DONE;
 }
 
 static void

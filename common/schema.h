@@ -26,13 +26,17 @@ void schema_close(struct schema *schema);
 /* The connection; belongs to the schema. */
 struct redis *schema_redis(struct schema *schema);
 
+/* Size of a buffer for the text of `born`, with its NUL. */
+enum { SCHEMA_BORN_SIZE = 32 };
+
 /*
- * Agrees anew on a connection that is up, and sets *born_s to the beginning of
- * Redis's data (epoch seconds). Scripts that are told of that and find another
- * do nothing: then, and first of all, this is called. Returns as redis_run:
- * REDIS_REFUSED where another agreement is there (redis_error).
+ * Agrees anew on a connection that is up, and sets born to the text that tells
+ * this beginning of Redis's data from all others. Scripts that are told of one
+ * and find another do nothing: then, and first of all, this is called. Returns
+ * as redis_run: REDIS_REFUSED where another agreement is there (redis_error).
  */
 enum redis_result schema_agree(const struct options *options,
-                               struct redis *redis, int64_t *born_s);
+                               struct redis *redis,
+                               char born[SCHEMA_BORN_SIZE]);
 
 #endif

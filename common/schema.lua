@@ -6,6 +6,8 @@
 -- KEYS: 1 meta, 2 born
 -- ARGV: pairs of a field and the value that the program wants it to have
 -- Reply: born, or an error that says what differs
+--
+-- born is in seconds, with a fraction so that no two are the same.
 
 local function shown(text)
     return string.sub(text or '?', 1, 20)
@@ -15,7 +17,7 @@ end
 redis.call('PERSIST', KEYS[1])
 
 local born = redis.call('GET', KEYS[2])
-local time = redis.call('TIME')[1]
+local time = redis.call('TIME')
 local agreed = redis.call('EXISTS', KEYS[1]) == 1
 for i = 1, agreed and #ARGV or 0, 2 do
     local here = redis.call('HGET', KEYS[1], ARGV[i])
@@ -30,7 +32,7 @@ if not agreed then
     redis.call('HSET', KEYS[1], unpack(ARGV))
 end
 if not agreed or not born then
-    born = time
+    born = string.format('%s.%06d', time[1], time[2])
     redis.call('SET', KEYS[2], born)
 end
 return born

@@ -28,8 +28,8 @@ struct tally {
     int64_t window_s;       /* believed to be on; 0: not known yet */
     int64_t window_ends_ms; /* monotonic: when the next one is */
     bool refused;           /* by Redis: the last run */
-    int64_t born_s;         /* of the data agreed on (schema.h); 0: none yet */
     int64_t sets;           /* of that window (accept-set.lua); 0: not known */
+    char born[SCHEMA_BORN_SIZE]; /* of the data agreed on; "": none yet */
     char job[JOB_MAX_BYTES];
 };
 
@@ -152,7 +152,7 @@ add_args(struct tally *tally, struct redis_call *call,
     redis_arg_int(call, options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
     redis_arg_int(call, options->callbacks.max_queue);
-    redis_arg_int(call, tally->born_s);
+    redis_arg(call, tally->born, strlen(tally->born));
     tally->dedup->add_args(call, batch);
     for (i = 0; i < batch->count; i++) {
         const struct tally_request *request = &batch->requests[i];
@@ -235,7 +235,7 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
         return false;
     }
     if (verdict->anew) {
-        tally->born_s = 0;
+        tally->born[0] = '\0';
     } else {
         learn(tally, verdict);
     }
@@ -247,7 +247,7 @@ static bool
 agree(struct tally *tally)
 {
     enum redis_result result =
-        schema_agree(tally->options, tally->redis, &tally->born_s);
+        schema_agree(tally->options, tally->redis, tally->born);
 
     tally->refused = result == REDIS_REFUSED;
     return result == REDIS_DONE;
@@ -299,8 +299,8 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
      * trip.
      */
     do {
-        if (tally->born_s == 0 ? !agree(tally)
-                               : !run(tally, requests, count, &verdict)) {
+        if (tally->born[0] == '\0' ? !agree(tally)
+                                   : !run(tally, requests, count, &verdict)) {
             return window;
         }
     } while (!verdict.counted && clock_mono_ms() - started_ms < timeout_ms);

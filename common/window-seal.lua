@@ -29,7 +29,7 @@ if sealed and on <= sealed then
     on = sealed - sealed % length + length
 end
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local reply = {now_ms, on, born}
+local reply = {now_ms, on, tonumber(born)}
 
 local last
 for i = 3, #KEYS do

@@ -16,7 +16,7 @@
 struct windows {
     const struct options *options;
     struct redis *redis;
-    int64_t agreed_s; /* born of the data agreed on (schema.h); 0: none yet */
+    char agreed[SCHEMA_BORN_SIZE]; /* born of the data agreed on; "": none */
     int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
     int64_t newest_s; /* the last window known to be recorded; 0: none */
@@ -102,7 +102,7 @@ ask_seal(struct windows *windows, int64_t first_s, size_t count,
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, first_s);
-    redis_arg_int(call, windows->agreed_s);
+    add_text(call, windows->agreed);
     return redis_run(windows->redis, reply) == REDIS_DONE ? 0 : -1;
 }
 
@@ -120,7 +120,7 @@ run_seal(struct windows *windows, int64_t first_s, size_t count,
         return -1;
     }
     if (redis_reply_count(*reply) == 0 &&
-        (schema_agree(windows->options, windows->redis, &windows->agreed_s) !=
+        (schema_agree(windows->options, windows->redis, windows->agreed) !=
              REDIS_DONE ||
          ask_seal(windows, first_s, count, reply) < 0)) {
         return -1;
