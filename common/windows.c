@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "schema.h"
 #include "window-seal.lua.h"
@@ -102,7 +103,7 @@ ask_seal(struct windows *windows, int64_t first_s, size_t count,
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, first_s);
-    add_text(call, windows->agreed);
+    redis_arg(call, windows->agreed, strlen(windows->agreed));
     return redis_run(windows->redis, reply) == REDIS_DONE ? 0 : -1;
 }
 
