@@ -3,6 +3,8 @@
 
 BUILD ?= build
 WERROR ?= 0
+PREFIX ?= /usr
+FUZZ_SECONDS ?= 30
 
 CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -Wformat \
@@ -15,61 +17,178 @@ WARN += -Werror
 endif
 
 # make SANITIZE=1 builds with ASan and UBSan; `make asan` does so apart.
-ifeq ($(SANITIZE),1)
-HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
+ifeq ($(SANITIZE),1)
+HARDEN := $(SANITIZERS)
 endif
 
-ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -Icommon -I$(BUILD)/lua \
-	-MMD -MP $(CFLAGS)
+# Commands in short; make V=1 shows them in full.
+ifneq ($(V),1)
+say = @printf '  %-4s %s\n' $1 $@ &&
+endif
+
+BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
+ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson
 
-COMMON := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
-FCGI := $(patsubst %.c,$(BUILD)/%.o,$(wildcard fcgi-app/*.c))
-REPORTER := $(patsubst %.c,$(BUILD)/%.o,$(wildcard reporter/*.c))
+FUZZ_CC ?= clang
+FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS) \
+	-fsanitize=fuzzer-no-link
+
+COMMON_SRC := $(wildcard common/*.c)
+FCGI_SRC := $(wildcard fcgi-app/*.c)
+REPORTER_SRC := $(wildcard reporter/*.c)
+MODULES_SRC := $(COMMON_SRC) $(filter-out %/main.c,$(FCGI_SRC) $(REPORTER_SRC))
+LOAD_SRC := $(wildcard bench/load/*.c)
+UNIT_SRC := $(wildcard tests/unit/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+
+OBJ := $(BUILD)/obj
+COMMON := $(COMMON_SRC:%.c=$(OBJ)/%.o)
+FCGI := $(FCGI_SRC:%.c=$(OBJ)/%.o)
+REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
+LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
+UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h,$(wildcard common/*.lua))
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,\
-	$(wildcard tests/unit/*.c))
+UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
+FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
+FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
+FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling)
+PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
+
+# What each goal needs of Debian, in the groups of tools/install-deps. Only
+# these goals install packages; a plain `make` compiles and nothing else.
+NEEDS_run := build run
+NEEDS_test := build run test
+NEEDS_unit := $(NEEDS_test)
+NEEDS_e2e := $(NEEDS_test)
+NEEDS_asan := $(NEEDS_test)
+NEEDS_lint := build run lint
+NEEDS_fuzz := build fuzz
+NEEDS_bench := build run bench
+NEEDS := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
+ifneq ($(NEEDS),)
+DEPS := deps
+endif
 
 .PHONY: all
-all: $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
+all: $(PROGRAMS) ## build both programs
+
+.PHONY: deps
+deps:
+	@tools/install-deps $(NEEDS)
 
 $(BUILD)/verve-fcgi: $(FCGI) $(BUILD)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
 $(BUILD)/verve-reporter: $(REPORTER) $(BUILD)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/common.a: $(COMMON)
-	rm -f $@
-	$(AR) rcs $@ $^
+$(BUILD)/fcgi-app.a: $(filter-out %/main.o,$(FCGI))
+$(BUILD)/reporter.a: $(filter-out %/main.o,$(REPORTER))
+$(BUILD)/%.a:
+	@rm -f $@
+	$(call say,AR) $(AR) rcs $@ $^
 
-$(BUILD)/%.o: %.c | $(LUA)
+$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/lua/%.lua.h: common/%.lua tools/embed-lua
 	@mkdir -p $(@D)
-	tools/embed-lua $< >$@.tmp
-	mv $@.tmp $@
+	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
-# A unit test links the module that it is named after, by tests/unit/X.c
-# including nothing but public headers, out of all objects but the mains.
-$(BUILD)/tests/unit/%.o: ALL_CFLAGS += -Ifcgi-app -Ireporter
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/modules.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
+# Objects that were made by another compiler or with other flags are made anew.
+FLAGS := $(strip $(CC) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS))
+ifneq ($(FLAGS),$(file <$(BUILD)/flags))
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/flags,$(FLAGS))
+endif
+endif
 
-$(BUILD)/modules.a: $(COMMON) $(filter-out %/main.o,$(FCGI) $(REPORTER))
-	rm -f $@
-	$(AR) rcs $@ $^
+# A unit test links what it needs out of all modules but the mains.
+$(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Ireporter
+$(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
+		$(BUILD)/common.a
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
+
+# The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
+$(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
+$(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
+$(BUILD)/bench/ceiling: $(OBJ)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
+$(BENCH):
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS) -lm
+
+# Fuzzers, by clang alone, apart from the other objects.
+$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(FUZZ_OBJ): $(OBJ)/%.o: tests/%.c | $(LUA) $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(FUZZ): $(BUILD)/%: $(OBJ)/%.o $(FUZZ_MODULES)
+	@mkdir -p $(@D)
+	$(call say,LD) $(FUZZ_CC) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^ \
+		-lfcgi $(LIBS)
+
+.PHONY: run
+run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
+	@tools/run $(BUILD)
+
+.PHONY: test
+test: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(UNIT) ## run all tests
+	@VERVE_BUILD=$(BUILD) tools/test $(UNIT) tests/e2e
 
 .PHONY: unit
-unit: $(UNIT)
-	@for t in $^; do ./$$t || exit 1; done
+unit: $(DEPS) $(UNIT) ## run the unit tests
+	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
+
+.PHONY: e2e
+e2e: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load ## run those (PYTEST_ARGS=)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
+
+.PHONY: asan
+asan: ## run all tests with ASan and UBSan
+	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
+
+.PHONY: fuzz
+fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
+	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+.PHONY: lint
+lint: $(DEPS) $(LUA) ## run all linters
+	@tools/lint $(BUILD)
+
+.PHONY: bench
+bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers
+	@VERVE_BUILD=$(BUILD) bench/run
+
+.PHONY: install
+install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn
+	install -D -m 644 -t $(DESTDIR)/etc/lighttpd/conf-available \
+		conf/15-verve.conf
+	install -D -m 644 -t $(DESTDIR)/etc/verve conf/verve.conf
+	install -D -m 644 conf/logrotate $(DESTDIR)/etc/logrotate.d/verve
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf
 
 .PHONY: clean
-clean:
+clean: ## remove what was built and what `make run` left
 	rm -rf $(BUILD) run
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: help
+help: ## list the goals
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+-include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
+	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
+	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o)

@@ -99,9 +99,11 @@ static void
 keep(struct job *job, const struct content *content)
 {
     char *id = job->member + job->member_len + 1;
-    char *url = id + strlen(content->id) + 1;
+    size_t id_size = strlen(content->id) + 1;
+    char *url = id + id_size;
 
-    job->id = strcpy(id, content->id);
+    memcpy(id, content->id, id_size);
+    job->id = id;
     memcpy(url, content->url, content->url_len);
     job->url = url;
     job->window_s = content->window_s;

@@ -153,13 +153,14 @@ void
 option_file_read(const char *path, const struct option_file_events *events)
 {
     struct reader reader = {.events = events};
-    char text[PROBLEM_SIZE];
 
     reader.stream = fopen(path, "re");
     if (reader.stream != NULL) {
         parse(&reader);
     }
     if (reader.stream == NULL || ferror(reader.stream)) {
+        char text[PROBLEM_SIZE];
+
         snprintf(text, sizeof(text), "can't be read: %s", strerror(errno));
         events->problem(events->context, 0, text);
     }

@@ -149,11 +149,12 @@ unknown_variable(struct loader *loader, const char *name, const char *section,
                  const char *key)
 {
     const struct option_row *near = option_nearest(section, key);
-    char known[OPTION_NAME_SIZE];
 
     if (near == NULL) {
         complain(loader, "%.128s: there is no such key", name);
     } else {
+        char known[OPTION_NAME_SIZE];
+
         option_variable(near, known);
         complain(loader, "%.128s: there is no such key; is it %s?", name,
                  known);
@@ -165,7 +166,9 @@ set_variable_property(struct loader *loader, const struct option_row *row,
                       char *key, const char *value)
 {
     for (char *c = key; *c != '\0'; c++) {
-        *c = *c == '_' ? '.' : *c;
+        if (*c == '_') {
+            *c = '.';
+        }
     }
     return option_property_set(option_field(loader->options, row), key, value);
 }

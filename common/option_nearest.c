@@ -15,33 +15,37 @@ least(size_t a, size_t b)
 }
 
 /*
- * Edits (insert, delete, replace) that make b of a, by rows of Wagner and
- * Fischer's matrix (J. ACM 21, 1974); FAR for names of no possible length.
+ * Edits that make b of a: a byte inserted, deleted, replaced, or two exchanged
+ * (the optimal string alignment of Damerau, CACM 7, 1964); FAR for names of no
+ * possible length.
  */
 static size_t
 distance(const char *a, const char *b)
 {
-    size_t row[OPTION_NAME_SIZE];
+    size_t edits[FAR][FAR]; /* of the first i bytes of a and j of b */
+    size_t a_len = strlen(a);
     size_t b_len = strlen(b);
 
-    if (strlen(a) >= FAR || b_len >= FAR) {
+    if (a_len >= FAR || b_len >= FAR) {
         return FAR;
     }
-    for (size_t j = 0; j <= b_len; j++) {
-        row[j] = j;
+    for (size_t i = 0; i <= a_len; i++) {
+        edits[i][0] = i;
     }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
+    for (size_t j = 1; j <= b_len; j++) {
+        edits[0][j] = j;
+        for (size_t i = 1; i <= a_len; i++) {
+            size_t one = least(edits[i - 1][j], edits[i][j - 1]) + 1;
+            size_t replaced = edits[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
 
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+            edits[i][j] = least(one, replaced);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                a[i - 2] == b[j - 1]) {
+                edits[i][j] = least(edits[i][j], edits[i - 2][j - 2] + 1);
+            }
         }
     }
-    return row[b_len];
+    return edits[a_len][b_len];
 }
 
 /* The distance of two names that are near each other, else FAR. */

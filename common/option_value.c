@@ -220,12 +220,13 @@ take_choice(int *value, const struct option_row *row, const char *text,
             const char *name, size_t len, char *why)
 {
     const struct option_choice *choice = find_choice(row->choices, name, len);
-    char built[OPTION_WHY_SIZE / 4];
 
     if (choice == NULL) {
         return refuse(row, text, why);
     }
     if (choice->later) {
+        char built[OPTION_WHY_SIZE / 4];
+
         list_choices(row->choices, built, sizeof(built));
         snprintf(why, OPTION_WHY_SIZE, "\"%s\" is not built yet; use %s",
                  choice->name, built);

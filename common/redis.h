@@ -94,9 +94,13 @@ enum redis_state redis_wait(struct redis *redis);
 /* Blocks for at most the time limit. True where Redis answers a PING. */
 bool redis_ping(struct redis *redis);
 
+/* The longest key that a call takes, with its NUL. */
+enum { REDIS_KEY_MAX_BYTES = 1024 };
+
 /*
  * Starts a call of a script. The call belongs to the connection and is valid
  * until the next redis_call. Keys come first, then arguments; all are copied.
+ * A key over the limit makes the call fail.
  */
 struct redis_call *redis_call(struct redis *redis,
                               const struct redis_script *script);

@@ -64,7 +64,7 @@ add(struct redis_call *call, const char *bytes, size_t len)
 void
 redis_key(struct redis_call *call, const char *format, ...)
 {
-    char key[512];
+    char key[REDIS_KEY_MAX_BYTES];
     va_list args;
     int len;
 

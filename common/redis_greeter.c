@@ -104,7 +104,8 @@ judge(struct redis_greeter *greeter, enum redis_greeter_step step,
 
     if (reply->type == REDIS_REPLY_ERROR) {
         snprintf(greeter->why, sizeof(greeter->why), "%s", reply->str);
-        if (step == STEP_NAME || step == STEP_MEMORY) {
+        if ((step == STEP_NAME || step == STEP_MEMORY) &&
+            !starts(reply->str, "NOAUTH")) {
             return GREETER_DONE; /* an ACL may forbid them */
         }
         return is_passing(reply->str) ? GREETER_LATER : GREETER_UNUSABLE;

@@ -126,6 +126,16 @@ add_keys(const struct tally *tally, struct redis_call *call, int64_t window_s,
     }
 }
 
+/* As long as the retention; always until the window has been sealed, though. */
+static int64_t
+count_ttl_s(const struct options *options)
+{
+    int64_t retention_s = options->window.retention_hours * 3600;
+    int64_t least_s = 3 * options->window.seconds;
+
+    return retention_s > least_s ? retention_s : least_s;
+}
+
 static void
 add_args(struct tally *tally, struct redis_call *call, int64_t window_s,
          const struct tally_request *requests, size_t count)
@@ -135,7 +145,7 @@ add_args(struct tally *tally, struct redis_call *call, int64_t window_s,
 
     redis_arg_int(call, window_s);
     redis_arg_int(call, options->window.seconds);
-    redis_arg_int(call, options->window.retention_hours * 3600);
+    redis_arg_int(call, count_ttl_s(options));
     redis_arg_int(call, options->callbacks.max_queue);
     for (i = 0; i < count; i++) {
         if (requests[i].endpoint != NULL) {

@@ -43,11 +43,16 @@ window_format(char text[WINDOW_TEXT_SIZE], int64_t start_s)
 void
 window_format_ms(char text[WINDOW_TEXT_SIZE], int64_t time_ms)
 {
-    int64_t time_s = window_start(time_ms, 1000) / 1000;
-    size_t len = format_seconds(text, time_s);
+    int64_t time_s = time_ms / 1000;
+    int64_t rest_ms = time_ms % 1000;
+    size_t len;
 
-    snprintf(text + len, WINDOW_TEXT_SIZE - len, ".%03dZ",
-             (int)(time_ms - time_s * 1000));
+    if (rest_ms < 0) {
+        rest_ms += 1000;
+        time_s--;
+    }
+    len = format_seconds(text, time_s);
+    snprintf(text + len, WINDOW_TEXT_SIZE - len, ".%03dZ", (int)rest_ms);
 }
 
 int

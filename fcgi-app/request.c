@@ -104,36 +104,44 @@ is_named(struct slice raw, const char *name)
            memcmp(decoded, name, len) == 0;
 }
 
+/* Notes one parameter, if it is one of ours. */
+static void
+note_parameter(struct slice raw, struct parameter *id,
+               struct parameter *endpoint)
+{
+    const char *equals = memchr(raw.start, '=', raw.len);
+    struct slice name = raw;
+    struct slice value = {raw.start + raw.len, 0};
+    struct parameter *ours;
+
+    if (equals != NULL) {
+        name.len = (size_t)(equals - raw.start);
+        value.start = equals + 1;
+        value.len = raw.len - name.len - 1;
+    }
+    if (is_named(name, "id")) {
+        ours = id;
+    } else if (is_named(name, "endpoint")) {
+        ours = endpoint;
+    } else {
+        return;
+    }
+    ours->count++;
+    ours->value = value;
+}
+
 /* Cuts the query at '&' and finds our two parameters. */
 static void
 find_parameters(const char *query, struct parameter *id,
                 struct parameter *endpoint)
 {
-    for (;;) {
-        size_t len = strcspn(query, "&");
-        const char *equals = memchr(query, '=', len);
-        size_t name_len = equals != NULL ? (size_t)(equals - query) : len;
-        struct slice name = {query, name_len};
-        struct parameter *found = NULL;
+    struct slice raw = {query, strcspn(query, "&")};
 
-        if (is_named(name, "id")) {
-            found = id;
-        } else if (is_named(name, "endpoint")) {
-            found = endpoint;
-        }
-        if (found != NULL) {
-            found->count++;
-            found->value.start = query + len;
-            found->value.len = 0;
-            if (equals != NULL) {
-                found->value.start = equals + 1;
-                found->value.len = len - name_len - 1;
-            }
-        }
-        if (query[len] == '\0') {
-            return;
-        }
-        query += len + 1;
+    note_parameter(raw, id, endpoint);
+    while (raw.start[raw.len] == '&') {
+        raw.start += raw.len + 1;
+        raw.len = strcspn(raw.start, "&");
+        note_parameter(raw, id, endpoint);
     }
 }
 

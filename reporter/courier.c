@@ -8,10 +8,12 @@
 #include "courier.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "attempt.h"
+#include "attempts.h"
 #include "callback_log.h"
 #include "clock.h"
 #include "jobs.h"
@@ -20,6 +22,7 @@
 #include "message.h"
 #include "outcome.h"
 #include "transfers.h"
+#include "trouble.h"
 
 enum {
     IDLE_TURN_MS = 50,      /* a new job is found within this */
@@ -31,58 +34,28 @@ enum {
     FULL_HOUSE = 128, /* fates that are worth a turn at once */
 };
 
-/* What an operator should hear of: once, then at most once a minute. */
-enum trouble { TROUBLE_JOBS, TROUBLE_REDIS, TROUBLE_LOG, TROUBLE_START };
-
-enum { TROUBLES = TROUBLE_START + 1 };
-
 struct courier {
     const struct options *options;
     struct loop *loop;
     struct redis *redis;
     struct jobs *jobs;
     struct transfers *transfers;
-    struct logfile *log; /* NULL: none is wanted */
+    struct logfile *log;
     struct message message;
-    struct attempt **attempts; /* all that were made, at most concurrency */
-    size_t made;
-    struct attempt **idle; /* a stack of those that have no job */
-    size_t idle_count;
+    struct attempts *attempts;
     struct loop_timer turn;
     struct loop_timer deadline; /* of a drain */
     bool draining;
     int64_t give_up_ms; /* monotonic: a drain waits so long for Redis; 0: no */
     void (*drained)(void *context); /* NULL: not wanted, or called */
     void *drained_context;
-    struct jobs_flushed flushed;    /* not yet said */
-    size_t unreadable;              /* not yet said */
-    int64_t say_again_ms[TROUBLES]; /* monotonic */
+    struct trouble log_trouble;
+    struct trouble redis_trouble;
+    struct trouble start_trouble;
+    struct jobs_flushed flushed; /* not yet said */
+    size_t unreadable;           /* not yet said */
+    int64_t say_again_ms;        /* monotonic: when these may be said */
 };
-
-static size_t
-concurrency(const struct courier *courier)
-{
-    return (size_t)courier->options->callbacks.concurrency;
-}
-
-static size_t
-under_way(const struct courier *courier)
-{
-    return courier->made - courier->idle_count;
-}
-
-/* True at most once a minute. */
-static bool
-may_say(struct courier *courier, enum trouble trouble)
-{
-    int64_t now_ms = clock_mono_ms();
-
-    if (now_ms < courier->say_again_ms[trouble]) {
-        return false;
-    }
-    courier->say_again_ms[trouble] = now_ms + SAY_AGAIN_MS;
-    return true;
-}
 
 /* Has a turn within delay_ms, or sooner where one is due sooner. */
 static void
@@ -97,13 +70,11 @@ hurry(struct courier *courier, int64_t delay_ms)
 static void
 settle(struct courier *courier, struct job *job, const struct outcome *outcome)
 {
-    size_t enough = concurrency(courier) / 4;
+    int64_t quarter = courier->options->callbacks.concurrency / 4;
+    size_t enough = quarter < FULL_HOUSE ? (size_t)quarter : FULL_HOUSE;
 
     jobs_settle(courier->jobs, job, outcome->fate, outcome->delay_ms,
                 outcome->reason);
-    if (enough > FULL_HOUSE) {
-        enough = FULL_HOUSE;
-    }
     hurry(courier, jobs_unflushed(courier->jobs) >= enough ? 0 : BUSY_TURN_MS);
 }
 
@@ -119,13 +90,11 @@ give_back(struct courier *courier, struct job *job, int64_t delay_ms)
 static void
 write_line(struct courier *courier, const struct callback_line *line)
 {
-    if (courier->log != NULL && callback_log_write(courier->log, line) != 0) {
-        int reason = errno;
-
-        if (may_say(courier, TROUBLE_LOG)) {
-            log_error("callback log: %s: %s", courier->options->callbacks.log,
-                      strerror(reason));
-        }
+    if (callback_log_write(courier->log, line) == 0) {
+        trouble_over(&courier->log_trouble, courier->options->callbacks.log);
+    } else {
+        trouble_note(&courier->log_trouble, courier->options->callbacks.log,
+                     strerror(errno));
     }
 }
 
@@ -144,14 +113,6 @@ write_attempt(struct courier *courier, const struct attempt *attempt,
     write_line(courier, &line);
 }
 
-/* Takes the job from an attempt, which is then idle. */
-static struct job *
-release(struct courier *courier, struct attempt *attempt)
-{
-    courier->idle[courier->idle_count++] = attempt;
-    return attempt_release(attempt);
-}
-
 static void
 on_ended(void *context, CURL *easy, CURLcode code)
 {
@@ -162,40 +123,23 @@ on_ended(void *context, CURL *easy, CURLcode code)
         outcome_judge(&courier->options->callbacks.retry_delays_s, &facts);
 
     write_attempt(courier, attempt, outcome.status, outcome.error);
-    settle(courier, release(courier, attempt), &outcome);
-}
-
-/* An idle attempt, made where there is none; NULL: no memory. */
-static struct attempt *
-get_idle(struct courier *courier)
-{
-    struct attempt *attempt;
-
-    if (courier->idle_count > 0) {
-        return courier->idle[--courier->idle_count];
-    }
-    attempt = attempt_open(courier->options, &courier->message);
-    if (attempt != NULL) {
-        courier->attempts[courier->made++] = attempt;
-    }
-    return attempt;
+    settle(courier, attempts_give(courier->attempts, attempt), &outcome);
 }
 
 static void
 start(struct courier *courier, struct job *job)
 {
-    struct attempt *attempt = get_idle(courier);
+    struct attempt *attempt = attempts_take(courier->attempts);
 
     if (attempt != NULL && attempt_prepare(attempt, job) == 0 &&
         transfers_start(courier->transfers, attempt_easy(attempt)) == 0) {
+        trouble_over(&courier->start_trouble, "callbacks");
         return;
     }
     if (attempt != NULL) {
-        release(courier, attempt);
+        attempts_give(courier->attempts, attempt);
     }
-    if (may_say(courier, TROUBLE_START)) {
-        log_error("callbacks: cannot start an attempt: no memory");
-    }
+    trouble_note(&courier->start_trouble, "callbacks", "no memory to start");
     give_back(courier, job, RETURN_DELAY_MS);
 }
 
@@ -229,34 +173,35 @@ on_job(void *context, struct job *job)
     }
 }
 
-/* Says what happened to jobs beside their deliveries. */
+/* Says, at most once a minute, what happened to jobs but delivery. */
 static void
-say_troubles(struct courier *courier)
+say_losses(struct courier *courier)
 {
     const struct jobs_flushed *flushed = &courier->flushed;
+    bool any =
+        flushed->stale > 0 || flushed->dropped > 0 || courier->unreadable > 0;
 
-    if (flushed->stale == 0 && flushed->dropped == 0 &&
-        courier->unreadable == 0) {
+    if (!any || clock_mono_ms() < courier->say_again_ms) {
         return;
     }
-    if (may_say(courier, TROUBLE_JOBS)) {
-        log_warn("callbacks: %lld settled after their lease had run out, "
-                 "%zu unreadable ones moved to the dead list, %lld oldest "
-                 "dropped from the dead list",
-                 (long long)flushed->stale, courier->unreadable,
-                 (long long)flushed->dropped);
-        memset(&courier->flushed, 0, sizeof(courier->flushed));
-        courier->unreadable = 0;
-    }
+    log_warn("callbacks: %" PRId64 " settled after their lease had run out, "
+             "%zu unreadable ones moved to the dead list, %" PRId64
+             " oldest dropped from the dead list",
+             flushed->stale, courier->unreadable, flushed->dropped);
+    memset(&courier->flushed, 0, sizeof(courier->flushed));
+    courier->unreadable = 0;
+    courier->say_again_ms = clock_mono_ms() + SAY_AGAIN_MS;
 }
 
 /* That Redis is away is said by others; that it refuses a script is not. */
 static void
-say_refusal(struct courier *courier)
+heed(struct courier *courier, int result)
 {
-    if (redis_state(courier->redis) == REDIS_STATE_UP &&
-        may_say(courier, TROUBLE_REDIS)) {
-        log_error("callbacks: Redis refuses: %s", redis_error(courier->redis));
+    if (result == 0) {
+        trouble_over(&courier->redis_trouble, "callbacks");
+    } else if (redis_state(courier->redis) == REDIS_STATE_UP) {
+        trouble_note(&courier->redis_trouble, "callbacks",
+                     redis_error(courier->redis));
     }
 }
 
@@ -268,9 +213,7 @@ flush(struct courier *courier)
 
     courier->flushed.stale += flushed.stale;
     courier->flushed.dropped += flushed.dropped;
-    if (result != 0) {
-        say_refusal(courier);
-    }
+    heed(courier, result);
     return result;
 }
 
@@ -278,14 +221,16 @@ flush(struct courier *courier)
 static int64_t
 claim(struct courier *courier)
 {
-    size_t room = concurrency(courier) - under_way(courier);
+    size_t room = attempts_room(courier->attempts);
     struct jobs_claimed claimed;
+    int result;
 
     if (room == 0) {
         return IDLE_TURN_MS;
     }
-    if (jobs_claim(courier->jobs, room, on_job, courier, &claimed) != 0) {
-        say_refusal(courier);
+    result = jobs_claim(courier->jobs, room, on_job, courier, &claimed);
+    heed(courier, result);
+    if (result != 0) {
         return IDLE_TURN_MS;
     }
     courier->unreadable += claimed.unreadable;
@@ -303,7 +248,7 @@ drain_turn(struct courier *courier)
     int64_t now_ms = clock_mono_ms();
     bool flushed = flush(courier) == 0;
 
-    if (under_way(courier) > 0 || drained == NULL) {
+    if (attempts_busy(courier->attempts) > 0 || drained == NULL) {
         return;
     }
     if (courier->give_up_ms == 0) {
@@ -335,7 +280,7 @@ on_turn(void *context)
     } else {
         hurry(courier, claim(courier));
     }
-    say_troubles(courier);
+    say_losses(courier);
 }
 
 /* The time to drain is over: what is still under way goes back. */
@@ -343,16 +288,12 @@ static void
 on_deadline(void *context)
 {
     struct courier *courier = context;
-    size_t i;
+    struct attempt *attempt;
 
-    for (i = 0; i < courier->made; i++) {
-        struct attempt *attempt = courier->attempts[i];
-
-        if (attempt_job(attempt) != NULL) {
-            transfers_stop(courier->transfers, attempt_easy(attempt));
-            write_attempt(courier, attempt, 0, "shutdown");
-            give_back(courier, release(courier, attempt), 0);
-        }
+    while ((attempt = attempts_any(courier->attempts)) != NULL) {
+        transfers_stop(courier->transfers, attempt_easy(attempt));
+        write_attempt(courier, attempt, 0, "shutdown");
+        give_back(courier, attempts_give(courier->attempts, attempt), 0);
     }
     hurry(courier, 0);
 }
@@ -360,8 +301,6 @@ on_deadline(void *context)
 static bool
 set_up(struct courier *courier, const struct options *options)
 {
-    size_t most = concurrency(courier);
-
     courier->turn.handler = on_turn;
     courier->turn.context = courier;
     courier->deadline.handler = on_deadline;
@@ -369,18 +308,12 @@ set_up(struct courier *courier, const struct options *options)
     if (message_init(&courier->message, options) != 0) {
         return false;
     }
-    if (options->callbacks.log[0] != '\0') {
-        courier->log = logfile_open(options->callbacks.log);
-        if (courier->log == NULL) {
-            return false;
-        }
-    }
-    courier->attempts = calloc(most, sizeof(struct attempt *));
-    courier->idle = calloc(most, sizeof(struct attempt *));
+    courier->log = logfile_open(options->callbacks.log);
+    courier->attempts = attempts_open(options, &courier->message);
     courier->jobs = jobs_open(options, courier->redis);
-    courier->transfers =
-        transfers_open(courier->loop, (long)most, on_ended, courier);
-    return courier->attempts != NULL && courier->idle != NULL &&
+    courier->transfers = transfers_open(
+        courier->loop, (long)options->callbacks.concurrency, on_ended, courier);
+    return courier->log != NULL && courier->attempts != NULL &&
            courier->jobs != NULL && courier->transfers != NULL;
 }
 
@@ -404,19 +337,15 @@ courier_open(const struct options *options, struct loop *loop,
     return courier;
 }
 
+/* Drops what is under way: its leases will run out. */
 static void
-close_attempts(struct courier *courier)
+drop_all(struct courier *courier)
 {
-    size_t i;
+    struct attempt *attempt;
 
-    for (i = 0; i < courier->made; i++) {
-        struct attempt *attempt = courier->attempts[i];
-
-        if (attempt_job(attempt) != NULL) {
-            transfers_stop(courier->transfers, attempt_easy(attempt));
-            job_free(attempt_release(attempt));
-        }
-        attempt_close(attempt);
+    while ((attempt = attempts_any(courier->attempts)) != NULL) {
+        transfers_stop(courier->transfers, attempt_easy(attempt));
+        job_free(attempts_give(courier->attempts, attempt));
     }
 }
 
@@ -426,15 +355,16 @@ courier_close(struct courier *courier)
     if (courier == NULL) {
         return;
     }
-    close_attempts(courier);
+    if (courier->attempts != NULL) {
+        drop_all(courier);
+    }
     loop_disarm(courier->loop, &courier->turn);
     loop_disarm(courier->loop, &courier->deadline);
+    attempts_close(courier->attempts);
     transfers_close(courier->transfers);
     jobs_close(courier->jobs);
     message_fini(&courier->message);
     logfile_close(courier->log);
-    free(courier->attempts);
-    free(courier->idle);
     free(courier);
 }
 
@@ -448,9 +378,7 @@ courier_wake(struct courier *courier)
 void
 courier_reopen(struct courier *courier)
 {
-    if (courier->log != NULL) {
-        logfile_reopen(courier->log);
-    }
+    logfile_reopen(courier->log);
 }
 
 void

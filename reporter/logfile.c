@@ -61,13 +61,17 @@ logfile_reopen(struct logfile *logfile)
     logfile->fd = file_open(logfile->path);
 }
 
-/* Takes back the part of a line that a full disk let through. */
+/*
+ * Takes back the part of a line that a full disk let through, unless another
+ * process has already written behind it.
+ */
 static void
 untear(const struct logfile *logfile, size_t written)
 {
+    off_t ours = lseek(logfile->fd, 0, SEEK_CUR);
     off_t end = lseek(logfile->fd, 0, SEEK_END);
 
-    if (end >= (off_t)written) {
+    if (ours == end && end >= (off_t)written) {
         (void)!ftruncate(logfile->fd, end - (off_t)written);
     }
 }

@@ -35,8 +35,9 @@ struct loop *
 loop_open(void)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
-    if (loop == NULL)
+    if (loop == NULL) {
         return NULL;
+    }
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0) {
         free(loop);
@@ -48,8 +49,9 @@ loop_open(void)
 void
 loop_close(struct loop *loop)
 {
-    if (loop == NULL)
+    if (loop == NULL) {
         return;
+    }
     close(loop->epoll_fd);
     free(loop->watches);
     free(loop);
@@ -58,8 +60,9 @@ loop_close(struct loop *loop)
 static struct watch *
 watch_of(struct loop *loop, int fd)
 {
-    if (fd < 0 || (size_t)fd >= loop->watch_count)
+    if (fd < 0 || (size_t)fd >= loop->watch_count) {
         return NULL;
+    }
     return &loop->watches[fd];
 }
 
@@ -70,15 +73,19 @@ watch_make(struct loop *loop, int fd)
     struct watch *watches;
     size_t count = loop->watch_count ? loop->watch_count : BATCH;
 
-    if (watch_of(loop, fd) != NULL)
-        return watch_of(loop, fd);
-    while (count <= (size_t)fd)
+    if ((size_t)fd < loop->watch_count) {
+        return &loop->watches[fd];
+    }
+    while (count <= (size_t)fd) {
         count *= 2;
+    }
     watches = realloc(loop->watches, count * sizeof(*watches));
-    if (watches == NULL)
+    if (watches == NULL) {
         return NULL;
-    for (size_t i = loop->watch_count; i < count; i++)
+    }
+    for (size_t i = loop->watch_count; i < count; i++) {
         watches[i] = (struct watch){0};
+    }
     loop->watches = watches;
     loop->watch_count = count;
     return &watches[fd];
@@ -94,10 +101,12 @@ tell_kernel(struct loop *loop, int fd, uint32_t events, uint32_t generation)
     struct epoll_event event = {.events = events};
 
     event.data.u64 = (uint64_t)generation << 32 | (uint32_t)fd;
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) {
         return 0;
-    if (errno != ENOENT)
+    }
+    if (errno != ENOENT) {
         return -1;
+    }
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -112,8 +121,9 @@ loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_handler *handler,
         return -1;
     }
     watch = watch_make(loop, fd);
-    if (watch == NULL || tell_kernel(loop, fd, events, watch->generation) < 0)
+    if (watch == NULL || tell_kernel(loop, fd, events, watch->generation) < 0) {
         return -1;
+    }
     watch->handler = handler;
     watch->context = context;
     watch->events = events;
@@ -125,8 +135,9 @@ loop_forget(struct loop *loop, int fd)
 {
     struct watch *watch = watch_of(loop, fd);
 
-    if (watch == NULL || watch->handler == NULL)
+    if (watch == NULL || watch->handler == NULL) {
         return;
+    }
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     watch->handler = NULL;
     watch->generation++;
@@ -139,8 +150,9 @@ loop_arm(struct loop *loop, struct loop_timer *timer, int64_t delay_ms)
 
     loop_disarm(loop, timer);
     timer->due_ms = clock_mono_ms() + delay_ms;
-    while (*place != NULL && (*place)->due_ms <= timer->due_ms)
+    while (*place != NULL && (*place)->due_ms <= timer->due_ms) {
         place = &(*place)->next;
+    }
     timer->next = *place;
     timer->armed = true;
     *place = timer;
@@ -151,10 +163,12 @@ loop_disarm(struct loop *loop, struct loop_timer *timer)
 {
     struct loop_timer **place = &loop->timers;
 
-    if (!timer->armed)
+    if (!timer->armed) {
         return;
-    while (*place != timer)
+    }
+    while (*place != timer) {
         place = &(*place)->next;
+    }
     *place = timer->next;
     timer->next = NULL;
     timer->armed = false;
@@ -172,12 +186,14 @@ run_timers(struct loop *loop)
     size_t due = 0;
 
     for (timer = loop->timers; timer && timer->due_ms <= now_ms;
-         timer = timer->next)
+         timer = timer->next) {
         due++;
+    }
     while (due-- > 0 && !loop->stopped) {
         timer = loop->timers;
-        if (timer == NULL || timer->due_ms > now_ms)
+        if (timer == NULL || timer->due_ms > now_ms) {
             return;
+        }
         loop_disarm(loop, timer);
         timer->handler(timer->context);
     }
@@ -189,11 +205,13 @@ patience_ms(const struct loop *loop)
 {
     int64_t left_ms;
 
-    if (loop->timers == NULL)
+    if (loop->timers == NULL) {
         return -1;
+    }
     left_ms = loop->timers->due_ms - clock_mono_ms();
-    if (left_ms < 0)
+    if (left_ms < 0) {
         return 0;
+    }
     return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
@@ -204,13 +222,14 @@ run_event(struct loop *loop, const struct epoll_event *event)
     struct watch *watch = watch_of(loop, fd);
     uint32_t events;
 
-    if (watch == NULL || watch->handler == NULL ||
-        watch->generation != event->data.u64 >> 32)
+    if (watch == NULL || watch->generation != event->data.u64 >> 32) {
         return;
+    }
     /* A handler before us may have changed what this fd is watched for. */
     events = event->events & (watch->events | EPOLLERR | EPOLLHUP);
-    if (events != 0)
+    if (events != 0) {
         watch->handler(watch->context, fd, events);
+    }
 }
 
 int
@@ -222,10 +241,12 @@ loop_run(struct loop *loop)
     loop->stopped = false;
     while (!loop->stopped) {
         count = epoll_wait(loop->epoll_fd, events, BATCH, patience_ms(loop));
-        if (count < 0 && errno != EINTR)
+        if (count < 0 && errno != EINTR) {
             return -1;
-        for (int i = 0; i < count && !loop->stopped; i++)
+        }
+        for (int i = 0; i < count && !loop->stopped; i++) {
             run_event(loop, &events[i]);
+        }
         run_timers(loop);
     }
     return 0;

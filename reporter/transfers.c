@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 struct transfers {
     struct loop *loop;
@@ -126,6 +127,22 @@ set_up(struct transfers *transfers, long most)
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2 * most) == CURLM_OK;
 }
 
+/*
+ * Each connection is an fd, and the usual soft limit, 1,024, is kept that low
+ * for programs that use select(2) only. Where it can't be raised, connecting
+ * fails and is tried again.
+ */
+static void
+raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 struct transfers *
 transfers_open(struct loop *loop, long most, transfers_ended *ended,
                void *context)
@@ -145,6 +162,7 @@ transfers_open(struct loop *loop, long most, transfers_ended *ended,
     transfers->timer.context = transfers;
     transfers->ended = ended;
     transfers->context = context;
+    raise_fd_limit();
     if (!set_up(transfers, most)) {
         transfers_close(transfers);
         return NULL;

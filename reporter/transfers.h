@@ -16,8 +16,9 @@ typedef void transfers_ended(void *context, CURL *easy, CURLcode code);
 
 /*
  * Keeps connections for up to twice most transfers: libcurl counts those in
- * use too, and below the number in flight nothing is used again. loop is
- * borrowed. NULL where the system refuses.
+ * use too, and below the number in flight nothing is used again. Raises the
+ * process's limit of open files as far as it may. loop is borrowed. NULL where
+ * the system refuses.
  */
 struct transfers *transfers_open(struct loop *loop, long most,
                                  transfers_ended *ended, void *context);

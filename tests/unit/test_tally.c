@@ -103,7 +103,7 @@ test_counts_unique_ids(void **state)
     assert_string_equal(
         redis_do(f->redis, "GET", seen_key(window_s, INT64_MIN), NULL), "1");
     assert_string_equal(redis_do(f->redis, "TTL", count_key(window_s), NULL),
-                        "7200");
+                        "10800");
     assert_string_equal(redis_do(f->redis, "TTL", seen_key(window_s, 7), NULL),
                         "7200");
     tally_commit(f->tally, batch, 4);

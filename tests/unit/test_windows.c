@@ -11,6 +11,7 @@
 
 #include "redis_server.h"
 #include "window-record.lua.h"
+#include "window-seal.lua.h"
 #include "windows.h"
 
 static struct redis_server server;
@@ -174,15 +175,40 @@ test_clock_that_stepped_back(void **state)
     struct windows_sealed sealed;
     int64_t left_ms;
 
-    set(f, "verve:{0}:born", ahead_s - 2);
+    set(f, "verve:{0}:born", ahead_s - 3);
     set(f, "verve:{0}:sealed", ahead_s);
-    add_record(f, ahead_s - 1);
+    add_record(f, ahead_s - 2);
     set_count(f, ahead_s, 6);
-    left_ms = windows_seal(f->windows, WINDOWS_MOST, &sealed);
+    assert_int_equal(windows_seal(f->windows, 1, &sealed), 0);
+    assert_int_equal(get(f, "verve:{0}:sealed"), ahead_s);
+    left_ms = windows_seal(f->windows, 10, &sealed);
     assert_int_equal(sealed.records, 1);
     assert_int_equal(record_at(f, ahead_s).count, 6);
     assert_in_range(left_ms, 90 * 1000, 102 * 1000);
     assert_int_equal(get(f, "verve:{0}:sealed"), ahead_s);
+}
+
+/* The script itself refuses, whatever it is asked for. */
+static void
+test_seal_of_open_windows(void **state)
+{
+    struct fixture *f = *state;
+    const struct redis_reply *reply;
+    struct redis_call *call = redis_call(f->redis, &script_window_seal);
+    int64_t length_s = 3600;
+    int64_t on_s = 0;
+
+    redis_key(call, "verve:{0}:sealed");
+    redis_key(call, "verve:{0}:born");
+    for (int i = 0; i < 4; i++) {
+        redis_key(call, "verve:{0}:count:%d", i);
+    }
+    redis_arg_int(call, length_s);
+    redis_arg_int(call, time(NULL) / length_s * length_s - 2 * length_s);
+    assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+    assert_true(redis_reply_int(redis_reply_at(reply, 1), &on_s));
+    assert_int_equal(redis_reply_count(reply), 3 + 2);
+    assert_int_equal(get(f, "verve:{0}:sealed"), on_s - length_s);
 }
 
 static void
@@ -493,6 +519,7 @@ main(void)
         TEST(test_counts),
         TEST(test_not_late_at_once),
         TEST(test_clock_that_stepped_back),
+        TEST(test_seal_of_open_windows),
         TEST(test_two_reporters),
         TEST(test_recording_twice),
         TEST(test_catching_up),

@@ -1,0 +1,175 @@
+/*
+ * verve-reporter: closes windows, reports them, delivers callbacks. One loop,
+ * one thread; the modules do the work, this file starts and stops them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "courier.h"
+#include "log.h"
+#include "loop.h"
+#include "program.h"
+#include "report.h"
+#include "schema.h"
+
+#define NAME "verve-reporter"
+
+struct reporter {
+    struct options options;
+    struct loop *loop;
+    int signal_fd;
+    struct schema *schema;
+    struct redis *redis;          /* the schema's */
+    enum redis_state redis_state; /* as last seen */
+    struct report *report;
+    struct courier *courier;
+    bool draining;
+};
+
+static void
+on_redis(void *context, int fd, uint32_t events)
+{
+    struct reporter *reporter = context;
+    enum redis_state before = reporter->redis_state;
+
+    (void)fd;
+    (void)events;
+    redis_step(reporter->redis);
+    reporter->redis_state = redis_state(reporter->redis);
+    if (reporter->redis_state == REDIS_STATE_UP && before != REDIS_STATE_UP) {
+        report_wake(reporter->report);
+        courier_wake(reporter->courier);
+    }
+}
+
+static void
+on_drained(void *context)
+{
+    loop_stop(((struct reporter *)context)->loop);
+}
+
+/* Whoever asks for the second time is in a hurry. */
+static void
+stop(struct reporter *reporter)
+{
+    if (reporter->draining) {
+        loop_stop(reporter->loop);
+        return;
+    }
+    reporter->draining = true;
+    log_info("stopping");
+    courier_drain(reporter->courier, on_drained, reporter);
+}
+
+static void
+on_signal(void *context, int fd, uint32_t events)
+{
+    struct reporter *reporter = context;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(fd, &info, sizeof(info)) != sizeof(info)) {
+        return;
+    }
+    if (info.ssi_signo == SIGHUP) {
+        log_info("opening files anew");
+        report_reopen(reporter->report);
+        courier_reopen(reporter->courier);
+    } else {
+        stop(reporter);
+    }
+}
+
+/* Signals as an fd; before anything starts a thread, which would get them. */
+static int
+open_signals(struct reporter *reporter)
+{
+    sigset_t signals;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
+        return -1;
+    }
+    reporter->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return reporter->signal_fd < 0 ? -1 : 0;
+}
+
+/* Opens everything, what is needed first. 0, or -1 (errno). */
+static int
+open_all(struct reporter *reporter)
+{
+    const struct options *options = &reporter->options;
+
+    if (open_signals(reporter) < 0 || (reporter->loop = loop_open()) == NULL ||
+        (reporter->schema = schema_open(options, NAME)) == NULL) {
+        return -1;
+    }
+    reporter->redis = schema_redis(reporter->schema);
+    reporter->report = report_open(options, reporter->loop, reporter->redis);
+    reporter->courier = courier_open(options, reporter->loop, reporter->redis);
+    if (reporter->report == NULL || reporter->courier == NULL ||
+        loop_watch(reporter->loop, reporter->signal_fd, EPOLLIN, on_signal,
+                   reporter) < 0) {
+        return -1;
+    }
+    return loop_watch(reporter->loop, redis_fd(reporter->redis), EPOLLIN,
+                      on_redis, reporter);
+}
+
+static void
+close_all(struct reporter *reporter)
+{
+    courier_close(reporter->courier);
+    report_close(reporter->report);
+    schema_close(reporter->schema);
+    loop_close(reporter->loop);
+    if (reporter->signal_fd >= 0) {
+        close(reporter->signal_fd);
+    }
+}
+
+/* Runs until it is told to stop. Returns the exit code. */
+static int
+run(struct reporter *reporter)
+{
+    if (open_all(reporter) < 0) {
+        log_error("cannot start: %s", strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    /* That Redis is away is no error, that it is another's is: see schema.h. */
+    reporter->redis_state = redis_wait(reporter->redis);
+    if (reporter->redis_state == REDIS_STATE_UNUSABLE) {
+        return EXIT_USAGE;
+    }
+    log_info("ready");
+    if (loop_run(reporter->loop) < 0) {
+        log_error("cannot wait for events: %s", strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    return EXIT_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct reporter reporter = {.signal_fd = -1};
+    int code = program_start(argc, argv, NAME,
+                             "reports each window's count and calls back",
+                             &reporter.options);
+
+    if (code < 0) {
+        code = run(&reporter);
+    }
+    close_all(&reporter);
+    options_fini(&reporter.options);
+    return code;
+}

@@ -1,0 +1,303 @@
+/*
+ * sink_file: exactly one line a window. Under a lock, the file's tail says
+ * which windows are in it: only newer ones are written, and synced before they
+ * count as delivered. So neither a kill between line and cursor nor a second
+ * reporter doubles one. Whatever fails, the file is left with whole lines.
+ */
+#define _GNU_SOURCE /* asprintf */
+#include "sink_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "tail.h"
+#include "wording.h"
+
+/*
+ * How long the lock is waited for: longer than another reporter takes for its
+ * line, short enough for the loop. One that was stopped may hold it for ever.
+ */
+enum { LOCK_TRIES = 20, LOCK_PAUSE_MS = 5 };
+
+struct file {
+    struct sink sink; /* first: a sink is a file */
+    const struct options *options;
+    int fd;            /* -1: not open */
+    int64_t written_s; /* the last window that we wrote; 0: none */
+};
+
+static struct file *
+file_of(struct sink *sink)
+{
+    return (struct file *)sink;
+}
+
+static int
+fail(struct file *file, const char *what, const char *why)
+{
+    snprintf(file->sink.error, sizeof(file->sink.error), "%s: %s", what, why);
+    return -1;
+}
+
+static void
+shut(struct file *file)
+{
+    if (file->fd >= 0) {
+        close(file->fd);
+        file->fd = -1;
+    }
+}
+
+/* Opens the path where it is not open. Only a regular file has a tail. */
+static int
+open_path(struct file *file)
+{
+    struct stat status;
+
+    if (file->fd >= 0) {
+        return 0;
+    }
+    file->fd = open(file->options->file.path,
+                    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (file->fd < 0) {
+        return fail(file, "cannot open it", strerror(errno));
+    }
+    if (fstat(file->fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+        shut(file);
+        return fail(file, "cannot use it", "not a regular file");
+    }
+    return 0;
+}
+
+/* Whether the path still leads to the file that is open. */
+static bool
+is_current(const struct file *file)
+{
+    struct stat open_one, named_one;
+
+    return fstat(file->fd, &open_one) == 0 &&
+           stat(file->options->file.path, &named_one) == 0 &&
+           open_one.st_dev == named_one.st_dev &&
+           open_one.st_ino == named_one.st_ino;
+}
+
+static void
+pause_ms(long ms)
+{
+    struct timespec pause = {.tv_nsec = ms * 1000 * 1000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* Locks the file that the path leads to now, opening it anew where needed. */
+static int
+lock(struct file *file)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (open_path(file) < 0) {
+            return -1;
+        }
+        if (flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
+            if (is_current(file)) {
+                return 0;
+            }
+            shut(file); /* rotated */
+        } else if (errno == EWOULDBLOCK) {
+            pause_ms(LOCK_PAUSE_MS);
+        } else {
+            return fail(file, "cannot lock it", strerror(errno));
+        }
+    }
+    return fail(file, "cannot lock it", "another process holds the lock");
+}
+
+/* The last window in the file that was rotated away last; 0: none. */
+static int64_t
+last_before_rotation(const struct file *file)
+{
+    struct tail tail = {0};
+    char path[PATH_MAX];
+    int fd;
+
+    if (snprintf(path, sizeof(path), "%s.1", file->options->file.path) >=
+        (int)sizeof(path)) {
+        return 0;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return 0;
+    }
+    if (tail_read(fd, &tail) < 0) {
+        tail.last_s = 0;
+    }
+    close(fd);
+    return tail.last_s;
+}
+
+/* The last window that was written, as far as the files and we know. */
+static int64_t
+last_written(const struct file *file, const struct tail *tail)
+{
+    int64_t last_s =
+        tail->last_s != 0 ? tail->last_s : last_before_rotation(file);
+
+    return last_s > file->written_s ? last_s : file->written_s;
+}
+
+static int
+write_line(struct file *file, const struct window_record *record)
+{
+    char line[WORDING_SIZE + 1];
+    size_t len = 0;
+    ssize_t n;
+
+    switch ((enum record_format)file->options->file.format) {
+    case FORMAT_TEXT:
+        len = wording_text(line, record, clock_wall_ms());
+        break;
+    case FORMAT_JSON:
+        len = wording_json(line, record, file->options->window.seconds);
+        break;
+    }
+    if (len == 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    line[len++] = '\n';
+    n = write(file->fd, line, len);
+    if (n >= 0 && (size_t)n < len) {
+        errno = ENOSPC; /* so it is, where a part of a line was written */
+    }
+    return n == (ssize_t)len ? 0 : -1;
+}
+
+/* Writes the records that are newer than last_s, and syncs them. */
+static int
+write_lines(struct file *file, const struct window_record *records,
+            size_t count, int64_t last_s)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].start_s > last_s && write_line(file, &records[i]) < 0) {
+            return -1;
+        }
+    }
+    return fdatasync(file->fd);
+}
+
+static int
+append_locked(struct file *file, const struct window_record *records,
+              size_t count)
+{
+    struct tail tail;
+    int reason;
+
+    if (tail_read(file->fd, &tail) < 0) {
+        return fail(file, "cannot read its end",
+                    errno == EMEDIUMTYPE ? "it has no lines" : strerror(errno));
+    }
+    if (tail.whole < tail.size && ftruncate(file->fd, tail.whole) < 0) {
+        return fail(file, "cannot cut its torn last line", strerror(errno));
+    }
+    if (write_lines(file, records, count, last_written(file, &tail)) == 0) {
+        return 0;
+    }
+    reason = errno;
+    /* Should this fail too, the next append finds what is whole of it. */
+    (void)!ftruncate(file->fd, tail.whole);
+    return fail(file, "cannot write", strerror(reason));
+}
+
+static int
+append(struct file *file, const struct window_record *records, size_t count)
+{
+    int result;
+
+    if (lock(file) < 0) {
+        return -1;
+    }
+    result = append_locked(file, records, count);
+    flock(file->fd, LOCK_UN);
+    return result;
+}
+
+static void
+file_offer(struct sink *sink, const struct window_record *records, size_t count)
+{
+    struct file *file = file_of(sink);
+    int64_t last_s = records[count - 1].start_s;
+
+    if (append(file, records, count) < 0) {
+        sink->events.failed(sink->events.context);
+        return;
+    }
+    file->written_s = last_s;
+    sink->events.delivered(sink->events.context, last_s);
+}
+
+static int64_t
+file_last(struct sink *sink)
+{
+    struct file *file = file_of(sink);
+    struct tail tail;
+
+    if (open_path(file) < 0 || tail_read(file->fd, &tail) < 0) {
+        return 0;
+    }
+    return last_written(file, &tail);
+}
+
+static void
+file_reopen(struct sink *sink)
+{
+    shut(file_of(sink));
+}
+
+static void
+file_close(struct sink *sink)
+{
+    shut(file_of(sink));
+    free(sink->name);
+    free(sink);
+}
+
+static struct sink *
+file_open(const struct options *options, struct loop *loop,
+          const struct sink_events *events)
+{
+    struct file *file = calloc(1, sizeof(*file));
+    char host[HOST_NAME_MAX + 1] = "";
+
+    (void)loop;
+    if (file == NULL) {
+        return NULL;
+    }
+    gethostname(host, sizeof(host) - 1);
+    file->sink.type = &sink_file;
+    file->sink.events = *events;
+    file->options = options;
+    file->fd = -1;
+    if (asprintf(&file->sink.name, "file:%s:%s", host, options->file.path) <
+        0) {
+        free(file);
+        return NULL;
+    }
+    return &file->sink;
+}
+
+const struct sink_type sink_file = {
+    .kind = SINK_FILE,
+    .open = file_open,
+    .close = file_close,
+    .last = file_last,
+    .offer = file_offer,
+    .reopen = file_reopen,
+};

@@ -1,0 +1,24 @@
+/*
+ * The end of a file of records: which window its last record is of, and where
+ * its last whole line ends.
+ */
+#ifndef TAIL_H
+#define TAIL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* How much of the end is looked at. */
+enum { TAIL_BYTES = 64 * 1024 };
+
+struct tail {
+    off_t size;     /* of the file */
+    off_t whole;    /* of its whole lines: less than size where one is torn */
+    int64_t last_s; /* start of the window of its last record; 0: none */
+};
+
+/* Reads the tail of the file at fd. 0, or -1 (errno): EMEDIUMTYPE where it is
+   no file of lines. */
+int tail_read(int fd, struct tail *tail);
+
+#endif

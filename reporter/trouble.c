@@ -1,0 +1,38 @@
+/*
+ * trouble: keeps what is tried every second from being logged every second.
+ */
+#include "trouble.h"
+
+#include <inttypes.h>
+
+#include "clock.h"
+#include "log.h"
+
+enum { REMIND_MS = 60 * 1000 };
+
+void
+trouble_note(struct trouble *trouble, const char *who, const char *why)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (trouble->on && now_ms - trouble->said_ms < REMIND_MS) {
+        return;
+    }
+    if (!trouble->on) {
+        trouble->on = true;
+        trouble->since_ms = now_ms;
+    }
+    trouble->said_ms = now_ms;
+    log_error("%s: %s; tried again every second", who, why);
+}
+
+void
+trouble_over(struct trouble *trouble, const char *who)
+{
+    if (!trouble->on) {
+        return;
+    }
+    trouble->on = false;
+    log_info("%s: works again, after %" PRId64 " s", who,
+             (clock_mono_ms() - trouble->since_ms) / 1000);
+}

@@ -1,0 +1,101 @@
+/*
+ * wording: the two forms of a window's record. Dashboards and tests match the
+ * words, so nothing here depends on settings but the window's length.
+ */
+#define _GNU_SOURCE /* memmem */
+#include "wording.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "window.h"
+
+#define WORDS "Unique requests in the last minute: "
+
+size_t
+wording_text(char text[WORDING_SIZE], const struct window_record *record,
+             int64_t now_ms)
+{
+    char now[WINDOW_TEXT_SIZE], start[WINDOW_TEXT_SIZE];
+    int len;
+
+    window_format_ms(now, now_ms);
+    window_format(start, record->start_s);
+    if (record->gap) {
+        len = snprintf(text, WORDING_SIZE,
+                       "%s WARN " WORDS "unknown window=%s gap", now, start);
+    } else {
+        len = snprintf(text, WORDING_SIZE,
+                       "%s INFO " WORDS "%" PRId64 " window=%s%s", now,
+                       record->count, start, record->late ? " late" : "");
+    }
+    return (size_t)len;
+}
+
+/* Keys come out in the order in which they are set. */
+static json_t *
+make_json(const struct window_record *record, int64_t length_s)
+{
+    char start[WINDOW_TEXT_SIZE];
+    json_t *json = json_object();
+
+    window_format(start, record->start_s);
+    json_object_set_new(json, "unique_request_count",
+                        record->gap ? json_null()
+                                    : json_integer(record->count));
+    json_object_set_new(json, "window_start", json_string(start));
+    json_object_set_new(json, "window_seconds", json_integer(length_s));
+    json_object_set_new(json, "late", json_boolean(record->late));
+    if (record->gap) {
+        json_object_set_new(json, "gap", json_true());
+    }
+    return json;
+}
+
+size_t
+wording_json(char text[WORDING_SIZE], const struct window_record *record,
+             int64_t length_s)
+{
+    json_t *json = make_json(record, length_s);
+    size_t keys = record->gap ? 5 : 4;
+    size_t len = 0;
+
+    if (json_object_size(json) == keys) {
+        len = json_dumpb(json, text, WORDING_SIZE, JSON_COMPACT);
+    }
+    json_decref(json);
+    return len;
+}
+
+/* Reads the window that stands in line between before and after. */
+static int
+find_window(const char *line, size_t len, const char *before, char after,
+            int64_t *start_s)
+{
+    const char *found = memmem(line, len, before, strlen(before));
+    const char *start, *end;
+    size_t rest;
+
+    if (found == NULL) {
+        return -1;
+    }
+    start = found + strlen(before);
+    rest = len - (size_t)(start - line);
+    end = memchr(start, after, rest);
+    return window_parse(start, end != NULL ? (size_t)(end - start) : rest,
+                        start_s);
+}
+
+int
+wording_window(const char *line, size_t len, int64_t *start_s)
+{
+    if (len > 0 && line[0] == '{') {
+        return find_window(line, len, "\"window_start\":\"", '"', start_s);
+    }
+    if (memmem(line, len, WORDS, strlen(WORDS)) == NULL) {
+        return -1;
+    }
+    return find_window(line, len, " window=", ' ', start_s);
+}

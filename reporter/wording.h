@@ -1,0 +1,34 @@
+/*
+ * The words of a window's record: one line of text, or JSON, as the report
+ * contract has them. Pure; and reads back from either which window it is of.
+ */
+#ifndef WORDING_H
+#define WORDING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "windows.h"
+
+/* Size of a buffer for the longest record, with a newline or NUL. */
+enum { WORDING_SIZE = 256 };
+
+/*
+ * Writes the line that people read, without its newline; now_ms is the wall
+ * time that it starts with. Returns its length.
+ */
+size_t wording_text(char text[WORDING_SIZE], const struct window_record *record,
+                    int64_t now_ms);
+
+/* Writes the JSON object of a window of length_s. Returns its length, 0 where
+   there is no memory. */
+size_t wording_json(char json[WORDING_SIZE], const struct window_record *record,
+                    int64_t length_s);
+
+/*
+ * Finds which window line[0..len) is a record of, whichever of the two it is.
+ * 0, or -1 where it is neither.
+ */
+int wording_window(const char *line, size_t len, int64_t *start_s);
+
+#endif

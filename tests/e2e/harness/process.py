@@ -1,0 +1,119 @@
+"""One child process: its output in a file, stopped by its pid."""
+
+import ctypes
+import os
+import signal
+import subprocess
+
+from .wait import wait_until
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """Nothing is left running even where pytest is killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def processes_of_group(group):
+    """The pids whose process group is group, zombies not counted."""
+    pids = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            fields = stat_fields(int(name))
+            if fields and fields[0] != "Z" and int(fields[2]) == group:
+                pids.append(int(name))
+    return pids
+
+
+def stat_fields(pid):
+    """/proc/<pid>/stat from the state on (proc(5)); None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def children(pid):
+    """The pids of the living children of pid, oldest first."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            fields = stat_fields(int(name))
+            if fields and fields[0] != "Z" and int(fields[1]) == pid:
+                found.append(int(name))
+    return sorted(found)
+
+
+class Process:
+    """A child in a process group of its own."""
+
+    def __init__(self, name, argv, folder, env, stdin=subprocess.DEVNULL):
+        self.name = name
+        self.log = folder / f"{name}.out"
+        self.expected_to_die = False
+        with open(self.log, "ab") as out:
+            self.child = subprocess.Popen(
+                [str(arg) for arg in argv], cwd=folder, env=env, stdin=stdin,
+                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=die_with_parent)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def running(self):
+        return self.child.poll() is None
+
+    def signal(self, number):
+        self.child.send_signal(number)
+
+    def wait(self, seconds=10.0):
+        """Its exit code; negative: the signal that ended it."""
+        self.expected_to_die = True
+        wait_until(lambda: not self.running(), f"{self.name} ends", seconds)
+        return self.child.returncode
+
+    def kill(self):
+        """kill -9."""
+        self.signal(signal.SIGKILL)
+        return self.wait()
+
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def stop(self, seconds=10.0):
+        """TERM; returns the exit code. Whoever is left of its group is killed,
+        and that is an error."""
+        died = not self.running() and not self.expected_to_die
+        if self.running():
+            self.thaw()
+            self.signal(signal.SIGTERM)
+        try:
+            code = self.wait(seconds)
+        finally:
+            left = self.kill_group(seconds if not died else 0.0)
+        assert not died, f"{self.name} ended by itself: {code}"
+        assert not left, f"{self.name} left processes running: {left}"
+        return code
+
+    def kill_group(self, seconds):
+        """Gives the group time to end, kills the rest; returns their pids."""
+        try:
+            wait_until(lambda: not processes_of_group(self.pid), "", seconds)
+            return []
+        except AssertionError:
+            left = processes_of_group(self.pid)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        if self.running():
+            self.wait()
+        return left

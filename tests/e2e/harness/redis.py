@@ -1,0 +1,119 @@
+"""A private redis-server on a unix socket, and a client for its protocol."""
+
+import socket
+
+from .wait import wait_until
+
+
+class RedisError(Exception):
+    """Redis answered with an error."""
+
+
+class RedisClient:
+    """Just enough of RESP2 for the tests. One command at a time."""
+
+    def __init__(self, path, seconds=5.0):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(seconds)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile("rb")
+
+    def __call__(self, *words):
+        parts = [str(w).encode() if not isinstance(w, bytes) else w
+                 for w in words]
+        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(
+            b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
+        return self.reply()
+
+    def reply(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("redis closed the connection")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"+":
+            return rest.decode()
+        if kind == b"-":
+            raise RedisError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return self.bulk(int(rest))
+        return None if rest == b"-1" else [self.reply()
+                                           for _ in range(int(rest))]
+
+    def bulk(self, length):
+        if length < 0:
+            return None
+        data = self.file.read(length + 2)
+        return data[:-2].decode(errors="surrogateescape")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Redis:
+    """redis-server; started anew on the same socket and data after a kill."""
+
+    def __init__(self, sandbox, fsync="everysec", **config):
+        self.sandbox = sandbox
+        self.path = sandbox.folder / "redis.sock"
+        self.url = f"unix://{self.path}"
+        self.config = {"appendfsync": fsync, **config}
+        self.process = None
+        self.client = None
+        sandbox.on_close(self.disconnect)
+
+    def start(self):
+        config = {
+            "port": 0, "unixsocket": self.path, "dir": self.sandbox.folder,
+            "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
+            "daemonize": "no", **self.config}
+        argv = ["redis-server"]
+        for key, value in config.items():
+            argv += [f"--{key.replace('_', '-')}", value]
+        self.process = self.sandbox.start("redis", argv)
+        self.client = wait_until(self.connect, "redis answers")
+        return self
+
+    def connect(self):
+        """A client, once Redis has loaded its data."""
+        try:
+            client = RedisClient(self.path)
+        except OSError:
+            assert self.process.running(), self.process.output()
+            return None
+        try:
+            client("PING")
+            return client
+        except RedisError as error:
+            if not str(error).startswith("LOADING"):
+                return client
+        except OSError:
+            pass
+        client.close()
+        return None
+
+    def disconnect(self):
+        if self.client:
+            self.client.close()
+        self.client = None
+
+    def __call__(self, *words):
+        """Runs a command: redis("GET", "key")."""
+        return self.client(*words)
+
+    def kill(self):
+        """kill -9; start() brings it back with what it had confirmed."""
+        self.disconnect()
+        self.process.kill()
+
+    def stop(self):
+        self.disconnect()
+        self.process.stop()
+
+    def freeze(self):
+        self.process.freeze()
+
+    def thaw(self):
+        self.process.thaw()

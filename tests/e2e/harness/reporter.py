@@ -1,0 +1,55 @@
+"""verve-reporter, with its own report file and callback log."""
+
+from .records import read_callbacks, read_report
+from .settings import REPORTER
+from .wait import wait_until
+
+
+class Reporter:
+    def __init__(self, sandbox, redis, name="reporter", **settings):
+        self.sandbox = sandbox
+        self.name = name
+        self.report_path = sandbox.folder / f"{name}-unique.txt"
+        self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
+        self.settings = {
+            "VERVE_REDIS_URL": redis.url,
+            "VERVE_FILE_PATH": self.report_path,
+            "VERVE_CALLBACKS_LOG": self.callback_log,
+            **settings}
+        self.process = None
+
+    def start(self):
+        """Returns once it has said `ready`."""
+        seen = 0
+        if self.process:
+            seen = self.process.output().count("ready")
+        self.process = self.sandbox.start(self.name, [REPORTER], self.settings)
+        wait_until(self.said_ready(seen), f"{self.name} is ready")
+        return self
+
+    def said_ready(self, seen):
+        def check():
+            assert self.process.running(), self.process.output()
+            return self.process.output().count("ready") > seen
+        return check
+
+    def kill(self):
+        self.process.kill()
+
+    def term(self, seconds=10.0):
+        """TERM; returns the exit code."""
+        return self.process.stop(seconds)
+
+    def report(self):
+        """{window: count} of the report file, each window in one line."""
+        return read_report(self.report_path)
+
+    def callbacks(self):
+        """The lines of the callback log, each a dict."""
+        return read_callbacks(self.callback_log)
+
+    def wait_reported(self, window, seconds=15.0):
+        """The report, once window (epoch second) is in it."""
+        wait_until(lambda: window in self.report(),
+                   f"window {window} is reported", seconds, pause_s=0.05)
+        return self.report()

@@ -1,0 +1,77 @@
+"""A folder of its own and everything that was started in it."""
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from .process import Process
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Sandbox:
+    def __init__(self):
+        # Short, for the 107 bytes that a unix socket's path may have.
+        self.folder = Path(tempfile.mkdtemp(prefix="verve-e2e-"))
+        self.folder.chmod(0o755)
+        self.started = []
+        self.closers = []
+
+    def environment(self, settings=None):
+        """Nothing is inherited but what a program needs to run at all."""
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        for name, value in SANITIZERS.items():
+            env[name] = f"{value}:log_path={self.folder}/sanitizer"
+        env.update({k: str(v) for k, v in (settings or {}).items()})
+        return env
+
+    def start(self, name, argv, settings=None, **kwargs):
+        """Starts argv; settings are its environment's VERVE_ variables."""
+        process = Process(name, argv, self.folder, self.environment(settings),
+                          **kwargs)
+        self.started.append(process)
+        return process
+
+    def on_close(self, closer):
+        """Calls closer() when the sandbox closes, after the processes."""
+        self.closers.append(closer)
+
+    def outputs(self):
+        """Name and text of every output, for the report of a failure."""
+        paths = sorted(self.folder.glob("*.out")) + self.complaints()
+        paths += sorted(self.folder.glob("*.log"))
+        return [(path.name, path.read_text(errors="replace"))
+                for path in paths]
+
+    def complaints(self):
+        return sorted(self.folder.glob("sanitizer.*"))
+
+    def close(self):
+        """Stops everything, last started first. Fails where something had
+        ended by itself, was left running, or a sanitizer found something."""
+        problems = []
+        for process in reversed(self.started):
+            try:
+                process.stop()
+            except AssertionError as error:
+                problems.append(str(error))
+        for closer in reversed(self.closers):
+            closer()
+        for path in self.complaints():
+            problems.append(path.read_text(errors="replace"))
+        outputs = self.outputs() if problems else []
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name, text in outputs:
+            print(f"---- {name}\n{text[-20000:]}")
+        assert not problems, "\n".join(problems)

@@ -1,0 +1,20 @@
+"""Where things are, and how much of the load is sent."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD = (ROOT / os.environ.get("VERVE_BUILD", "build")).resolve()
+FCGI = BUILD / "verve-fcgi"
+REPORTER = BUILD / "verve-reporter"
+LOAD = BUILD / "bench" / "load"
+
+# Below 1 where sanitizers make everything slower.
+SCALE = float(os.environ.get("VERVE_SCALE", "1"))
+
+
+def scaled(count):
+    """count x VERVE_SCALE; a smaller load is said in the output."""
+    if SCALE != 1:
+        print(f"VERVE_SCALE={SCALE}: {int(count * SCALE)} in place of {count}")
+    return int(count * SCALE)

@@ -1,0 +1,272 @@
+"""Callbacks: what a receiver gets, and that it gets it whatever happens."""
+
+import os
+import signal
+import time
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.receiver import Answer
+from harness.records import complete_lines
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.wait import wait_until
+
+WINDOW_S = 3600  # quiet: one window for all of a test, nearly always
+
+
+@pytest.fixture
+def redis(sandbox):
+    return Redis(sandbox, fsync="always").start()
+
+
+@pytest.fixture
+def responder(sandbox, redis):
+    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
+
+
+def make_reporter(sandbox, redis, **settings):
+    return Reporter(sandbox, redis, **{
+        "VERVE_WINDOW_SECONDS": WINDOW_S,
+        "VERVE_CALLBACKS_ALLOW": "127.0.0.0/8",
+        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
+        "VERVE_CALLBACKS_TIMEOUT_MS": 500,
+        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 500,
+        "VERVE_CALLBACKS_LEASE_S": 2, **settings})
+
+
+@pytest.fixture
+def reporter(sandbox, redis):
+    return make_reporter(sandbox, redis).start()
+
+
+def ask(responder, number, endpoint):
+    answer = responder.ask(accept(number, endpoint))
+    assert answer.body == b"ok", answer
+    return answer.headers["verve-window"]
+
+
+def is_settled(redis):
+    return not redis("EXISTS", "verve:{0}:callbacks", "verve:{0}:due")
+
+
+def test_post(redis, responder, reporter, receiver):
+    window = ask(responder, 7, receiver.url("/hook?a=b"))
+    (got,) = receiver.wait_count(1)
+    assert (got.method, got.target) == ("POST", "/hook?a=b")
+    assert got.body == b'{"unique_request_count": 1}'
+    assert got.headers["content-type"] == "application/json"
+    assert got.headers["verve-callback"] == "1"
+    assert got.headers["verve-window"] == window
+    assert len(got.headers["webhook-id"]) == 32
+    assert abs(int(got.headers["webhook-timestamp"]) - time.time()) < 5
+    assert got.headers["user-agent"].startswith("verve/")
+    assert "expect" not in got.headers
+    (line,) = wait_until(reporter.callbacks, "the attempt is logged")
+    assert line["job"] == got.headers["webhook-id"]
+    assert line["window"] == window
+    assert line["host"] == f"127.0.0.1:{receiver.port}"
+    assert (line["attempt"], line["status"], line["error"], line["count"]) == \
+        ("1", "200", "-", "1")
+    assert 0 <= int(line["duration_ms"]) < 500
+    wait_until(lambda: is_settled(redis), "the job is acknowledged")
+
+
+@pytest.mark.parametrize("path,target", [
+    ("/hook", "/hook?unique_requests=1"),
+    ("", "/?unique_requests=1"),
+    ("/hook?a=b", "/hook?a=b&unique_requests=1"),
+    ("/hook?", "/hook?unique_requests=1"),
+    ("/hook?a=%20&b=c%26d", "/hook?a=%20&b=c%26d&unique_requests=1"),
+])
+def test_get(sandbox, redis, responder, receiver, path, target):
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_METHOD="GET").start()
+    ask(responder, 7, receiver.url(path))
+    (got,) = receiver.wait_count(1)
+    assert (got.method, got.target, got.body) == ("GET", target, b"")
+
+
+def test_names_are_configurable(sandbox, redis, responder, receiver):
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
+    ask(responder, 7, receiver.url())
+    assert receiver.wait_count(1)[0].body == b'{"n": 1}'
+
+
+def test_in_a_quiet_window_the_first_are_told_1_2_3(responder, reporter,
+                                                    receiver):
+    for number in (10, 20, 10, 30):
+        ask(responder, number, receiver.url(f"/{number}"))
+        time.sleep(0.01)
+    bodies = [got.body for got in receiver.wait_count(4)]
+    expected = [b'{"unique_request_count": %d}' % n for n in (1, 2, 2, 3)]
+    assert sorted(bodies) == sorted(expected)
+    assert receiver.at("/30")[0].body == expected[3]
+
+
+def test_an_idle_reporter_is_quick(responder, reporter, receiver):
+    delays = []
+    for number in range(20):
+        started = time.time()
+        ask(responder, number, receiver.url())
+        delays.append(receiver.wait_count(number + 1)[-1].time - started)
+        time.sleep(0.05)
+    assert sorted(delays)[10] < 0.1
+
+
+def test_a_failure_is_tried_again_with_the_same_bytes(redis, responder,
+                                                      reporter, receiver):
+    # A connection that was used before and breaks is libcurl's to mend.
+    receiver.respond("/hook", Answer(500, {"Connection": "close"}), Answer(0),
+                     200)
+    ask(responder, 7, receiver.url("/hook"))
+    attempts = receiver.wait_count(3, "/hook")
+    assert len({got.body for got in attempts}) == 1
+    assert len({got.headers["webhook-id"] for got in attempts}) == 1
+    for before, after in zip(attempts, attempts[1:]):
+        assert 0.7 < after.time - before.time < 2.0
+    wait_until(lambda: is_settled(redis), "the job is acknowledged")
+    lines = reporter.callbacks()
+    assert [line["status"] for line in lines] == ["500", "-", "200"]
+    assert [line["attempt"] for line in lines] == ["1", "2", "3"]
+    assert lines[1]["error"] != "-"
+
+
+def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
+    receiver.respond("/hook", 503)
+    ask(responder, 7, receiver.url("/hook"))
+    receiver.wait_count(4, "/hook")
+    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    assert receiver.url("/hook") in redis("LINDEX", "verve:{0}:dead", 0)
+    assert is_settled(redis)
+    assert len(receiver.at("/hook")) == 4
+
+
+@pytest.mark.parametrize("answer,error", [
+    (Answer(None), "timeout"), (Answer(0), None),
+])
+def test_a_host_that_does_not_answer(responder, reporter, receiver, answer,
+                                     error):
+    receiver.respond("/bad", answer)
+    for number in range(5):
+        ask(responder, number, receiver.url("/bad"))
+    ask(responder, 7, receiver.url("/good"))
+    receiver.wait_count(1, "/good", seconds=1.0)
+    lines = wait_until(lambda: [line for line in reporter.callbacks()
+                                if line["status"] == "-"], "it is logged")
+    assert lines[0]["error"] != "-"
+    assert error is None or lines[0]["error"] == error
+
+
+def test_nothing_listens_there(redis, responder, reporter, receiver):
+    ask(responder, 7, "http://127.0.0.1:1/")
+    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    assert {line["error"] for line in reporter.callbacks()} == {"connect"}
+    assert len(reporter.callbacks()) == 4
+
+
+def test_redirects_are_not_followed(redis, responder, reporter, receiver):
+    receiver.respond("/from", Answer(302, {"Location": receiver.url("/to")}))
+    ask(responder, 7, receiver.url("/from"))
+    receiver.wait_count(2, "/from")
+    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    assert not receiver.at("/to")
+
+
+def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
+    receiver.respond("/slow", Answer(delay_s=0.3))
+    for number in range(50):
+        ask(responder, number, receiver.url("/slow"))
+    receiver.wait_count(10, "/slow")
+    reporter.kill()
+    for number in range(50, 60):
+        ask(responder, number, receiver.url("/slow"))
+    reporter.start()
+    wait_until(lambda: is_settled(redis), "all are settled", 15.0)
+    told = {got.body for got in receiver.at("/slow")}
+    assert len(told) == 60
+
+
+def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
+                                               receiver):
+    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=10,
+                             VERVE_CALLBACKS_TIMEOUT_MS=800,
+                             VERVE_CALLBACKS_LEASE_S=60).start()
+    receiver.respond("/slow", Answer(delay_s=0.5))
+    receiver.respond("/hang", Answer(None))
+    for number in range(5):
+        ask(responder, number, receiver.url("/slow"))
+        ask(responder, number + 10, receiver.url("/hang"))
+    receiver.wait_count(10)
+    for number in range(20, 25):
+        ask(responder, number, receiver.url("/after"))
+    started = time.monotonic()
+    assert reporter.term() == 0
+    assert time.monotonic() - started < 2.0
+    assert not receiver.at("/after")
+    assert redis("LLEN", "verve:{0}:callbacks") == 5
+    # Not leased any more, though the lease was a minute.
+    assert redis("ZCARD", "verve:{0}:due") == 5
+    reporter.start()
+    receiver.wait_count(5, "/after")
+    receiver.wait_count(10, "/hang", seconds=5.0)
+
+
+def test_a_stale_acknowledgement_does_nothing(sandbox, redis, responder,
+                                              reporter, receiver):
+    """Paused past its lease, a reporter settles what is another's."""
+    receiver.respond("/hook", Answer(delay_s=0.4))
+    ask(responder, 7, receiver.url("/hook"))
+    receiver.wait_count(1)
+    reporter.process.freeze()
+    make_reporter(sandbox, redis, name="other").start()
+    receiver.wait_count(2, seconds=5.0)
+    wait_until(lambda: is_settled(redis), "the other acknowledges")
+    reporter.process.thaw()
+    wait_until(lambda: "lease" in reporter.process.output(), "it is said")
+    assert is_settled(redis)
+    assert not redis("EXISTS", "verve:{0}:dead")
+
+
+def test_unreadable_jobs_go_to_the_dead_list(redis, responder, reporter,
+                                             receiver):
+    junk = ["", "junk", "{}", '{"v":2}', '{"v":1,"id":"x"}', b"\xff\x00\xfe",
+            "[" * 1000, '{"v":1,"id":"i","url":7,"window":1,"count":1}']
+    redis("RPUSH", "verve:{0}:callbacks", *junk)
+    ask(responder, 7, receiver.url())
+    receiver.wait_count(1)
+    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == len(junk),
+               "all are buried")
+    assert is_settled(redis)
+
+
+def test_the_log_is_opened_anew(responder, reporter, receiver):
+    ask(responder, 7, receiver.url())
+    wait_until(reporter.callbacks, "the first line")
+    rotated = reporter.callback_log.with_name("rotated.txt")
+    os.rename(reporter.callback_log, rotated)
+    reporter.process.signal(signal.SIGHUP)
+    wait_until(reporter.callback_log.exists, "a new file")
+    ask(responder, 8, receiver.url())
+    wait_until(reporter.callbacks, "the second line")
+    assert len(complete_lines(rotated)) == 1
+
+
+def test_connections_are_used_again(responder, reporter, receiver):
+    for number in range(20):
+        ask(responder, number, receiver.url())
+        receiver.wait_count(number + 1)
+    assert receiver.connections < 5
+
+
+def test_redis_away_during_deliveries(redis, responder, reporter, receiver):
+    receiver.respond("/slow", Answer(delay_s=0.3))
+    for number in range(10):
+        ask(responder, number, receiver.url("/slow"))
+    receiver.wait_count(10)
+    redis.kill()
+    time.sleep(0.5)
+    redis.start()
+    wait_until(lambda: is_settled(redis), "all are settled", 15.0)
+    assert reporter.process.running()

@@ -1,0 +1,144 @@
+"""kill -9 in the middle of a load: of a responder, of the reporter, of Redis.
+No accepted id is lost or counted twice, no line of the report is missing or
+doubled, every callback of an `ok` is made."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from harness.load import Load, accept, ids_by_window
+from harness.records import assert_no_window_missing
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.settings import SCALE
+from harness.wait import wait_until
+from harness.web import Web
+
+WINDOW_S = 1
+CONNECTIONS = 32
+SECONDS = 6
+RATE = int(2000 * max(SCALE, 0.25))
+SETTINGS = {
+    "VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 500,
+    "VERVE_CALLBACKS_TIMEOUT_MS": 1000, "VERVE_CALLBACKS_LEASE_S": 3,
+    "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1,1,1"}
+
+
+@pytest.fixture
+def redis(sandbox):
+    """What it has confirmed is on the disk."""
+    return Redis(sandbox, fsync="always").start()
+
+
+@pytest.fixture
+def web(sandbox, redis):
+    return Web(sandbox, redis, procs=2, **SETTINGS).start()
+
+
+@pytest.fixture
+def reporter(sandbox, redis):
+    return Reporter(sandbox, redis, **SETTINGS).start()
+
+
+class Run:
+    """A load of SECONDS, every tenth request with an endpoint."""
+
+    def __init__(self, sandbox, web, receiver):
+        count = RATE * SECONDS
+        rng = random.Random(3)
+        self.ids = [rng.randrange(count) for _ in range(count)]
+        self.receiver = receiver
+        targets = [accept(number, receiver.url(f"/cb?{i}")
+                          if i % 10 == 0 else None)
+                   for i, number in enumerate(self.ids)]
+        self.load = Load(sandbox, [web.host], targets, CONNECTIONS, RATE)
+
+    def finish(self):
+        self.load.finish()
+        return self
+
+    @property
+    def failed(self):
+        return [row for row in self.load.rows if not row.ok]
+
+    def maybe_counted(self, window):
+        """Ids that were not answered ok, but may be in this window."""
+        return {self.ids[row.index] for row in self.failed
+                if row.start_s < window + WINDOW_S + 0.1
+                and row.end_s > window - 0.1}
+
+    def assert_reported(self, reporter):
+        """At least what was answered ok; at most that and the lost answers."""
+        accepted = ids_by_window(self.load.rows, self.ids)
+        report = reporter.wait_reported(max(accepted))
+        assert_no_window_missing(report, WINDOW_S)
+        for window, count in report.items():
+            known = accepted.pop(window, set())
+            most = known | self.maybe_counted(window)
+            assert count is not None, f"window {window} is a gap"
+            assert len(known) <= count <= len(most), window
+        assert not accepted, "windows without a line"
+
+    def assert_called_back(self):
+        """Every endpoint of an ok was called; returns the times of each."""
+        wanted = {row.index for row in self.load.rows
+                  if row.ok and row.index % 10 == 0}
+
+        def missing():
+            return wanted - {int(r.query) for r in list(self.receiver.received)}
+        wait_until(lambda: not missing(), "all callbacks are made", 20.0, 0.1)
+        times = {}
+        for request in self.receiver.received:
+            index = int(request.query)
+            times[index] = times.get(index, 0) + 1
+        lost = {row.index for row in self.failed}
+        assert set(times) <= wanted | lost
+        return times
+
+
+def test_kill_a_responder(sandbox, web, reporter, receiver):
+    run = Run(sandbox, web, receiver)
+    killed = []
+    for _ in range(3):
+        time.sleep(SECONDS / 5)
+        killed.append(time.time())
+        os.kill(web.responders()[0], signal.SIGKILL)
+    run.finish()
+    wait_until(lambda: len(web.responders()) == 2, "the pool is whole again")
+    # Only what the killed one had taken is lost: nothing before or after.
+    assert len(run.failed) <= CONNECTIONS * len(killed)
+    for row in run.failed:
+        assert any(row.start_s - 1 < at < row.end_s + 1 for at in killed), row
+    run.assert_reported(reporter)
+    assert set(run.assert_called_back().values()) == {1}
+
+
+def test_kill_the_reporter(sandbox, web, reporter, receiver):
+    run = Run(sandbox, web, receiver)
+    for _ in range(3):
+        time.sleep(SECONDS / 5)
+        reporter.kill()
+        reporter.start()
+    run.finish()
+    assert run.failed == []
+    run.assert_reported(reporter)
+    run.assert_called_back()
+
+
+def test_kill_redis(sandbox, web, redis, reporter, receiver):
+    run = Run(sandbox, web, receiver)
+    time.sleep(SECONDS / 3)
+    killed = time.time()
+    redis.kill()
+    time.sleep(0.5)
+    redis.start()
+    back = time.time()
+    run.finish()
+    assert run.failed
+    for row in run.failed:
+        assert row.status == 503, row
+        assert row.end_s > killed - 0.1 and row.start_s < back + 1.5, row
+    run.assert_reported(reporter)
+    run.assert_called_back()

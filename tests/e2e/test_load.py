@@ -1,0 +1,101 @@
+"""The whole service under load: every count is right to the last id, and
+every callback is made once."""
+
+import json
+import random
+
+import pytest
+from harness.load import Load, accept, ids_by_window
+from harness.records import assert_no_window_missing, epoch
+from harness.reporter import Reporter
+from harness.settings import scaled
+from harness.wait import wait_for_window_start
+from harness.web import Web
+
+WINDOW_S = 2
+# The load takes all of a small machine: the time limit of a quiet one would
+# say more of the machine than of the program.
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 2000}
+
+
+@pytest.fixture
+def webs(sandbox, redis):
+    """Two lighttpd instances, each with its own pool, on one Redis."""
+    return [Web(sandbox, redis, name, procs=1, **SETTINGS).start()
+            for name in ("web-a", "web-b")]
+
+
+@pytest.fixture
+def reporter(sandbox, redis):
+    return Reporter(sandbox, redis, **SETTINGS).start()
+
+
+def assert_none_failed(load, count):
+    assert load.summary["requests"] == count
+    assert load.summary["failed"] == {}
+
+
+def assert_reported(reporter, windows):
+    """The report has exactly these counts, and 0 for all windows between."""
+    report = reporter.wait_reported(max(windows))
+    assert_no_window_missing(report, WINDOW_S)
+    expected = {window: len(windows.get(window, ())) for window in report}
+    assert report == expected
+    assert set(windows) <= set(report)
+    return report
+
+
+def assert_called_back_once(receiver, load, endpoints, report):
+    """Exactly one callback for each index in endpoints, told a count that its
+    window had; the window is the one that the request was answered with."""
+    received = receiver.wait_count(len(endpoints), seconds=60.0)
+    told = {int(r.query): r for r in received}
+    assert len(received) == len(told) == len(endpoints)
+    for row in load.rows:
+        if row.index in endpoints:
+            callback = told[row.index]
+            count = json.loads(callback.body)["unique_request_count"]
+            assert epoch(callback.headers["verve-window"]) == row.window
+            assert 1 <= count <= report[row.window]
+
+
+def test_every_count_is_right_under_load(sandbox, webs, reporter, receiver):
+    count = scaled(200_000)
+    rng = random.Random(1)
+    # A third comes more than once, within a window and across windows.
+    ids = [rng.randrange(-count, count) for _ in range(count)]
+    endpoints = set(range(0, count, 10))
+    targets = [accept(number, receiver.url(f"/cb?{i}")
+                      if i in endpoints else None)
+               for i, number in enumerate(ids)]
+    load = Load(sandbox, [web.host for web in webs], targets).finish()
+    assert_none_failed(load, count)
+    report = assert_reported(reporter, ids_by_window(load.rows, ids))
+    assert_called_back_once(receiver, load, endpoints, report)
+    statuses = [line["status"] for line in reporter.callbacks()]
+    assert statuses == ["200"] * len(endpoints)
+
+
+def test_the_same_id_at_the_same_instant_counts_once(sandbox, webs, reporter):
+    count = scaled(10_000)
+    ids = random.Random(2).sample(range(1 << 62), count)
+    load = Load(sandbox, [web.host for web in webs],
+                [accept(number) for number in ids], rate=2000, mirror=True)
+    load.finish()
+    assert_none_failed(load, 2 * count)
+    assert_reported(reporter, ids_by_window(load.rows, ids))
+
+
+def test_in_a_quiet_window_callbacks_are_told_1_2_3(webs, reporter, receiver):
+    for attempt in range(3):
+        wait_for_window_start(WINDOW_S)
+        answers = [webs[i % 2].get(accept(i, receiver.url(f"/{attempt}?{i}")))
+                   for i in range(20)]
+        windows = {answer.headers["verve-window"] for answer in answers}
+        if len(windows) == 1:
+            break
+    assert len(windows) == 1, "20 requests never fell into one window"
+    callbacks = receiver.wait_count(20, f"/{attempt}")
+    told = {int(c.query): json.loads(c.body) for c in callbacks}
+    assert told == {i: {"unique_request_count": i + 1} for i in range(20)}
+    assert reporter.wait_reported(epoch(windows.pop()))

@@ -1,0 +1,190 @@
+"""Redis gone, slow, full, restarted, or not the one that we want: what a
+client hears, how soon, and how soon all is well again."""
+
+import time
+
+import pytest
+from harness.http import fetch
+from harness.load import accept
+from harness.redis import Redis
+from harness.wait import wait_until
+from harness.web import Web
+
+TIMEOUT_S = 0.25
+LIMIT_S = 2 * TIMEOUT_S + 0.1
+NOISE_S = 0.4  # these machines are shared: what a scheduler may add
+URL = "/api/verve/accept?id=7"
+
+
+@pytest.fixture
+def redis(sandbox):
+    return Redis(sandbox).start()
+
+
+@pytest.fixture
+def web(sandbox, redis):
+    return Web(sandbox, redis).start()
+
+
+def timed(web, target=URL):
+    started = time.monotonic()
+    return fetch(web.port, target), time.monotonic() - started
+
+
+def assert_unavailable(answer):
+    assert (answer.status, answer.body) == (503, b"failed")
+    assert answer.headers["retry-after"] == "1"
+    assert "verve-window" not in answer.headers
+
+
+def assert_back_within_a_second(web):
+    started = time.monotonic()
+    wait_until(lambda: fetch(web.port, URL).body == b"ok", "ok again", 5.0)
+    assert time.monotonic() - started < 1.0 + NOISE_S
+
+
+def all_responders(web, condition):
+    """The pool's members answer in turn: enough questions reach them all."""
+    return all(condition(fetch(web.port, URL)) for _ in range(20))
+
+
+def test_gone_and_back(redis, web):
+    assert fetch(web.port, URL).body == b"ok"
+    redis.kill()
+    for _ in range(20):
+        answer, took = timed(web)
+        assert_unavailable(answer)
+        assert took < LIMIT_S + NOISE_S
+    assert_unavailable(fetch(web.port, "/readyz"))
+    assert fetch(web.port, "/healthz").status == 200
+    assert fetch(web.port, URL + "&id=8").status == 400
+    redis.start()
+    assert_back_within_a_second(web)
+    wait_until(lambda: all_responders(web, lambda a: a.status == 200),
+               "every responder is back")
+
+
+def test_known_to_be_away_is_said_at_once(redis, web):
+    redis.freeze()
+    wait_until(lambda: all_responders(web, lambda a: a.status == 503),
+               "every responder knows")
+    took = sorted(timed(web)[1] for _ in range(50))
+    assert took[25] < 0.05  # the median: nobody waits for a time limit
+    redis.thaw()
+    assert_back_within_a_second(web)
+
+
+def test_too_slow_is_away(redis, web):
+    assert fetch(web.port, URL).body == b"ok"
+    redis.freeze()
+    answer, took = timed(web)
+    assert_unavailable(answer)
+    assert TIMEOUT_S * 0.8 < took < LIMIT_S + NOISE_S
+    redis.thaw()
+    assert_back_within_a_second(web)
+
+
+def test_restarted_while_idle_costs_no_request(redis, web):
+    """The closed connection is noticed, and the scripts are loaded again."""
+    assert all_responders(web, lambda a: a.status == 200)
+    redis.stop()
+    redis.start()
+    time.sleep(1.0)
+    assert all_responders(web, lambda a: a.status == 200)
+
+
+def test_forgotten_scripts_mend_themselves(redis, web):
+    assert fetch(web.port, URL).body == b"ok"
+    redis("SCRIPT", "FLUSH")
+    assert all_responders(web, lambda a: a.status == 200)
+
+
+def test_out_of_memory(redis, web):
+    assert fetch(web.port, URL).body == b"ok"
+    redis("CONFIG", "SET", "maxmemory", "1")
+    for number in range(20):
+        assert_unavailable(fetch(web.port, accept(number + 100, "http://h/")))
+    redis("CONFIG", "SET", "maxmemory", "0")
+    assert fetch(web.port, URL).body == b"ok"
+    assert redis("KEYS", "verve:{0}:seen:*:1??") == []
+    assert redis("EXISTS", "verve:{0}:callbacks") == 0
+
+
+def test_a_full_queue(sandbox, redis):
+    web = Web(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=3).start()
+    for number in range(3):
+        assert fetch(web.port, accept(number, "http://h/")).body == b"ok"
+    answer = fetch(web.port, accept(3, "http://h/"))
+    assert_unavailable(answer)
+    assert answer.headers["verve-error"] == "callback-queue-full"
+    assert redis("KEYS", "verve:{0}:seen:*:3") == []
+    assert fetch(web.port, accept(3)).body == b"ok"
+    redis("LPOP", "verve:{0}:callbacks")
+    redis("ZADD", "verve:{0}:due", 1, "leased")
+    assert_unavailable(fetch(web.port, accept(4, "http://h/")))
+
+
+def test_away_at_the_start_is_no_error(sandbox):
+    redis = Redis(sandbox)
+    web = Web(sandbox, redis).start()
+    assert_unavailable(fetch(web.port, URL))
+    redis.start()
+    assert_back_within_a_second(web)
+
+
+def test_no_stampede(sandbox, redis):
+    """A pool of eight comes back at eight different moments."""
+    web = Web(sandbox, redis, procs=8).start()
+    assert fetch(web.port, URL).body == b"ok"
+    redis.kill()
+    time.sleep(1.0)
+    redis.start()
+    wait_until(lambda: len(clients(redis)) == 8, "all eight are back")
+    first = [int(client["id"]) for client in clients(redis)]
+    assert len(set(first)) == 8
+    redis.freeze()
+    time.sleep(1.2)
+    redis.thaw()
+    wait_until(lambda: len(clients(redis)) == 8, "all eight are back")
+
+
+def clients(redis):
+    rows = [dict(word.partition("=")[::2] for word in line.split())
+            for line in redis("CLIENT", "LIST").splitlines()]
+    return [row for row in rows if row["name"] == "verve-fcgi"]
+
+
+def test_a_dripping_redis_cannot_stretch_the_limit(sandbox):
+    """One byte at a time is an answer that never comes."""
+    from harness.fastcgi import Responder
+    from harness.drip import DripProxy
+    redis = Redis(sandbox).start()
+    proxy = DripProxy(sandbox, redis.path)
+    responder = Responder(sandbox, {"VERVE_REDIS_URL": proxy.url}).start()
+    assert responder.ask(URL).body == b"ok"
+    proxy.drip_s = 0.1
+    started = time.monotonic()
+    assert responder.ask(URL).status == 503
+    assert time.monotonic() - started < LIMIT_S + NOISE_S
+
+
+@pytest.mark.parametrize("config,word", [
+    ({"maxmemory_policy": "allkeys-lru"}, "noeviction"),
+    ({"requirepass": "secret"}, "NOAUTH"),
+])
+def test_a_redis_that_cannot_be_used_stops_the_start(sandbox, config, word):
+    from harness.fastcgi import FCGI
+    import socket
+    redis = Redis(sandbox)
+    redis.config = {**redis.config, **config}
+    try:
+        redis.start()
+    except AssertionError:
+        assert "requirepass" in config
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(sandbox.folder / "f.sock"))
+        listener.listen()
+        process = sandbox.start("fcgi", [FCGI], {"VERVE_REDIS_URL": redis.url},
+                                stdin=listener)
+        assert process.wait() == 100
+    assert word in process.output()

@@ -1,0 +1,228 @@
+"""The minute report: every window one line, in order, whatever went away."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.records import assert_no_window_missing, complete_lines, epoch
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.wait import wait_for_window_start, wait_until
+
+WINDOW_S = 1
+
+
+@pytest.fixture
+def redis(sandbox):
+    return Redis(sandbox, fsync="always").start()
+
+
+@pytest.fixture
+def responder(sandbox, redis):
+    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
+
+
+def make_reporter(sandbox, redis, **settings):
+    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S, **settings)
+
+
+@pytest.fixture
+def reporter(sandbox, redis):
+    return make_reporter(sandbox, redis).start()
+
+
+class Expected:
+    """How many unique ids were answered ok, by window."""
+
+    def __init__(self, responder):
+        self.responder = responder
+        self.ids = {}
+
+    def send(self, *numbers):
+        for number in numbers:
+            answer = self.responder.ask(accept(number))
+            assert answer.body == b"ok", answer
+            window = epoch(answer.headers["verve-window"])
+            self.ids.setdefault(window, set()).add(number)
+        return max(self.ids)
+
+    def check(self, report):
+        for window, ids in self.ids.items():
+            assert report[window] == len(ids), window
+        for window, count in report.items():
+            assert count == len(self.ids.get(window, ())), window
+        assert_no_window_missing(report, WINDOW_S)
+
+
+def test_counts_unique_ids_and_zeros(responder, reporter):
+    expected = Expected(responder)
+    expected.send(1, 2, 2, 3, 1)
+    time.sleep(2 * WINDOW_S)
+    last = expected.send(1, 2)
+    expected.check(reporter.wait_reported(last))
+
+
+def test_a_line_is_out_within_a_second_of_the_end(responder, reporter):
+    last = Expected(responder).send(1)
+    reporter.wait_reported(last)
+    for line in complete_lines(reporter.report_path):
+        end = epoch(line.split("window=")[1][:20]) + WINDOW_S
+        written = epoch(line[:19] + "Z") + float("0" + line[19:23])
+        assert -0.05 <= written - end < 1.0, line
+
+
+def test_json(sandbox, redis, responder):
+    reporter = make_reporter(sandbox, redis, VERVE_FILE_FORMAT="json").start()
+    window = Expected(responder).send(1, 2)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(window))
+    line = ('{"unique_request_count":2,"window_start":"%s",'
+            '"window_seconds":1,"late":false}' % stamp)
+    wait_until(lambda: line in complete_lines(reporter.report_path), line)
+    for text in complete_lines(reporter.report_path):
+        assert list(json.loads(text)) == ["unique_request_count",
+                                          "window_start", "window_seconds",
+                                          "late"]
+
+
+def test_catches_up_after_downtime(redis, responder, reporter):
+    expected = Expected(responder)
+    expected.send(1, 2)
+    reporter.term()
+    for number in range(4):
+        expected.send(number, number + 1)
+        time.sleep(WINDOW_S)
+    reporter.start()
+    last = expected.send(9)
+    expected.check(reporter.wait_reported(last))
+    lines = complete_lines(reporter.report_path)
+    assert any(line.endswith(" late") for line in lines)
+    assert not lines[-1].endswith(" late")
+    assert redis("XLEN", "verve:windows") == len(lines)
+
+
+def test_killed_between_any_two_lines(responder, reporter):
+    """kill -9 at many moments around a window's end."""
+    expected = Expected(responder)
+    for step in range(10):
+        wait_for_window_start(WINDOW_S)
+        time.sleep(step * 0.002)
+        reporter.kill()
+        last = expected.send(step, step + 1)
+        reporter.start()
+    expected.check(reporter.wait_reported(last))
+
+
+def test_killed_after_the_line_and_before_the_cursor(redis, responder,
+                                                     reporter):
+    """The file's tail says what the cursor does not."""
+    expected = Expected(responder)
+    reporter.wait_reported(expected.send(1))
+    reporter.term()
+    (cursor,) = redis("KEYS", "verve:sink:*")
+    redis("DEL", cursor)
+    reporter.start()
+    expected.check(reporter.wait_reported(expected.send(2)))
+
+
+def test_a_torn_last_line_is_cut(responder, reporter):
+    expected = Expected(responder)
+    reporter.wait_reported(expected.send(1))
+    reporter.kill()
+    with open(reporter.report_path, "a", encoding="ascii") as file:
+        file.write("2026-01-02T03:05:00.123Z INFO Unique requests in the la")
+    reporter.start()
+    expected.check(reporter.wait_reported(expected.send(2)))
+
+
+def test_hup_follows_a_rotation(responder, reporter):
+    expected = Expected(responder)
+    reporter.wait_reported(expected.send(1))
+    rotated = reporter.report_path.with_name("rotated.txt")
+    os.rename(reporter.report_path, rotated)
+    reporter.process.signal(signal.SIGHUP)
+    reporter.wait_reported(expected.send(2))
+    old = complete_lines(rotated)
+    new = complete_lines(reporter.report_path)
+    reporter.report_path.write_text("\n".join(old + new) + "\n")
+    expected.check(reporter.report())
+
+
+def test_redis_restarted(redis, responder, reporter):
+    expected = Expected(responder)
+    expected.send(1, 2)
+    redis.kill()
+    time.sleep(2.2 * WINDOW_S)
+    redis.start()
+    wait_until(lambda: responder.ask(accept(1)).body == b"ok", "ok again")
+    # What that request counted is in no expectation: look at the others.
+    last = expected.send(3)
+    report = reporter.wait_reported(last)
+    assert_no_window_missing(report, WINDOW_S)
+    first = min(expected.ids)
+    assert report[first] == len(expected.ids[first])
+
+
+def test_two_reporters_write_two_complete_files(sandbox, redis, responder,
+                                                reporter):
+    other = make_reporter(sandbox, redis, name="other").start()
+    expected = Expected(responder)
+    last = expected.send(1, 2, 3)
+    expected.check(reporter.wait_reported(last))
+    expected.check(other.wait_reported(last))
+
+
+def test_two_reporters_share_one_file(sandbox, redis, responder, reporter):
+    other = make_reporter(sandbox, redis, name="other",
+                          VERVE_FILE_PATH=reporter.report_path).start()
+    expected = Expected(responder)
+    expected.send(1, 2)
+    time.sleep(3 * WINDOW_S)
+    expected.check(reporter.wait_reported(expected.send(1)))
+    assert other.process.running()
+
+
+def test_a_folder_that_is_not_there_yet(sandbox, redis, responder):
+    folder = sandbox.folder / "later"
+    reporter = make_reporter(sandbox, redis,
+                             VERVE_FILE_PATH=folder / "unique.log").start()
+    expected = Expected(responder)
+    expected.send(1)
+    wait_until(lambda: "later/unique.log" in reporter.process.output(),
+               "it is said")
+    folder.mkdir()
+    reporter.report_path = folder / "unique.log"
+    expected.check(reporter.wait_reported(expected.send(2)))
+
+
+def test_redis_away_at_the_start_is_no_error(sandbox):
+    redis = Redis(sandbox, fsync="always")
+    reporter = make_reporter(sandbox, redis).start()
+    redis.start()
+    window = int(time.time())
+    assert reporter.wait_reported(window)[window] == 0
+
+
+def test_programs_that_disagree_say_so(sandbox, redis, responder):
+    assert responder.ask(accept(1)).body == b"ok"
+    reporter = make_reporter(sandbox, redis)
+    reporter.settings["VERVE_WINDOW_SECONDS"] = 2
+    process = sandbox.start("disagrees", [reporter_program()],
+                            reporter.settings)
+    assert process.wait() == 100
+    assert "window_seconds is 1 there and 2 here" in process.output()
+
+
+def reporter_program():
+    from harness.settings import REPORTER
+    return REPORTER
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_with_0(reporter, number):
+    reporter.process.signal(number)
+    assert reporter.process.wait(5.0) == 0
