@@ -19,12 +19,15 @@ width(int family)
 static uint8_t
 mask_byte(int bits, int i)
 {
-    int left = bits - i * 8;
+    int ones = bits - i * 8;
 
-    if (left >= 8) {
-        return 0xff;
+    if (ones <= 0) {
+        return 0;
     }
-    return left <= 0 ? 0 : (uint8_t)(0xff << (8 - left));
+    if (ones >= 8) {
+        return UINT8_MAX;
+    }
+    return (uint8_t) ~(UINT8_MAX >> ones);
 }
 
 /* One to three digits without a leading zero; -1 for anything else. */

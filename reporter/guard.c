@@ -37,7 +37,6 @@ struct guard {
 static int
 read_allow(struct guard *guard, const char *allow, char why[GUARD_WHY_SIZE])
 {
-    const char *problem;
     size_t len;
 
     /* One entry has at least one byte, and a separator. */
@@ -48,8 +47,11 @@ read_allow(struct guard *guard, const char *allow, char why[GUARD_WHY_SIZE])
     }
     for (allow += strspn(allow, SEPARATORS); *allow != '\0';
          allow += len + strspn(allow + len, SEPARATORS)) {
+        struct cidr *block = &guard->open[guard->open_count++];
+        const char *problem;
+
         len = strcspn(allow, SEPARATORS);
-        problem = cidr_parse(allow, len, &guard->open[guard->open_count++]);
+        problem = cidr_parse(allow, len, block);
         if (problem != NULL) {
             snprintf(why, GUARD_WHY_SIZE, "callbacks.allow: \"%.*s\" %s",
                      len < ENTRY_SHOWN ? (int)len : ENTRY_SHOWN, allow,
@@ -197,19 +199,26 @@ explain(const struct address *address, const struct range *range,
         range->metadata ? "opens only by that very address" : "does not open");
 }
 
+static void
+explain_redis(const struct place *place, char why[GUARD_WHY_SIZE])
+{
+    char shown[ADDRESS_TEXT_SIZE];
+
+    address_format(&place->address, shown);
+    snprintf(why, GUARD_WHY_SIZE,
+             "%s port %u is Redis itself, which callbacks.allow can't open",
+             shown, place->port);
+}
+
 /* Judges one address, without what it stands for. */
 static bool
 judge(struct guard *guard, const struct place *place, char why[GUARD_WHY_SIZE])
 {
     const struct range *range = range_find(&place->address);
     int64_t now_ms = clock_mono_ms();
-    char shown[ADDRESS_TEXT_SIZE];
 
     if (is_redis(guard, place, now_ms)) {
-        address_format(&place->address, shown);
-        snprintf(why, GUARD_WHY_SIZE,
-                 "%s port %u is Redis itself, which callbacks.allow can't open",
-                 shown, place->port);
+        explain_redis(place, why);
         return false;
     }
     if ((range == NULL && !homes_has(guard->homes, &place->address, now_ms)) ||

@@ -102,7 +102,7 @@ static const struct range_row {
     {"::2", "::255.255.255.255", "::/96 IPv4-compatible, RFC 4291"},
     {"::1:0:0", "::fffe:ffff:ffff", "::/0 not global unicast, RFC 4291"},
     {"::ffff:0.0.0.0", "::ffff:255.255.255.255", "/96 IPv4-mapped, RFC 4291"},
-    {"::ffff:0:0:0", "::ffff:0:255.255.255.255",
+    {"::ffff:0:0:0", "::ffff:0:ffff:ffff",
      "::ffff:0:0:0/96 IPv4-translated, RFC 2765"},
     {"64:ff9b::", "64:ff9b::ffff:ffff", "64:ff9b::/96 NAT64, RFC 6052"},
     {"64:ff9b::1:0:0", "64:ff9b:0:ffff:ffff:ffff:ffff:ffff", "::/0 "},
