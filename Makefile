@@ -31,7 +31,7 @@ endif
 BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LIBS := -lhiredis -linih -lcurl -ljansson
+LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS) \

@@ -16,13 +16,27 @@ enum program_exit {
     EXIT_SYSTEM = 111, /* the system refused: starting again may help */
 };
 
+/* Size of a buffer for the longest reason, with its NUL. */
+enum { PROGRAM_WHY_SIZE = 512 };
+
+/* What a program is. */
+struct program {
+    const char *name;
+    const char *summary; /* one line, for -h */
+    /*
+     * Judges those options that this program alone understands: 0, or -1 with
+     * what is wrong, in one line. NULL: there are none.
+     */
+    int (*check)(const struct options *options, char why[PROGRAM_WHY_SIZE]);
+};
+
 /*
  * Reads the command line and the configuration into *options (freed by
- * options_fini either way) and opens the log. summary is one line of what the
- * program is, for -h. Returns -1 where the program should go on, else the code
- * that main should exit with, all having been said on stdout or stderr.
+ * options_fini either way) and opens the log. Returns -1 where the program
+ * should go on, else the code that main should exit with, all having been said
+ * on stdout or stderr.
  */
-int program_start(int argc, char **argv, const char *name, const char *summary,
+int program_start(int argc, char **argv, const struct program *program,
                   struct options *options);
 
 #endif

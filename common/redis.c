@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "clock.h"
 #include "redis_call.h"
@@ -77,6 +78,16 @@ enum redis_state
 redis_state(const struct redis *redis)
 {
     return redis_link_state(redis->link);
+}
+
+bool
+redis_peer(const struct redis *redis, struct sockaddr_storage *address)
+{
+    socklen_t len = sizeof(*address);
+
+    return redis_state(redis) == REDIS_STATE_UP &&
+           getpeername(redis_link_context(redis->link)->fd,
+                       (struct sockaddr *)address, &len) == 0;
 }
 
 const char *

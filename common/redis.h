@@ -16,6 +16,7 @@
 struct redis;
 struct redis_reply;
 struct redis_call;
+struct sockaddr_storage;
 
 /* A Lua script, as the build embeds it out of its .lua file. */
 struct redis_script {
@@ -81,6 +82,9 @@ int redis_fd(const struct redis *redis);
 void redis_step(struct redis *redis);
 
 enum redis_state redis_state(const struct redis *redis);
+
+/* Where it is connected to; false where it is not. */
+bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
 /* Why the last call failed or the connection is down; never NULL. */
 const char *redis_error(const struct redis *redis);

@@ -16,6 +16,7 @@
 #include "program.h"
 #include "report.h"
 #include "schema.h"
+#include "terms.h"
 
 #define NAME "verve-reporter"
 
@@ -161,10 +162,13 @@ run(struct reporter *reporter)
 int
 main(int argc, char **argv)
 {
+    const struct program program = {
+        .name = NAME,
+        .summary = "reports each window's count and calls back",
+        .check = terms_check,
+    };
     struct reporter reporter = {.signal_fd = -1};
-    int code = program_start(argc, argv, NAME,
-                             "reports each window's count and calls back",
-                             &reporter.options);
+    int code = program_start(argc, argv, &program, &reporter.options);
 
     if (code < 0) {
         code = run(&reporter);
