@@ -56,7 +56,7 @@ UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling)
+BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
@@ -121,6 +121,7 @@ $(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
 # The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
 $(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
+$(BUILD)/bench/receiver: $(OBJ)/bench/receiver.o $(BUILD)/common.a
 $(BUILD)/bench/ceiling: $(OBJ)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
 $(BENCH):
 	@mkdir -p $(@D)
@@ -171,6 +172,7 @@ lint: $(DEPS) $(LUA) ## run all linters
 .PHONY: bench
 bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers
 	@VERVE_BUILD=$(BUILD) bench/run
+	@VERVE_BUILD=$(BUILD) bench/callbacks
 
 .PHONY: install
 install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
@@ -191,4 +193,4 @@ help: ## list the goals
 
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
 	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
-	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o)
+	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o $(OBJ)/bench/receiver.o)

@@ -130,9 +130,9 @@ static void
 launch(struct delivery *delivery, struct attempt *attempt,
        const char *addresses)
 {
-    bool started =
-        attempt_resolve(attempt, addresses) == 0 &&
-        transfers_start(delivery->transfers, attempt_easy(attempt)) == 0;
+    bool started = attempt_resolve(attempt, addresses) == 0 &&
+                   transfers_start(delivery->transfers, attempt_easy(attempt),
+                                   attempt_host(attempt)) == 0;
 
     note_start(delivery, started);
     if (!started) {
@@ -281,7 +281,8 @@ drop_all(struct delivery *delivery)
     struct attempt *attempt;
 
     while ((attempt = attempts_any(delivery->attempts)) != NULL) {
-        transfers_stop(delivery->transfers, attempt_easy(attempt));
+        transfers_stop(delivery->transfers, attempt_easy(attempt),
+                       attempt_host(attempt));
         job_free(attempts_give(delivery->attempts, attempt));
     }
 }
@@ -387,7 +388,8 @@ delivery_abort(struct delivery *delivery)
     struct attempt *attempt;
 
     while ((attempt = attempts_any(delivery->attempts)) != NULL) {
-        transfers_stop(delivery->transfers, attempt_easy(attempt));
+        transfers_stop(delivery->transfers, attempt_easy(attempt),
+                       attempt_host(attempt));
         write_attempt(delivery, attempt, 0, "shutdown");
         withdraw(delivery, attempt, 0);
     }
