@@ -58,11 +58,11 @@ test_print_defaults(void **state)
 static void
 test_print(void **state)
 {
-    static char *environment[] = {
-        (char *)"VERVE_REDIS_URL=redis://u:p%40@h:1/2",
-        (char *)"VERVE_CALLBACKS_RETRY_DELAYS_S=",
-        (char *)"VERVE_CALLBACKS_METHOD=GET",
-        (char *)"VERVE_KAFKA_SECURITY_PROTOCOL=ssl",
+    char *const environment[] = {
+        (char[]){"VERVE_REDIS_URL=redis://u:p%40@h:1/2"},
+        (char[]){"VERVE_CALLBACKS_RETRY_DELAYS_S="},
+        (char[]){"VERVE_CALLBACKS_METHOD=GET"},
+        (char[]){"VERVE_KAFKA_SECURITY_PROTOCOL=ssl"},
         NULL,
     };
     static const char *const unknown[] = {"",    "redis", "redis.",
