@@ -444,8 +444,13 @@ def test_a_password_stays_out_of_the_arguments(sandbox):
     assert names(operator("queue", "list")) == ["y"]
     seen = (sandbox.folder / "seen").read_text()
     assert "op%er" in seen and "p@ss" not in seen and quoted not in seen
-    operator.env["VERVE_REDIS_URL"] = f"redis://:wrong@127.0.0.1:{port}"
-    operator("queue", "list", code=111)
+    # redis-cli would go on, without a user, and in database 0.
+    redis("SELECT", 0)
+    redis("RPUSH", DEAD, dead("z"))
+    for wrong in (f"op%25er:wrong@127.0.0.1:{port}/0",
+                  f"op%25er:{quoted}@127.0.0.1:{port}/99"):
+        operator.env["VERVE_REDIS_URL"] = f"redis://{wrong}"
+        assert operator("queue", "list", code=111) == []
 
 
 def test_tail_follows_over_a_rotation(sandbox, operator):
