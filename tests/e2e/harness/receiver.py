@@ -105,7 +105,8 @@ class Connection(asyncio.Protocol):
 
 
 class Receiver:
-    """Answers 200 with an empty body, but for what respond() says."""
+    """Answers 200 with an empty body, but for what respond() says. Listens on
+    all of 127.0.0.0/8: each address of it is another destination."""
 
     def __init__(self):
         self.received = []
@@ -121,7 +122,7 @@ class Receiver:
     def run(self):
         asyncio.set_event_loop(self.loop)
         server = self.loop.run_until_complete(self.loop.create_server(
-            lambda: Connection(self), "127.0.0.1", 0, backlog=1024))
+            lambda: Connection(self), "0.0.0.0", 0, backlog=1024))
         self.port = server.sockets[0].getsockname()[1]
         self.loop.run_forever()
         server.close()
@@ -153,8 +154,9 @@ class Receiver:
             answer if isinstance(answer, Answer) else Answer(answer)
             for answer in answers]
 
-    def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+    def url(self, path="/", host=1):
+        """Of 127.0.0.<host>."""
+        return f"http://127.0.0.{host}:{self.port}{path}"
 
     def at(self, path):
         """What was received for path so far, in order."""
