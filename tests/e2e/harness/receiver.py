@@ -26,6 +26,7 @@ class Received:
     headers: dict  # names in lower case
     body: bytes
     connection: int  # number of the connection
+    address: str  # of ours that was called
     time: float = field(default_factory=time.time)
 
     @property
@@ -59,10 +60,12 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
         self.transport = None
         self.number = 0
+        self.address = None
 
     def connection_made(self, transport):
         self.transport = transport
         self.number = self.receiver.connected(self)
+        self.address = transport.get_extra_info("sockname")[0]
 
     def connection_lost(self, exc):
         self.receiver.disconnected(self)
@@ -81,7 +84,8 @@ class Connection(asyncio.Protocol):
             self.buffer = rest[length:]
             method, target, _ = lines[0].split(" ")
             self.answer(self.receiver.record(Received(
-                method, target, headers, rest[:length], self.number)))
+                method, target, headers, rest[:length], self.number,
+                self.address)))
 
     @staticmethod
     def header(line):

@@ -16,6 +16,7 @@ from email.utils import formatdate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 RETRY_AFTER_S = 3
+BOMB = gzip.compress(bytes(100 << 20), 9)
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 
 
@@ -70,9 +71,8 @@ def flood(zoo, connection):
 
 def bomb(zoo, connection):
     """Some 100 KB that would be 100 MB."""
-    body = gzip.compress(bytes(100 << 20), 9)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
-                       b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                       b"Content-Length: %d\r\n\r\n" % len(BOMB) + BOMB)
     return True
 
 
