@@ -31,11 +31,21 @@ tally_close(struct tally *tally)
     free(tally);
 }
 
-int64_t
+struct tally_window
 tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
 {
+    struct tally_window window = {0};
+
     for (size_t i = 0; i < count; i++) {
         requests[i].answer = TALLY_COUNTED;
     }
-    return window_start(time(NULL), tally->length_s);
+    window.start_s = window_start(time(NULL), tally->length_s);
+    return window;
+}
+
+bool
+tally_was_refused(const struct tally *tally)
+{
+    (void)tally;
+    return false;
 }

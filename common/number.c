@@ -1,8 +1,11 @@
 /*
- * number: strict text to int64. Not strtoll, which skips blanks, stops at the
- * first byte it dislikes and needs a terminator.
+ * number: strict text to int64, and back. Not strtoll, which skips blanks,
+ * stops at the first byte it dislikes and needs a terminator; nor snprintf,
+ * which costs ten times as much as the rest of a word to Redis.
  */
 #include "number.h"
+
+#include <string.h>
 
 bool
 number_parse(const char *text, size_t len, int64_t *value)
@@ -31,4 +34,24 @@ number_parse(const char *text, size_t len, int64_t *value)
     }
     *value = negative ? sum : -sum;
     return true;
+}
+
+size_t
+number_format(char text[NUMBER_TEXT_SIZE], int64_t value)
+{
+    char digits[NUMBER_TEXT_SIZE];
+    char *first = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    size_t len;
+
+    do {
+        *--first = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) {
+        *--first = '-';
+    }
+    len = (size_t)(digits + sizeof(digits) - first);
+    memcpy(text, first, len);
+    return len;
 }

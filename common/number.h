@@ -1,6 +1,6 @@
 /*
- * Strict text to number. Nothing is skipped, nothing is assumed: the whole
- * text is the number, or there is none.
+ * Strict text to number, and back. Nothing is skipped, nothing is assumed: the
+ * whole text is the number, or there is none.
  */
 #ifndef NUMBER_H
 #define NUMBER_H
@@ -15,5 +15,11 @@
  * *value alone, for anything else and for what does not fit.
  */
 bool number_parse(const char *text, size_t len, int64_t *value);
+
+/* Room for any number's text. */
+enum { NUMBER_TEXT_SIZE = 20 };
+
+/* Writes value in decimal, without a NUL. Returns its length. */
+size_t number_format(char text[NUMBER_TEXT_SIZE], int64_t value);
 
 #endif

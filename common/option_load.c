@@ -227,15 +227,15 @@ check_together(struct loader *loader)
 {
     const struct options *options = loader->options;
     int64_t attempt_s = (options->callbacks.timeout_ms + 999) / 1000;
+    int64_t least_s = attempt_s < 2 ? attempt_s + 2 : 2 * attempt_s;
 
     /* An attempt starts only with its time limit and 1 s of lease left. */
-    if (options->callbacks.lease_s < 2 * attempt_s) {
-        complain(loader,
-                 "callbacks.lease_s: %" PRId64 " is too short for "
-                 "callbacks.timeout_ms = %" PRId64
-                 "; make it at least %" PRId64,
-                 options->callbacks.lease_s, options->callbacks.timeout_ms,
-                 2 * attempt_s);
+    if (options->callbacks.lease_s < least_s) {
+        complain(
+            loader,
+            "callbacks.lease_s: %" PRId64 " is too short for "
+            "callbacks.timeout_ms = %" PRId64 "; make it at least %" PRId64,
+            options->callbacks.lease_s, options->callbacks.timeout_ms, least_s);
     }
 }
 

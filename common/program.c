@@ -85,21 +85,19 @@ print_complaint(void *context, const char *text)
     fprintf(stderr, "%s: %s\n", name, text);
 }
 
-/* Loads the options, and judges them. 0, or -1 with all complaints printed. */
+/* Fills *options and looks whether the program can go by them. */
 static int
 load(const struct program *program, const char *file, struct options *options)
 {
-    char why[PROGRAM_WHY_SIZE];
+    void *name = (void *)program->name;
 
-    if (options_load(options, file, environ, print_complaint,
-                     (void *)program->name) != 0) {
+    if (options_load(options, file, environ, print_complaint, name) != 0) {
         return -1;
     }
-    if (program->check != NULL && program->check(options, why) != 0) {
-        print_complaint((void *)program->name, why);
-        return -1;
+    if (program->check == NULL) {
+        return 0;
     }
-    return 0;
+    return program->check(options, print_complaint, name);
 }
 
 int

@@ -16,18 +16,14 @@ enum program_exit {
     EXIT_SYSTEM = 111, /* the system refused: starting again may help */
 };
 
-/* Size of a buffer for the longest reason, with its NUL. */
-enum { PROGRAM_WHY_SIZE = 512 };
+/* Looks at what the table of options can't. 0, or -1 after a complaint. */
+typedef int program_check(const struct options *options,
+                          option_complaint *complain, void *context);
 
-/* What a program is. */
 struct program {
     const char *name;
-    const char *summary; /* one line, for -h */
-    /*
-     * Judges those options that this program alone understands: 0, or -1 with
-     * what is wrong, in one line. NULL: there are none.
-     */
-    int (*check)(const struct options *options, char why[PROGRAM_WHY_SIZE]);
+    const char *summary;  /* one line of what it is, for -h */
+    program_check *check; /* NULL: the table of options says all */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "number.h"
 #include "redis_call.h"
 #include "redis_link.h"
 #include "redis_url.h"
@@ -20,7 +21,8 @@ struct redis {
     struct redis_link *link;
     int64_t timeout_ms;
     struct redis_call call;
-    redisReply *reply; /* of the last run; freed at the next */
+    redisReply *reply;  /* of the last run; freed at the next */
+    redisReply *waited; /* of the WAIT behind it; NULL: there was none */
 };
 
 const char *
@@ -50,13 +52,22 @@ redis_open(const struct redis_options *options)
     return redis;
 }
 
+static void
+drop_replies(struct redis *redis)
+{
+    freeReplyObject(redis->reply);
+    freeReplyObject(redis->waited);
+    redis->reply = NULL;
+    redis->waited = NULL;
+}
+
 void
 redis_close(struct redis *redis)
 {
     if (redis == NULL) {
         return;
     }
-    freeReplyObject(redis->reply);
+    drop_replies(redis);
     redis_call_fini(&redis->call);
     redis_link_close(redis->link);
     free(redis);
@@ -88,6 +99,12 @@ redis_peer(const struct redis *redis, struct sockaddr_storage *address)
     return redis_state(redis) == REDIS_STATE_UP &&
            getpeername(redis_link_context(redis->link)->fd,
                        (struct sockaddr *)address, &len) == 0;
+}
+
+uint64_t
+redis_connection(struct redis *redis)
+{
+    return redis_link_look(redis->link);
 }
 
 const char *
@@ -138,17 +155,17 @@ send_all(struct redis *redis, int64_t end_ms)
 
 /* Takes one reply. NULL, or what went wrong. */
 static const char *
-receive(struct redis *redis, int64_t end_ms)
+receive(struct redis *redis, redisReply **reply, int64_t end_ms)
 {
     redisContext *context = redis_link_context(redis->link);
-    void *reply = NULL;
+    void *taken = NULL;
 
     for (;;) {
-        if (redisGetReplyFromReader(context, &reply) != REDIS_OK) {
+        if (redisGetReplyFromReader(context, &taken) != REDIS_OK) {
             return context->errstr;
         }
-        if (reply != NULL) {
-            redis->reply = reply;
+        if (taken != NULL) {
+            *reply = taken;
             return NULL;
         }
         if (!await(redis, POLLIN, end_ms)) {
@@ -161,27 +178,27 @@ receive(struct redis *redis, int64_t end_ms)
 }
 
 /*
- * Sends one command and waits for its reply. A connection that fails here is
- * closed: a late reply would answer the next command. Too slow is down; broken
- * is worth an attempt at once.
+ * Sends what was appended and waits for the reply, or two where there is a
+ * WAIT behind. A connection that fails here is closed: a late reply would
+ * answer the next command. Too slow is down; broken is worth an attempt at
+ * once.
  */
 static bool
-exchange(struct redis *redis, int argc, const char **argv, const size_t *lens,
-         int64_t end_ms)
+exchange(struct redis *redis, bool appended, bool waits, int64_t end_ms)
 {
-    redisContext *context = redis_link_context(redis->link);
     const char *problem = "no memory";
 
-    freeReplyObject(redis->reply);
-    redis->reply = NULL;
-    if (argc > 0 &&
-        redisAppendCommandArgv(context, argc, argv, lens) == REDIS_OK) {
+    drop_replies(redis);
+    if (appended) {
         problem = send_all(redis, end_ms);
     }
     if (problem == NULL) {
-        problem = receive(redis, end_ms);
+        problem = receive(redis, &redis->reply, end_ms);
     }
-    if (problem == NULL) {
+    if (problem == NULL && waits) {
+        problem = receive(redis, &redis->waited, end_ms);
+    }
+    if (problem == NULL && redis->reply != NULL) {
         return true;
     }
     if (clock_mono_ms() >= end_ms) {
@@ -192,13 +209,21 @@ exchange(struct redis *redis, int argc, const char **argv, const size_t *lens,
     return false;
 }
 
+/* Appends a command to what is sent. */
+static bool
+append(struct redis *redis, int argc, const char **argv)
+{
+    return redisAppendCommandArgv(redis_link_context(redis->link), argc, argv,
+                                  NULL) == REDIS_OK;
+}
+
 bool
 redis_ping(struct redis *redis)
 {
     const char *argv[] = {"PING"};
 
     return redis_wait(redis) == REDIS_STATE_UP &&
-           exchange(redis, 1, argv, NULL,
+           exchange(redis, append(redis, 1, argv), false,
                     clock_mono_ms() + redis->timeout_ms) &&
            redis->reply->type == REDIS_REPLY_STATUS;
 }
@@ -210,13 +235,32 @@ redis_call(struct redis *redis, const struct redis_script *script)
     return &redis->call;
 }
 
+/* Half of the time that is left: the script has the other; 0 has no end. */
 static bool
-run_once(struct redis *redis, int64_t end_ms)
+append_wait(struct redis *redis, int64_t end_ms)
 {
-    struct redis_call *call = &redis->call;
-    int words = redis_call_finish(call, "EVALSHA", call->script->sha1);
+    int64_t wait_ms = (end_ms - clock_mono_ms()) / 2;
+    char replicas[24] = "", limit_ms[24] = "";
+    const char *argv[] = {"WAIT", replicas, limit_ms};
 
-    return exchange(redis, words, call->argv, call->lens, end_ms);
+    number_format(replicas, redis->call.replicas);
+    number_format(limit_ms, wait_ms > 0 ? wait_ms : 1);
+    return append(redis, 3, argv);
+}
+
+static bool
+run_as(struct redis *redis, const char *command, const char *script,
+       int64_t end_ms)
+{
+    const struct redis_call *call = &redis->call;
+    bool waits = call->replicas > 0;
+    bool appended = redis_call_append(call, command, script,
+                                      redis_link_context(redis->link)) == 0;
+
+    if (appended && waits) {
+        appended = append_wait(redis, end_ms);
+    }
+    return exchange(redis, appended, waits, end_ms);
 }
 
 static bool
@@ -225,19 +269,20 @@ starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* Runs the script by its name; by its text where Redis has forgotten it. */
 static bool
-is_error(const redisReply *reply, const char *prefix)
+run_script(struct redis *redis, int64_t end_ms)
 {
-    return reply->type == REDIS_REPLY_ERROR && starts(reply->str, prefix);
-}
+    const struct redis_script *script = redis->call.script;
 
-/* Loads the script, which Redis forgets at a restart, and runs it again. */
-static bool
-load_and_run(struct redis *redis, int64_t end_ms)
-{
-    const char *argv[] = {"SCRIPT", "LOAD", redis->call.script->body};
-
-    return exchange(redis, 3, argv, NULL, end_ms) && run_once(redis, end_ms);
+    if (!run_as(redis, "EVALSHA", script->sha1, end_ms)) {
+        return false;
+    }
+    if (redis->reply->type == REDIS_REPLY_ERROR &&
+        starts(redis->reply->str, "NOSCRIPT")) {
+        return run_as(redis, "EVAL", script->body, end_ms);
+    }
+    return true;
 }
 
 /*
@@ -256,6 +301,16 @@ note_refusal(struct redis *redis)
     }
 }
 
+/* True where as many replicas as were asked for have what was written. */
+static bool
+is_replicated(const struct redis *redis)
+{
+    return redis->call.replicas == 0 ||
+           (redis->waited != NULL &&
+            redis->waited->type == REDIS_REPLY_INTEGER &&
+            redis->waited->integer >= redis->call.replicas);
+}
+
 enum redis_result
 redis_run(struct redis *redis, const struct redis_reply **reply)
 {
@@ -265,8 +320,7 @@ redis_run(struct redis *redis, const struct redis_reply **reply)
         return REDIS_AWAY;
     }
     end_ms = clock_mono_ms() + redis->timeout_ms;
-    if (!run_once(redis, end_ms) ||
-        (is_error(redis->reply, "NOSCRIPT") && !load_and_run(redis, end_ms))) {
+    if (!run_script(redis, end_ms)) {
         return REDIS_LOST;
     }
     if (redis->reply->type == REDIS_REPLY_ERROR) {
@@ -274,5 +328,9 @@ redis_run(struct redis *redis, const struct redis_reply **reply)
         return REDIS_REFUSED;
     }
     *reply = (const struct redis_reply *)redis->reply;
+    if (!is_replicated(redis)) {
+        redis_link_note(redis->link, "WAIT", "too few replicas have it");
+        return REDIS_SPARSE;
+    }
     return REDIS_DONE;
 }

@@ -30,6 +30,7 @@ enum redis_result {
     REDIS_AWAY,    /* not connected: nothing was sent */
     REDIS_LOST,    /* sent, but no reply: it may have been done, or not */
     REDIS_REFUSED, /* Redis answered with an error: see redis_error */
+    REDIS_SPARSE,  /* done, but fewer replicas have it than were asked for */
 };
 
 /* What the user of a connection wants to say and hear at each connect. */
@@ -86,6 +87,13 @@ enum redis_state redis_state(const struct redis *redis);
 /* Where it is connected to; false where it is not. */
 bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
+/*
+ * Looks, without blocking, whether the connection still stands. Returns its
+ * number, counted from 1 with each that is made, or 0 where none is up. A
+ * Redis that has stopped without a word can't be told from one that is idle.
+ */
+uint64_t redis_connection(struct redis *redis);
+
 /* Why the last call failed or the connection is down; never NULL. */
 const char *redis_error(const struct redis *redis);
 
@@ -99,7 +107,7 @@ enum redis_state redis_wait(struct redis *redis);
 bool redis_ping(struct redis *redis);
 
 /* The longest key that a call takes, with its NUL. */
-enum { REDIS_KEY_MAX_BYTES = 1024 };
+enum { REDIS_KEY_MAX_BYTES = 2048 };
 
 /*
  * Starts a call of a script. The call belongs to the connection and is valid
@@ -110,15 +118,23 @@ struct redis_call *redis_call(struct redis *redis,
                               const struct redis_script *script);
 void redis_key(struct redis_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void redis_key_int(struct redis_call *call, const char *stem, size_t stem_len,
+                   int64_t value); /* the stem with the value behind it */
 void redis_arg(struct redis_call *call, const char *bytes, size_t len);
 void redis_arg_int(struct redis_call *call, int64_t value);
+
+/*
+ * The run is done only when this many replicas have what it wrote, and all
+ * that was written before. They are given half of the time limit.
+ */
+void redis_call_replicas(struct redis_call *call, int64_t replicas);
 
 /*
  * Makes the call that redis_call started and blocks for the reply, for at most
  * the time limit (twice where it first waits for a connection that is being
  * made). *reply is valid until the next call, and set only for REDIS_DONE.
- * A script that Redis does not know is loaded and run again: NOSCRIPT says
- * that nothing was done.
+ * A script that Redis does not know is sent again as text: NOSCRIPT says that
+ * nothing was done.
  */
 enum redis_result redis_run(struct redis *redis,
                             const struct redis_reply **reply);

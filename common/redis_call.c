@@ -1,64 +1,78 @@
 /*
- * redis_call: gathers the keys and arguments of one script call.
+ * redis_call: gathers the keys and arguments of one script run. A batch has
+ * hundreds of them: they are written as they are sent, so that none is copied
+ * or measured again.
  */
 #include "redis_call.h"
 
-#include <inttypes.h>
+#include <hiredis/hiredis.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* EVALSHA, the script and the number of keys come before the words. */
-enum { WORDS_BEFORE = 3 };
+#include "number.h"
+
+enum {
+    WORDS_BEFORE = 3,     /* command, script and number of keys */
+    FRAME_MAX_BYTES = 32, /* what a word has around it, at most */
+};
 
 void
 redis_call_start(struct redis_call *call, const struct redis_script *script)
 {
     call->script = script;
     call->used = 0;
-    call->count = 0;
+    call->words = 0;
     call->keys = 0;
+    call->replicas = 0;
     call->failed = false;
 }
 
-/* Makes room for one word of len bytes; false where there is none. */
+/* Makes room for a word of len bytes; false where there is none. */
 static bool
 reserve(struct redis_call *call, size_t len)
 {
-    if (call->used + len > call->size) {
-        size_t size = (call->used + len) * 2;
-        char *bytes = realloc(call->bytes, size);
+    size_t needed = call->used + FRAME_MAX_BYTES + len;
+    char *bytes;
 
-        if (bytes == NULL) {
-            return false;
-        }
-        call->bytes = bytes;
-        call->size = size;
+    if (needed <= call->size) {
+        return true;
     }
-    if (call->count == call->room) {
-        size_t room = call->room == 0 ? 64 : call->room * 2;
-        size_t *ends = realloc(call->ends, room * sizeof(*ends));
-
-        if (ends == NULL) {
-            return false;
-        }
-        call->ends = ends;
-        call->room = room;
+    bytes = realloc(call->bytes, 2 * needed);
+    if (bytes == NULL) {
+        return false;
     }
+    call->bytes = bytes;
+    call->size = 2 * needed;
     return true;
 }
 
+/* Adds one word, which is two pieces: "$<length>\r\n<pieces>\r\n". */
 static void
-add(struct redis_call *call, const char *bytes, size_t len)
+add(struct redis_call *call, const char *first, size_t first_len,
+    const char *second, size_t second_len)
 {
+    size_t len = first_len + second_len;
+    char *to;
+
     if (!reserve(call, len)) {
         call->failed = true;
         return;
     }
-    memcpy(call->bytes + call->used, bytes, len);
-    call->used += len;
-    call->ends[call->count++] = call->used;
+    to = call->bytes + call->used;
+    *to++ = '$';
+    to += number_format(to, (int64_t)len);
+    *to++ = '\r';
+    *to++ = '\n';
+    memcpy(to, first, first_len);
+    to += first_len;
+    memcpy(to, second, second_len);
+    to += second_len;
+    *to++ = '\r';
+    *to++ = '\n';
+    call->used = (size_t)(to - call->bytes);
+    call->words++;
 }
 
 void
@@ -75,70 +89,73 @@ redis_key(struct redis_call *call, const char *format, ...)
         call->failed = true;
         return;
     }
-    add(call, key, (size_t)len);
+    add(call, key, (size_t)len, "", 0);
+    call->keys++;
+}
+
+void
+redis_key_int(struct redis_call *call, const char *stem, size_t stem_len,
+              int64_t value)
+{
+    char text[NUMBER_TEXT_SIZE] = "";
+    size_t len = number_format(text, value);
+
+    add(call, stem, stem_len, text, len);
     call->keys++;
 }
 
 void
 redis_arg(struct redis_call *call, const char *bytes, size_t len)
 {
-    add(call, bytes, len);
+    add(call, bytes, len, "", 0);
 }
 
 void
 redis_arg_int(struct redis_call *call, int64_t value)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%" PRId64, value);
+    char text[NUMBER_TEXT_SIZE] = "";
+    size_t len = number_format(text, value);
 
-    add(call, text, (size_t)len);
+    add(call, text, len, "", 0);
 }
 
-/* Points argv and lens at the words, behind the three that come before. */
-static void
-point(struct redis_call *call)
+void
+redis_call_replicas(struct redis_call *call, int64_t replicas)
 {
-    size_t start = 0;
-    size_t i;
-
-    for (i = 0; i < call->count; i++) {
-        call->argv[WORDS_BEFORE + i] = call->bytes + start;
-        call->lens[WORDS_BEFORE + i] = call->ends[i] - start;
-        start = call->ends[i];
-    }
+    call->replicas = replicas;
 }
 
 int
-redis_call_finish(struct redis_call *call, const char *command,
-                  const char *word)
+redis_call_append(const struct redis_call *call, const char *command,
+                  const char *word, struct redisContext *context)
 {
-    size_t words = WORDS_BEFORE + call->count;
-    const char **argv = realloc(call->argv, words * sizeof(*argv));
-    size_t *lens = realloc(call->lens, words * sizeof(*lens));
-    size_t i;
+    char head[96];
+    char keys[48];
+    char digits[24];
+    size_t word_len = strlen(word);
+    int head_len, keys_len;
 
-    call->argv = argv != NULL ? argv : call->argv;
-    call->lens = lens != NULL ? lens : call->lens;
-    if (argv == NULL || lens == NULL || call->failed) {
-        return 0;
+    if (call->failed) {
+        return -1;
     }
-    snprintf(call->keys_text, sizeof(call->keys_text), "%zu", call->keys);
-    argv[0] = command;
-    argv[1] = word;
-    argv[2] = call->keys_text;
-    for (i = 0; i < WORDS_BEFORE; i++) {
-        lens[i] = strlen(argv[i]);
+    head_len = snprintf(head, sizeof(head), "*%zu\r\n$%zu\r\n%s\r\n$%zu\r\n",
+                        WORDS_BEFORE + call->words, strlen(command), command,
+                        word_len);
+    snprintf(digits, sizeof(digits), "%zu", call->keys);
+    keys_len = snprintf(keys, sizeof(keys), "\r\n$%zu\r\n%s\r\n",
+                        strlen(digits), digits);
+    if (redisAppendFormattedCommand(context, head, (size_t)head_len) ||
+        redisAppendFormattedCommand(context, word, word_len) ||
+        redisAppendFormattedCommand(context, keys, (size_t)keys_len) ||
+        redisAppendFormattedCommand(context, call->bytes, call->used)) {
+        return -1;
     }
-    point(call);
-    return (int)words;
+    return 0;
 }
 
 void
 redis_call_fini(struct redis_call *call)
 {
     free(call->bytes);
-    free(call->ends);
-    free(call->argv);
-    free(call->lens);
     memset(call, 0, sizeof(*call));
 }

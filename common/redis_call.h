@@ -1,6 +1,7 @@
 /*
- * A call under construction: the words of one EVALSHA, kept in one growing
- * piece of memory that is used again for the next call.
+ * A call under construction: the keys and arguments of one script run, in the
+ * form in which they are sent (RESP2 bulk strings), in one growing piece of
+ * memory that is used again for the next call. Private to redis*.c.
  */
 #ifndef REDIS_CALL_H
 #define REDIS_CALL_H
@@ -9,30 +10,28 @@
 
 #include "redis.h"
 
+struct redisContext;
+
 struct redis_call {
-    char *bytes; /* the words, one behind the other */
+    char *bytes; /* the words, formatted, one behind the other */
     size_t used;
     size_t size;
-    size_t *ends; /* where each word ends in bytes */
-    size_t count; /* words */
-    size_t room;  /* words that ends has room for */
-    size_t keys;  /* how many of the words are keys */
-    char keys_text[24];
-    const char **argv; /* as hiredis wants them; made by redis_call_finish */
-    size_t *lens;
+    size_t words;
+    size_t keys; /* how many of the words are keys */
     const struct redis_script *script;
-    bool failed; /* no memory: it can't be made */
+    int64_t replicas; /* that must have what it writes */
+    bool failed;      /* no memory, or too long a key: it can't be made */
 };
 
 void redis_call_start(struct redis_call *call,
                       const struct redis_script *script);
 
 /*
- * Fills argv and lens with command, word, the number of keys and all keys and
- * arguments. Returns how many they are, or 0 where there was no memory.
+ * Adds command, word, the number of keys and all keys and arguments to what
+ * context sends. 0, or -1: no memory, or the call had failed.
  */
-int redis_call_finish(struct redis_call *call, const char *command,
-                      const char *word);
+int redis_call_append(const struct redis_call *call, const char *command,
+                      const char *word, struct redisContext *context);
 
 void redis_call_fini(struct redis_call *call);
 

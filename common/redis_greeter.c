@@ -35,13 +35,11 @@ say_question(struct redis_greeter *greeter, redisContext *context)
 {
     const struct redis_greeting *greeting = greeter->greeting;
     struct redis_call *call = &greeter->call;
-    int words;
 
     redis_call_start(call, greeting->script);
     greeting->ask(greeting->context, call);
-    words = redis_call_finish(call, "EVAL", call->script->body);
     greeter->due[STEP_ASK] = true;
-    redisAppendCommandArgv(context, words, call->argv, call->lens);
+    redis_call_append(call, "EVAL", call->script->body, context);
 }
 
 void

@@ -51,6 +51,7 @@ struct redis_link {
     struct lookup *lookup;       /* NULL for a unix socket */
     const struct addrinfo *next; /* addresses not yet tried in this attempt */
     redisContext *context;       /* NULL where there is no socket */
+    uint64_t connections;        /* that were READY so far */
     struct redis_greeter greeter;
     char error[512];
 };
@@ -202,7 +203,7 @@ step_looking(struct redis_link *link)
     }
 }
 
-/* Starts an attempt to connect, all of which has one time limit. */
+/* Starts an attempt to connect, with one time limit up to its first address. */
 static void
 attempt(struct redis_link *link)
 {
@@ -221,6 +222,7 @@ static void
 finish_greeting(struct redis_link *link)
 {
     link->phase = READY;
+    link->connections++;
     set_timer(link, 0);
     watch(link, EPOLL_CTL_MOD, EPOLLIN);
     redis_link_note(link, "connected", "ready");
@@ -302,6 +304,30 @@ step_ready(struct redis_link *link)
                                   : strerror(errno));
 }
 
+/* No answer in time: the next address has a time limit of its own. */
+static void
+time_out(struct redis_link *link)
+{
+    redis_link_note(link, "cannot connect", "no answer in time");
+    if (link->next == NULL) {
+        rest(link, REDIS_STATE_DOWN);
+        return;
+    }
+    hang_up(link);
+    become(link, REDIS_STATE_DOWN);
+    set_due(link, link->options.timeout_ms);
+    connect_next(link);
+}
+
+uint64_t
+redis_link_look(struct redis_link *link)
+{
+    if (link->phase == READY) {
+        step_ready(link);
+    }
+    return link->phase == READY ? link->connections : 0;
+}
+
 void
 redis_link_step(struct redis_link *link)
 {
@@ -315,8 +341,7 @@ redis_link_step(struct redis_link *link)
             attempt(link);
         }
     } else if (due) {
-        redis_link_note(link, "cannot connect", "no answer in time");
-        rest(link, REDIS_STATE_DOWN);
+        time_out(link);
     } else if (link->phase == LOOKING) {
         step_looking(link);
     } else if (link->phase == GREETING) {

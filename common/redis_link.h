@@ -19,6 +19,9 @@ enum redis_state redis_link_state(const struct redis_link *link);
 const char *redis_link_error(const struct redis_link *link);
 enum redis_state redis_link_wait(struct redis_link *link);
 
+/* As redis_connection. */
+uint64_t redis_link_look(struct redis_link *link);
+
 /* The socket, where the state is REDIS_STATE_UP; non-blocking. */
 struct redisContext *redis_link_context(const struct redis_link *link);
 

@@ -4,14 +4,14 @@
  */
 #include "tally.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "accept-setnx.lua.h"
 #include "clock.h"
+#include "dedup.h"
 #include "endpoint.h"
 #include "schema.h"
 
@@ -24,16 +24,24 @@ enum {
 struct tally {
     const struct options *options;
     struct redis *redis;
+    const struct dedup *dedup;
     int64_t window_s;       /* believed to be on; 0: not known yet */
     int64_t window_ends_ms; /* monotonic: when the next one is */
+    bool refused;           /* by Redis: the last run */
+    int64_t sets;           /* of that window (accept-set.lua); 0: not known */
+    char born[SCHEMA_BORN_SIZE]; /* of the data agreed on; "": none yet */
     char job[JOB_MAX_BYTES];
 };
 
 /* What the script says of a batch. */
 struct verdict {
-    bool counted; /* else another window is on, and nothing was done */
+    int64_t asked_ms; /* monotonic: before the script was sent */
+    bool counted;     /* else nothing was done: another window is on */
+    bool anew;        /* or another agreement is due */
     int64_t window_s;
     int64_t left_ms;
+    int64_t sets; /* where nothing was done, if that is why; else 0 */
+    int64_t born_s;
     int64_t jobs; /* queued: the first so many of those of the batch */
 };
 
@@ -47,6 +55,7 @@ tally_open(const struct options *options, struct redis *redis)
     }
     tally->options = options;
     tally->redis = redis;
+    tally->dedup = dedup_row(options->dedup.strategy);
     return tally;
 }
 
@@ -108,22 +117,18 @@ put_job(char *job, const struct tally_request *request)
 }
 
 static void
-add_keys(const struct tally *tally, struct redis_call *call, int64_t window_s,
-         const struct tally_request *requests, size_t count)
+add_keys(const struct tally *tally, struct redis_call *call,
+         const struct dedup_batch *batch)
 {
     const char *prefix = tally->options->redis.prefix;
-    size_t i;
 
     redis_key(call, "%s:" SCHEMA_SHARD ":sealed", prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":born", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":count:%lld", prefix,
-              (long long)window_s);
+    redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
+              batch->window_s);
     redis_key(call, "%s:" SCHEMA_SHARD ":callbacks", prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":due", prefix);
-    for (i = 0; i < count; i++) {
-        redis_key(call, "%s:" SCHEMA_SHARD ":seen:%lld:%lld", prefix,
-                  (long long)window_s, (long long)requests[i].id);
-    }
+    tally->dedup->add_keys(call, batch);
 }
 
 /* As long as the retention; always until the window has been sealed, though. */
@@ -137,20 +142,24 @@ count_ttl_s(const struct options *options)
 }
 
 static void
-add_args(struct tally *tally, struct redis_call *call, int64_t window_s,
-         const struct tally_request *requests, size_t count)
+add_args(struct tally *tally, struct redis_call *call,
+         const struct dedup_batch *batch)
 {
     const struct options *options = tally->options;
     size_t i;
 
-    redis_arg_int(call, window_s);
+    redis_arg_int(call, batch->window_s);
     redis_arg_int(call, options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
     redis_arg_int(call, options->callbacks.max_queue);
-    for (i = 0; i < count; i++) {
-        if (requests[i].endpoint != NULL) {
+    redis_arg(call, tally->born, strlen(tally->born));
+    tally->dedup->add_args(call, batch);
+    for (i = 0; i < batch->count; i++) {
+        const struct tally_request *request = &batch->requests[i];
+
+        if (request->endpoint != NULL) {
             redis_arg_int(call, (int64_t)i + 1);
-            redis_arg(call, tally->job, put_job(tally->job, &requests[i]));
+            redis_arg(call, tally->job, put_job(tally->job, request));
         }
     }
 }
@@ -158,16 +167,48 @@ add_args(struct tally *tally, struct redis_call *call, int64_t window_s,
 static bool
 read_verdict(const struct redis_reply *reply, struct verdict *verdict)
 {
-    int64_t counted;
+    int64_t what;
 
-    if (!redis_reply_int(redis_reply_at(reply, 0), &counted) ||
-        !redis_reply_int(redis_reply_at(reply, 1), &verdict->window_s) ||
+    if (!redis_reply_int(redis_reply_at(reply, 0), &what)) {
+        return false;
+    }
+    verdict->counted = what == 1;
+    verdict->anew = what == 2;
+    if (verdict->anew) {
+        return true;
+    }
+    if (!redis_reply_int(redis_reply_at(reply, 1), &verdict->window_s) ||
         !redis_reply_int(redis_reply_at(reply, 2), &verdict->left_ms)) {
         return false;
     }
-    verdict->counted = counted == 1;
-    return !verdict->counted ||
-           redis_reply_int(redis_reply_at(reply, 4), &verdict->jobs);
+    if (!verdict->counted) {
+        verdict->sets = 0;
+        redis_reply_int(redis_reply_at(reply, 3), &verdict->sets);
+        return true;
+    }
+    return redis_reply_int(redis_reply_at(reply, 3), &verdict->born_s) &&
+           redis_reply_int(redis_reply_at(reply, 5), &verdict->jobs);
+}
+
+/* Moves on to the next window where, as far as is known here, that is on. */
+static void
+guess_window(struct tally *tally, int64_t now_ms)
+{
+    if (now_ms >= tally->window_ends_ms) {
+        tally->window_s += tally->options->window.seconds;
+        tally->window_ends_ms += tally->options->window.seconds * 1000;
+        tally->sets = 0;
+    }
+}
+
+static void
+learn(struct tally *tally, const struct verdict *verdict)
+{
+    tally->window_s = verdict->window_s;
+    tally->window_ends_ms = clock_mono_ms() + verdict->left_ms;
+    if (!verdict->counted) {
+        tally->sets = verdict->sets;
+    }
 }
 
 /* Runs the script once for the window that is believed to be on. */
@@ -175,21 +216,41 @@ static bool
 run(struct tally *tally, const struct tally_request *requests, size_t count,
     struct verdict *verdict)
 {
-    struct redis_call *call = redis_call(tally->redis, &script_accept_setnx);
+    struct redis_call *call = redis_call(tally->redis, tally->dedup->script);
+    struct dedup_batch batch = {
+        .options = tally->options, .requests = requests, .count = count};
     const struct redis_reply *reply;
+    enum redis_result result;
 
-    if (clock_mono_ms() >= tally->window_ends_ms) {
-        tally->window_s += tally->options->window.seconds;
-    }
-    add_keys(tally, call, tally->window_s, requests, count);
-    add_args(tally, call, tally->window_s, requests, count);
-    if (redis_run(tally->redis, &reply) != REDIS_DONE ||
-        !read_verdict(reply, verdict)) {
+    verdict->asked_ms = clock_mono_ms();
+    guess_window(tally, verdict->asked_ms);
+    batch.window_s = tally->window_s;
+    batch.sets = tally->sets;
+    add_keys(tally, call, &batch);
+    add_args(tally, call, &batch);
+    redis_call_replicas(call, tally->options->redis.wait_replicas);
+    result = redis_run(tally->redis, &reply);
+    tally->refused = result == REDIS_REFUSED;
+    if (result != REDIS_DONE || !read_verdict(reply, verdict)) {
         return false;
     }
-    tally->window_s = verdict->window_s;
-    tally->window_ends_ms = clock_mono_ms() + verdict->left_ms;
+    if (verdict->anew) {
+        tally->born[0] = '\0';
+    } else {
+        learn(tally, verdict);
+    }
     return true;
+}
+
+/* Agrees with Redis, whose data is not known yet or has begun anew since. */
+static bool
+agree(struct tally *tally)
+{
+    enum redis_result result =
+        schema_agree(tally->options, tally->redis, tally->born);
+
+    tally->refused = result == REDIS_REFUSED;
+    return result == REDIS_DONE;
 }
 
 /* Requests with an endpoint beyond those that were queued were not counted. */
@@ -205,11 +266,26 @@ set_answers(struct tally_request *requests, size_t count, int64_t queued)
     }
 }
 
-int64_t
+/*
+ * How long what was confirmed holds without asking again: until the window
+ * ends, whose rest is rounded up; and no longer than a silent Redis takes to
+ * be called away, as one that hangs does so without a word.
+ */
+static int64_t
+valid_until_ms(const struct tally *tally, const struct verdict *verdict)
+{
+    int64_t timeout_ms = tally->options->redis.timeout_ms;
+    int64_t left_ms = verdict->left_ms - 1;
+
+    return verdict->asked_ms + (left_ms < timeout_ms ? left_ms : timeout_ms);
+}
+
+struct tally_window
 tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
 {
     int64_t timeout_ms = tally->options->redis.timeout_ms;
     int64_t started_ms = clock_mono_ms();
+    struct tally_window window = {0};
     struct verdict verdict = {0};
     size_t i;
 
@@ -217,17 +293,28 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
         requests[i].answer = TALLY_UNAVAILABLE;
     }
     /*
-     * "Another window is on" says that nothing was done: the batch may be sent
-     * again, while there is time. Twice is enough but where a window is
-     * shorter than a round trip.
+     * "Another window is on", "it has so many sets" and "the data began anew"
+     * say that nothing was done: the batch may be sent again, while there is
+     * time. A few times are enough but where a window is shorter than a round
+     * trip.
      */
     do {
-        if (!run(tally, requests, count, &verdict)) {
-            return 0;
+        if (tally->born[0] == '\0' ? !agree(tally)
+                                   : !run(tally, requests, count, &verdict)) {
+            return window;
         }
     } while (!verdict.counted && clock_mono_ms() - started_ms < timeout_ms);
     if (verdict.counted) {
         set_answers(requests, count, verdict.jobs);
+        window.start_s = verdict.window_s;
+        window.born_s = verdict.born_s;
+        window.until_ms = valid_until_ms(tally, &verdict);
     }
-    return verdict.window_s;
+    return window;
+}
+
+bool
+tally_was_refused(const struct tally *tally)
+{
+    return tally->refused;
 }

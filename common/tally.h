@@ -6,6 +6,7 @@
 #ifndef TALLY_H
 #define TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,13 @@ struct tally_request {
     enum tally_answer answer; /* set by tally_commit */
 };
 
+/* Where a batch was counted, and how long that is known to be so. */
+struct tally_window {
+    int64_t start_s;  /* of the window; 0: nothing was counted */
+    int64_t born_s;   /* when Redis's data began: with another, it was lost */
+    int64_t until_ms; /* monotonic; 0 with start_s */
+};
+
 /* options and redis are borrowed for its life. NULL: no memory. */
 struct tally *tally_open(const struct options *options, struct redis *redis);
 void tally_close(struct tally *tally);
@@ -34,10 +42,16 @@ void tally_close(struct tally *tally);
 /*
  * Counts requests[0..count), at most options->accept.max_batch of them, in the
  * window that is on by Redis's clock, and queues the callbacks of those with
- * an endpoint. Sets every answer, and returns the window's start for those
- * that were counted. Blocks for at most 2 x redis.timeout_ms.
+ * an endpoint. Sets every answer, and returns the window of those that were
+ * counted. Blocks for at most 2 x redis.timeout_ms.
+ *
+ * Up to until_ms the ids that were counted need not be asked for again: the
+ * window is still on, and Redis was heard of less than redis.timeout_ms ago.
  */
-int64_t tally_commit(struct tally *tally, struct tally_request *requests,
-                     size_t count);
+struct tally_window tally_commit(struct tally *tally,
+                                 struct tally_request *requests, size_t count);
+
+/* True where Redis was there and refused the last batch: see redis_error. */
+bool tally_was_refused(const struct tally *tally);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@ enum {
     ASIDE_MAX = 256,
     /* More than any request under lighttpd's limits. */
     REQUEST_MAX_BYTES = 64 * 1024,
+    SHORTAGE_PAUSE_MS = 20,
 };
 
 /* A connection whose request is not all there yet. */
@@ -90,12 +92,26 @@ intake_note(struct intake *intake, int fd)
     }
 }
 
+/* More than one batch may have become whole: their events do not come again. */
+static bool
+is_any_noted(const struct intake *intake)
+{
+    size_t i;
+
+    for (i = 0; i < intake->aside_count; i++) {
+        if (intake->aside[i].noted) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int
 intake_wait_ms(const struct intake *intake)
 {
     int64_t left_ms;
 
-    if (intake->listener_noted) {
+    if (intake->listener_noted || is_any_noted(intake)) {
         return 0;
     }
     if (intake->aside_count == 0) {
@@ -191,6 +207,23 @@ gather_aside(struct intake *intake, int *fds, size_t most)
     return count;
 }
 
+/*
+ * After accept4 failed: is there another connection to take? Where the system
+ * is out of descriptors or memory, epoll would report the listener again at
+ * once, and again: waiting a little is all that can be done.
+ */
+static bool
+is_worth_another(int error)
+{
+    if (error == ECONNABORTED || error == EINTR) {
+        return true;
+    }
+    if (error != EAGAIN) {
+        poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    }
+    return false;
+}
+
 static size_t
 gather_new(struct intake *intake, int *fds, size_t most)
 {
@@ -200,8 +233,7 @@ gather_new(struct intake *intake, int *fds, size_t most)
         int fd = accept4(intake->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd < 0) {
-            /* ECONNABORTED and EINTR: the next one may be fine. */
-            intake->listener_noted = errno == ECONNABORTED || errno == EINTR;
+            intake->listener_noted = is_worth_another(errno);
             continue;
         }
         switch (look(intake, fd)) {

@@ -87,7 +87,7 @@ connect_and_serve(const struct options *options)
 int
 main(int argc, char **argv)
 {
-    const struct program program = {
+    static const struct program program = {
         .name = "verve-fcgi",
         .summary = "counts unique ids for FastCGI web servers",
     };

@@ -1,11 +1,9 @@
 /*
- * responder: the loop, and what libfcgi needs to be used in it (the rules are
- * at hear and hang_up).
+ * responder: the loop, its signals, and what wakes it.
  */
 #include "responder.h"
 
 #include <errno.h>
-#include <fcgiapp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,214 +11,34 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "answer.h"
+#include "batch.h"
 #include "clock.h"
+#include "exchange.h"
 #include "intake.h"
-#include "log.h"
-#include "request.h"
 
-enum { EVENTS = 64, DRAIN_MS = 2000, COMPLAINT_PAUSE_MS = 60000 };
-
-/* One request from its first byte to its answer. */
-struct exchange {
-    FCGX_Request fcgx;
-    struct request request;
-};
+enum { EVENTS = 64, DRAIN_MS = 2000 };
 
 struct responder {
     struct redis *redis;
-    struct tally *tally;
     int listen_fd;
     int epoll_fd;
     int signal_fd;
     struct intake *intake;
+    struct batch *batch;
     size_t max_batch;
-    int *fds;                    /* the batch's connections */
-    struct exchange *exchanges;  /* those that sent a request */
-    struct exchange **counting;  /* those of them that wait for Redis */
-    struct tally_request *batch; /* what they want to be counted */
-    int64_t drain_until_ms;      /* monotonic; 0: not draining */
-    int64_t quiet_until_ms;      /* monotonic: no complaint before */
+    int *fds;               /* connections that have sent a request */
+    int64_t drain_until_ms; /* monotonic; 0: not draining */
 };
 
-/*
- * Reads the request that fd has sent. libfcgi 2.4.2 can be handed a socket
- * that it did not accept: the request must look as if it was kept alive, and
- * be detached so that a malformed one is closed without waiting up to 2 s for
- * the peer. Returns false where there is none; fd is closed then.
- */
-static bool
-hear(FCGX_Request *fcgx, int fd)
-{
-    FCGX_InitRequest(fcgx, -1, 0);
-    fcgx->ipcFd = fd;
-    fcgx->keepConnection = 1;
-    FCGX_Detach(fcgx);
-    if (FCGX_Accept_r(fcgx) != 0) {
-        return false;
-    }
-    /* One request a connection, whatever the peer asks for. */
-    fcgx->keepConnection = 0;
-    if (FCGX_GetError(fcgx->in) != 0) {
-        FCGX_Free(fcgx, 1);
-        return false;
-    }
-    return true;
-}
-
-static void
-answer(struct exchange *exchange, const struct answer *answer)
-{
-    char text[ANSWER_MAX_BYTES];
-    size_t len = answer_format(answer, text);
-
-    FCGX_PutStr(text, (int)len, exchange->fcgx.out);
-    FCGX_Finish_r(&exchange->fcgx);
-}
-
-/* Parameters of the request, as the web server passes them (RFC 3875, 4.1). */
-static void
-parse(struct exchange *exchange)
-{
-    FCGX_ParamArray params = exchange->fcgx.envp;
-    const char *method = FCGX_GetParam("REQUEST_METHOD", params);
-    const char *target = FCGX_GetParam("REQUEST_URI", params);
-
-    request_parse(&exchange->request, method != NULL ? method : "",
-                  target != NULL ? target : "");
-}
-
-/* The status for requests that need neither an id nor a round trip. */
-static int
-answer_page(const struct responder *responder, const struct request *request)
-{
-    switch (request->kind) {
-    case REQUEST_ACCEPT:
-    case REQUEST_UNKNOWN:
-        break;
-    case REQUEST_HEALTHZ:
-        return 200;
-    case REQUEST_READYZ:
-        return redis_ping(responder->redis) ? 200 : 503;
-    }
-    return 404;
-}
-
-/* Answers what needs no counting; returns false where it must be counted. */
-static bool
-answer_at_once(const struct responder *responder, struct exchange *exchange)
-{
-    const struct request *request = &exchange->request;
-    struct answer told = {.status = request->status,
-                          .error = request->error,
-                          .head = request->head};
-
-    if (request->status == 200 && request->kind == REQUEST_ACCEPT) {
-        return false;
-    }
-    if (request->status == 200) {
-        told.status = answer_page(responder, request);
-    }
-    answer(exchange, &told);
-    return true;
-}
-
-static void
-answer_counted(struct exchange *exchange, const struct tally_request *counted,
-               int64_t window_s)
-{
-    struct answer told = {.status = 503, .head = exchange->request.head};
-
-    switch (counted->answer) {
-    case TALLY_COUNTED:
-        told.status = 200;
-        told.window_s = window_s;
-        break;
-    case TALLY_QUEUE_FULL:
-        told.error = "callback-queue-full";
-        break;
-    case TALLY_UNAVAILABLE:
-        told.error = "redis-unavailable";
-        break;
-    }
-    answer(exchange, &told);
-}
-
-/*
- * A connection's coming and going is logged by its owner; what is left to say
- * here is that Redis is there and refuses (out of memory, say).
- */
-static void
-complain(struct responder *responder)
-{
-    int64_t now_ms = clock_mono_ms();
-
-    if (redis_state(responder->redis) == REDIS_STATE_UP &&
-        now_ms >= responder->quiet_until_ms) {
-        log_error("requests are refused: %s", redis_error(responder->redis));
-        responder->quiet_until_ms = now_ms + COMPLAINT_PAUSE_MS;
-    }
-}
-
-/* Counts the batch in one round trip and answers it. */
-static void
-commit(struct responder *responder, size_t count)
-{
-    int64_t window_s = tally_commit(responder->tally, responder->batch, count);
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        if (responder->batch[i].answer == TALLY_UNAVAILABLE) {
-            complain(responder);
-        }
-        answer_counted(responder->counting[i], &responder->batch[i], window_s);
-    }
-}
-
-/* A callback of ours that comes back must not cause another: no loops. */
-static bool
-wants_callback(const struct exchange *exchange)
-{
-    return exchange->request.endpoint != NULL &&
-           FCGX_GetParam("HTTP_VERVE_CALLBACK", exchange->fcgx.envp) == NULL;
-}
-
-static void
-add_to_batch(struct responder *responder, size_t at, struct exchange *exchange)
-{
-    struct tally_request *counted = &responder->batch[at];
-
-    memset(counted, 0, sizeof(*counted));
-    counted->id = exchange->request.id;
-    if (wants_callback(exchange)) {
-        counted->endpoint = exchange->request.endpoint;
-        counted->endpoint_len = exchange->request.endpoint_len;
-    }
-    responder->counting[at] = exchange;
-}
-
-/* One turn: gather, answer what needs no counting, commit the rest. */
+/* One turn: takes what is there and serves it. */
 static void
 turn(struct responder *responder)
 {
-    size_t gathered =
+    size_t count =
         intake_gather(responder->intake, responder->fds, responder->max_batch);
-    size_t counting = 0;
-    size_t i;
 
-    for (i = 0; i < gathered; i++) {
-        struct exchange *exchange = &responder->exchanges[i];
-
-        if (!hear(&exchange->fcgx, responder->fds[i])) {
-            continue;
-        }
-        parse(exchange);
-        if (!answer_at_once(responder, exchange)) {
-            add_to_batch(responder, counting++, exchange);
-        }
-    }
-    if (counting > 0) {
-        commit(responder, counting);
+    if (count > 0) {
+        batch_serve(responder->batch, responder->fds, count);
     }
 }
 
@@ -338,19 +156,6 @@ open_fds(struct responder *responder)
     return responder->intake != NULL;
 }
 
-static bool
-allocate(struct responder *responder)
-{
-    size_t n = responder->max_batch;
-
-    responder->fds = calloc(n, sizeof(*responder->fds));
-    responder->exchanges = calloc(n, sizeof(*responder->exchanges));
-    responder->counting = calloc(n, sizeof(*responder->counting));
-    responder->batch = calloc(n, sizeof(*responder->batch));
-    return responder->fds != NULL && responder->exchanges != NULL &&
-           responder->counting != NULL && responder->batch != NULL;
-}
-
 struct responder *
 responder_open(const struct options *options, int listen_fd,
                struct redis *redis, struct tally *tally)
@@ -361,12 +166,14 @@ responder_open(const struct options *options, int listen_fd,
         return NULL;
     }
     responder->redis = redis;
-    responder->tally = tally;
     responder->listen_fd = listen_fd;
     responder->epoll_fd = -1;
     responder->signal_fd = -1;
     responder->max_batch = (size_t)options->accept.max_batch;
-    if (!allocate(responder) || !open_fds(responder) || FCGX_Init() != 0) {
+    responder->fds = calloc(responder->max_batch, sizeof(*responder->fds));
+    responder->batch = batch_open(options, redis, tally);
+    if (responder->fds == NULL || responder->batch == NULL ||
+        !open_fds(responder) || exchange_start() != 0) {
         responder_close(responder);
         return NULL;
     }
@@ -386,9 +193,7 @@ responder_close(struct responder *responder)
     if (responder->epoll_fd >= 0) {
         close(responder->epoll_fd);
     }
+    batch_close(responder->batch);
     free(responder->fds);
-    free(responder->exchanges);
-    free(responder->counting);
-    free(responder->batch);
     free(responder);
 }

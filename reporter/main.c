@@ -16,6 +16,7 @@
 #include "program.h"
 #include "report.h"
 #include "schema.h"
+#include "sinks.h"
 #include "terms.h"
 
 #define NAME "verve-reporter"
@@ -96,6 +97,7 @@ open_signals(struct reporter *reporter)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1); /* as verve-fcgi, which web servers send it */
     sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
         return -1;
@@ -159,13 +161,23 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
+/* All that the table of options can't judge; each complains by itself. */
+static int
+check(const struct options *options, option_complaint *complain, void *context)
+{
+    int of_sinks = sinks_check(options, complain, context);
+    int of_terms = terms_check(options, complain, context);
+
+    return of_sinks == 0 && of_terms == 0 ? 0 : -1;
+}
+
 int
 main(int argc, char **argv)
 {
-    const struct program program = {
+    static const struct program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
-        .check = terms_check,
+        .check = check,
     };
     struct reporter reporter = {.signal_fd = -1};
     int code = program_start(argc, argv, &program, &reporter.options);

@@ -9,7 +9,6 @@
 #include "guard.h"
 #include "message.h"
 #include "option.h"
-#include "program.h"
 #include "signature.h"
 
 struct terms {
@@ -19,11 +18,9 @@ struct terms {
     struct guard *guard;
 };
 
-/*
- * Judges callbacks.allow and callbacks.secret: 0, or -1 with what is wrong.
- * As struct program wants it.
- */
-int terms_check(const struct options *options, char why[PROGRAM_WHY_SIZE]);
+/* Judges callbacks.allow and callbacks.secret. A program_check. */
+int terms_check(const struct options *options, option_complaint *complain,
+                void *context);
 
 /* options is borrowed. 0, or -1 where the system refuses (errno). */
 int terms_init(struct terms *terms, const struct options *options);

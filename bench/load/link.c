@@ -196,5 +196,8 @@ link_step(struct link *link, uint32_t events)
     if (flush(link) < 0) {
         return fail(link);
     }
-    return events & ~(uint32_t)EPOLLOUT ? receive(link, closed) : LINK_BUSY;
+    if ((events & ~(uint32_t)EPOLLOUT) == 0) {
+        return LINK_BUSY;
+    }
+    return receive(link, closed);
 }

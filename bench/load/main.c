@@ -109,7 +109,7 @@ read_option(struct settings *settings, int option, const char *text)
         settings->results = text;
         return true;
     case 'm':
-        settings->run.mirror = 1;
+        settings->run.mirror = true;
         return true;
     }
     return false;
@@ -171,12 +171,22 @@ work(struct settings *settings, const struct plan *plan,
     return 0;
 }
 
+/* Different for runs within the same second, too. */
+static uint64_t
+fresh_seed(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 int
 main(int argc, char **argv)
 {
     struct settings settings = {
         .run = {.connections = 64, .timeout_ms = 10000},
-        .plan = {.kind = PLAN_UNIQUE, .seed = (uint64_t)time(NULL)},
+        .plan = {.kind = PLAN_UNIQUE, .seed = fresh_seed()},
     };
     struct outcome *outcome;
     struct plan *plan;

@@ -53,7 +53,7 @@ id_at(const struct plan *plan, uint64_t i)
     case PLAN_ZIPF:
         /* Uniform in the logarithm: k has the weight log(1 + 1/k). */
         share = (double)scramble(at, 63) / 0x1p63;
-        return (uint64_t)exp(share * log(ZIPF_IDS + 1.0));
+        return (uint64_t)exp(share * log1p(ZIPF_IDS));
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef RUN_H
 #define RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@ struct run_options {
     int64_t seconds;    /* no request starts later; 0: no end */
     int64_t timeout_ms; /* for one request */
     uint64_t count;     /* requests; 0: no end */
-    int mirror;         /* every host gets every target */
+    bool mirror;        /* every host gets every target */
 };
 
 /*

@@ -2,25 +2,40 @@
 Redis, lighttpd with the pool, the reporter and a receiver of callbacks. Tests
 that need more than one of a kind make them out of harness by themselves."""
 
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
+from harness.process import die_with_parent
 from harness.receiver import Receiver
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
+from harness.settings import MARATHON_WINDOWS
 from harness.web import Web
 
 
+@pytest.fixture(scope="session")
+def strategy(request):
+    """The dedup.strategy of all programs; more of them for the tests that are
+    marked with harness.strategies."""
+    return getattr(request, "param", "setnx")
+
+
 @pytest.fixture
-def sandbox():
+def sandbox(strategy):
     """What is started in it ends with the test."""
-    box = Sandbox()
+    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy)
     yield box
     box.close()
 
 
 @pytest.fixture(scope="session")
-def shared_sandbox():
-    box = Sandbox()
+def shared_sandbox(strategy):
+    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy)
     yield box
     box.close()
 
@@ -59,6 +74,49 @@ def receiver(sandbox):
     receiver = Receiver()
     sandbox.on_close(receiver.close)
     return receiver
+
+
+class Marathon(subprocess.Popen):
+    """marathon.py with a seed of its own, its output in a file."""
+
+    def __init__(self):
+        self.log = tempfile.TemporaryFile("w+")
+        program = Path(__file__).with_name("marathon.py")
+        super().__init__(
+            [sys.executable, "-B", program, str(MARATHON_WINDOWS),
+             str(random.randrange(10**6))], stdout=self.log,
+            stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
+
+    def output(self):
+        self.log.seek(0)
+        return f"{self.args}\n{self.log.read()}"
+
+
+def is_marathon(item):
+    return "marathon" in item.fixturenames
+
+
+def pytest_collection_modifyitems(items):
+    """Its test is the last, so that the others run meanwhile."""
+    items.sort(key=is_marathon)
+
+
+def pytest_collection_finish(session):
+    if any(map(is_marathon, session.items)) and \
+            not session.config.option.collectonly:
+        session.config.marathon = Marathon()
+
+
+def pytest_sessionfinish(session):
+    running = getattr(session.config, "marathon", None)
+    if running and running.poll() is None:
+        running.terminate()
+        running.wait()
+
+
+@pytest.fixture
+def marathon(request):
+    return request.config.marathon
 
 
 def sandboxes(item):

@@ -11,6 +11,7 @@ from harness.receiver import Answer
 from harness.records import complete_lines
 from harness.redis import Redis
 from harness.reporter import Reporter
+from harness.strategies import every_strategy
 from harness.wait import wait_until
 
 WINDOW_S = 3600  # quiet: one window for all of a test, nearly always
@@ -33,7 +34,7 @@ def make_reporter(sandbox, redis, **settings):
         "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
         "VERVE_CALLBACKS_TIMEOUT_MS": 500,
         "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 500,
-        "VERVE_CALLBACKS_LEASE_S": 2, **settings})
+        "VERVE_CALLBACKS_LEASE_S": 3, **settings})
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def is_settled(redis):
     return not redis("EXISTS", "verve:{0}:callbacks", "verve:{0}:due")
 
 
+@every_strategy
 def test_post(redis, responder, reporter, receiver):
     window = ask(responder, 7, receiver.url("/hook?a=b"))
     (got,) = receiver.wait_count(1)
@@ -93,6 +95,7 @@ def test_names_are_configurable(sandbox, redis, responder, receiver):
     assert receiver.wait_count(1)[0].body == b'{"n": 1}'
 
 
+@every_strategy
 def test_in_a_quiet_window_the_first_are_told_1_2_3(responder, reporter,
                                                     receiver):
     for number in (10, 20, 10, 30):

@@ -197,7 +197,7 @@ def test_the_dead_are_bounded(sandbox, redis, receiver):
 def test_redis_that_evicts_is_refused(sandbox, policy):
     redis = Redis(sandbox, maxmemory_policy=policy).start()
     reporter = make_reporter(sandbox, redis)
-    process = sandbox.start("refused", reporter.command(), reporter.settings)
+    process = sandbox.start("refused", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "noeviction" in process.output()
     assert policy in process.output()
@@ -205,7 +205,7 @@ def test_redis_that_evicts_is_refused(sandbox, policy):
 
 def test_a_lease_too_short_is_refused(sandbox, redis):
     reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=2000)
-    process = sandbox.start("refused", reporter.command(), reporter.settings)
+    process = sandbox.start("refused", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "lease_s" in process.output()
 

@@ -2,6 +2,7 @@
 responder's socket by hand; and its signals."""
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -10,6 +11,7 @@ import pytest
 from harness import fastcgi
 from harness.fastcgi import (BEGIN_REQUEST, KEEP_CONN, PARAMS, Responder,
                              begin, params, record, request, variables)
+from harness.process import stat_fields
 from harness.redis import Redis
 from harness.wait import wait_until
 
@@ -25,6 +27,19 @@ def responder(sandbox):
 
 def fds(responder):
     return len(os.listdir(f"/proc/{responder.process.pid}/fd"))
+
+
+def calls(redis, command):
+    """How often Redis ran a command since the last CONFIG RESETSTAT."""
+    for line in redis("INFO", "commandstats").splitlines():
+        if line.startswith(f"cmdstat_{command}:"):
+            return int(line.split("calls=")[1].split(",")[0])
+    return 0
+
+
+def cpu_s(pid):
+    user, system = stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def assert_quick(responder, count=3):
@@ -121,6 +136,55 @@ def test_a_request_in_pieces_is_answered(responder):
     assert answer.body == b"ok"
 
 
+def test_many_that_become_whole_at_once(sandbox):
+    """More than a batch takes: the others must not wait for an event."""
+    redis = Redis(sandbox).start()
+    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                                    "VERVE_ACCEPT_MAX_BATCH": 1}).start()
+    peers = [responder.peer() for _ in range(8)]
+    for peer in peers:
+        peer.send(request(ACCEPT)[:40])
+    time.sleep(0.1)
+    responder.process.freeze()
+    for peer in peers:
+        peer.send(request(ACCEPT)[40:])
+    started = time.monotonic()
+    responder.process.thaw()
+    for peer in peers:
+        assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
+        peer.close()
+    assert time.monotonic() - started < 1.0
+
+
+def test_a_batch_asks_once_whether_redis_is_ready(sandbox):
+    redis = Redis(sandbox).start()
+    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
+    responder.process.freeze()
+    peers = [responder.peer() for _ in range(50)]
+    for peer in peers:
+        peer.send(request("/readyz"))
+    redis("CONFIG", "RESETSTAT")
+    responder.process.thaw()
+    for peer in peers:
+        assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
+        peer.close()
+    assert calls(redis, "ping") <= 4
+
+
+def test_out_of_descriptors_it_waits_and_goes_on(responder):
+    """Nothing can be accepted; it must not spin, and recover by itself."""
+    pid = responder.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (fds(responder), before[1]))
+    with responder.peer() as peer:
+        peer.send(request(ACCEPT))
+        spent = cpu_s(pid)
+        time.sleep(1.0)
+        assert cpu_s(pid) - spent < 0.5
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
+
+
 def test_large_parameters_are_fine(responder):
     answer = responder.ask(ACCEPT, **{f"HTTP_X{i}": "x" * 1000
                                       for i in range(40)})
@@ -206,9 +270,7 @@ def test_batches_share_one_round_trip(sandbox):
     for peer in peers:
         assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
         peer.close()
-    line = next(line for line in redis("INFO", "commandstats").splitlines()
-                if line.startswith("cmdstat_evalsha:"))
-    assert int(line.split("calls=")[1].split(",")[0]) <= 4
+    assert calls(redis, "evalsha") <= 4
 
 
 def test_a_listener_of_another_kind_is_refused(sandbox):

@@ -85,7 +85,7 @@ def silence(sandbox):
 
 
 def make_reporter(sandbox, redis, before=(), **settings):
-    return Reporter(sandbox, redis, wrap=before, **{
+    return Reporter(sandbox, redis, before=before, **{
         "VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_ALLOW": "",
         "VERVE_CALLBACKS_TIMEOUT_MS": 500, "VERVE_CALLBACKS_LEASE_S": 2,
         **settings})
@@ -178,7 +178,7 @@ def test_what_can_not_be_read(sandbox, redis, setting, value, words):
     """Said by -t and at the start, the secret itself never."""
     reporter = make_reporter(sandbox, redis, **{setting: value})
     for name, more in (("check", ["-t"]), ("start", [])):
-        process = sandbox.start(name, [*reporter.command(), *more],
+        process = sandbox.start(name, [*reporter.command, *more],
                                 reporter.settings)
         assert process.wait() == 100
         assert all(word in process.output() for word in words)

@@ -133,7 +133,7 @@ def test_a_body_without_end_is_cut(visit):
 def test_a_certificate_that_the_system_trusts(sandbox, redis):
     zoo = Zoo(sandbox)
     before = wrap({"/etc/ssl/certs/ca-certificates.crt": zoo.good[0]})
-    reporter = Reporter(sandbox, redis, wrap=before).start()
+    reporter = Reporter(sandbox, redis, before=before).start()
     good, bad = put(redis, zoo.url("good-tls"), zoo.url("bad-tls"))
     wait_until(lambda: set(due(redis)) == {bad}, "the good one is settled")
     found = {line["job"]: (line["status"], line["error"])
@@ -149,7 +149,7 @@ def test_names(sandbox, redis, receiver):
                                   "two.test": ["127.0.0.9", "127.0.0.1"],
                                   "hung.test": None})
     reporter = Reporter(
-        sandbox, redis, wrap=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
+        sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
         VERVE_CALLBACKS_RETRY_DELAYS_S="1", VERVE_CALLBACKS_TIMEOUT_MS=1000,
         VERVE_CALLBACKS_LEASE_S=3).start()
     hung, missing = put(redis, "http://hung.test/", "http://missing.test/")
@@ -173,7 +173,7 @@ def test_hung_names_hold_up_no_others(sandbox, redis, receiver):
     names = {f"hung{n}.test": None for n in range(12)}
     names["known.test"] = ["127.0.0.1"]
     resolver = Resolver(sandbox, names)
-    Reporter(sandbox, redis, wrap=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
+    Reporter(sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
              VERVE_CALLBACKS_TIMEOUT_MS=1000,
              VERVE_CALLBACKS_LEASE_S=3).start()
     put(redis, *(f"http://{name}/" for name in names if "hung" in name))

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -95,10 +97,31 @@ test_reads_no_further_than_len(void **state)
     assert_int_equal(value, 12);
 }
 
+static void
+test_formats(void **state)
+{
+    static const int64_t values[] = {
+        0,   7,   -7,   9,         10,         -10,       99,        100,
+        101, 255, 1000, INT32_MAX, 1795240800, INT64_MIN, INT64_MAX, -1,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char expected[32];
+        char text[NUMBER_TEXT_SIZE];
+        size_t len = number_format(text, values[i]);
+
+        snprintf(expected, sizeof(expected), "%lld", (long long)values[i]);
+        assert_int_equal(len, strlen(expected));
+        assert_memory_equal(text, expected, len);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formats),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_reads_no_further_than_len),
     };

@@ -1,89 +1,11 @@
 /*
- * tally: batches against a real Redis. What the script promises: all of a
- * batch or nothing, counted in the window that is on by Redis's clock.
+ * tally: batches against a real Redis, with each strategy. What the scripts
+ * promise: all of a batch or nothing, counted in the window that is on by
+ * Redis's clock.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "option.h"
-#include "redis_server.h"
+#include "clock.h"
 #include "schema.h"
-#include "tally.h"
-
-static struct redis_server server;
-
-struct fixture {
-    struct options options;
-    struct redis *redis;
-    struct tally *tally;
-};
-
-static int
-setup(void **state)
-{
-    static struct fixture fixture;
-    struct fixture *f = &fixture;
-
-    *f = (struct fixture){0};
-    f->options.redis.prefix = (char *)"verve";
-    f->options.redis.timeout_ms = 2000;
-    f->options.window.seconds = 3600;
-    f->options.window.retention_hours = 2;
-    f->options.callbacks.max_queue = 100;
-    f->redis = redis_server_connect(&server);
-    f->tally = f->redis != NULL ? tally_open(&f->options, f->redis) : NULL;
-    *state = f;
-    if (f->tally == NULL) {
-        return -1;
-    }
-    redis_do(f->redis, "FLUSHALL", NULL);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    tally_close(f->tally);
-    redis_close(f->redis);
-    return 0;
-}
-
-/* The reply of a command whose one %lld is the window. */
-static const char *
-count_key(int64_t window_s)
-{
-    static char key[64];
-
-    snprintf(key, sizeof(key), "verve:{0}:count:%lld", (long long)window_s);
-    return key;
-}
-
-static const char *
-seen_key(int64_t window_s, long long id)
-{
-    static char key[96];
-
-    snprintf(key, sizeof(key), "verve:{0}:seen:%lld:%lld", (long long)window_s,
-             id);
-    return key;
-}
-
-static struct tally_request
-request(int64_t id, const char *endpoint)
-{
-    struct tally_request made = {.id = id, .endpoint = endpoint};
-
-    made.endpoint_len = endpoint == NULL ? 0 : strlen(endpoint);
-    return made;
-}
+#include "tally_fixture.h"
 
 static void
 test_counts_unique_ids(void **state)
@@ -91,24 +13,50 @@ test_counts_unique_ids(void **state)
     struct fixture *f = *state;
     struct tally_request batch[] = {request(7, NULL), request(-7, NULL),
                                     request(7, NULL), request(INT64_MIN, NULL)};
-    int64_t window_s = tally_commit(f->tally, batch, 4);
+    int64_t window_s = tally_commit(f->tally, batch, 4).start_s;
     size_t i;
 
     for (i = 0; i < 4; i++) {
         assert_int_equal(batch[i].answer, TALLY_COUNTED);
     }
-    assert_int_equal(window_s % 3600, 0);
-    assert_string_equal(redis_do(f->redis, "GET", count_key(window_s), NULL),
-                        "3");
-    assert_string_equal(
-        redis_do(f->redis, "GET", seen_key(window_s, INT64_MIN), NULL), "1");
-    assert_string_equal(redis_do(f->redis, "TTL", count_key(window_s), NULL),
-                        "10800");
-    assert_string_equal(redis_do(f->redis, "TTL", seen_key(window_s, 7), NULL),
-                        "7200");
+    assert_int_equal(window_s % HOUR_S, 0);
+    assert_int_equal(count_of(f, window_s), 3);
     tally_commit(f->tally, batch, 4);
-    assert_string_equal(redis_do(f->redis, "GET", count_key(window_s), NULL),
-                        "3");
+    assert_int_equal(count_of(f, window_s), 3);
+}
+
+/* Numbers that Lua's doubles can't tell apart. */
+static void
+test_large_ids_are_told_apart(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = 0;
+
+    for (int64_t i = 0; i < 4; i++) {
+        count_one(f, INT64_MAX - i);
+        count_one(f, INT64_MIN + i);
+        window_s = count_one(f, ((int64_t)1 << 53) + i);
+    }
+    assert_int_equal(count_of(f, window_s), 12);
+}
+
+/* Two windows for what is kept of ids, three at least for their count. */
+static void
+test_all_keys_of_a_window_expire(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = 0, least, most;
+
+    for (int64_t id = 0; id < 100; id++) {
+        window_s = count_one(f, id);
+    }
+    ttls_of(f, "verve:{0}:*:1*", &least, &most);
+    assert_in_range(least, 2 * HOUR_S - 5, 2 * HOUR_S);
+    assert_in_range(most, 3 * HOUR_S - 5, 3 * HOUR_S);
+    assert_in_range(
+        strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
+                NULL, 10),
+        3 * HOUR_S - 5, 3 * HOUR_S);
 }
 
 static void
@@ -118,7 +66,7 @@ test_jobs_carry_the_running_count(void **state)
     struct fixture *f = *state;
     struct tally_request batch[] = {request(1, url), request(2, NULL),
                                     request(1, url)};
-    int64_t window_s = tally_commit(f->tally, batch, 3);
+    int64_t window_s = tally_commit(f->tally, batch, 3).start_s;
     char expected[128];
     const char *job;
 
@@ -146,15 +94,14 @@ test_a_full_queue_counts_nothing(void **state)
     f->options.callbacks.max_queue = 3;
     redis_do(f->redis, "RPUSH", "verve:{0}:callbacks", "x", NULL);
     redis_do(f->redis, "ZADD", "verve:{0}:due", "1", "y", NULL);
-    window_s = tally_commit(f->tally, batch, 4);
+    window_s = tally_commit(f->tally, batch, 4).start_s;
     assert_int_equal(batch[0].answer, TALLY_COUNTED);
     assert_int_equal(batch[1].answer, TALLY_COUNTED);
     assert_int_equal(batch[2].answer, TALLY_QUEUE_FULL);
     assert_int_equal(batch[3].answer, TALLY_COUNTED);
-    assert_string_equal(redis_do(f->redis, "GET", count_key(window_s), NULL),
-                        "3");
-    assert_string_equal(
-        redis_do(f->redis, "EXISTS", seen_key(window_s, 3), NULL), "0");
+    assert_int_equal(count_of(f, window_s), 3);
+    count_one(f, 3);
+    assert_int_equal(count_of(f, window_s), 4);
 }
 
 /* A sealed window takes no more ids: they count in the next. */
@@ -162,107 +109,183 @@ static void
 test_a_sealed_window_is_over(void **state)
 {
     struct fixture *f = *state;
-    struct tally_request one = request(1, NULL);
-    int64_t window_s = tally_commit(f->tally, &one, 1);
+    int64_t window_s = count_one(f, 1);
+    int64_t least, most;
     char sealed[24];
-    long long ttl;
 
     snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s);
     redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
-    assert_int_equal(tally_commit(f->tally, &one, 1), window_s + 3600);
-    assert_int_equal(one.answer, TALLY_COUNTED);
-    assert_string_equal(redis_do(f->redis, "GET", count_key(window_s), NULL),
-                        "1");
+    redis_do(f->redis, "DEL", key_of("sets", window_s), NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+    assert_int_equal(count_of(f, window_s), 1);
+    assert_int_equal(count_of(f, window_s + HOUR_S), 1);
     /* Seen for as long as that window is on, however far it lies ahead. */
-    ttl = strtoll(redis_do(f->redis, "TTL", seen_key(window_s + 3600, 1), NULL),
-                  NULL, 10);
-    assert_in_range(ttl, 7200, 3 * 3600);
+    ttls_of(f, "verve:{0}:s*:1*", &least, &most);
+    assert_in_range(least, 2 * HOUR_S - 5, 3 * HOUR_S);
+    assert_in_range(most, 2 * HOUR_S, 3 * HOUR_S);
+}
+
+/* What was sealed may be of another length, inside what is a window now. */
+static void
+test_after_a_sealed_one_of_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char sealed[24];
+
+    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s + 60);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+}
+
+/* What was confirmed holds until the window ends, or Redis might be away. */
+static void
+test_how_long_it_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct tally_request one = request(1, NULL);
+    int64_t before_ms = clock_mono_ms();
+    struct tally_window window = tally_commit(f->tally, &one, 1);
+    int64_t left_ms;
+
+    assert_in_range(window.until_ms, before_ms, clock_mono_ms() + 2000);
+    assert_int_equal(
+        strtoll(redis_do(f->redis, "GET", "verve:{0}:born", NULL), NULL, 10),
+        window.born_s);
+    f->options.redis.timeout_ms = 10 * HOUR_S * 1000;
+    left_ms = window.start_s * 1000 + HOUR_S * 1000 - clock_wall_ms();
+    window = tally_commit(f->tally, &one, 1);
+    assert_in_range(window.until_ms, before_ms + left_ms - 1000,
+                    clock_mono_ms() + left_ms);
 }
 
 /* Whatever is wrong in Redis, a batch leaves nothing half done. */
 static void
-check_refused(struct fixture *f, int64_t window_s)
+check_refused(struct fixture *f)
 {
     struct tally_request batch[] = {request(91, "http://h/"),
                                     request(92, NULL)};
 
-    tally_commit(f->tally, batch, 2);
+    assert_int_equal(tally_commit(f->tally, batch, 2).start_s, 0);
     assert_int_equal(batch[0].answer, TALLY_UNAVAILABLE);
     assert_int_equal(batch[1].answer, TALLY_UNAVAILABLE);
-    assert_string_equal(
-        redis_do(f->redis, "EXISTS", seen_key(window_s, 91), NULL), "0");
-    assert_string_equal(
-        redis_do(f->redis, "EXISTS", seen_key(window_s, 92), NULL), "0");
 }
 
 static void
 test_all_or_nothing(void **state)
 {
+    static const char *const counts[] = {"many", "1.5", "9223372036854775807"};
     struct fixture *f = *state;
-    struct tally_request one = request(1, NULL);
-    int64_t window_s = tally_commit(f->tally, &one, 1);
+    int64_t window_s = count_one(f, 1);
 
-    redis_do(f->redis, "SET", count_key(window_s), "many", NULL);
-    check_refused(f, window_s);
-    redis_do(f->redis, "SET", count_key(window_s), "1.5", NULL);
-    check_refused(f, window_s);
-    redis_do(f->redis, "SET", count_key(window_s), "9223372036854775807", NULL);
-    check_refused(f, window_s);
-    redis_do(f->redis, "DEL", count_key(window_s), NULL);
-    redis_do(f->redis, "RPUSH", count_key(window_s), "x", NULL);
-    check_refused(f, window_s);
-    redis_do(f->redis, "DEL", count_key(window_s), NULL);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        redis_do(f->redis, "SET", key_of("count", window_s), counts[i], NULL);
+        check_refused(f);
+    }
+    redis_do(f->redis, "DEL", key_of("count", window_s), NULL);
+    redis_do(f->redis, "RPUSH", key_of("count", window_s), "x", NULL);
+    check_refused(f);
+    redis_do(f->redis, "DEL", key_of("count", window_s), NULL);
+    redis_do(f->redis, "SET", key_of("count", window_s), "1", NULL);
     redis_do(f->redis, "SET", "verve:{0}:callbacks", "x", NULL);
-    check_refused(f, window_s);
+    check_refused(f);
     redis_do(f->redis, "DEL", "verve:{0}:callbacks", NULL);
-    tally_commit(f->tally, &one, 1);
-    assert_int_equal(one.answer, TALLY_COUNTED);
+    count_one(f, 91);
+    count_one(f, 92);
+    assert_int_equal(count_of(f, window_s), 3);
 }
 
 static void
 test_a_forgotten_script_is_loaded_again(void **state)
 {
     struct fixture *f = *state;
-    struct tally_request one = request(1, NULL);
 
-    tally_commit(f->tally, &one, 1);
+    count_one(f, 1);
     redis_do(f->redis, "SCRIPT", "FLUSH", NULL);
-    tally_commit(f->tally, &one, 1);
-    assert_int_equal(one.answer, TALLY_COUNTED);
+    count_one(f, 2);
+}
+
+/* There is no replica: counted, but never said to be. */
+static void
+test_too_few_replicas(void **state)
+{
+    struct fixture *f = *state;
+    struct tally_request one = request(1, NULL);
+    int64_t window_s = count_one(f, 2);
+
+    f->options.redis.wait_replicas = 1;
+    assert_int_equal(tally_commit(f->tally, &one, 1).start_s, 0);
+    assert_int_equal(one.answer, TALLY_UNAVAILABLE);
+    f->options.redis.wait_replicas = 0;
+    count_one(f, 1);
+    assert_int_equal(count_of(f, window_s), 2);
+}
+
+/* What was agreed on is lost with the data: it is agreed on again. */
+static void
+test_agreement_is_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    assert_int_equal(count_of(f, count_one(f, 1)), 1);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:meta", "window_seconds", NULL),
+        "3600");
+}
+
+/* Another program was first to agree with the Redis that began anew. */
+static void
+test_another_agreement_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    char born[SCHEMA_BORN_SIZE];
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    other.window.seconds = 60;
+    assert_int_equal(schema_agree(&other, f->redis, born), REDIS_DONE);
+    check_refused(f);
+    assert_true(tally_was_refused(f->tally));
+    assert_non_null(strstr(redis_error(f->redis),
+                           "window_seconds is 60 there and 3600 here"));
+    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
 }
 
 static int
-start_server(void **state)
+run_all(const char *name)
 {
-    (void)state;
-    return redis_server_start(&server);
-}
+    const struct CMUnitTest tests[] = {
+        TALLY_TEST(test_counts_unique_ids),
+        TALLY_TEST(test_large_ids_are_told_apart),
+        TALLY_TEST(test_all_keys_of_a_window_expire),
+        TALLY_TEST(test_jobs_carry_the_running_count),
+        TALLY_TEST(test_a_full_queue_counts_nothing),
+        TALLY_TEST(test_a_sealed_window_is_over),
+        TALLY_TEST(test_after_a_sealed_one_of_another_length),
+        TALLY_TEST(test_how_long_it_holds),
+        TALLY_TEST(test_all_or_nothing),
+        TALLY_TEST(test_a_forgotten_script_is_loaded_again),
+        TALLY_TEST(test_too_few_replicas),
+        TALLY_TEST(test_agreement_is_restored),
+        TALLY_TEST(test_another_agreement_is_refused),
+    };
 
-static int
-stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
+    return cmocka_run_group_tests_name(name, tests, start_server, stop_server);
 }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_counts_unique_ids, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_jobs_carry_the_running_count,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_full_queue_counts_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_a_sealed_window_is_over, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_forgotten_script_is_loaded_again,
-                                        setup, teardown),
-    };
+    int failed;
 
-    return cmocka_run_group_tests_name("tally", tests, start_server,
-                                       stop_server);
+    strategy = DEDUP_SETNX;
+    failed = run_all("tally setnx");
+    strategy = DEDUP_SET;
+    failed += run_all("tally set");
+    strategy = DEDUP_HLL;
+    failed += run_all("tally hll");
+    return failed;
 }

@@ -112,11 +112,12 @@ class Receiver:
     """Answers 200 with an empty body, but for what respond() says. Listens on
     all of 127.0.0.0/8: each address of it is another destination."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.received = []
         self.scripts = {}
         self.open = set()
         self.connections = 0
+        self.wanted_port = port  # 0: any
         self.port = None
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -126,7 +127,8 @@ class Receiver:
     def run(self):
         asyncio.set_event_loop(self.loop)
         server = self.loop.run_until_complete(self.loop.create_server(
-            lambda: Connection(self), "0.0.0.0", 0, backlog=1024))
+            lambda: Connection(self), "0.0.0.0", self.wanted_port,
+            backlog=1024))
         self.port = server.sockets[0].getsockname()[1]
         self.loop.run_forever()
         server.close()

@@ -6,10 +6,10 @@ from .wait import wait_until
 
 
 class Reporter:
-    def __init__(self, sandbox, redis, name="reporter", wrap=(), **settings):
+    def __init__(self, sandbox, redis, name="reporter", before=(), **settings):
         self.sandbox = sandbox
         self.name = name
-        self.wrap = list(wrap)  # what goes before its command
+        self.command = [*before, REPORTER]
         self.report_path = sandbox.folder / f"{name}-unique.txt"
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
@@ -20,15 +20,12 @@ class Reporter:
             **settings}
         self.process = None
 
-    def command(self):
-        return [*self.wrap, REPORTER]
-
     def start(self):
         """Returns once it has said `ready`."""
         seen = 0
         if self.process:
             seen = self.process.output().count("ready")
-        self.process = self.sandbox.start(self.name, self.command(),
+        self.process = self.sandbox.start(self.name, self.command,
                                           self.settings)
         wait_until(self.said_ready(seen), f"{self.name} is ready")
         return self

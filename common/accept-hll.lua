@@ -1,0 +1,30 @@
+-- Counts a batch with a HyperLogLog: about. See accept.lua, which comes before.
+--
+-- KEYS: 6 seen:<window>
+-- ARGV: 7... the id of each request, in order
+--
+-- What it estimates is the count, so that a batch that is cut off in the
+-- middle is counted with the next.
+
+local ids, unique = {}, count
+local function add()
+    if #ids > 0 and call('PFADD', KEYS[6], unpack(ids)) == 1 then
+        unique = math.max(unique, call('PFCOUNT', KEYS[6]))
+    end
+    ids = {}
+end
+
+for i = 1, ARGV[6] do
+    if not refused[i] then
+        ids[#ids + 1] = ARGV[i + 6]
+        if job[i] then
+            add()
+            queue(i, unique)
+        end
+    end
+end
+add()
+if not before and unique > 0 then
+    call('EXPIRE', KEYS[6], ttl)
+end
+return finish(unique)

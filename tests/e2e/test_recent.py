@@ -1,0 +1,191 @@
+"""Ids that a responder knows to be counted need no Redis; and what ends that
+knowledge: the window, the connection, lost data, a Redis that is silent."""
+
+import time
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.records import epoch
+from harness.redis import Redis
+from harness.strategies import every_strategy
+from harness.wait import wait_for_window_start, wait_until
+
+HOUR_S = 3600
+NOISE_S = 0.4
+# Redis need not be heard of again within any of these tests.
+PATIENT = {"VERVE_REDIS_TIMEOUT_MS": 60000}
+
+
+@pytest.fixture
+def redis(sandbox):
+    return Redis(sandbox, appendonly="no").start()
+
+
+def start(sandbox, redis, **settings):
+    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                               "VERVE_WINDOW_SECONDS": HOUR_S,
+                               **settings}).start()
+
+
+def ask(responder, number, endpoint=None):
+    """The window of an ok."""
+    answer = responder.ask(accept(number, endpoint))
+    assert answer.body == b"ok", answer
+    return epoch(answer.headers["verve-window"])
+
+
+def count(redis, window):
+    return int(redis("GET", f"verve:{{0}}:count:{window}") or 0)
+
+
+def script_runs(redis):
+    """Of the accept script: the only one that is run by a responder."""
+    for line in redis("INFO", "commandstats").splitlines():
+        if line.startswith("cmdstat_evalsha:"):
+            return int(line.partition("calls=")[2].partition(",")[0])
+    return 0
+
+
+@every_strategy
+def test_a_known_id_needs_no_redis(sandbox, redis):
+    responder = start(sandbox, redis, **PATIENT)
+    window = ask(responder, 7)
+    runs = script_runs(redis)
+    assert [ask(responder, 7) for _ in range(100)] == [window] * 100
+    assert script_runs(redis) == runs
+    assert count(redis, window) == 1
+
+
+def test_an_endpoint_always_needs_redis(sandbox, redis):
+    responder = start(sandbox, redis, **PATIENT)
+    for _ in range(3):
+        ask(responder, 7, "http://h/")
+    assert redis("LLEN", "verve:{0}:callbacks") == 3
+    runs = script_runs(redis)
+    ask(responder, 7)
+    assert script_runs(redis) == runs
+
+
+def test_can_be_turned_off(sandbox, redis):
+    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **PATIENT)
+    ask(responder, 7)
+    runs = script_runs(redis)
+    for _ in range(10):
+        ask(responder, 7)
+    assert script_runs(redis) == runs + 10
+
+
+def test_more_ids_than_there_is_room_for(sandbox, redis):
+    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=10, **PATIENT)
+    for _ in range(3):
+        window = [ask(responder, number) for number in range(50)][-1]
+    assert count(redis, window) == 50
+    runs = script_runs(redis)
+    ask(responder, 1)
+    assert script_runs(redis) == runs
+    ask(responder, 49)
+    assert script_runs(redis) == runs + 1
+
+
+def test_a_refused_request_is_not_known(sandbox, redis):
+    responder = start(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=1, **PATIENT)
+    ask(responder, 1, "http://h/")
+    assert responder.ask(accept(7, "http://h/")).status == 503
+    assert count(redis, ask(responder, 7)) == 2
+
+
+@every_strategy
+def test_in_the_next_window_it_counts_anew(sandbox, redis):
+    responder = start(sandbox, redis, VERVE_WINDOW_SECONDS=1, **PATIENT)
+    wait_for_window_start(1)
+    windows = set()
+    end = time.monotonic() + 3.0
+    while time.monotonic() < end:
+        asked = time.time()
+        window = ask(responder, 7)
+        # Not told of a window that is over (the clocks are the same here).
+        assert asked < window + 1
+        windows.add(window)
+    assert len(windows) >= 3
+    assert [count(redis, window) for window in windows] == [1] * len(windows)
+
+
+@every_strategy
+def test_a_window_sealed_early(sandbox, redis):
+    """What is known is in its final count; what is new tells of the next."""
+    responder = start(sandbox, redis, **PATIENT)
+    window = ask(responder, 7)
+    redis("SET", "verve:{0}:sealed", window)
+    assert ask(responder, 7) == window
+    assert ask(responder, 8) == window + HOUR_S
+    assert ask(responder, 7) == window + HOUR_S
+    assert count(redis, window) == 1
+    assert count(redis, window + HOUR_S) == 2
+
+
+@every_strategy
+def test_lost_data_is_noticed_by_the_next_script(sandbox, redis):
+    responder = start(sandbox, redis, **PATIENT)
+    ask(responder, 7)
+    wait_for_window_start(1)  # the data will be seen to be of another second
+    redis("FLUSHALL")
+    ask(responder, 8)
+    assert count(redis, ask(responder, 7)) == 2
+
+
+def test_lost_data_is_noticed_within_the_time_limit(sandbox, redis):
+    responder = start(sandbox, redis)
+    ask(responder, 7)
+    redis("FLUSHALL")
+    time.sleep(0.3)
+    assert count(redis, ask(responder, 7)) == 1
+
+
+@every_strategy
+def test_redis_killed_is_noticed_at_once(sandbox, redis):
+    responder = start(sandbox, redis, **PATIENT)
+    assert count(redis, ask(responder, 7)) == 1
+    redis.kill()
+    for _ in range(3):
+        answer = responder.ask(accept(7))
+        assert (answer.status, answer.body) == (503, b"failed")
+    redis.start()  # with nothing in it
+    wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
+    assert count(redis, ask(responder, 7)) == 1
+
+
+def test_a_connection_killed_is_a_new_beginning(sandbox, redis):
+    """Between two requests, and long enough for another connection."""
+    responder = start(sandbox, redis, **PATIENT)
+    ask(responder, 7)
+    redis.wipe()
+    assert count(redis, ask(responder, 7)) == 1
+    redis.wipe()
+    time.sleep(0.2)
+    assert count(redis, ask(responder, 7)) == 1
+
+
+def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
+    timeout_s = 0.25
+    responder = start(sandbox, redis)
+    ask(responder, 7)
+    redis.freeze()
+    frozen = time.monotonic()
+    while responder.ask(accept(7)).status == 200:
+        assert time.monotonic() - frozen < timeout_s + NOISE_S
+    assert time.monotonic() - frozen < 2 * timeout_s + 0.1 + NOISE_S
+    started = time.monotonic()
+    assert all(responder.ask(accept(7)).status == 503 for _ in range(5))
+    assert time.monotonic() - started < timeout_s + NOISE_S
+    redis.thaw()
+    wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
+
+
+def test_out_of_memory(sandbox, redis):
+    """There is nothing to write for an id that is known."""
+    responder = start(sandbox, redis, **PATIENT)
+    ask(responder, 7)
+    redis("CONFIG", "SET", "maxmemory", "1")
+    assert responder.ask(accept(8)).status == 503
+    ask(responder, 7)

@@ -1,0 +1,123 @@
+"""tools/run: everything here until Ctrl-C, in a copy of the checkout."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from harness import http
+from harness.load import accept
+from harness.sandbox import free_port
+from harness.settings import BUILD, ROOT
+from harness.wait import wait_until
+
+
+def mentioning(text):
+    """The processes, but for this one, with text in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if text in line and int(path.parent.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+class Run:
+    def __init__(self, sandbox, folder, **settings):
+        self.folder = folder
+        self.port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("tools", "conf"):
+            if not (folder / name).exists():
+                (folder / name).symlink_to(ROOT / name)
+        self.process = sandbox.start(
+            "run", [folder / "tools" / "run", BUILD],
+            {"PORT": self.port, "VERVE_WINDOW_SECONDS": 1, **settings})
+        self.process.expected_to_die = True
+
+    def ready(self):
+        wait_until(lambda: "is ready" in self.process.output() or
+                   not self.process.running(), "it is ready")
+        assert self.process.running(), self.process.output()
+        return self
+
+    def child(self, word):
+        """The pid of the child with word in its command line."""
+        text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/"
+                    "children").read_text()
+        for pid in map(int, text.split()):
+            if word in Path(f"/proc/{pid}/cmdline").read_text():
+                return pid
+        raise AssertionError(f"no {word}")
+
+    def end(self, number):
+        self.process.signal(number)
+        code = self.process.wait()
+        assert not mentioning(f"{self.folder}/run"), "left running"
+        return code
+
+
+@pytest.fixture
+def run(sandbox):
+    return Run(sandbox, sandbox.folder / "checkout")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_runs_until_it_is_told_to_stop(run, number):
+    run.ready()
+    assert http.fetch(run.port, accept(7)).body == b"ok"
+    log = run.folder / "run" / "unique.log"
+    wait_until(lambda: " minute: 1 " in log.read_text(), "the window's line")
+    assert run.end(number) == 0
+
+
+def test_a_deep_checkout_with_a_blank(sandbox):
+    run = Run(sandbox, sandbox.folder / "a b" / ("d" * 60) / ("e" * 60))
+    assert http.fetch(run.ready().port, accept(7)).body == b"ok"
+    assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_redis_of_ones_own(sandbox, redis):
+    run = Run(sandbox, sandbox.folder / "checkout", VERVE_REDIS_URL=redis.url)
+    assert http.fetch(run.ready().port, accept(7)).body == b"ok"
+    assert redis("EXISTS", "verve:{0}:meta") == 1
+    assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_port_in_use(sandbox):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        run = Run(sandbox, sandbox.folder / "checkout", PORT=port)
+        assert run.process.wait() == 1
+    assert run.process.output().count("\n") == 1
+    assert f"port {port} is in use" in run.process.output()
+
+
+def test_only_once_in_a_checkout(sandbox, run):
+    run.ready()
+    second = Run(sandbox, run.folder)
+    assert second.process.wait() == 1
+    assert "already running" in second.process.output()
+    assert run.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("name, word", [("redis", "redis-server"),
+                                        ("reporter", "verve-reporter"),
+                                        ("lighttpd", "lighttpd")])
+def test_a_dead_child_ends_it(run, name, word):
+    os.kill(run.ready().child(word), signal.SIGKILL)
+    assert run.process.wait() == 1
+    last = run.process.output().splitlines()[-1]
+    assert f"run: {name} ended by itself, exit code 137" in last
+    assert not mentioning(f"{run.folder}/run")
+
+
+def test_killed_it_takes_all_along(run):
+    run.ready().process.kill()
+    wait_until(lambda: not mentioning(f"{run.folder}/run"), "all are gone")
