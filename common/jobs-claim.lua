@@ -8,7 +8,8 @@
 -- ARGV[1]  the token of this claim, never used before
 -- ARGV[2]  how many jobs at most, 1 to 256
 -- ARGV[3]  the length of the lease in milliseconds
--- Reply    the members of `due` that are now ours: "<claim> <attempts> <json>"
+-- Reply    how many of these had been in `due` before, then the members of `due`
+--          that are now ours, those first: "<claim> <attempts> <json>"
 --
 -- The order of the commands matters. Both keys are read before the first
 -- write, so that a key of a wrong type stops the script while nothing was
@@ -18,7 +19,7 @@ local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local members, scored = {}, {}
+local members, scored = {0}, {}
 
 local function take(attempts, json)
     local member = claim .. ' ' .. attempts .. ' ' .. json
@@ -49,6 +50,7 @@ for _, json in ipairs(new) do
     take(0, json)
 end
 
+members[1] = #up
 if #up > 0 then
     redis.call('ZREM', KEYS[2], unpack(up))
 end

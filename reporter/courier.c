@@ -21,6 +21,7 @@ enum {
     IDLE_TURN_MS = 50,  /* a new job is found within this */
     BUSY_TURN_MS = 5,   /* a fate waits for no longer than this */
     DRAIN_TURN_MS = 20, /* tries to flush while draining */
+    WALK_TURN_MS = 20,  /* past jobs that there is no place for */
     FULL_HOUSE = 128,   /* fates that are worth a turn at once */
 };
 
@@ -31,6 +32,7 @@ struct courier {
     struct jobs *jobs;
     struct delivery *delivery;
     struct standing *standing;
+    size_t kept; /* jobs of the claim under way that were not given back */
     struct loop_timer turn;
     struct loop_timer deadline; /* of a drain */
     bool draining;
@@ -68,7 +70,7 @@ on_job(void *context, struct job *job)
 {
     struct courier *courier = context;
 
-    delivery_add(courier->delivery, job);
+    courier->kept += delivery_add(courier->delivery, job);
 }
 
 /* That Redis is away is said by others; that it refuses a script is not. */
@@ -116,6 +118,7 @@ claim(struct courier *courier)
     if (room == 0) {
         return IDLE_TURN_MS;
     }
+    courier->kept = 0;
     result = jobs_claim(courier->jobs, room, on_job, courier, &claimed);
     heed(courier, result);
     if (result != 0) {
@@ -124,7 +127,7 @@ claim(struct courier *courier)
     protect(courier);
     standing_count_unreadable(courier->standing, claimed.unreadable);
     if (claimed.more) {
-        return 0;
+        return 2 * courier->kept < claimed.count ? WALK_TURN_MS : 0;
     }
     return claimed.count > 0 ? BUSY_TURN_MS : IDLE_TURN_MS;
 }

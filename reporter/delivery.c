@@ -39,10 +39,16 @@ struct delivery {
 };
 
 /* Back to the queue without an attempt used. */
+static struct outcome
+returned(int64_t delay_ms)
+{
+    return (struct outcome){.fate = JOB_RETURN, .delay_ms = delay_ms};
+}
+
 static void
 give_back(struct delivery *delivery, struct job *job, int64_t delay_ms)
 {
-    struct outcome outcome = {.fate = JOB_RETURN, .delay_ms = delay_ms};
+    struct outcome outcome = returned(delay_ms);
 
     delivery->ended(delivery->context, job, &outcome);
 }
@@ -76,11 +82,13 @@ write_attempt(struct delivery *delivery, const struct attempt *attempt,
 /* The end of a ticket: its slot is free, and something may be known. */
 static void
 hand_in(struct delivery *delivery, const struct destination_ticket *ticket,
-        enum destination_result result, int64_t hold_ms)
+        enum destination_result result, const struct outcome *outcome)
 {
     struct destination_news news = {
         .result = result,
-        .retry_after_ms = hold_ms,
+        .retry_after_ms = outcome->hold_ms,
+        .comes_again =
+            outcome->fate == JOB_RETRY || outcome->fate == JOB_RETURN,
     };
 
     destinations_end(delivery->destinations, ticket, &news, clock_mono_ms());
@@ -90,7 +98,9 @@ hand_in(struct delivery *delivery, const struct destination_ticket *ticket,
 static void
 withdraw(struct delivery *delivery, struct attempt *attempt, int64_t delay_ms)
 {
-    hand_in(delivery, attempt_ticket(attempt), DESTINATION_UNTRIED, 0);
+    struct outcome outcome = returned(delay_ms);
+
+    hand_in(delivery, attempt_ticket(attempt), DESTINATION_UNTRIED, &outcome);
     give_back(delivery, attempts_give(delivery->attempts, attempt), delay_ms);
 }
 
@@ -110,7 +120,7 @@ finish(struct delivery *delivery, struct attempt *attempt, CURLcode code)
     hand_in(delivery, attempt_ticket(attempt),
             facts.refused ? DESTINATION_UNTRIED
                           : destination_judge(outcome.status),
-            outcome.hold_ms);
+            &outcome);
     job = attempts_give(delivery->attempts, attempt);
     delivery->ended(delivery->context, job, &outcome);
 }
@@ -172,10 +182,12 @@ begin(struct delivery *delivery, struct job *job,
       const struct destination_ticket *ticket)
 {
     struct attempt *attempt = attempts_take(delivery->attempts);
+    struct outcome outcome;
 
     if (attempt == NULL) {
         note_start(delivery, false);
-        hand_in(delivery, ticket, DESTINATION_UNTRIED, 0);
+        outcome = returned(RETURN_DELAY_MS);
+        hand_in(delivery, ticket, DESTINATION_UNTRIED, &outcome);
         give_back(delivery, job, RETURN_DELAY_MS);
     } else if (attempt_prepare(attempt, job, ticket) != 0) {
         note_start(delivery, false);
@@ -341,7 +353,7 @@ abandon(struct delivery *delivery, struct job *job)
     delivery->ended(delivery->context, job, &outcome);
 }
 
-void
+bool
 delivery_add(struct delivery *delivery, struct job *job)
 {
     int64_t retry_ms;
@@ -349,12 +361,13 @@ delivery_add(struct delivery *delivery, struct job *job)
     if (outcome_is_hopeless(&delivery->options->callbacks.retry_delays_s,
                             job->attempts)) {
         abandon(delivery, job);
-        return;
+        return false;
     }
     retry_ms = destinations_add(delivery->destinations, job, clock_mono_ms());
     if (retry_ms > 0) {
         give_back(delivery, job, retry_ms);
     }
+    return retry_ms <= 0;
 }
 
 void

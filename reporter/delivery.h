@@ -5,6 +5,7 @@
 #ifndef DELIVERY_H
 #define DELIVERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -36,8 +37,11 @@ size_t delivery_room(const struct delivery *delivery);
 size_t delivery_waiting(const struct delivery *delivery);
 size_t delivery_under_way(const struct delivery *delivery);
 
-/* Takes a claimed job over; it may end at once. Starts nothing yet. */
-void delivery_add(struct delivery *delivery, struct job *job);
+/*
+ * Takes a claimed job over, and starts nothing yet. False where it has ended
+ * at once, as there is no place for it now.
+ */
+bool delivery_add(struct delivery *delivery, struct job *job);
 
 /*
  * Starts what may start, and gives back what can't soon. To be called after

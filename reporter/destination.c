@@ -11,15 +11,15 @@
 
 enum {
     SMOOTHING = 8, /* a new duration counts one in so many */
+    HALF_MS_US = 500,
+    TOOK_UNKNOWN_US = 50000,
 
-    PACE_MS = 250,            /* how long its pace is measured over */
     GAP_MIN_US = 20,          /* between two jobs that come back, ... */
-    GAP_UNKNOWN_US = 50,      /* ... where its pace is not known, ... */
     GAP_BLOCKED_MIN_US = 500, /* ... and where it takes none now */
     GAP_BLOCKED_MAX_US = 30000,
 
     RETRY_MIN_MS = 20,
-    BACKLOG_MAX_MS = 60000,
+    RETRY_FIRST_MAX_MS = 1000, /* where it takes some: it may take more */
     HORIZON_MS = 300000, /* no job comes back later than this after the first */
 };
 
@@ -102,50 +102,60 @@ destination_is_free(const struct destination *destination, int64_t now_ms)
            breaker_permits(&destination->breaker, now_ms);
 }
 
+/*
+ * Between two jobs, if all goes well. One that comes too soon goes another
+ * round; one that comes too late costs time for all.
+ */
+static int64_t
+gap_us(const struct destination *destination)
+{
+    int64_t most = (int64_t)destination->most;
+    int64_t hoped_for = 2 * (int64_t)destination->limit;
+    int64_t took_us = destination->took_us;
+
+    if (destination->halved_ms == 0 || hoped_for > most) {
+        hoped_for = most;
+    }
+    return (took_us > 0 ? took_us : TOOK_UNKNOWN_US) / hoped_for;
+}
+
 int64_t
 destination_backlog_ms(const struct destination *destination)
 {
-    return (int64_t)destination->waiting * destination->gap_us / 1000;
-}
-
-/* The time between two jobs that come back. */
-static int64_t
-gap_us(const struct destination *destination, bool blocked)
-{
-    int64_t gap = destination->gap_us;
-
-    if (gap == 0) {
-        gap = GAP_UNKNOWN_US;
-    }
-    /* A little sooner than at its pace: they had better wait here. */
-    return blocked ? clamp(gap, GAP_BLOCKED_MIN_US, GAP_BLOCKED_MAX_US)
-                   : gap - gap / 4;
+    return (int64_t)destination->waiting * gap_us(destination) / 1000;
 }
 
 /*
- * Each job books a moment, one behind the other, at the pace at which its
- * destination takes them: so it finds them there when it needs them, and a
+ * Jobs outside stand in line, one behind the other, at the pace at which their
+ * destination may take them: so it finds them here when it needs them, and a
  * flood for one destination that goes back and forth does not keep us from
- * finding the jobs of others. Beyond the horizon the booking starts anew.
+ * finding the jobs of others. Beyond the horizon the line begins anew.
  */
 int64_t
 destination_retry_ms(struct destination *destination, int64_t now_ms)
 {
-    int64_t blocked_ms = destination_blocked_ms(destination, now_ms);
-    int64_t after_ms = blocked_ms;
-    int64_t first_us;
+    int64_t first_ms = destination_blocked_ms(destination, now_ms);
+    int64_t gap = gap_us(destination);
+    int64_t line_us;
 
-    if (blocked_ms <= 0) {
-        after_ms = clamp(destination_backlog_ms(destination), RETRY_MIN_MS,
-                         BACKLOG_MAX_MS);
+    if (first_ms > 0) {
+        gap = clamp(gap, GAP_BLOCKED_MIN_US, GAP_BLOCKED_MAX_US);
+    } else {
+        gap = gap > GAP_MIN_US ? gap : GAP_MIN_US;
+        first_ms = clamp(destination_backlog_ms(destination), RETRY_MIN_MS,
+                         RETRY_FIRST_MAX_MS);
     }
-    first_us = (now_ms + after_ms) * 1000;
-    destination->booked_us += gap_us(destination, blocked_ms > 0);
-    if (destination->booked_us < first_us ||
-        destination->booked_us > first_us + INT64_C(1000) * HORIZON_MS) {
-        destination->booked_us = first_us;
+    line_us = (int64_t)destination->outside * gap;
+    destination->outside++;
+    return first_ms + line_us / 1000 % HORIZON_MS;
+}
+
+void
+destination_came_again(struct destination *destination)
+{
+    if (destination->outside > 0) {
+        destination->outside--;
     }
-    return destination->booked_us / 1000 - now_ms;
 }
 
 struct destination_ticket
@@ -205,36 +215,17 @@ hold(struct destination *destination, int64_t for_ms, int64_t now_ms)
     }
 }
 
+/* Of a duration we know the whole milliseconds only. */
 static void
 time_it(struct destination *destination, int64_t duration_ms)
 {
-    destination->took_ms += (duration_ms - destination->took_ms) / SMOOTHING;
-}
+    int64_t us = duration_ms * 1000 + HALF_MS_US;
 
-/*
- * While jobs wait, its attempts end at the pace at which it can take them.
- * Where none waits it could take more than it was given.
- */
-static void
-pace(struct destination *destination, int64_t now_ms)
-{
-    int64_t span_ms = now_ms - destination->paced_ms;
-
-    if (destination->waiting == 0) {
-        destination->paced = 0;
-        destination->gap_us /= 2;
-        destination->booked_us = 0;
-        return;
+    if (destination->took_us == 0) {
+        destination->took_us = us;
+    } else {
+        destination->took_us += (us - destination->took_us) / SMOOTHING;
     }
-    if (destination->paced > 0 && span_ms >= PACE_MS) {
-        destination->gap_us = clamp(span_ms * 1000 / destination->paced,
-                                    GAP_MIN_US, INT64_C(1000) * HORIZON_MS);
-        destination->paced = 0;
-    }
-    if (destination->paced == 0) {
-        destination->paced_ms = now_ms;
-    }
-    destination->paced++;
 }
 
 static void
@@ -262,22 +253,28 @@ learn(const struct destination_ticket *ticket, enum destination_result result,
         return;
     }
     time_it(destination, now_ms - ticket->started_ms);
-    pace(destination, now_ms);
 }
 
 void
 destination_end(const struct destination_ticket *ticket,
                 const struct destination_news *news, int64_t now_ms)
 {
+    struct destination *destination = ticket->destination;
+
     learn(ticket, news->result, now_ms);
-    hold(ticket->destination, news->retry_after_ms, now_ms);
-    ticket->destination->under_way--;
+    hold(destination, news->retry_after_ms, now_ms);
+    destination->under_way--;
+    destination->outside += news->comes_again;
+    /* It could take more than comes: let the next ones come sooner. */
+    if (destination->waiting == 0) {
+        destination->outside /= 2;
+    }
 }
 
 int
 destination_cost(const struct destination *destination)
 {
-    return (int)clamp(1 + destination->took_ms / DESTINATION_COST_MS, 1,
+    return (int)clamp(1 + destination->took_us / 1000 / DESTINATION_COST_MS, 1,
                       DESTINATION_COST_MAX);
 }
 

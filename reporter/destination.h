@@ -33,6 +33,7 @@ enum destination_result {
 struct destination_news {
     enum destination_result result;
     int64_t retry_after_ms; /* it wants to be left alone so long; else <= 0 */
+    bool comes_again;       /* the job, out of Redis, after a while */
 };
 
 /* An attempt under way. */
@@ -58,12 +59,9 @@ struct destination {
     size_t used_up;    /* successes at the limit since it last moved */
     int64_t halved_ms; /* monotonic: when limit was last halved */
     int64_t held_ms;   /* monotonic: Retry-After holds it until then */
-    int64_t took_ms;   /* what attempts lately took, smoothed */
-    int64_t gap_us;    /* between two ends while jobs wait; 0: unknown */
-    int64_t paced_ms;  /* monotonic: gap_us is measured since then */
-    int64_t paced;     /* ends since then, that one included */
-    int64_t booked_us; /* monotonic: when the job that was given back
-                          last comes back */
+    int64_t took_us;   /* what attempts lately took, smoothed; 0: unknown */
+    size_t outside;    /* its jobs that wait in Redis to come again: a guess,
+                          as other reporters give back and claim, too */
     struct breaker breaker;
     char origin[]; /* see origin.h */
 };
@@ -85,15 +83,16 @@ int64_t destination_blocked_ms(const struct destination *destination,
 /* True where one more attempt may start. */
 bool destination_is_free(const struct destination *destination, int64_t now_ms);
 
-/* How long the jobs that wait here will take, at its pace of late. */
+/* How long the jobs that wait here will take, if all goes well. */
 int64_t destination_backlog_ms(const struct destination *destination);
 
 /*
- * When a job that is given back should come again, in milliseconds: as soon as
- * its destination can take it. Later for each further one, so that they do not
- * come all at once.
+ * A job is given back: when it should come again, in milliseconds. That is as
+ * soon as its destination can take it, and later for each that is outside. One
+ * does come again, to be added or given back.
  */
 int64_t destination_retry_ms(struct destination *destination, int64_t now_ms);
+void destination_came_again(struct destination *destination);
 
 /* An attempt starts, and ends. */
 struct destination_ticket destination_start(struct destination *destination,

@@ -239,6 +239,9 @@ destinations_add(struct destinations *destinations, struct job *job,
     if (destination == NULL) {
         return DESTINATIONS_RETRY_MS;
     }
+    if (job->again) {
+        destination_came_again(destination);
+    }
     if (!has_place(destinations, destination, job, now_ms)) {
         return destination_retry_ms(destination, now_ms);
     }
@@ -375,7 +378,7 @@ show(const struct destination *destination, destinations_visit *visit,
         .limit = destination->limit,
         .breaker = breaker_state(&destination->breaker, now_ms),
         .blocked_ms = destination_blocked_ms(destination, now_ms),
-        .took_ms = destination->took_ms,
+        .took_ms = destination->took_us / 1000,
     };
 
     visit(context, &status);

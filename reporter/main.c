@@ -161,18 +161,14 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
-/* Looks at what only this program's modules understand. */
+/* All that the table of options can't judge; each complains by itself. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
 {
-    char why[TERMS_WHY_SIZE];
-    int result = sinks_check(options, complain, context);
+    int of_sinks = sinks_check(options, complain, context);
+    int of_terms = terms_check(options, complain, context);
 
-    if (terms_check(options, why) != 0) {
-        complain(context, why);
-        result = -1;
-    }
-    return result;
+    return of_sinks == 0 && of_terms == 0 ? 0 : -1;
 }
 
 int

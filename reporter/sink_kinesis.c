@@ -12,13 +12,12 @@
 #include "kinesis_request.h"
 #include "transfers.h"
 
+#define TO "kinesis" /* all requests share connections */
+
 enum {
     WAIT_MAX_MS = 32000,     /* between attempts at what passes by itself */
     WAIT_REFUSED_MS = 15000, /* and at what does not */
 };
-
-/* All transfers here go to the same host. */
-static const char ONE_HOST[] = "kinesis";
 
 struct kinesis {
     struct sink sink; /* first: a sink is a kinesis */
@@ -92,7 +91,8 @@ kinesis_offer(struct sink *sink, const struct window_record *records,
     (void)count; /* 1: see sink_kinesis below */
     if (kinesis_request_prepare(kinesis->request, &records[0]) < 0 ||
         transfers_start(kinesis->transfers,
-                        kinesis_request_easy(kinesis->request), ONE_HOST) < 0) {
+                        kinesis_request_easy(kinesis->request),
+                        TO) < 0) {
         fail(kinesis, KINESIS_BUSY, "no memory to start");
         return;
     }
@@ -106,7 +106,7 @@ kinesis_drop(struct sink *sink)
     struct kinesis *kinesis = kinesis_of(sink);
 
     transfers_stop(kinesis->transfers, kinesis_request_easy(kinesis->request),
-                   ONE_HOST);
+                   TO);
     kinesis->busy = false;
 }
 

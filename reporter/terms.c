@@ -7,16 +7,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What the system refuses is not the text's fault. */
-static bool
-is_wrong(const void *opened)
-{
-    return opened == NULL && errno == EINVAL;
-}
+/* The longest reason of both. */
+enum { WHY_SIZE = GUARD_WHY_SIZE };
+
+_Static_assert((int)WHY_SIZE >= (int)SIGNATURE_WHY_SIZE, "WHY_SIZE");
 
 /* NULL with errno 0: there are none. */
 static struct signature *
-open_signature(const struct options *options, char why[TERMS_WHY_SIZE])
+open_signature(const struct options *options, char why[WHY_SIZE])
 {
     errno = 0;
     return options->callbacks.secret[0] == '\0'
@@ -24,26 +22,37 @@ open_signature(const struct options *options, char why[TERMS_WHY_SIZE])
                : signature_open(options->callbacks.secret, why);
 }
 
-int
-terms_check(const struct options *options, char why[TERMS_WHY_SIZE])
+/* Complains of what could not be opened, unless that is the system's fault. */
+static bool
+is_right(const void *opened, const char *why, option_complaint *complain,
+         void *context)
 {
-    struct guard *guard = guard_open(options->callbacks.allow, why);
-    struct signature *signature;
-    bool wrong = is_wrong(guard);
-
-    guard_close(guard);
-    if (!wrong) {
-        signature = open_signature(options, why);
-        wrong = is_wrong(signature);
-        signature_close(signature);
+    if (opened != NULL || errno != EINVAL) {
+        return true;
     }
-    return wrong ? -1 : 0;
+    complain(context, why);
+    return false;
+}
+
+int
+terms_check(const struct options *options, option_complaint *complain,
+            void *context)
+{
+    char why[WHY_SIZE];
+    struct guard *guard = guard_open(options->callbacks.allow, why);
+    bool guarded = is_right(guard, why, complain, context);
+    struct signature *signature = open_signature(options, why);
+    bool signable = is_right(signature, why, complain, context);
+
+    signature_close(signature);
+    guard_close(guard);
+    return guarded && signable ? 0 : -1;
 }
 
 int
 terms_init(struct terms *terms, const struct options *options)
 {
-    char why[TERMS_WHY_SIZE];
+    char why[WHY_SIZE];
     int reason;
 
     memset(terms, 0, sizeof(*terms));

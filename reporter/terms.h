@@ -11,9 +11,6 @@
 #include "option.h"
 #include "signature.h"
 
-/* Size of a buffer for the longest reason, with its NUL. */
-enum { TERMS_WHY_SIZE = 512 };
-
 struct terms {
     const struct options *options;
     struct message message;
@@ -21,11 +18,9 @@ struct terms {
     struct guard *guard;
 };
 
-/*
- * Judges callbacks.allow and callbacks.secret: 0, or -1 with what is wrong, in
- * one line.
- */
-int terms_check(const struct options *options, char why[TERMS_WHY_SIZE]);
+/* Judges callbacks.allow and callbacks.secret. A program_check. */
+int terms_check(const struct options *options, option_complaint *complain,
+                void *context);
 
 /* options is borrowed. 0, or -1 where the system refuses (errno). */
 int terms_init(struct terms *terms, const struct options *options);

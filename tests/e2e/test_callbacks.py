@@ -153,7 +153,7 @@ def test_a_host_that_does_not_answer(responder, reporter, receiver, answer,
     receiver.respond("/bad", answer)
     for number in range(5):
         ask(responder, number, receiver.url("/bad"))
-    ask(responder, 7, receiver.url("/good"))
+    ask(responder, 7, receiver.url("/good", host=2))
     receiver.wait_count(1, "/good", seconds=1.0)
     lines = wait_until(lambda: [line for line in reporter.callbacks()
                                 if line["status"] == "-"], "it is logged")

@@ -20,6 +20,8 @@ static const struct destination_news failed = {.result = DESTINATION_FAILED};
 static const struct destination_news strained = {.result =
                                                      DESTINATION_STRAINED};
 
+static const struct destination_news untried = {.result = DESTINATION_UNTRIED};
+
 static void
 end(struct destination_ticket ticket, const struct destination_news *news,
     int64_t now_ms)
@@ -120,8 +122,6 @@ test_halved_once(void **state)
 static void
 test_untried(void **state)
 {
-    static const struct destination_news untried = {.result =
-                                                        DESTINATION_UNTRIED};
     struct destination *destination = destination_open("o", MOST);
 
     (void)state;
@@ -130,7 +130,7 @@ test_untried(void **state)
     }
     assert_int_equal(destination->limit, DESTINATION_START_LIMIT);
     assert_int_equal(destination->under_way, 0);
-    assert_int_equal(destination->took_ms, 0);
+    assert_int_equal(destination->took_us, 0);
     assert_int_equal(destination_blocked_ms(destination, NOW_MS), 0);
     destination_close(destination);
 }
@@ -140,7 +140,8 @@ static void
 test_hold(void **state)
 {
     struct destination *destination = destination_open("o", MOST);
-    struct destination_news news = {DESTINATION_STRAINED, 5000};
+    struct destination_news news = {.result = DESTINATION_STRAINED,
+                                    .retry_after_ms = 5000};
 
     (void)state;
     end(destination_start(destination, NOW_MS), &news, NOW_MS);
@@ -195,46 +196,54 @@ test_retry_blocked(void **state)
     destination_close(destination);
 }
 
-/* Jobs that find no place come back a little faster than it takes them. */
+/* Jobs that find no place come back one after the other, at its pace. */
 static void
-test_retry_at_pace(void **state)
+test_retry_in_line(void **state)
 {
     struct destination *destination = destination_open("o", MOST);
-    struct job *jobs[2] = {calloc(1, sizeof(struct job)),
-                           calloc(1, sizeof(struct job))};
-    int64_t now_ms = NOW_MS;
-    int64_t first_ms;
+    struct job *job = calloc(1, sizeof(*job));
 
     (void)state;
-    destination_push(destination, jobs[0]);
-    destination_push(destination, jobs[1]);
+    destination_push(destination, job);
     for (int i = 0; i < 100; i++) {
-        end(destination_start(destination, now_ms), &well, now_ms);
-        now_ms += 10;
+        fill(destination, &well, NOW_MS);
     }
-    assert_int_equal(destination->gap_us, 10000);
-    assert_int_equal(destination_backlog_ms(destination), 20);
-    first_ms = destination_retry_ms(destination, now_ms);
-    assert_int_equal(first_ms, 20);
-    for (int i = 0; i < 99; i++) {
-        destination_retry_ms(destination, now_ms);
+    /* 64 at once, each of 640 ms. */
+    destination->took_us = 640000;
+    destination->outside = 0;
+    assert_int_equal(destination_backlog_ms(destination), 10);
+    assert_int_equal(destination_retry_ms(destination, NOW_MS), 20);
+    for (int i = 1; i < 100; i++) {
+        assert_int_equal(destination_retry_ms(destination, NOW_MS),
+                         20 + i * 10);
     }
-    assert_int_equal(destination_retry_ms(destination, now_ms),
-                     first_ms + 100 * 10 * 3 / 4);
+    /* Going round and round makes the line no longer. */
+    for (int i = 0; i < 1000; i++) {
+        destination_came_again(destination);
+        assert_int_equal(destination_retry_ms(destination, NOW_MS),
+                         20 + 99 * 10);
+    }
+    /* Where it is hungry they come sooner. */
+    assert_ptr_equal(destination_pop(destination), job);
+    end(destination_start(destination, NOW_MS), &untried, NOW_MS);
+    assert_int_equal(destination_retry_ms(destination, NOW_MS), 20 + 50 * 10);
+    free(job);
+    destination_close(destination);
+}
 
-    /* Where none waits it could take more: they come back sooner. */
-    assert_ptr_equal(destination_pop(destination), jobs[0]);
-    assert_ptr_equal(destination_pop(destination), jobs[1]);
-    assert_null(destination_pop(destination));
-    free(jobs[0]);
-    free(jobs[1]);
-    end(destination_start(destination, now_ms), &well, now_ms);
-    assert_int_equal(destination_retry_ms(destination, now_ms), first_ms);
-    for (int i = 0; i < 99; i++) {
-        destination_retry_ms(destination, now_ms);
+/* A limit that is still growing is no reason to come late. */
+static void
+test_retry_of_one_hardly_known(void **state)
+{
+    struct destination *destination = destination_open("o", MOST);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        assert_true(destination_retry_ms(destination, NOW_MS) < 1000);
     }
-    assert_int_equal(destination_retry_ms(destination, now_ms),
-                     first_ms + 100 * 5 * 3 / 4);
+    end(destination_start(destination, NOW_MS), &well, NOW_MS + 500);
+    destination->outside = 1000;
+    assert_in_range(destination_retry_ms(destination, NOW_MS), 7000, 9000);
     destination_close(destination);
 }
 
@@ -283,7 +292,8 @@ main(void)
         cmocka_unit_test(test_untried),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_retry_blocked),
-        cmocka_unit_test(test_retry_at_pace),
+        cmocka_unit_test(test_retry_in_line),
+        cmocka_unit_test(test_retry_of_one_hardly_known),
         cmocka_unit_test(test_cost),
         cmocka_unit_test(test_judge),
     };

@@ -270,7 +270,8 @@ test_breaker(void **state)
 static void
 test_hold(void **state)
 {
-    static const struct destination_news news = {DESTINATION_STRAINED, 7000};
+    static const struct destination_news news = {.result = DESTINATION_STRAINED,
+                                                 .retry_after_ms = 7000};
     struct destinations *destinations = destinations_open(&options, 1);
     struct destination_ticket ticket;
     int64_t retry_ms;

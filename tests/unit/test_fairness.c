@@ -106,7 +106,8 @@ claim(struct world *world)
         struct pending *pending = &world->queue[i];
 
         if (count < most && pending->at_ms <= world->now_ms) {
-            jobs[count++] = make(pending->host, world->now_ms);
+            jobs[count] = make(pending->host, world->now_ms);
+            jobs[count++]->again = pending->at_ms > 0;
         } else {
             world->queue[kept++] = *pending;
         }

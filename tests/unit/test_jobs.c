@@ -266,6 +266,9 @@ test_due_and_list_share_a_claim(void **state)
     push(f, text_of("b", 1));
     push(f, text_of("c", 1));
     assert_string_equal(claim(f, 4), "pqab");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(f->taken[i]->again, i < 2);
+    }
     assert_string_equal(claim(f, 4), "rsc");
     assert_holds(f, "0", "7", "0");
 }
