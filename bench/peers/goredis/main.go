@@ -48,5 +48,8 @@ func main() {
 		PoolSize:        poolSize(),
 		MinIdleConns:    poolSize(),
 		DisableIdentity: true,
+		MaxRetries:      -1,
+		ReadTimeout:     peer.Timeout,
+		WriteTimeout:    peer.Timeout,
 	})})
 }

@@ -42,9 +42,11 @@ func dial(ctx context.Context, path string, dialer *net.Dialer,
 
 func main() {
 	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress:  []string{peer.SocketPath()},
-		DisableCache: true,
-		DialCtxFn:    dial,
+		InitAddress:      []string{peer.SocketPath()},
+		DisableCache:     true,
+		DisableRetry:     true,
+		ConnWriteTimeout: peer.Timeout,
+		DialCtxFn:        dial,
 	})
 	if err != nil {
 		peer.Die(err)
