@@ -9,7 +9,7 @@ FROM debian:bookworm-slim
 RUN apt-get -q update && \
     apt-get -qy install --no-install-recommends \
         curl libcurl4 libfcgi0ldbl libhiredis0.14 libinih1 libjansson4 \
-        lighttpd && \
+        librdkafka1 lighttpd && \
     rm -rf /var/lib/apt/lists/* && \
     useradd --system --no-create-home --home-dir /nonexistent verve && \
     install -d -o verve -g verve /run/verve /var/log/verve

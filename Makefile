@@ -35,6 +35,7 @@ BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson
+REPORTER_LIBS := -lrdkafka
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS) \
@@ -46,6 +47,7 @@ REPORTER_SRC := $(wildcard reporter/*.c)
 MODULES_SRC := $(COMMON_SRC) $(filter-out %/main.c,$(FCGI_SRC) $(REPORTER_SRC))
 LOAD_SRC := $(wildcard bench/load/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
+MOCK_SRC := $(wildcard tests/mock/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 OBJ := $(BUILD)/obj
@@ -57,6 +59,9 @@ UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h, \
 	$(filter-out common/accept.lua,$(wildcard common/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
+MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
+PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
+HELPERS := $(MOCK) $(PRELOAD) $(BUILD)/bench/load
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
@@ -70,6 +75,7 @@ NEEDS_test := build run test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build run lint
 NEEDS_fuzz := build fuzz
 NEEDS_bench := build run bench
@@ -89,7 +95,7 @@ $(BUILD)/verve-fcgi: $(FCGI) $(BUILD)/common.a
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
 $(BUILD)/verve-reporter: $(REPORTER) $(BUILD)/common.a
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS) $(LIBS)
 
 $(BUILD)/common.a: $(COMMON)
 $(BUILD)/fcgi-app.a: $(filter-out %/main.o,$(FCGI))
@@ -126,7 +132,18 @@ $(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Ireporter
 $(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
 		$(BUILD)/common.a
 	@mkdir -p $(@D)
-	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi \
+		$(REPORTER_LIBS) $(LIBS)
+
+# Servers that fail on command, for the end-to-end tests.
+$(MOCK): $(BUILD)/%: $(OBJ)/%.o
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS)
+
+# Loaded into programs that are not ours: without sanitizers.
+$(PRELOAD): $(BUILD)/%.so: %.c
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) $(WARN) -O2 -fPIC -shared -o $@ $<
 
 # The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
@@ -148,14 +165,14 @@ $(FUZZ_OBJ): $(OBJ)/%.o: tests/%.c | $(LUA) $(DEPS)
 $(FUZZ): $(BUILD)/%: $(OBJ)/%.o $(FUZZ_MODULES)
 	@mkdir -p $(@D)
 	$(call say,LD) $(FUZZ_CC) $(SANITIZERS) -fsanitize=fuzzer -o $@ $^ \
-		-lfcgi $(LIBS)
+		-lfcgi $(REPORTER_LIBS) $(LIBS)
 
 .PHONY: run
 run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
 	@tools/run $(BUILD)
 
 .PHONY: test
-test: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load $(UNIT) ## run all tests
+test: $(DEPS) $(PROGRAMS) $(HELPERS) $(UNIT) ## run all tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT) tests/e2e
 
 .PHONY: unit
@@ -163,8 +180,12 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
 
 .PHONY: e2e
-e2e: $(DEPS) $(PROGRAMS) $(BUILD)/bench/load ## run those (PYTEST_ARGS=)
+e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run those (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
+
+.PHONY: test-kafka
+test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
 
 .PHONY: asan
 asan: ## run all tests with ASan and UBSan
@@ -197,7 +218,7 @@ clean: ## remove what was built and what `make run` left
 
 .PHONY: help
 help: ## list the goals
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
 	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \

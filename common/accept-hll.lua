@@ -1,7 +1,7 @@
 -- Counts a batch with a HyperLogLog: about. See accept.lua, which comes before.
 --
 -- KEYS: 6 seen:<window>
--- ARGV: 6... the id of each request, in order
+-- ARGV: 7... the id of each request, in order
 --
 -- What it estimates is the count, so that a batch that is cut off in the
 -- middle is counted with the next.
@@ -14,9 +14,9 @@ local function add()
     ids = {}
 end
 
-for i = 1, ARGV[5] do
+for i = 1, ARGV[6] do
     if not refused[i] then
-        ids[#ids + 1] = ARGV[i + 5]
+        ids[#ids + 1] = ARGV[i + 6]
         if job[i] then
             add()
             queue(i, unique)

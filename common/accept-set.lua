@@ -3,8 +3,8 @@
 --
 -- KEYS: 6 sets:<window>, 7 count:<window before>,
 --       8... seen:<window>:<set>, the set that the id of each request is in
--- ARGV: 6 how many sets the caller believes the window to have,
---       7... the id of each request, in order
+-- ARGV: 7 how many sets the caller believes the window to have,
+--       8... the id of each request, in order
 -- Adds to the reply where nothing was done: the number of sets
 --
 -- An id's set depends on how many there are, so this is decided once for each
@@ -23,14 +23,14 @@ if not sets then
     call('HSET', KEYS[6], 'sets', sets, 'made', made)
     call('EXPIRE', KEYS[6], ttl)
 end
-if sets ~= tonumber(ARGV[6]) then
+if sets ~= tonumber(ARGV[7]) then
     return {0, on, left_ms, sets}
 end
 
 local unique, now_made, failed = count, made, nil
 for i = 1, #KEYS - 7 do
     if not refused[i] then
-        local added = redis.pcall('SADD', KEYS[i + 7], ARGV[i + 6])
+        local added = redis.pcall('SADD', KEYS[i + 7], ARGV[i + 7])
         if added == 1 then
             unique = unique + 1
             if now_made < sets and call('SCARD', KEYS[i + 7]) == 1 then

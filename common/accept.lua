@@ -5,11 +5,14 @@
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 callbacks, 5 due,
 --       6... the strategy's
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
---       4 most jobs in the queue, 5 how many arguments are the strategy's,
---       6... those, then pairs: a request's index (from 1), its job without
+--       4 most jobs in the queue, 5 born of the data that was agreed on,
+--       6 how many arguments are the strategy's,
+--       7... those, then pairs: a request's index (from 1), its job without
 --       the last brace
 -- Reply: {0, window on, ms left, ...} where nothing was done: another window
 --        is on, or the strategy says so, with what it adds
+--        {2} where nothing was done: the data has another beginning, and
+--        schema.lua comes first
 --        {1, window, ms left, born, new ids, jobs queued}; of the requests with
 --        a job, the first `jobs queued` were counted, the others were not
 --
@@ -20,11 +23,17 @@
 local call = redis.call
 local window, length = ARGV[1], tonumber(ARGV[2])
 
+local born = call('GET', KEYS[2])
+if born ~= ARGV[5] then
+    return {2}
+end
+
 local time = call('TIME')
 local on = time[1] - time[1] % length
 local sealed = tonumber(call('GET', KEYS[1]))
 if sealed and on <= sealed then
-    on = sealed + length -- the clock stepped back
+    -- The clock stepped back, or windows have another length than that one.
+    on = sealed - sealed % length + length
 end
 local left_ms = (on + length - time[1]) * 1000 - math.floor(time[2] / 1000)
 if on ~= tonumber(window) then
@@ -36,11 +45,10 @@ local count = tonumber(before or 0)
 if not count or count % 1 ~= 0 or count >= 2 ^ 53 then
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
 end
-local born = call('GET', KEYS[2])
 
 -- Which requests have a job, and which of those find room in the queue.
 local job, refused, queued = {}, {}, 0
-local jobs_at = 6 + ARGV[5]
+local jobs_at = 7 + ARGV[6]
 if #ARGV >= jobs_at then
     local room = tonumber(ARGV[4]) - call('LLEN', KEYS[4])
         - call('ZCARD', KEYS[5])
@@ -68,10 +76,6 @@ end
 
 -- Ends the batch: there are `unique` ids in the window now.
 local function finish(unique)
-    if not born then
-        born = time[1] -- what Redis had is lost: begin anew
-        call('SET', KEYS[2], born)
-    end
     if unique > count then
         call('INCRBY', KEYS[3], string.format('%.0f', unique - count))
         if not before then
@@ -81,5 +85,5 @@ local function finish(unique)
     if #jobs > 0 then
         call('RPUSH', KEYS[4], unpack(jobs))
     end
-    return {1, on, left_ms, born, unique - count, queued}
+    return {1, on, left_ms, tonumber(born), unique - count, queued}
 end

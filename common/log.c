@@ -1,12 +1,14 @@
 /*
  * log: lines to stderr or syslog. A line is one write(2), so that lines of
  * several processes never mix, and is cut where a pipe would no longer take it
- * in one piece. A line that can't be written is lost: there is nobody to tell.
+ * in one piece. A line that can't be written, or not at once, is lost: there
+ * is nobody to tell, and nobody is worth waiting for.
  */
 #include "log.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -92,6 +94,22 @@ append_escaped(char line[LINE_SIZE], size_t len, const char *text)
     return len;
 }
 
+/*
+ * True where a write does not wait: for the reader of a full pipe, say. A pipe
+ * that poll(2) calls writable takes PIPE_BUF bytes, which a line has at most.
+ */
+static bool
+has_room(int fd)
+{
+    struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
+    int n;
+
+    do {
+        n = poll(&pollfd, 1, 0);
+    } while (n < 0 && errno == EINTR);
+    return n > 0 && (pollfd.revents & POLLOUT) != 0;
+}
+
 static void
 write_stderr(enum log_level level, const char *text)
 {
@@ -100,6 +118,9 @@ write_stderr(enum log_level level, const char *text)
     ssize_t written;
 
     line[len++] = '\n';
+    if (!has_room(STDERR_FILENO)) {
+        return;
+    }
     do {
         written = write(STDERR_FILENO, line, len);
     } while (written < 0 && errno == EINTR);

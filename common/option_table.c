@@ -46,6 +46,27 @@ field_problem(const char *text)
     return NULL;
 }
 
+/* What names Kafka's topics and Kinesis's streams. */
+static const char *
+stream_problem(const char *text)
+{
+    if (strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                     "0123456789-._") != strlen(text)) {
+        return "only letters, digits and - . _ are allowed";
+    }
+    return NULL;
+}
+
+static const char *
+region_problem(const char *text)
+{
+    /* It becomes a part of a host's name. */
+    if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(text)) {
+        return "only small letters, digits and - are allowed";
+    }
+    return NULL;
+}
+
 static const struct option_choice strategies[] = {
     {"setnx", DEDUP_SETNX, false},
     {"set", DEDUP_SET, false},
@@ -61,9 +82,9 @@ static const struct option_choice methods[] = {
 
 static const struct option_choice sinks[] = {
     {"file", SINK_FILE, false},
-    {"syslog", SINK_SYSLOG, true},
-    {"kafka", SINK_KAFKA, true},
-    {"kinesis", SINK_KINESIS, true},
+    {"syslog", SINK_SYSLOG, false},
+    {"kafka", SINK_KAFKA, false},
+    {"kinesis", SINK_KINESIS, false},
     {NULL, 0, false},
 };
 
@@ -165,8 +186,8 @@ const struct option_row option_rows[] = {
 
     {ROW(kafka, brokers), TEXT(1, 4096), .fallback = "localhost:9092",
      .help = "Brokers to ask first: host:port, with commas."},
-    {ROW(kafka, topic), TEXT(1, 249), .fallback = "unique-request-count",
-     .help = "Topic of the records."},
+    {ROW(kafka, topic), TEXT(1, 249), .problem = stream_problem,
+     .fallback = "unique-request-count", .help = "Topic of the records."},
     {.section = "kafka",
      .key = "<property>",
      .type = OPTION_PROPERTIES,
@@ -175,10 +196,10 @@ const struct option_row option_rows[] = {
      .help = "Any other key is handed to librdkafka as it is, such as\n"
              "      security.protocol (VERVE_KAFKA_SECURITY_PROTOCOL)."},
 
-    {ROW(kinesis, stream), TEXT(1, 128), .fallback = "unique-request-count",
-     .help = "Stream of the records."},
-    {ROW(kinesis, region), TEXT(1, 64), .fallback = "us-east-1",
-     .help = "Region of the stream."},
+    {ROW(kinesis, stream), TEXT(1, 128), .problem = stream_problem,
+     .fallback = "unique-request-count", .help = "Stream of the records."},
+    {ROW(kinesis, region), TEXT(1, 64), .problem = region_problem,
+     .fallback = "us-east-1", .help = "Region of the stream."},
     {ROW(kinesis, endpoint), TEXT(0, 2048), .fallback = "",
      .help = "URL to use in place of AWS's own."},
 

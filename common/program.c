@@ -26,9 +26,9 @@ print_usage(FILE *out, const char *name)
 }
 
 static void
-print_help(const char *name, const char *summary)
+print_help(const struct program *program)
 {
-    print_usage(stdout, name);
+    print_usage(stdout, program->name);
     printf("%s\n\n"
            "  -c FILE  read this configuration, not $VERVE_CONF or %s\n"
            "  -t       check the configuration and exit\n"
@@ -39,14 +39,15 @@ print_help(const char *name, const char *summary)
            "  %-3d  done, or stopped by a signal as asked\n"
            "  %d  usage or configuration: starting again is vain\n"
            "  %d  the system refused: starting again may help\n\n",
-           summary, OPTIONS_FILE, EXIT_OK, EXIT_USAGE, EXIT_SYSTEM);
+           program->summary, OPTIONS_FILE, EXIT_OK, EXIT_USAGE, EXIT_SYSTEM);
     options_help(stdout);
 }
 
 static int
-read_command(int argc, char **argv, const char *name, const char *summary,
+read_command(int argc, char **argv, const struct program *program,
              struct command *command)
 {
+    const char *name = program->name;
     int flag;
 
     while ((flag = getopt(argc, argv, "c:thV")) != -1) {
@@ -58,7 +59,7 @@ read_command(int argc, char **argv, const char *name, const char *summary,
             command->check = true;
             break;
         case 'h':
-            print_help(name, summary);
+            print_help(program);
             return EXIT_OK;
         case 'V':
             printf("%s %s\n", name, VERVE_VERSION);
@@ -84,8 +85,23 @@ print_complaint(void *context, const char *text)
     fprintf(stderr, "%s: %s\n", name, text);
 }
 
+/* Fills *options and looks whether the program can go by them. */
+static int
+load(const struct program *program, const char *file, struct options *options)
+{
+    void *name = (void *)program->name;
+
+    if (options_load(options, file, environ, print_complaint, name) != 0) {
+        return -1;
+    }
+    if (program->check == NULL) {
+        return 0;
+    }
+    return program->check(options, print_complaint, name);
+}
+
 int
-program_start(int argc, char **argv, const char *name, const char *summary,
+program_start(int argc, char **argv, const struct program *program,
               struct options *options)
 {
     struct command command = {0};
@@ -93,19 +109,18 @@ program_start(int argc, char **argv, const char *name, const char *summary,
     int code;
 
     memset(options, 0, sizeof(*options));
-    code = read_command(argc, argv, name, summary, &command);
+    code = read_command(argc, argv, program, &command);
     if (code != GO_ON) {
         return code;
     }
     file = options_file(command.file, environ);
-    if (options_load(options, file, environ, print_complaint, (void *)name) !=
-        0) {
+    if (load(program, file, options) != 0) {
         return EXIT_USAGE;
     }
     if (command.check) {
         printf("%s: ok\n", file == NULL ? "defaults and environment" : file);
         return EXIT_OK;
     }
-    log_open(name, options->log.target, options->log.level);
+    log_open(program->name, options->log.target, options->log.level);
     return GO_ON;
 }

@@ -16,13 +16,23 @@ enum program_exit {
     EXIT_SYSTEM = 111, /* the system refused: starting again may help */
 };
 
+/* Looks at what the table of options can't. 0, or -1 after a complaint. */
+typedef int program_check(const struct options *options,
+                          option_complaint *complain, void *context);
+
+struct program {
+    const char *name;
+    const char *summary;  /* one line of what it is, for -h */
+    program_check *check; /* NULL: the table of options says all */
+};
+
 /*
  * Reads the command line and the configuration into *options (freed by
- * options_fini either way) and opens the log. summary is one line of what the
- * program is, for -h. Returns -1 where the program should go on, else the code
- * that main should exit with, all having been said on stdout or stderr.
+ * options_fini either way) and opens the log. Returns -1 where the program
+ * should go on, else the code that main should exit with, all having been said
+ * on stdout or stderr.
  */
-int program_start(int argc, char **argv, const char *name, const char *summary,
+int program_start(int argc, char **argv, const struct program *program,
                   struct options *options);
 
 #endif

@@ -103,7 +103,7 @@ enum redis_state redis_wait(struct redis *redis);
 bool redis_ping(struct redis *redis);
 
 /* The longest key that a call takes, with its NUL. */
-enum { REDIS_KEY_MAX_BYTES = 1024 };
+enum { REDIS_KEY_MAX_BYTES = 2048 };
 
 /*
  * Starts a call of a script. The call belongs to the connection and is valid

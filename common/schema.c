@@ -40,9 +40,8 @@ ask_int(struct redis_call *call, const char *field, int64_t value)
 }
 
 static void
-ask(void *context, struct redis_call *call)
+add_words(struct redis_call *call, const struct options *options)
 {
-    const struct options *options = ((struct schema *)context)->options;
     const char *strategy = strategy_name(options->dedup.strategy);
 
     redis_key(call, "%s:" SCHEMA_SHARD ":meta", options->redis.prefix);
@@ -54,30 +53,44 @@ ask(void *context, struct redis_call *call)
     redis_arg(call, strategy, strlen(strategy));
 }
 
-static const char *
-text_at(const struct redis_reply *reply, size_t i)
+static void
+ask(void *context, struct redis_call *call)
 {
-    size_t len;
-    const char *text = redis_reply_text(redis_reply_at(reply, i), &len);
-
-    return text == NULL ? "?" : text;
+    add_words(call, ((struct schema *)context)->options);
 }
 
+/* What differs is an error reply, which never comes here. */
 static bool
 judge(void *context, const struct redis_reply *reply, char *why,
       size_t why_size)
 {
-    const struct options *options = ((struct schema *)context)->options;
+    (void)context;
+    (void)reply;
+    (void)why;
+    (void)why_size;
+    return true;
+}
 
-    if (redis_reply_count(reply) == 0) {
-        return true;
+enum redis_result
+schema_agree(const struct options *options, struct redis *redis,
+             char born[SCHEMA_BORN_SIZE])
+{
+    const struct redis_reply *reply;
+    enum redis_result result;
+    const char *text;
+    size_t len;
+
+    add_words(redis_call(redis, &script_schema), options);
+    result = redis_run(redis, &reply);
+    if (result != REDIS_DONE) {
+        return result;
     }
-    snprintf(why, why_size,
-             "%.20s is %.20s there and %.20s here; give all programs the same,"
-             " or stop them all and DEL %.40s:" SCHEMA_SHARD ":meta",
-             text_at(reply, 0), text_at(reply, 1), text_at(reply, 2),
-             options->redis.prefix);
-    return false;
+    text = redis_reply_text(reply, &len);
+    if (text == NULL || len >= SCHEMA_BORN_SIZE) {
+        return REDIS_REFUSED;
+    }
+    memcpy(born, text, len + 1);
+    return REDIS_DONE;
 }
 
 static void

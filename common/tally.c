@@ -29,13 +29,15 @@ struct tally {
     int64_t window_ends_ms; /* monotonic: when the next one is */
     bool refused;           /* by Redis: the last run */
     int64_t sets;           /* of that window (accept-set.lua); 0: not known */
+    char born[SCHEMA_BORN_SIZE]; /* of the data agreed on; "": none yet */
     char job[JOB_MAX_BYTES];
 };
 
 /* What the script says of a batch. */
 struct verdict {
     int64_t asked_ms; /* monotonic: before the script was sent */
-    bool counted;     /* else another window is on, and nothing was done */
+    bool counted;     /* else nothing was done: another window is on */
+    bool anew;        /* or another agreement is due */
     int64_t window_s;
     int64_t left_ms;
     int64_t sets; /* where nothing was done, if that is why; else 0 */
@@ -150,6 +152,7 @@ add_args(struct tally *tally, struct redis_call *call,
     redis_arg_int(call, options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
     redis_arg_int(call, options->callbacks.max_queue);
+    redis_arg(call, tally->born, strlen(tally->born));
     tally->dedup->add_args(call, batch);
     for (i = 0; i < batch->count; i++) {
         const struct tally_request *request = &batch->requests[i];
@@ -164,14 +167,20 @@ add_args(struct tally *tally, struct redis_call *call,
 static bool
 read_verdict(const struct redis_reply *reply, struct verdict *verdict)
 {
-    int64_t counted;
+    int64_t what;
 
-    if (!redis_reply_int(redis_reply_at(reply, 0), &counted) ||
-        !redis_reply_int(redis_reply_at(reply, 1), &verdict->window_s) ||
+    if (!redis_reply_int(redis_reply_at(reply, 0), &what)) {
+        return false;
+    }
+    verdict->counted = what == 1;
+    verdict->anew = what == 2;
+    if (verdict->anew) {
+        return true;
+    }
+    if (!redis_reply_int(redis_reply_at(reply, 1), &verdict->window_s) ||
         !redis_reply_int(redis_reply_at(reply, 2), &verdict->left_ms)) {
         return false;
     }
-    verdict->counted = counted == 1;
     if (!verdict->counted) {
         verdict->sets = 0;
         redis_reply_int(redis_reply_at(reply, 3), &verdict->sets);
@@ -225,8 +234,23 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
     if (result != REDIS_DONE || !read_verdict(reply, verdict)) {
         return false;
     }
-    learn(tally, verdict);
+    if (verdict->anew) {
+        tally->born[0] = '\0';
+    } else {
+        learn(tally, verdict);
+    }
     return true;
+}
+
+/* Agrees with Redis, whose data is not known yet or has begun anew since. */
+static bool
+agree(struct tally *tally)
+{
+    enum redis_result result =
+        schema_agree(tally->options, tally->redis, tally->born);
+
+    tally->refused = result == REDIS_REFUSED;
+    return result == REDIS_DONE;
 }
 
 /* Requests with an endpoint beyond those that were queued were not counted. */
@@ -269,12 +293,14 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
         requests[i].answer = TALLY_UNAVAILABLE;
     }
     /*
-     * "Another window is on" and "it has so many sets" say that nothing was
-     * done: the batch may be sent again, while there is time. Three times is
-     * enough but where a window is shorter than a round trip.
+     * "Another window is on", "it has so many sets" and "the data began anew"
+     * say that nothing was done: the batch may be sent again, while there is
+     * time. A few times are enough but where a window is shorter than a round
+     * trip.
      */
     do {
-        if (!run(tally, requests, count, &verdict)) {
+        if (tally->born[0] == '\0' ? !agree(tally)
+                                   : !run(tally, requests, count, &verdict)) {
             return window;
         }
     } while (!verdict.counted && clock_mono_ms() - started_ms < timeout_ms);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "schema.h"
-#include "window-cursor.lua.h"
 #include "window-read.lua.h"
 #include "window-record.lua.h"
 #include "window-seal.lua.h"
@@ -20,10 +19,12 @@
 struct windows {
     const struct options *options;
     struct redis *redis;
+    char agreed[SCHEMA_BORN_SIZE]; /* born of the data agreed on; "": none */
     int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
     int64_t newest_s; /* the last window known to be recorded; 0: none */
     int64_t lost_s;   /* no count can be believed up to this window */
+    int64_t kept_s;   /* what starts before is past the retention; 0: unknown */
 };
 
 /* What Redis says at one look. */
@@ -132,15 +133,10 @@ run_record(struct windows *windows, int64_t keep_s,
     return 0;
 }
 
-/*
- * Seals those of the count windows from first_s on that have ended. *reply has
- * their counts from COUNTS_AT on. Sets what this says in *look.
- */
-enum { COUNTS_AT = 3 };
-
+/* Runs the script once. Its reply is empty where the data began anew. */
 static int
-run_seal(struct windows *windows, int64_t first_s, size_t count,
-         struct look *look, const struct redis_reply **reply)
+ask_seal(struct windows *windows, int64_t first_s, size_t count,
+         const struct redis_reply **reply)
 {
     struct redis_call *call = redis_call(windows->redis, &script_window_seal);
     const char *prefix = windows->options->redis.prefix;
@@ -154,8 +150,30 @@ run_seal(struct windows *windows, int64_t first_s, size_t count,
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, first_s);
-    if (redis_run(windows->redis, reply) != REDIS_DONE ||
-        !redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
+    add_text(call, windows->agreed);
+    return redis_run(windows->redis, reply) == REDIS_DONE ? 0 : -1;
+}
+
+/*
+ * Seals those of the count windows from first_s on that have ended. *reply has
+ * their counts from COUNTS_AT on. Sets what this says in *look.
+ */
+enum { COUNTS_AT = 3 };
+
+static int
+run_seal(struct windows *windows, int64_t first_s, size_t count,
+         struct look *look, const struct redis_reply **reply)
+{
+    if (ask_seal(windows, first_s, count, reply) < 0) {
+        return -1;
+    }
+    if (redis_reply_count(*reply) == 0 &&
+        (schema_agree(windows->options, windows->redis, windows->agreed) !=
+             REDIS_DONE ||
+         ask_seal(windows, first_s, count, reply) < 0)) {
+        return -1;
+    }
+    if (!redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
         !redis_reply_int(redis_reply_at(*reply, 1), &look->on_s) ||
         !redis_reply_int(redis_reply_at(*reply, 2), &look->born_s)) {
         return -1;
@@ -174,6 +192,20 @@ take_look(struct windows *windows, struct look *look)
     return run_seal(windows, 0, 0, look, &reply);
 }
 
+/*
+ * The first window after that at start_s, which may be of another length: once
+ * window.seconds is changed, what was recorded and sealed before is on the old
+ * grid. What comes after is on the new one, may begin inside the old window's
+ * span, and never before it, so that no window is reported twice.
+ */
+static int64_t
+next_s(const struct windows *windows, int64_t start_s)
+{
+    int64_t length_s = windows->options->window.seconds;
+
+    return window_start(start_s, length_s) + length_s;
+}
+
 /* The window that held the beginning of Redis's data. */
 static int64_t
 birth_s(const struct windows *windows, int64_t born_s)
@@ -184,21 +216,23 @@ birth_s(const struct windows *windows, int64_t born_s)
 /*
  * Notes a loss: the data began anew, or the records end before what we know of
  * them. The window in which that happened can't be believed either: that of
- * the new beginning, or the one that was on after the last record.
+ * the new beginning, or the one that was on after the last record. A record
+ * that is older than the data is of another agreement (schema.lua): whatever
+ * was counted from there to the new beginning, the old rules counted.
  */
 static void
 notice_loss(struct windows *windows, const struct look *look)
 {
+    int64_t birth = birth_s(windows, look->born_s);
     bool reborn = windows->born_s != 0 && look->born_s != windows->born_s;
+    bool renewed = look->last_s != 0 && look->last_s < birth;
 
-    if (reborn || look->last_s < windows->newest_s) {
-        windows->lost_s =
-            later(windows->lost_s, birth_s(windows, look->born_s));
+    if (reborn || renewed || look->last_s < windows->newest_s) {
+        windows->lost_s = later(windows->lost_s, birth);
     }
     if (look->last_s < windows->newest_s) {
         windows->lost_s =
-            later(windows->lost_s,
-                  windows->newest_s + windows->options->window.seconds);
+            later(windows->lost_s, next_s(windows, windows->newest_s));
     }
 }
 
@@ -209,16 +243,14 @@ notice_loss(struct windows *windows, const struct look *look)
 static int64_t
 first_open_s(const struct windows *windows, const struct look *look)
 {
-    int64_t length_s = windows->options->window.seconds;
-
     if (look->last_s != 0) {
-        return look->last_s + length_s;
+        return next_s(windows, look->last_s);
     }
     if (windows->oldest_s != 0) {
-        return windows->oldest_s + length_s;
+        return next_s(windows, windows->oldest_s);
     }
     if (windows->newest_s != 0) {
-        return windows->newest_s + length_s;
+        return next_s(windows, windows->newest_s);
     }
     return birth_s(windows,
                    windows->born_s != 0 ? windows->born_s : look->born_s);
@@ -270,8 +302,7 @@ close_windows(struct windows *windows, int64_t first_s, size_t count,
     }
     count = least(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(windows, first_s, look.now_ms, reply, records, count);
-    if (run_record(windows, horizon_s(windows, look.now_ms), records, count,
-                   &last_s) < 0) {
+    if (run_record(windows, windows->kept_s, records, count, &last_s) < 0) {
         return -1;
     }
     windows->newest_s = later(windows->newest_s, last_s);
@@ -295,7 +326,9 @@ windows_seal(struct windows *windows, size_t most,
     }
     notice_loss(windows, &look);
     first_s = first_open_s(windows, &look);
-    kept_s = later(first_s, horizon_s(windows, look.now_ms));
+    /* Never back, as what was trimmed does not come back either. */
+    windows->kept_s = later(windows->kept_s, horizon_s(windows, look.now_ms));
+    kept_s = later(first_s, windows->kept_s);
     windows->born_s = look.born_s;
     windows->newest_s = later(windows->newest_s, look.last_s);
     if (look.on_s > kept_s) {
@@ -330,13 +363,45 @@ read_record(const struct redis_reply *reply, size_t i,
     return true;
 }
 
+/* Records that are being read, and how many there may be. */
+struct reading {
+    struct window_record *records;
+    size_t count;
+    size_t most;
+};
+
+static void
+append(struct reading *reading, const struct window_record *record)
+{
+    if (reading->count < reading->most) {
+        reading->records[reading->count++] = *record;
+    }
+}
+
+/* Appends a gap for each window after after_s and before until_s. */
+static void
+append_gaps(const struct windows *windows, int64_t after_s, int64_t until_s,
+            struct reading *reading)
+{
+    struct window_record gap = {.late = true, .gap = true};
+
+    if (after_s == 0 || windows->kept_s == 0) {
+        return; /* a sink's beginning; or not known what is past retention */
+    }
+    gap.start_s = later(next_s(windows, after_s), windows->kept_s);
+    while (gap.start_s < until_s && reading->count < reading->most) {
+        append(reading, &gap);
+        gap.start_s += windows->options->window.seconds;
+    }
+}
+
 int
 windows_read(struct windows *windows, int64_t after_s,
              struct window_record *records, size_t most)
 {
     struct redis_call *call = redis_call(windows->redis, &script_window_read);
+    struct reading reading = {.records = records, .most = most};
     const struct redis_reply *reply;
-    size_t count;
 
     add_stream_key(windows, call);
     redis_arg_int(call, after_s + 1);
@@ -344,27 +409,15 @@ windows_read(struct windows *windows, int64_t after_s,
     if (redis_run(windows->redis, &reply) != REDIS_DONE) {
         return -1;
     }
-    count = least(most, redis_reply_count(reply) / 4);
-    for (size_t i = 0; i < count; i++) {
-        if (!read_record(reply, 4 * i, &records[i])) {
+    for (size_t i = 0; i + 3 < redis_reply_count(reply); i += 4) {
+        struct window_record record;
+
+        if (!read_record(reply, i, &record)) {
             return -1;
         }
+        append_gaps(windows, after_s, record.start_s, &reading);
+        append(&reading, &record);
+        after_s = record.start_s;
     }
-    return (int)count;
-}
-
-int
-windows_advance(struct windows *windows, const char *name, int64_t start_s,
-                int64_t *cursor_s)
-{
-    struct redis_call *call = redis_call(windows->redis, &script_window_cursor);
-    const struct redis_reply *reply;
-
-    redis_key(call, "%s:sink:%s", windows->options->redis.prefix, name);
-    redis_arg_int(call, start_s);
-    if (redis_run(windows->redis, &reply) != REDIS_DONE ||
-        !redis_reply_int(reply, cursor_s)) {
-        return -1;
-    }
-    return 0;
+    return (int)reading.count;
 }

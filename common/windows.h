@@ -57,17 +57,11 @@ int64_t windows_seal(struct windows *windows, size_t most,
 
 /*
  * Reads at most most records that start after after_s, oldest first, into
- * records. Returns how many, or -1 where Redis is away or refused.
+ * records. Where windows between after_s and a record, or between two records,
+ * have none though they are not past the retention, Redis lost them: they are
+ * read as gaps. Returns how many, or -1 where Redis is away or refused.
  */
 int windows_read(struct windows *windows, int64_t after_s,
                  struct window_record *records, size_t most);
-
-/*
- * Moves the cursor of sink `name` to the window at start_s, never back; 0 only
- * asks. Sets *cursor_s to the start of the last window that the sink has
- * written, 0 where it has none. 0, or -1 where Redis is away or refused.
- */
-int windows_advance(struct windows *windows, const char *name, int64_t start_s,
-                    int64_t *cursor_s);
 
 #endif

@@ -104,12 +104,15 @@ connect_and_serve(const struct options *options)
 int
 main(int argc, char **argv)
 {
+    static const struct program program = {
+        .name = "verve-fcgi",
+        .summary = "counts unique ids for FastCGI web servers",
+    };
     struct options options = {0};
     int code;
 
     ignore_signals();
-    code = program_start(argc, argv, "verve-fcgi",
-                         "counts unique ids for FastCGI web servers", &options);
+    code = program_start(argc, argv, &program, &options);
     if (code < 0 && !is_listening(STDIN_FILENO)) {
         log_error("fd 0 is no listening socket: start this program through "
                   "lighttpd, spawn-fcgi or systemd");

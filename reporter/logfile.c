@@ -16,11 +16,13 @@ struct logfile {
     char path[];
 };
 
+/* Never waits, as it would for the reader of a FIFO, or for room in one. */
 static int
 file_open(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-                0640);
+    return open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+        0640);
 }
 
 struct logfile *

@@ -1,6 +1,7 @@
 /*
  * A file that lines are appended to and that others rotate: opened by path,
- * opened again on HUP, each line one write. It holds no lines back.
+ * opened again on HUP, each line one write. It holds no lines back, and waits
+ * for nobody: where it is a FIFO, lines without a reader are errors.
  */
 #ifndef LOGFILE_H
 #define LOGFILE_H

@@ -16,6 +16,7 @@
 #include "program.h"
 #include "report.h"
 #include "schema.h"
+#include "sinks.h"
 
 #define NAME "verve-reporter"
 
@@ -95,6 +96,7 @@ open_signals(struct reporter *reporter)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1); /* as verve-fcgi, which web servers send it */
     sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
         return -1;
@@ -161,10 +163,13 @@ run(struct reporter *reporter)
 int
 main(int argc, char **argv)
 {
+    static const struct program program = {
+        .name = NAME,
+        .summary = "reports each window's count and calls back",
+        .check = sinks_check,
+    };
     struct reporter reporter = {.signal_fd = -1};
-    int code = program_start(argc, argv, NAME,
-                             "reports each window's count and calls back",
-                             &reporter.options);
+    int code = program_start(argc, argv, &program, &reporter.options);
 
     if (code < 0) {
         code = run(&reporter);

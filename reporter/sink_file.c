@@ -66,8 +66,9 @@ open_path(struct file *file)
     if (file->fd >= 0) {
         return 0;
     }
-    file->fd = open(file->options->file.path,
-                    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    file->fd = open(
+        file->options->file.path,
+        O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (file->fd < 0) {
         return fail(file, "cannot open it", strerror(errno));
     }
@@ -236,7 +237,7 @@ file_offer(struct sink *sink, const struct window_record *records, size_t count)
     int64_t last_s = records[count - 1].start_s;
 
     if (append(file, records, count) < 0) {
-        sink->events.failed(sink->events.context);
+        sink->events.failed(sink->events.context, SINK_WAIT_MS);
         return;
     }
     file->written_s = last_s;
@@ -295,6 +296,7 @@ file_open(const struct options *options, struct loop *loop,
 
 const struct sink_type sink_file = {
     .kind = SINK_FILE,
+    .most = SINK_OFFER_MOST,
     .open = file_open,
     .close = file_close,
     .last = file_last,

@@ -23,7 +23,7 @@ trouble_note(struct trouble *trouble, const char *who, const char *why)
         trouble->since_ms = now_ms;
     }
     trouble->said_ms = now_ms;
-    log_error("%s: %s; tried again every second", who, why);
+    log_error("%s: %s; trying again", who, why);
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * wording: the two forms of a window's record. Dashboards and tests match the
+ * wording: the forms of a window's record. Dashboards and tests match the
  * words, so nothing here depends on settings but the window's length.
  */
 #define _GNU_SOURCE /* memmem */
@@ -31,6 +31,24 @@ wording_text(char text[WORDING_SIZE], const struct window_record *record,
                        "%s INFO " WORDS "%" PRId64 " window=%s%s", now,
                        record->count, start, record->late ? " late" : "");
     }
+    return (size_t)len;
+}
+
+size_t
+wording_syslog(char text[WORDING_SIZE], const struct window_record *record,
+               int64_t length_s)
+{
+    char count[24] = "unknown", start[WINDOW_TEXT_SIZE];
+    int len;
+
+    window_format(start, record->start_s);
+    if (!record->gap) {
+        snprintf(count, sizeof(count), "%" PRId64, record->count);
+    }
+    len = snprintf(text, WORDING_SIZE,
+                   WORDS "%s window=%s window_seconds=%" PRId64 " late=%s%s",
+                   count, start, length_s, record->late ? "true" : "false",
+                   record->gap ? " gap=true" : "");
     return (size_t)len;
 }
 

@@ -1,6 +1,7 @@
 /*
- * The words of a window's record: one line of text, or JSON, as the report
- * contract has them. Pure; and reads back from either which window it is of.
+ * The words of a window's record: one line of text, JSON, or a message for
+ * syslog, as the report contract has them. Pure; and reads back from the first
+ * two which window it is of.
  */
 #ifndef WORDING_H
 #define WORDING_H
@@ -24,6 +25,14 @@ size_t wording_text(char text[WORDING_SIZE], const struct window_record *record,
    there is no memory. */
 size_t wording_json(char json[WORDING_SIZE], const struct window_record *record,
                     int64_t length_s);
+
+/*
+ * Writes the message for syslog, which has time and level of its own: the
+ * words of the text, then what the JSON says, as name=value. Returns its
+ * length.
+ */
+size_t wording_syslog(char text[WORDING_SIZE],
+                      const struct window_record *record, int64_t length_s);
 
 /*
  * Finds which window line[0..len) is a record of, whichever of the two it is.

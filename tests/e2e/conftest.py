@@ -2,11 +2,19 @@
 Redis, lighttpd with the pool, the reporter and a receiver of callbacks. Tests
 that need more than one of a kind make them out of harness by themselves."""
 
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
+from harness.process import die_with_parent
 from harness.receiver import Receiver
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
+from harness.settings import MARATHON_WINDOWS
 from harness.web import Web
 
 
@@ -66,6 +74,49 @@ def receiver(sandbox):
     receiver = Receiver()
     sandbox.on_close(receiver.close)
     return receiver
+
+
+class Marathon(subprocess.Popen):
+    """marathon.py with a seed of its own, its output in a file."""
+
+    def __init__(self):
+        self.log = tempfile.TemporaryFile("w+")
+        program = Path(__file__).with_name("marathon.py")
+        super().__init__(
+            [sys.executable, "-B", program, str(MARATHON_WINDOWS),
+             str(random.randrange(10**6))], stdout=self.log,
+            stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
+
+    def output(self):
+        self.log.seek(0)
+        return f"{self.args}\n{self.log.read()}"
+
+
+def is_marathon(item):
+    return "marathon" in item.fixturenames
+
+
+def pytest_collection_modifyitems(items):
+    """Its test is the last, so that the others run meanwhile."""
+    items.sort(key=is_marathon)
+
+
+def pytest_collection_finish(session):
+    if any(map(is_marathon, session.items)) and \
+            not session.config.option.collectonly:
+        session.config.marathon = Marathon()
+
+
+def pytest_sessionfinish(session):
+    running = getattr(session.config, "marathon", None)
+    if running and running.poll() is None:
+        running.terminate()
+        running.wait()
+
+
+@pytest.fixture
+def marathon(request):
+    return request.config.marathon
 
 
 def sandboxes(item):

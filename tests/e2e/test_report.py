@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import assert_no_window_missing, complete_lines, epoch
@@ -35,29 +36,6 @@ def make_reporter(sandbox, redis, **settings):
 @pytest.fixture
 def reporter(sandbox, redis):
     return make_reporter(sandbox, redis).start()
-
-
-class Expected:
-    """How many unique ids were answered ok, by window."""
-
-    def __init__(self, responder):
-        self.responder = responder
-        self.ids = {}
-
-    def send(self, *numbers):
-        for number in numbers:
-            answer = self.responder.ask(accept(number))
-            assert answer.body == b"ok", answer
-            window = epoch(answer.headers["verve-window"])
-            self.ids.setdefault(window, set()).add(number)
-        return max(self.ids)
-
-    def check(self, report):
-        for window, ids in self.ids.items():
-            assert report[window] == len(ids), window
-        for window, count in report.items():
-            assert count == len(self.ids.get(window, ())), window
-        assert_no_window_missing(report, WINDOW_S)
 
 
 @every_strategy
@@ -108,13 +86,14 @@ def test_catches_up_after_downtime(redis, responder, reporter):
     assert redis("XLEN", "verve:windows") == len(lines)
 
 
-def test_killed_between_any_two_lines(responder, reporter):
+def test_killed_between_any_two_lines(redis, responder, reporter):
     """kill -9 at many moments around a window's end."""
     expected = Expected(responder)
     for step in range(10):
         wait_for_window_start(WINDOW_S)
         time.sleep(step * 0.002)
         reporter.kill()
+        redis.end_leases()
         last = expected.send(step, step + 1)
         reporter.start()
     expected.check(reporter.wait_reported(last))
@@ -132,10 +111,11 @@ def test_killed_after_the_line_and_before_the_cursor(redis, responder,
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_a_torn_last_line_is_cut(responder, reporter):
+def test_a_torn_last_line_is_cut(redis, responder, reporter):
     expected = Expected(responder)
     reporter.wait_reported(expected.send(1))
     reporter.kill()
+    redis.end_leases()
     with open(reporter.report_path, "a", encoding="ascii") as file:
         file.write("2026-01-02T03:05:00.123Z INFO Unique requests in the la")
     reporter.start()
@@ -211,8 +191,60 @@ def test_redis_away_at_the_start_is_no_error(sandbox):
     assert reporter.wait_reported(window)[window] == 0
 
 
+@pytest.mark.parametrize("before,after", [(1, 3), (3, 1)])
+def test_windows_of_another_length(sandbox, redis, before, after):
+    """By the procedure of the README, at a bad moment for the new grid."""
+    reporter = make_reporter(sandbox, redis)
+    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url})
+
+    def start(length):
+        for program in (responder, reporter):
+            program.settings["VERVE_WINDOW_SECONDS"] = length
+            program.start()
+
+    start(before)
+    old = Expected(responder)
+    reporter.wait_reported(old.send(1, 2))
+    wait_until(lambda: before == 3 or max(reporter.report()) % after == 1,
+               "a window ended in the middle of a new one")
+    reporter.term()
+    responder.process.stop()
+    last = max(reporter.report())
+    redis("DEL", "verve:{0}:meta")
+    start(after)
+    changed = int(time.time())
+    new = Expected(responder)
+    for number in range(4):
+        newest = new.send(number, 100)
+        time.sleep(after)
+    report = reporter.wait_reported(newest)
+    assert {window: report[window] for window in old.ids} == \
+        {window: len(ids) for window, ids in old.ids.items()}
+    report = {window: count for window, count in report.items()
+              if window > last}
+    assert_no_window_missing(report, after)
+    assert min(report) == last - last % after + after
+    for window, count in report.items():
+        known = len(new.ids.get(window, ()))
+        assert count == known or (count is None and window <= changed), window
+
+
 def test_programs_that_disagree_say_so(sandbox, redis, responder):
     assert responder.ask(accept(1)).body == b"ok"
+    reporter = make_reporter(sandbox, redis)
+    reporter.settings["VERVE_WINDOW_SECONDS"] = 2
+    process = sandbox.start("disagrees", [reporter_program()],
+                            reporter.settings)
+    assert process.wait() == 100
+    assert "window_seconds is 1 there and 2 here" in process.output()
+
+
+def test_programs_that_disagree_say_so_after_flushall(sandbox, redis,
+                                                      responder):
+    """The agreement is lost with the data, and made anew with the next."""
+    assert responder.ask(accept(1)).body == b"ok"
+    redis("FLUSHALL")
+    assert responder.ask(accept(2)).body == b"ok"
     reporter = make_reporter(sandbox, redis)
     reporter.settings["VERVE_WINDOW_SECONDS"] = 2
     process = sandbox.start("disagrees", [reporter_program()],
@@ -226,7 +258,8 @@ def reporter_program():
     return REPORTER
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT,
+                                    signal.SIGUSR1])
 def test_ends_with_0(reporter, number):
     reporter.process.signal(number)
     assert reporter.process.wait(5.0) == 0

@@ -113,6 +113,34 @@ test_long_lines_are_cut(void **state)
     }
 }
 
+/* A pipe that nobody reads; alarm(2) ends who waits for it. */
+static void
+test_a_full_pipe_stops_nobody(void **state)
+{
+    struct capture capture;
+    char line[PIPE_BUF + 1];
+    int flags, written = 0;
+
+    (void)state;
+    log_open("verve-test", TARGET_STDERR, LEVEL_INFO);
+    capture_begin(&capture);
+    flags = fcntl(STDERR_FILENO, F_GETFL);
+    while (write(STDERR_FILENO, "x", 1) == 1) {
+        written++;
+    }
+    fcntl(STDERR_FILENO, F_SETFL, flags & ~O_NONBLOCK);
+    alarm(10);
+    log_info("lost");
+    assert_int_equal(read(capture.read_fd, line, PIPE_BUF), 1);
+    log_info("found");
+    alarm(0);
+    while (--written > 0) {
+        assert_int_equal(read(capture.read_fd, line, PIPE_BUF), 1);
+    }
+    capture_end(&capture, line);
+    assert_non_null(strstr(line, ": found"));
+}
+
 int
 main(void)
 {
@@ -120,6 +148,7 @@ main(void)
         cmocka_unit_test(test_before_it_is_open),
         cmocka_unit_test(test_line),
         cmocka_unit_test(test_long_lines_are_cut),
+        cmocka_unit_test(test_a_full_pipe_stops_nobody),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * logfile: lines in a real directory, through rotation, its removal and a full
  * disk. As root, permissions stop nothing: a directory's absence does.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,6 +154,30 @@ test_a_full_disk_tears_no_line(void **state)
     assert_content(f->path, "12345\nagain\n");
 }
 
+/* Opening it and writing to it wait for nobody; alarm(2) ends who does. */
+static void
+test_a_fifo_is_not_waited_for(void **state)
+{
+    const struct fixture *f = *state;
+    struct logfile *logfile;
+    int reader, written = 0;
+
+    assert_int_equal(mkfifo(f->path, 0600), 0);
+    alarm(10);
+    logfile = logfile_open(f->path);
+    assert_int_equal(write_text(logfile, "lost\n"), -1);
+    assert_int_equal(errno, ENXIO);
+    reader = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    while (write_text(logfile, "a line\n") == 0) {
+        written++;
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_in_range(written, 500, 1000000);
+    alarm(0);
+    close(reader);
+    logfile_close(logfile);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -163,6 +188,7 @@ main(void)
         TEST(test_reopen_follows_a_rotation),
         TEST(test_a_missing_directory_is_tried_again),
         TEST(test_a_full_disk_tears_no_line),
+        TEST(test_a_fifo_is_not_waited_for),
     };
 
     return cmocka_run_group_tests_name("logfile", tests, NULL, NULL);

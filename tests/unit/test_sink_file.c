@@ -46,8 +46,9 @@ on_delivered(void *context, int64_t start_s)
 }
 
 static void
-on_failed(void *context)
+on_failed(void *context, int64_t wait_ms)
 {
+    assert_in_range(wait_ms, 1, 1000);
     ((struct fixture *)context)->failed++;
 }
 

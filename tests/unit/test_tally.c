@@ -4,6 +4,7 @@
  * Redis's clock.
  */
 #include "clock.h"
+#include "schema.h"
 #include "tally_fixture.h"
 
 static void
@@ -124,6 +125,19 @@ test_a_sealed_window_is_over(void **state)
     assert_in_range(most, 2 * HOUR_S, 3 * HOUR_S);
 }
 
+/* What was sealed may be of another length, inside what is a window now. */
+static void
+test_after_a_sealed_one_of_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char sealed[24];
+
+    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s + 60);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+}
+
 /* What was confirmed holds until the window ends, or Redis might be away. */
 static void
 test_how_long_it_holds(void **state)
@@ -207,6 +221,39 @@ test_too_few_replicas(void **state)
     assert_int_equal(count_of(f, window_s), 2);
 }
 
+/* What was agreed on is lost with the data: it is agreed on again. */
+static void
+test_agreement_is_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    assert_int_equal(count_of(f, count_one(f, 1)), 1);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:meta", "window_seconds", NULL),
+        "3600");
+}
+
+/* Another program was first to agree with the Redis that began anew. */
+static void
+test_another_agreement_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    char born[SCHEMA_BORN_SIZE];
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    other.window.seconds = 60;
+    assert_int_equal(schema_agree(&other, f->redis, born), REDIS_DONE);
+    check_refused(f);
+    assert_true(tally_was_refused(f->tally));
+    assert_non_null(strstr(redis_error(f->redis),
+                           "window_seconds is 60 there and 3600 here"));
+    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
+}
+
 static int
 run_all(const char *name)
 {
@@ -217,10 +264,13 @@ run_all(const char *name)
         TALLY_TEST(test_jobs_carry_the_running_count),
         TALLY_TEST(test_a_full_queue_counts_nothing),
         TALLY_TEST(test_a_sealed_window_is_over),
+        TALLY_TEST(test_after_a_sealed_one_of_another_length),
         TALLY_TEST(test_how_long_it_holds),
         TALLY_TEST(test_all_or_nothing),
         TALLY_TEST(test_a_forgotten_script_is_loaded_again),
         TALLY_TEST(test_too_few_replicas),
+        TALLY_TEST(test_agreement_is_restored),
+        TALLY_TEST(test_another_agreement_is_refused),
     };
 
     return cmocka_run_group_tests_name(name, tests, start_server, stop_server);

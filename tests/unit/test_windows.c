@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "redis_server.h"
+#include "schema.h"
 #include "window-record.lua.h"
 #include "window-seal.lua.h"
 #include "windows.h"
@@ -47,6 +48,17 @@ set(struct fixture *f, const char *key, int64_t value)
 
     snprintf(text, sizeof(text), "%" PRId64, value);
     assert_string_equal(redis_do(f->redis, "SET", key, text, NULL), "OK");
+}
+
+/* Agrees on the options as they are, for data that began at born_s. */
+static void
+begin(struct fixture *f, int64_t born_s)
+{
+    char born[SCHEMA_BORN_SIZE];
+
+    redis_do(f->redis, "DEL", "verve:{0}:meta", NULL);
+    assert_int_equal(schema_agree(&f->options, f->redis, born), REDIS_DONE);
+    set(f, "verve:{0}:born", born_s);
 }
 
 static void
@@ -111,7 +123,7 @@ test_open_window_is_refused(void **state)
 
     f->options.window.seconds = 3600;
     now_s = redis_now_s(f);
-    set(f, "verve:{0}:born", now_s);
+    begin(f, now_s);
     left_ms = windows_seal(f->windows, WINDOWS_MOST, &sealed);
     assert_int_equal(sealed.records, 0);
     assert_in_range(left_ms, (3600 - now_s % 3600) * 1000 - 5000,
@@ -139,7 +151,7 @@ test_counts(void **state)
     struct fixture *f = *state;
     int64_t first_s = redis_now_s(f) - 10;
 
-    set(f, "verve:{0}:born", first_s);
+    begin(f, first_s);
     set_count(f, first_s, 5);
     set_count(f, first_s + 2, INT64_C(9007199254740992));
     assert_in_range(seal_all(f->windows), 10, 15);
@@ -160,7 +172,7 @@ test_not_late_at_once(void **state)
     f->options.window.seconds = length_s;
     now_s = redis_now_s(f);
     now_s -= now_s % length_s;
-    set(f, "verve:{0}:born", now_s - 2 * length_s);
+    begin(f, now_s - 2 * length_s);
     assert_int_equal(seal_all(f->windows), 2);
     assert_true(record_at(f, now_s - 2 * length_s).late);
     assert_false(record_at(f, now_s - length_s).late);
@@ -175,7 +187,7 @@ test_clock_that_stepped_back(void **state)
     struct windows_sealed sealed;
     int64_t left_ms;
 
-    set(f, "verve:{0}:born", ahead_s - 3);
+    begin(f, ahead_s - 3);
     set(f, "verve:{0}:sealed", ahead_s);
     add_record(f, ahead_s - 2);
     set_count(f, ahead_s, 6);
@@ -194,10 +206,12 @@ test_seal_of_open_windows(void **state)
 {
     struct fixture *f = *state;
     const struct redis_reply *reply;
-    struct redis_call *call = redis_call(f->redis, &script_window_seal);
+    struct redis_call *call;
     int64_t length_s = 3600;
     int64_t on_s = 0;
 
+    set(f, "verve:{0}:born", 7);
+    call = redis_call(f->redis, &script_window_seal);
     redis_key(call, "verve:{0}:sealed");
     redis_key(call, "verve:{0}:born");
     for (int i = 0; i < 4; i++) {
@@ -205,6 +219,7 @@ test_seal_of_open_windows(void **state)
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, time(NULL) / length_s * length_s - 2 * length_s);
+    redis_arg_int(call, 7);
     assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
     assert_true(redis_reply_int(redis_reply_at(reply, 1), &on_s));
     assert_int_equal(redis_reply_count(reply), 3 + 2);
@@ -224,7 +239,7 @@ test_two_reporters(void **state)
     f->options.window.seconds = 100;
     first_s = redis_now_s(f);
     first_s -= first_s % 100 + 300;
-    set(f, "verve:{0}:born", first_s);
+    begin(f, first_s);
     set_count(f, first_s, 5);
     n = seal_all(f->windows);
     set_count(f, first_s, 6); /* too late: it is recorded */
@@ -270,7 +285,7 @@ test_catching_up(void **state)
     struct windows_sealed sealed;
     int64_t first_s = redis_now_s(f) - 1000;
 
-    set(f, "verve:{0}:born", first_s);
+    begin(f, first_s);
     assert_int_equal(windows_seal(f->windows, 7, &sealed), 0);
     assert_int_equal(sealed.records, 7);
     assert_int_equal(windows_seal(f->windows, 100000, &sealed), 0);
@@ -288,7 +303,7 @@ test_retention(void **state)
     struct window_record record;
 
     f->options.window.retention_hours = 1;
-    set(f, "verve:{0}:born", now_s - 3700);
+    begin(f, now_s - 3700);
     add_record(f, now_s - 3700);
     assert_int_equal(windows_seal(f->windows, 10, &sealed), 0);
     assert_int_equal(sealed.records, 10);
@@ -307,7 +322,7 @@ test_trimmed_stream(void **state)
     struct fixture *f = *state;
     int64_t now_s = redis_now_s(f);
 
-    set(f, "verve:{0}:born", now_s - 100);
+    begin(f, now_s - 100);
     add_record(f, now_s - 4);
     redis_do(f->redis, "XTRIM", "verve:windows", "MAXLEN", "0", NULL);
     assert_in_range(seal_all(f->windows), 3, 6);
@@ -321,11 +336,11 @@ test_lost_while_running(void **state)
     int64_t now_s = redis_now_s(f);
     int64_t last_s;
 
-    set(f, "verve:{0}:born", now_s - 10);
+    begin(f, now_s - 10);
     seal_all(f->windows);
     last_s = get(f, "verve:{0}:sealed");
     redis_do(f->redis, "FLUSHALL", NULL);
-    set(f, "verve:{0}:born", last_s + 1);
+    begin(f, last_s + 1);
     while (redis_now_s(f) < last_s + 4) {
         usleep(20000);
     }
@@ -348,15 +363,51 @@ test_lost_in_the_first_window(void **state)
     f->options.window.seconds = length_s;
     first_s = redis_now_s(f);
     first_s -= first_s % length_s;
-    set(f, "verve:{0}:born", first_s);
+    begin(f, first_s);
     assert_true(windows_seal(f->windows, 10, &sealed) > 0);
     assert_int_equal(sealed.records, 0);
     redis_do(f->redis, "FLUSHALL", NULL);
-    set(f, "verve:{0}:born", first_s + 1);
+    begin(f, first_s + 1);
     set(f, "verve:{0}:sealed", first_s + length_s); /* it has ended since */
     assert_int_equal(seal_all(f->windows), 2);
     assert_true(record_at(f, first_s).gap);
     assert_false(record_at(f, first_s + length_s).gap);
+}
+
+/* What was agreed on is lost with the data: it is agreed on again. */
+static void
+test_agreement_is_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    seal_all(f->windows);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    seal_all(f->windows);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:meta", "window_seconds", NULL),
+        "1");
+    assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:born", NULL),
+                        "1");
+}
+
+/* Another program was first to agree with the Redis that began anew. */
+static void
+test_another_agreement_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    struct windows_sealed sealed;
+    char born[SCHEMA_BORN_SIZE];
+
+    seal_all(f->windows);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    other.window.seconds = 2;
+    assert_int_equal(schema_agree(&other, f->redis, born), REDIS_DONE);
+    assert_int_equal(windows_seal(f->windows, 10, &sealed), -1);
+    assert_non_null(
+        strstr(redis_error(f->redis), "window_seconds is 2 there and 1 here"));
+    assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:sealed", NULL),
+                        "0");
 }
 
 static void
@@ -366,7 +417,7 @@ test_lost_while_away(void **state)
     int64_t now_s = redis_now_s(f);
 
     /* One sink has up to -20, another up to -15; Redis began anew at -8. */
-    set(f, "verve:{0}:born", now_s - 8);
+    begin(f, now_s - 8);
     windows_remember(f->windows, now_s - 20, now_s - 15);
     seal_all(f->windows);
     for (int64_t s = now_s - 19; s <= now_s - 8; s++) {
@@ -382,7 +433,7 @@ test_old_snapshot(void **state)
     struct fixture *f = *state;
     int64_t now_s = redis_now_s(f);
 
-    set(f, "verve:{0}:born", now_s - 100);
+    begin(f, now_s - 100);
     add_record(f, now_s - 30);
     windows_remember(f->windows, now_s - 20, now_s - 20);
     seal_all(f->windows);
@@ -399,11 +450,79 @@ test_nothing_lost(void **state)
     struct fixture *f = *state;
     int64_t now_s = redis_now_s(f);
 
-    set(f, "verve:{0}:born", now_s - 100);
+    begin(f, now_s - 100);
     add_record(f, now_s - 5);
     windows_remember(f->windows, now_s - 20, now_s - 5);
     seal_all(f->windows);
     assert_false(record_at(f, now_s - 4).gap);
+}
+
+/*
+ * window.seconds was 100 and is 300: the records end on the old grid, and go on
+ * on the new one, behind the last of the old.
+ */
+static void
+test_longer_windows(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s, last_s;
+
+    f->options.window.seconds = 300;
+    first_s = redis_now_s(f);
+    first_s -= first_s % 300 + 600;
+    last_s = first_s - 200;
+    begin(f, last_s + 120);
+    set(f, "verve:{0}:sealed", last_s);
+    add_record(f, last_s);
+    set_count(f, first_s, 5);
+    windows_remember(f->windows, last_s, last_s);
+    assert_in_range(seal_all(f->windows), 2, 3);
+    assert_int_equal(record_at(f, first_s).count, 5);
+    assert_false(record_at(f, first_s).gap);
+    assert_int_equal(record_at(f, first_s + 300).count, 0);
+    assert_int_equal(get(f, "verve:{0}:sealed") % 300, 0);
+}
+
+/* It was 300 and is 100. What the old rules counted is not known by the new. */
+static void
+test_shorter_windows(void **state)
+{
+    struct fixture *f = *state;
+    int64_t last_s = redis_now_s(f) / 300 * 300 - 1200;
+
+    f->options.window.seconds = 100;
+    begin(f, last_s + 450);
+    set(f, "verve:{0}:sealed", last_s);
+    add_record(f, last_s);
+    set_count(f, last_s + 300, 7); /* of the old window that was on */
+    set_count(f, last_s + 500, 5);
+    windows_remember(f->windows, last_s, last_s);
+    assert_in_range(seal_all(f->windows), 11, 15);
+    for (int64_t s = last_s + 100; s <= last_s + 400; s += 100) {
+        assert_true(record_at(f, s).gap);
+    }
+    assert_false(record_at(f, last_s + 500).gap);
+    assert_int_equal(record_at(f, last_s + 500).count, 5);
+}
+
+/* The last sealed window was a short one, inside what is a window now. */
+static void
+test_on_after_a_sealed_one_of_another_length(void **state)
+{
+    struct fixture *f = *state;
+    struct windows_sealed sealed;
+    int64_t now_s, start_s, left_ms;
+
+    f->options.window.seconds = 3600;
+    now_s = redis_now_s(f);
+    start_s = now_s - now_s % 3600;
+    begin(f, now_s);
+    set(f, "verve:{0}:sealed", start_s + 60);
+    add_record(f, start_s + 60);
+    left_ms = windows_seal(f->windows, 10, &sealed);
+    assert_int_equal(sealed.records, 0);
+    assert_in_range(left_ms, (start_s + 7200 - now_s - 5) * 1000,
+                    (start_s + 7200 - now_s) * 1000);
 }
 
 static void
@@ -424,24 +543,68 @@ test_reading(void **state)
     assert_int_equal(windows_read(f->windows, 109, records, 4), 0);
 }
 
+/* Records that vanished out of the stream, whoever wrote on after that. */
 static void
-test_cursor(void **state)
+test_holes_are_gaps(void **state)
 {
     struct fixture *f = *state;
-    int64_t cursor_s = -1;
+    int64_t now_s = redis_now_s(f);
+    struct window_record records[8];
 
-    assert_int_equal(windows_advance(f->windows, "file:h:/a b", 0, &cursor_s),
-                     0);
-    assert_int_equal(cursor_s, 0);
-    windows_advance(f->windows, "file:h:/a b", 120, &cursor_s);
-    assert_int_equal(cursor_s, 120);
-    windows_advance(f->windows, "file:h:/a b", 60, &cursor_s);
-    assert_int_equal(cursor_s, 120);
-    windows_advance(f->windows, "file:h:/other", 0, &cursor_s);
-    assert_int_equal(cursor_s, 0);
-    assert_string_equal(
-        redis_do(f->redis, "HGET", "verve:sink:file:h:/a b", "cursor", NULL),
-        "120");
+    begin(f, now_s - 100);
+    add_record(f, now_s - 50);
+    add_record(f, now_s - 47);
+    seal_all(f->windows);
+    assert_int_equal(windows_read(f->windows, now_s - 53, records, 6), 6);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(records[i].start_s, now_s - 52 + i);
+        assert_int_equal(records[i].gap, i != 2 && i != 5);
+    }
+    /* As many as there is room for, in the middle of a hole, too. */
+    assert_int_equal(windows_read(f->windows, now_s - 53, records, 1), 1);
+    assert_int_equal(records[0].start_s, now_s - 52);
+    assert_int_equal(windows_read(f->windows, now_s - 50, records, 1), 1);
+    assert_int_equal(records[0].start_s, now_s - 49);
+}
+
+/* A sink's beginning is no hole, nor is what is past the retention. */
+static void
+test_holes_that_are_none(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+    struct window_record record;
+
+    f->options.window.retention_hours = 1;
+    begin(f, now_s - 100);
+    add_record(f, now_s - 50);
+    seal_all(f->windows);
+    assert_int_equal(windows_read(f->windows, 0, &record, 1), 1);
+    assert_int_equal(record.start_s, now_s - 50);
+    assert_int_equal(windows_read(f->windows, now_s - 9000, &record, 1), 1);
+    assert_true(record.gap);
+    assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
+}
+
+/* What was recorded with windows of another length does not shift ours. */
+static void
+test_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t length_s = 100;
+    int64_t now_s = redis_now_s(f);
+    struct window_record record;
+
+    now_s -= now_s % length_s;
+    f->options.window.seconds = length_s;
+    begin(f, now_s - 1000);
+    add_record(f, now_s - 2 * length_s + 7);
+    set_count(f, now_s - length_s, 5);
+    assert_in_range(seal_all(f->windows), 1, 2);
+    assert_int_equal(
+        windows_read(f->windows, now_s - 2 * length_s + 7, &record, 1), 1);
+    assert_int_equal(record.start_s, now_s - length_s);
+    assert_int_equal(record.count, 5);
 }
 
 /* A key of another type is an error, never a zero. */
@@ -454,7 +617,7 @@ test_refused(void **state)
     char key[64];
     int64_t now_s = redis_now_s(f);
 
-    set(f, "verve:{0}:born", now_s - 5);
+    begin(f, now_s - 5);
     snprintf(key, sizeof(key), "verve:{0}:count:%" PRId64, now_s - 3);
     redis_do(f->redis, "RPUSH", key, "x", NULL);
     assert_int_equal(windows_seal(f->windows, 10, &sealed), -1);
@@ -527,11 +690,18 @@ main(void)
         TEST(test_trimmed_stream),
         TEST(test_lost_while_running),
         TEST(test_lost_in_the_first_window),
+        TEST(test_agreement_is_restored),
+        TEST(test_another_agreement_is_refused),
         TEST(test_lost_while_away),
         TEST(test_old_snapshot),
         TEST(test_nothing_lost),
+        TEST(test_longer_windows),
+        TEST(test_shorter_windows),
+        TEST(test_on_after_a_sealed_one_of_another_length),
         TEST(test_reading),
-        TEST(test_cursor),
+        TEST(test_holes_are_gaps),
+        TEST(test_holes_that_are_none),
+        TEST(test_another_length),
         TEST(test_refused),
     };
 

@@ -17,6 +17,8 @@
 
 #define TEXT "2026-01-02T03:05:00.123Z "
 #define TEXT_INFO TEXT "INFO Unique requests in the last minute: "
+#define SYSLOG "Unique requests in the last minute: "
+#define SYSLOG_WINDOW " window=2026-01-02T03:04:00Z window_seconds="
 #define JSON_WINDOW "\"window_start\":\"2026-01-02T03:04:00Z\""
 
 static const struct row {
@@ -24,28 +26,33 @@ static const struct row {
     int64_t length_s;
     const char *text;
     const char *json;
+    const char *syslog;
 } rows[] = {
     {{.start_s = START_S, .count = 42},
      60,
      TEXT_INFO "42 window=2026-01-02T03:04:00Z",
      "{\"unique_request_count\":42," JSON_WINDOW
-     ",\"window_seconds\":60,\"late\":false}"},
+     ",\"window_seconds\":60,\"late\":false}",
+     SYSLOG "42" SYSLOG_WINDOW "60 late=false"},
     {{.start_s = START_S, .count = 0},
      1,
      TEXT_INFO "0 window=2026-01-02T03:04:00Z",
      "{\"unique_request_count\":0," JSON_WINDOW
-     ",\"window_seconds\":1,\"late\":false}"},
+     ",\"window_seconds\":1,\"late\":false}",
+     SYSLOG "0" SYSLOG_WINDOW "1 late=false"},
     {{.start_s = START_S, .count = INT64_MAX, .late = true},
      60,
      TEXT_INFO "9223372036854775807 window=2026-01-02T03:04:00Z late",
      "{\"unique_request_count\":9223372036854775807," JSON_WINDOW
-     ",\"window_seconds\":60,\"late\":true}"},
+     ",\"window_seconds\":60,\"late\":true}",
+     SYSLOG "9223372036854775807" SYSLOG_WINDOW "60 late=true"},
     {{.start_s = START_S, .count = 7, .gap = true},
      60,
      TEXT "WARN Unique requests in the last minute: unknown"
           " window=2026-01-02T03:04:00Z gap",
      "{\"unique_request_count\":null," JSON_WINDOW
-     ",\"window_seconds\":60,\"late\":false,\"gap\":true}"},
+     ",\"window_seconds\":60,\"late\":false,\"gap\":true}",
+     SYSLOG "unknown" SYSLOG_WINDOW "60 late=false gap=true"},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
@@ -82,6 +89,18 @@ test_json(void **state)
     for (size_t i = 0; i < ROWS; i++) {
         check(json, wording_json(json, &rows[i].record, rows[i].length_s),
               rows[i].json);
+    }
+}
+
+static void
+test_syslog(void **state)
+{
+    char text[WORDING_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < ROWS; i++) {
+        check(text, wording_syslog(text, &rows[i].record, rows[i].length_s),
+              rows[i].syslog);
     }
 }
 
@@ -134,6 +153,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_syslog),
         cmocka_unit_test(test_what_is_no_record),
         cmocka_unit_test(test_length_is_kept),
     };

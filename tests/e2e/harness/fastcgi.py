@@ -129,10 +129,11 @@ class Peer:
 class Responder:
     """verve-fcgi processes that share one listening socket."""
 
-    def __init__(self, sandbox, settings, backlog=1024):
+    def __init__(self, sandbox, settings, backlog=1024, name="fcgi"):
         self.sandbox = sandbox
         self.settings = settings
-        self.path = sandbox.folder / "fcgi.sock"
+        self.name = name
+        self.path = sandbox.folder / f"{name}.sock"
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.path))
         self.listener.listen(backlog)
@@ -141,7 +142,7 @@ class Responder:
 
     def start(self, count=1):
         for _ in range(count):
-            name = f"fcgi-{len(self.processes)}"
+            name = f"{self.name}-{len(self.processes)}"
             self.processes.append(self.sandbox.start(
                 name, [FCGI], self.settings, stdin=self.listener))
         for process in self.processes[-count:]:

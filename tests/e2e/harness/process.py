@@ -84,6 +84,9 @@ class Process:
         self.signal(signal.SIGKILL)
         return self.wait()
 
+    def hup(self):
+        self.signal(signal.SIGHUP)
+
     def freeze(self):
         self.signal(signal.SIGSTOP)
 

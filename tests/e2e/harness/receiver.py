@@ -107,11 +107,12 @@ class Connection(asyncio.Protocol):
 class Receiver:
     """Answers 200 with an empty body, but for what respond() says."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.received = []
         self.scripts = {}
         self.open = set()
         self.connections = 0
+        self.wanted_port = port  # 0: any
         self.port = None
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -121,7 +122,8 @@ class Receiver:
     def run(self):
         asyncio.set_event_loop(self.loop)
         server = self.loop.run_until_complete(self.loop.create_server(
-            lambda: Connection(self), "127.0.0.1", 0, backlog=1024))
+            lambda: Connection(self), "127.0.0.1", self.wanted_port,
+            backlog=1024))
         self.port = server.sockets[0].getsockname()[1]
         self.loop.run_forever()
         server.close()

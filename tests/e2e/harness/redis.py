@@ -63,6 +63,7 @@ class Redis:
         self.path = sandbox.folder / f"{name}.sock"
         self.url = f"unix://{self.path}"
         self.config = {"appendfsync": fsync, **config}
+        self.environment = {}
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
@@ -75,7 +76,7 @@ class Redis:
         argv = ["redis-server"]
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
-        self.process = self.sandbox.start(self.name, argv)
+        self.process = self.sandbox.start(self.name, argv, self.environment)
         self.client = wait_until(self.connect, "redis answers")
         return self
 
@@ -111,6 +112,11 @@ class Redis:
         go by what they know for a while."""
         self("FLUSHALL")
         self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    def end_leases(self):
+        """As if enough time had passed for all leases of sinks to end."""
+        for key in self("KEYS", "verve:sink:*"):
+            self("HDEL", key, "lease_end_ms")
 
     def kill(self):
         """kill -9; start() brings it back with what it had confirmed."""

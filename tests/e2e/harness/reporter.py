@@ -6,9 +6,10 @@ from .wait import wait_until
 
 
 class Reporter:
-    def __init__(self, sandbox, redis, name="reporter", **settings):
+    def __init__(self, sandbox, redis, name="reporter", before=(), **settings):
         self.sandbox = sandbox
         self.name = name
+        self.command = [*before, REPORTER]
         self.report_path = sandbox.folder / f"{name}-unique.txt"
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
@@ -23,7 +24,8 @@ class Reporter:
         seen = 0
         if self.process:
             seen = self.process.output().count("ready")
-        self.process = self.sandbox.start(self.name, [REPORTER], self.settings)
+        self.process = self.sandbox.start(self.name, self.command,
+                                          self.settings)
         wait_until(self.said_ready(seen), f"{self.name} is ready")
         return self
 

@@ -12,6 +12,9 @@ LOAD = BUILD / "bench" / "load"
 # Below 1 where sanitizers make everything slower.
 SCALE = float(os.environ.get("VERVE_SCALE", "1"))
 
+# Of the test that runs beside all others (marathon.py).
+MARATHON_WINDOWS = int(os.environ.get("VERVE_MARATHON_WINDOWS", "200"))
+
 
 def scaled(count):
     """count x VERVE_SCALE; a smaller load is said in the output."""

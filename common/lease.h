@@ -1,0 +1,63 @@
+/*
+ * Who may write to a sink, and how far it is: the hash <prefix>:sink:<name>,
+ * without TTL. One reporter at a time has the lease, which ends by Redis's
+ * clock; with it comes a token that no one had before, and without the token
+ * nobody moves the cursor. Who has it gives it up by its own monotonic clock,
+ * counted from before it asked, so that it has ended here before it ends
+ * there: a process that was stopped meanwhile finds that it has it no more.
+ */
+#ifndef LEASE_H
+#define LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "redis.h"
+
+struct lease;
+
+enum {
+    LEASE_MS = 7000,       /* how long it is, in Redis */
+    LEASE_OURS_MS = 6000,  /* of that, how long who has it believes in it */
+    LEASE_RENEW_MS = 2000, /* after that it is renewed */
+};
+
+enum { LEASE_OWNER_SIZE = 128 };
+
+/*
+ * Writes a name for this process that no other has, and that tells people
+ * where it runs: <host>:<pid>:<random>.
+ */
+void lease_owner(char owner[LEASE_OWNER_SIZE]);
+
+/* redis is borrowed for its life, the texts are copied. NULL: no memory. */
+struct lease *lease_open(struct redis *redis, const char *prefix,
+                         const char *name, const char *owner);
+
+/* Frees it. What Redis has of it stays; see lease_release. */
+void lease_close(struct lease *lease);
+
+/*
+ * Takes the lease or, when it is time, renews it. Returns 0 where that is
+ * answered, whoever has it, or -1 where Redis is away or refused. Asks Redis
+ * only when there is something to ask; blocks as redis_run.
+ */
+int lease_keep(struct lease *lease);
+
+/* Whether the lease is ours at this moment; asks no one. */
+bool lease_ours(const struct lease *lease);
+
+/* The sink's cursor as Redis told it last: the last window that was written
+   by whoever; 0: none. */
+int64_t lease_cursor_s(const struct lease *lease);
+
+/*
+ * Moves the cursor to the window at start_s, never back. Returns 0, or -1
+ * where nothing moved: Redis is away, or the lease is no longer ours.
+ */
+int lease_advance(struct lease *lease, int64_t start_s);
+
+/* Gives it up, so that another one need not wait for its end. */
+void lease_release(struct lease *lease);
+
+#endif

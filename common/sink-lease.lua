@@ -1,0 +1,33 @@
+-- Takes the lease of a sink where it is free, renews it where it is the
+-- asker's, and tells the sink's cursor in any case.
+--
+-- KEYS: 1 sink:<name>
+-- ARGV: 1 owner, 2 for how long, in ms
+-- Reply: {token, cursor}: token 0 where another one has the lease; cursor 0
+--        where nothing was written yet
+--
+-- A token is used once: who takes the lease gets the next one. An owner's name
+-- is never used twice, so that an answer that was lost does no harm.
+
+local fields = redis.call('HMGET', KEYS[1], 'owner', 'token', 'lease_end_ms',
+    'cursor')
+local owner, token = fields[1], tonumber(fields[2]) or 0
+local end_ms, cursor = tonumber(fields[3]) or 0, fields[4] or '0'
+local length_ms = tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+if owner ~= ARGV[1] then
+    -- Further away than a lease is long: Redis's clock has stepped back.
+    if end_ms > now_ms + length_ms then
+        end_ms = now_ms + length_ms
+        redis.call('HSET', KEYS[1], 'lease_end_ms', end_ms)
+    end
+    if end_ms > now_ms then
+        return {0, cursor}
+    end
+    token = token + 1
+end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token,
+    'lease_end_ms', now_ms + length_ms)
+return {token, cursor}

@@ -1,0 +1,12 @@
+-- Ends the lease of a sink, so that another one can take it at once.
+--
+-- KEYS: 1 sink:<name>
+-- ARGV: 1 owner, 2 its token
+-- Reply: 1, or 0 where the lease is not that owner's
+
+local fields = redis.call('HMGET', KEYS[1], 'owner', 'token')
+if fields[1] ~= ARGV[1] or fields[2] ~= ARGV[2] then
+    return 0
+end
+redis.call('HSET', KEYS[1], 'lease_end_ms', 0)
+return 1

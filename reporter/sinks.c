@@ -1,0 +1,40 @@
+/*
+ * sinks: one row for each kind.
+ */
+#include "sinks.h"
+
+#include "sink_file.h"
+#include "sink_kafka.h"
+#include "sink_kinesis.h"
+#include "sink_syslog.h"
+
+const struct sink_type *const sinks[SINKS] = {
+    &sink_file,
+    &sink_syslog,
+    &sink_kafka,
+    &sink_kinesis,
+};
+
+bool
+sinks_wanted(const struct options *options, const struct sink_type *type)
+{
+    return (options->report.sinks & (int)type->kind) != 0;
+}
+
+int
+sinks_check(const struct options *options, option_complaint *complain,
+            void *context)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < SINKS; i++) {
+        char why[SINK_WHY_SIZE];
+
+        if (sinks_wanted(options, sinks[i]) && sinks[i]->check != NULL &&
+            sinks[i]->check(options, why) < 0) {
+            complain(context, why);
+            result = -1;
+        }
+    }
+    return result;
+}

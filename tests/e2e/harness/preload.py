@@ -1,0 +1,54 @@
+"""Libraries that are loaded before all others, to lie about the time."""
+
+import functools
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .settings import BUILD, REPORTER
+
+
+@functools.lru_cache
+def sanitizer():
+    """The sanitizer's library, which has to come first where there is one."""
+    output = subprocess.run(["ldd", REPORTER], capture_output=True, text=True,
+                            check=True).stdout
+    for line in output.splitlines():
+        if "libasan" in line:
+            return [line.split()[2]]
+    return []
+
+
+def preload(library):
+    """The environment of a program of ours that is to load it."""
+    return {"LD_PRELOAD": ":".join([*sanitizer(), str(library)])}
+
+
+def faketime(offset_s):
+    """The environment of a program whose wall clock is off by that much."""
+    paths = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not paths:
+        pytest.skip("there is no libfaketime")
+    return {**preload(paths[0]), "FAKETIME": f"{offset_s:+d}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+class RedisClock:
+    """The wall clock of a redis-server, which steps as told."""
+
+    def __init__(self, sandbox):
+        self.path = sandbox.folder / "clock"
+        self.step_to(0.0)
+
+    @property
+    def environment(self):
+        return {"LD_PRELOAD": BUILD / "tests" / "preload" / "clock.so",
+                "CLOCK_OFFSET_FILE": self.path}
+
+    def step_to(self, offset_s):
+        """From now on it is off by that much. The file stays what it is:
+        the server has mapped it."""
+        with open(self.path, "r+b" if self.path.exists() else "wb") as file:
+            file.write(struct.pack("q", int(offset_s * 1e6)))

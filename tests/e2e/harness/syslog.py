@@ -1,0 +1,48 @@
+"""A system log: a socket that a reporter of its own namespace finds at
+/dev/log."""
+
+import re
+import socket
+
+from .namespace import inside
+
+MESSAGE = re.compile(r"<(?P<priority>\d+)>\w+ +\d+ \d\d:\d\d:\d\d "
+                     r"(?P<tag>[^:]*): (?P<text>.*)", re.DOTALL)
+
+
+class SystemLog:
+    def __init__(self, sandbox):
+        self.folder = sandbox.folder / "devlog"
+        self.folder.mkdir()
+        self.path = self.folder / "log"
+        self.socket = None
+        self.messages = []
+        sandbox.on_close(self.stop)
+
+    @property
+    def inside(self):
+        """What to put before the command of a program that is to use it."""
+        return inside('mount -t tmpfs none /dev && ln -s "$1" /dev/log',
+                      self.path)
+
+    def start(self, kind=socket.SOCK_DGRAM):
+        self.socket = socket.socket(socket.AF_UNIX, kind)
+        self.socket.bind(str(self.path))
+        self.socket.setblocking(False)
+        return self
+
+    def stop(self):
+        if self.socket:
+            self.socket.close()
+            self.path.unlink()
+        self.socket = None
+
+    def read(self):
+        """All messages so far, each a match of MESSAGE."""
+        try:
+            while self.socket:
+                self.messages.append(
+                    MESSAGE.fullmatch(self.socket.recv(65536).decode()))
+        except BlockingIOError:
+            pass
+        return self.messages

@@ -1,0 +1,295 @@
+"""The report while disks, clocks, Redis and reporters fail: exactly one line a
+window in the file, in order, and each count exact or a gap, never wrong."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from harness.expected import Expected
+from harness.fastcgi import Responder
+from harness.kafka import MockKafka, read_counts
+from harness.namespace import inside, needs_mounts
+from harness.preload import RedisClock, faketime
+from harness.records import (assert_no_window_missing, complete_lines,
+                             read_report)
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.wait import wait_until
+
+WINDOW_S = 1
+TAKE_OVER_S = 10
+
+
+@pytest.fixture
+def redis(sandbox):
+    return Redis(sandbox, fsync="always").start()
+
+
+def make_responder(sandbox, redis, name="fcgi", **settings):
+    return Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": WINDOW_S,
+        **settings}, name=name).start()
+
+
+def make_reporter(sandbox, redis, **settings):
+    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S, **settings)
+
+
+@pytest.fixture
+def expected(sandbox, redis):
+    return Expected(make_responder(sandbox, redis))
+
+
+@pytest.fixture
+def reporter(sandbox, redis):
+    return make_reporter(sandbox, redis).start()
+
+
+def send_for(expected, seconds, pause_s=0.02):
+    """A steady load of few ids; returns the last window."""
+    end = time.monotonic() + seconds
+    last = expected.send(0)
+    while time.monotonic() < end:
+        last = expected.send(random.randrange(8))
+        time.sleep(pause_s)
+    return last
+
+
+# Disks and files
+
+FULL_DISK = """
+mount -t tmpfs -o size=8k none "$1" &&
+yes '#' | head -c 4000 >"$1/unique.log" &&
+head -c 4096 /dev/zero >"$1/ballast"
+"""
+
+
+@needs_mounts
+def test_a_full_disk(sandbox, redis, expected):
+    """Two pages: one is ballast, the other has room for a line and a half."""
+    folder = sandbox.folder / "disk"
+    folder.mkdir()
+    reporter = make_reporter(sandbox, redis, before=inside(
+        f"{{ {FULL_DISK.strip()}; }}", folder),
+        VERVE_FILE_PATH=folder / "unique.log").start()
+    disk = Path(f"/proc/{reporter.process.pid}/root{folder}")
+    clean = sandbox.folder / "clean.txt"
+
+    def report():
+        lines = complete_lines(disk / "unique.log")
+        clean.write_text("".join(f"{x}\n" for x in lines if x != "#"))
+        return read_report(clean)
+
+    send_for(expected, 3.5 * WINDOW_S)
+    assert len(report()) <= 1
+    assert "No space left on device" in reporter.process.output()
+    assert (disk / "unique.log").read_text().endswith("\n")
+    (disk / "ballast").unlink()
+    last = expected.send(9)
+    wait_until(lambda: last in report(), "all is written")
+    expected.check(report())
+    assert "works again" in reporter.process.output()
+
+
+def test_rotated_and_removed_under_load(sandbox, expected, reporter):
+    path = reporter.report_path
+    generations = []
+    for step in range(8):
+        send_for(expected, 0.6)
+        if not path.exists():
+            continue
+        generations.append(sandbox.folder / f"generation-{step}")
+        os.link(path, generations[-1])
+        if step % 2:
+            os.replace(path, path.with_name(path.name + ".1"))
+        else:
+            path.unlink()
+        if step % 4 < 2:
+            reporter.process.hup()
+    reporter.wait_reported(send_for(expected, 0.1))
+    assert len(generations) > 4
+    whole = sandbox.folder / "whole.txt"
+    whole.write_text("".join(f.read_text() for f in [*generations, path]))
+    expected.check(read_report(whole))
+
+
+# Redis
+
+def stop_and_start(redis):
+    redis.stop()
+    time.sleep(5.2 * WINDOW_S)
+    redis.start()
+
+
+def freeze_and_thaw(redis):
+    redis.freeze()
+    time.sleep(5.2 * WINDOW_S)
+    redis.thaw()
+
+
+@pytest.mark.parametrize("fault", [stop_and_start, freeze_and_thaw])
+def test_redis_away_for_five_windows(redis, expected, reporter, fault):
+    send_for(expected, 1.5 * WINDOW_S)
+    fault(redis)
+    wait_until(lambda: expected.responder.ask("/readyz").status == 200,
+               "it is ready again")
+    expected.check(reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S)))
+
+
+def test_redis_emptied(sandbox, redis, expected, reporter):
+    """FLUSHALL in the middle: gaps where data was lost, nothing false."""
+    other = make_reporter(sandbox, redis, name="other").start()
+    send_for(expected, 2.3 * WINDOW_S)
+    redis("FLUSHALL")
+    flushed = max(expected.ids)
+    last = send_for(expected, 3.3 * WINDOW_S)
+    for one in (reporter, other):
+        report = one.wait_reported(last)
+        assert_no_window_missing(report, WINDOW_S)
+        gaps = [window for window, count in report.items() if count is None]
+        assert gaps and min(gaps) >= flushed - WINDOW_S
+        assert max(gaps) <= flushed + WINDOW_S
+        for window, count in report.items():
+            assert window in gaps or count == expected.count(window), window
+        assert set(expected.ids) <= set(report)
+    assert redis("HGET", f"verve:sink:file:{os.uname().nodename}:"
+                 f"{reporter.report_path}", "cursor")
+
+
+def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
+                                               reporter):
+    """A reporter that starts right after that can't know what is missing; the
+    other one's file has a line for each window all the same."""
+    reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S))
+    reporter.process.freeze()
+    redis("FLUSHALL")
+    time.sleep(2 * WINDOW_S)
+    other = make_reporter(sandbox, redis, name="other").start()
+    other.wait_reported(send_for(expected, 1.2 * WINDOW_S))
+    reporter.process.thaw()
+    report = reporter.wait_reported(send_for(expected, 0.1))
+    assert_no_window_missing(report, WINDOW_S)
+    assert None in report.values()
+
+
+# Clocks
+
+@pytest.mark.parametrize("offset_s", [-3600, 3600])
+def test_wrong_clocks_change_nothing(sandbox, redis, offset_s):
+    """Those of the reporter and of one of two responders."""
+    right = Expected(make_responder(sandbox, redis))
+    wrong = Expected(make_responder(sandbox, redis, "wrong",
+                                    **faketime(-offset_s)))
+    wrong.ids = right.ids
+    reporter = make_reporter(sandbox, redis, **faketime(offset_s)).start()
+    now = time.time()
+    for number in range(40):
+        last = random.choice([right, wrong]).send(number // 2)
+        time.sleep(0.05)
+    assert abs(last - now) < 10
+    right.check(reporter.wait_reported(last))
+    assert "late" not in reporter.report_path.read_text()
+
+
+def test_redis_clock_steps(sandbox):
+    """Back and forth by seconds: each window once, and what was reported is
+    what Redis says in the end, too."""
+    clock = RedisClock(sandbox)
+    redis = Redis(sandbox)
+    redis.environment = clock.environment
+    redis.start()
+    expected = Expected(make_responder(sandbox, redis))
+    reporter = make_reporter(sandbox, redis).start()
+    seen = {}
+    for step in (2.5, -1.5, 0.7, -3, 3, 1.2, -2, 0):
+        clock.step_to(step)
+        send_for(expected, 1.2)
+        report = reporter.report()
+        assert list(report.items())[:len(seen)] == list(seen.items())
+        seen = report
+    last = expected.send(9)
+    expected.check(reporter.wait_reported(last))
+    for window, count in reporter.report().items():
+        assert int(redis("GET", f"verve:{{0}}:count:{window}") or 0) == count
+    assert reporter.process.output().count("gaps") == 0
+
+
+# Several reporters
+
+class Pair:
+    """Two reporters that write to one Kafka topic."""
+
+    def __init__(self, sandbox, redis):
+        self.kafka = MockKafka(sandbox)
+        self.redis = redis
+        self.key = f"verve:sink:kafka:{self.kafka.topic}"
+        self.reporters = [
+            make_reporter(sandbox, redis, name=name,
+                          **self.kafka.settings).start()
+            for name in ("one", "two")]
+
+    def leader(self):
+        owner = self.redis("HGET", self.key, "owner")
+        return next(reporter for reporter in self.reporters
+                    if f":{reporter.process.pid}:" in owner)
+
+    def cursor(self):
+        return int(self.redis("HGET", self.key, "cursor") or 0)
+
+    def wait_taken_over(self, cursor):
+        """Returns after how many seconds a record behind cursor was there."""
+        started = time.monotonic()
+        wait_until(lambda: self.cursor() > cursor, "another one has taken over",
+                   TAKE_OVER_S)
+        return time.monotonic() - started
+
+    def counts(self):
+        """{window: count}: at least once, the first ones in order."""
+        report = {}
+        for message in self.kafka.messages():
+            ((window, count),) = read_counts([message]).items()
+            assert window in report or not report or window > max(report)
+            assert report.setdefault(window, count) == count
+        return report
+
+
+@pytest.fixture
+def pair(sandbox, redis):
+    return Pair(sandbox, redis)
+
+
+def test_another_takes_over(pair, expected):
+    wait_until(lambda: pair.cursor() > 0, "there is a leader")
+    leader = pair.leader()
+    leader.kill()
+    pair.wait_taken_over(pair.cursor() + WINDOW_S)
+    assert pair.leader() is not leader
+    leader.start()
+    last = send_for(expected, WINDOW_S)
+    wait_until(lambda: pair.cursor() >= last, "it is reported")
+    expected.check(pair.counts())
+
+
+def test_an_orderly_end_hands_over_at_once(pair):
+    wait_until(lambda: pair.cursor() > 0, "there is a leader")
+    assert pair.leader().term() == 0
+    assert pair.wait_taken_over(pair.cursor()) < 3
+
+
+def test_paused_past_its_lease(pair, expected):
+    """It moves no cursor, and knows that it is the leader no more."""
+    wait_until(lambda: pair.cursor() > 0, "there is a leader")
+    paused = pair.leader()
+    paused.process.freeze()
+    pair.wait_taken_over(pair.cursor() + WINDOW_S)
+    before = pair.cursor()
+    paused.process.thaw()
+    wait_until(lambda: f"kafka:{pair.kafka.topic}: no longer ours to write"
+               in paused.process.output(), "it is said")
+    assert pair.cursor() >= before
+    assert pair.leader() is not paused
+    last = send_for(expected, WINDOW_S)
+    wait_until(lambda: pair.cursor() >= last, "it is reported")
+    expected.check(pair.counts())

@@ -1,0 +1,163 @@
+"""The Kafka sink against librdkafka's mock cluster, which fails on command:
+each window one message, in order, whatever the broker answers."""
+
+import time
+
+import pytest
+from harness.expected import Expected
+from harness.fastcgi import Responder
+from harness.kafka import INIT_PRODUCER_ID, PRODUCE, MockKafka
+from harness.reporter import Reporter
+from harness.settings import REPORTER
+from harness.wait import wait_until
+
+WINDOW_S = 1
+CURSOR = ("HGET", "verve:sink:kafka:unique-request-count", "cursor")
+
+
+@pytest.fixture
+def kafka(sandbox):
+    return MockKafka(sandbox)
+
+
+@pytest.fixture
+def expected(sandbox, redis):
+    return Expected(Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url,
+        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
+
+
+def make_reporter(sandbox, redis, kafka, **settings):
+    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
+                    **kafka.settings, **settings)
+
+
+@pytest.fixture
+def reporter(sandbox, redis, kafka):
+    return make_reporter(sandbox, redis, kafka).start()
+
+
+def cursor(redis):
+    return int(redis(*CURSOR) or 0)
+
+
+def test_a_message_a_window(redis, kafka, expected, reporter):
+    last = expected.send(1, 2, 2, 3)
+    expected.check(kafka.wait_reported(last))
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last))
+    (message,) = [m for m in kafka.messages() if m["key"] == stamp]
+    assert message["payload"] == (
+        '{"unique_request_count":%d,"window_start":"%s","window_seconds":1,'
+        '"late":false}' % (expected.count(last), stamp))
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last + WINDOW_S))
+    assert message["headers"] == {
+        "content-type": "application/json", "ce_specversion": "1.0",
+        "ce_id": stamp, "ce_source": "/verve/verve",
+        "ce_type": "verve.window.closed", "ce_time": end}
+    wait_until(lambda: cursor(redis) >= last, "the cursor follows")
+
+
+PASSING = [
+    (INIT_PRODUCER_ID, 15, 1),  # COORDINATOR_NOT_AVAILABLE
+    (PRODUCE, 6, 2),            # NOT_LEADER_OR_FOLLOWER
+    (PRODUCE, 7, 1),            # REQUEST_TIMED_OUT
+    (PRODUCE, 19, 2),           # NOT_ENOUGH_REPLICAS
+    (PRODUCE, 47, 1),           # INVALID_PRODUCER_EPOCH
+    (PRODUCE, -195, 2),         # the connection is cut
+]
+
+
+def test_errors_that_pass(sandbox, redis, kafka, expected):
+    """Neither lost nor doubled: read_counts looks at each message."""
+    for api, code, count in PASSING:
+        kafka.fail(api, code, count)
+    make_reporter(sandbox, redis, kafka).start()
+    for number in range(6):
+        last = expected.send(number, number + 1)
+        time.sleep(WINDOW_S)
+    expected.check(kafka.wait_reported(last))
+
+
+def test_an_error_that_lasts(redis, kafka, expected, reporter):
+    """Said, tried again, and nothing passes it by; the file goes on."""
+    first = expected.send(1)
+    kafka.wait_reported(first)
+    kafka.fail(PRODUCE, 29, 60)  # TOPIC_AUTHORIZATION_FAILED
+    wait_until(lambda: "kafka:unique-request-count: Broker: Topic auth"
+               in reporter.process.output(), "it is said", 20.0)
+    stuck = cursor(redis)
+    expected.check(reporter.wait_reported(expected.send(1, 2)))
+    time.sleep(2 * WINDOW_S)
+    assert cursor(redis) == stuck
+    assert reporter.process.output().count("Topic auth") == 1
+    kafka.tell("clear", PRODUCE)
+    expected.check(kafka.wait_reported(expected.send(5)))
+    assert "kafka:unique-request-count: works again" \
+        in reporter.process.output()
+
+
+@pytest.mark.parametrize("api,code", [
+    (INIT_PRODUCER_ID, 31),  # CLUSTER_AUTHORIZATION_FAILED
+    (PRODUCE, 45),           # OUT_OF_ORDER_SEQUENCE_NUMBER
+])
+def test_a_fatal_producer_is_made_anew(sandbox, redis, kafka, expected, api,
+                                       code):
+    kafka.fail(api, code)
+    reporter = make_reporter(sandbox, redis, kafka).start()
+    expected.send(1, 2)
+    wait_until(lambda: "made anew" in reporter.process.output(), "it is said")
+    expected.check(kafka.wait_reported(expected.send(3)))
+
+
+def test_away_for_a_while(redis, kafka, expected, reporter):
+    kafka.wait_reported(expected.send(1))
+    kafka.tell("down")
+    wait_until(lambda: "kafka:unique-request-count" in
+               reporter.process.output().replace("ours to write", "") and
+               expected.send(5) > min(expected.ids) + 7,
+               "some windows later", 20.0, pause_s=0.4)
+    assert cursor(redis) < max(expected.ids) - 3
+    assert reporter.report()[max(expected.ids) - 2] >= 0
+    kafka.tell("up")
+    expected.check(kafka.wait_reported(expected.send(7)))
+
+
+def test_ended_and_started_again(kafka, expected, reporter):
+    """The next one has the lease at once, and nothing comes twice."""
+    for number in range(3):
+        kafka.wait_reported(expected.send(number))
+        assert reporter.term() == 0
+        reporter.start()
+    expected.check(kafka.wait_reported(expected.send(9)))
+
+
+@pytest.mark.parametrize("name,value,words", [
+    ("FOO", "bar", 'kafka.foo: No such configuration property: "foo"'),
+    ("LINGER_MS", "-1", "kafka.linger.ms: Configuration property"),
+    ("BOOTSTRAP_SERVERS", "h:1", "kafka.bootstrap.servers: set kafka.brokers"),
+    ("ENABLE_IDEMPOTENCE", "false", "kafka.enable.idempotence: it is always"),
+    ("ACKS", "1", "kafka.*: `acks` must be set to `all`"),
+    ("SECURITY_PROTOCOL", "sslx", "kafka.security.protocol: Invalid value"),
+    ("TOPIC", "a b", "VERVE_KAFKA_TOPIC"),
+])
+@pytest.mark.parametrize("flags", [["-t"], []])
+def test_bad_properties(sandbox, name, value, words, flags):
+    process = sandbox.start("reporter", [REPORTER, *flags], {
+        "VERVE_REPORT_SINKS": "kafka", f"VERVE_KAFKA_{name}": value})
+    assert process.wait() == 100
+    assert words in process.output()
+
+
+def test_good_properties(sandbox):
+    process = sandbox.start("reporter", [REPORTER, "-t"], {
+        "VERVE_REPORT_SINKS": "kafka", "VERVE_KAFKA_SECURITY_PROTOCOL": "ssl",
+        "VERVE_KAFKA_ENABLE_IDEMPOTENCE": "true",
+        "VERVE_KAFKA_COMPRESSION_CODEC": "zstd"})
+    assert process.wait() == 0, process.output()
+
+
+def test_unread_where_not_wanted(sandbox):
+    """Kafka's settings are of no concern without its sink."""
+    process = sandbox.start("reporter", [REPORTER, "-t"], {
+        "VERVE_KAFKA_FOO": "bar"})
+    assert process.wait() == 0, process.output()

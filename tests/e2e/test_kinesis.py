@@ -1,0 +1,164 @@
+"""The Kinesis sink: each window one record, in order, signed so that an
+independent verifier agrees; throttled, refused, and with a wrong clock."""
+
+import time
+
+import pytest
+from harness.expected import Expected
+from harness.fastcgi import Responder
+from harness.kinesis import FakeKinesis, Kinesalite, settings
+from harness.preload import faketime
+from harness.receiver import Answer
+from harness.reporter import Reporter
+from harness.sandbox import free_port
+from harness.settings import REPORTER
+from harness.wait import wait_until
+
+WINDOW_S = 1
+NAME = "kinesis:unique-request-count"
+
+
+@pytest.fixture
+def kinesis(sandbox):
+    fake = FakeKinesis()
+    sandbox.on_close(fake.close)
+    return fake
+
+
+@pytest.fixture
+def expected(sandbox, redis):
+    return Expected(Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url,
+        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
+
+
+def make_reporter(sandbox, redis, url, **more):
+    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
+                    **settings(url), **more)
+
+
+@pytest.fixture
+def reporter(sandbox, redis, kinesis):
+    return make_reporter(sandbox, redis, kinesis.url()).start()
+
+
+def test_a_record_a_window(redis, kinesis, expected, reporter):
+    last = expected.send(1, 2, 2)
+    expected.check(kinesis.wait_reported(last))
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last))
+    assert dict(kinesis.records())[stamp].decode() == (
+        '{"unique_request_count":%d,"window_start":"%s","window_seconds":1,'
+        '"late":false}' % (expected.count(last), stamp))
+    assert kinesis.problems == []
+    request = kinesis.received[-1]
+    assert request.method == "POST"
+    assert request.headers["x-amz-target"] == "Kinesis_20131202.PutRecord"
+    assert request.headers["content-type"] == "application/x-amz-json-1.1"
+    assert "x-amz-security-token" not in request.headers
+    assert kinesis.connections == 1  # kept
+    wait_until(lambda: int(redis("HGET", f"verve:sink:{NAME}", "cursor")
+                           or 0) >= last, "the cursor follows")
+
+
+def test_session_credentials(sandbox, redis, kinesis, expected):
+    """The token is sent, and signed: the verifier wants that."""
+    make_reporter(sandbox, redis, kinesis.url(),
+                  AWS_SESSION_TOKEN="IQoJb3JpZ2lu/+=").start()
+    expected.check(kinesis.wait_reported(expected.send(1)))
+    assert kinesis.received[-1].headers["x-amz-security-token"] == \
+        "IQoJb3JpZ2lu/+="
+    assert kinesis.problems == []
+
+
+def test_throttled_and_broken(kinesis, expected, reporter):
+    kinesis.fail((400, "ProvisionedThroughputExceededException"),
+                 (500, "InternalFailure"), (503, "ServiceUnavailable"))
+    expected.send(1, 2)
+    expected.check(kinesis.wait_reported(expected.send(3)))
+    output = reporter.process.output()
+    assert f"{NAME}: HTTP 400 ProvisionedThroughputExceeded" in output
+    assert output.count("trying again") == 1
+    assert f"{NAME}: works again" in output
+
+
+def test_refused(redis, kinesis, expected, reporter):
+    """Said once a minute, the cursor stays, the file goes on; HUP tries at
+    once what would be tried in a while."""
+    kinesis.wait_reported(expected.send(1))
+    kinesis.fail(*[(400, "AccessDeniedException")] * 3)
+    wait_until(lambda: "HTTP 400 AccessDenied" in reporter.process.output(),
+               "it is said")
+    stuck = redis("HGET", f"verve:sink:{NAME}", "cursor")
+    taken = len(kinesis.taken)
+    expected.check(reporter.wait_reported(expected.send(1, 2)))
+    time.sleep(2 * WINDOW_S)
+    assert redis("HGET", f"verve:sink:{NAME}", "cursor") == stuck
+    assert len(kinesis.taken) == taken
+    assert reporter.process.output().count("AccessDenied") == 1
+    kinesis.fail()
+    reporter.process.hup()
+    expected.check(kinesis.wait_reported(expected.send(3)))
+
+
+def test_a_wrong_key(sandbox, redis, kinesis):
+    reporter = make_reporter(sandbox, redis, kinesis.url())
+    reporter.settings["AWS_SECRET_ACCESS_KEY"] += "x"
+    reporter.start()
+    wait_until(lambda: f"{NAME}: HTTP 403 InvalidSignatureException: no"
+               in reporter.process.output(), "it is said")
+    assert kinesis.records() == []
+
+
+def test_no_answer_of_kinesis(kinesis, expected, reporter):
+    """A 200 of something else, a proxy say, delivers nothing."""
+    kinesis.scripts["/"] = [Answer(200, body=b"<html>hello</html>")]
+    expected.send(1)
+    wait_until(lambda: "its answer is not Kinesis's"
+               in reporter.process.output(), "it is said")
+    kinesis.fail()
+    reporter.process.hup()
+    expected.check(kinesis.wait_reported(expected.send(2)))
+
+
+def test_away_for_a_while(sandbox, redis, expected):
+    port = free_port()
+    reporter = make_reporter(sandbox, redis, f"http://127.0.0.1:{port}").start()
+    expected.check(reporter.wait_reported(expected.send(1, 2)))
+    wait_until(lambda: f"{NAME}: Couldn't connect" in
+               reporter.process.output(), "it is said")
+    kinesis = FakeKinesis(port)
+    sandbox.on_close(kinesis.close)
+    expected.check(kinesis.wait_reported(expected.send(3)))
+
+
+@pytest.mark.parametrize("offset_s", [-3600, 3600])
+def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
+    """AWS refuses signatures of another time: it tells its own."""
+    reporter = make_reporter(sandbox, redis, kinesis.url(),
+                             **faketime(offset_s)).start()
+    expected.check(kinesis.wait_reported(expected.send(1, 2)))
+    assert kinesis.problems == ["InvalidSignatureException"]
+    assert "works again" in reporter.process.output()
+
+
+def test_kinesalite(sandbox, redis, expected):
+    kinesalite = Kinesalite(sandbox)
+    make_reporter(sandbox, redis, kinesalite.url).start()
+    expected.send(1, 2)
+    expected.check(kinesalite.wait_reported(expected.send(3, 4)))
+
+
+@pytest.mark.parametrize("change,words", [
+    ({"AWS_ACCESS_KEY_ID": ""}, "AWS_ACCESS_KEY_ID"),
+    ({"AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY"),
+    ({"VERVE_KINESIS_ENDPOINT": "ftp://h/"}, "kinesis.endpoint"),
+    ({"VERVE_KINESIS_ENDPOINT": "h:1:2"}, "kinesis.endpoint"),
+    ({"VERVE_KINESIS_REGION": "EU.x"}, "VERVE_KINESIS_REGION"),
+    ({"VERVE_KINESIS_STREAM": "a/b"}, "VERVE_KINESIS_STREAM"),
+])
+@pytest.mark.parametrize("flags", [["-t"], []])
+def test_bad_settings(sandbox, change, words, flags):
+    process = sandbox.start("reporter", [REPORTER, *flags],
+                            {**settings("http://h/"), **change})
+    assert process.wait() == 100
+    assert words in process.output()

@@ -1,0 +1,100 @@
+"""The syslog sink: a message a window, in order, and none while nobody
+listens."""
+
+import re
+import socket
+import syslog
+
+import pytest
+from harness.expected import Expected
+from harness.fastcgi import Responder
+from harness.namespace import needs_mounts
+from harness.records import epoch
+from harness.reporter import Reporter
+from harness.syslog import SystemLog
+from harness.wait import wait_until
+
+pytestmark = needs_mounts
+
+WINDOW_S = 1
+TEXT = re.compile(r"Unique requests in the last minute: (\d+) "
+                  r"window=(\S+) window_seconds=1 late=(true|false)")
+
+
+@pytest.fixture
+def system_log(sandbox):
+    return SystemLog(sandbox)
+
+
+@pytest.fixture
+def responder(sandbox, redis):
+    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
+
+
+@pytest.fixture
+def reporter(sandbox, redis, system_log):
+    return Reporter(sandbox, redis, before=system_log.inside,
+                    VERVE_WINDOW_SECONDS=WINDOW_S,
+                    VERVE_REPORT_SINKS="syslog").start()
+
+
+def reported(system_log):
+    """{window: count} of all messages, each of which has its form."""
+    report = {}
+    for message in system_log.read():
+        assert int(message["priority"]) == syslog.LOG_DAEMON | syslog.LOG_INFO
+        assert message["tag"].startswith("verve-reporter")
+        count, window, _ = TEXT.fullmatch(message["text"]).groups()
+        assert epoch(window) not in report
+        assert not report or epoch(window) > max(report)
+        report[epoch(window)] = int(count)
+    return report
+
+
+def wait_reported(system_log, window):
+    wait_until(lambda: window in reported(system_log), f"window {window}")
+    return reported(system_log)
+
+
+def test_a_message_a_window(system_log, responder, reporter):
+    system_log.start()
+    expected = Expected(responder)
+    wait_reported(system_log, expected.send(1, 2, 2))
+    expected.check(wait_reported(system_log, expected.send(3)))
+
+
+def test_nobody_listens_for_a_while(system_log, responder, reporter):
+    expected = Expected(responder)
+    system_log.start()
+    wait_reported(system_log, expected.send(1))
+    system_log.stop()
+    expected.send(1, 2)
+    wait_until(lambda: "/dev/log: No such file" in reporter.process.output(),
+               "it is said")
+    wait_until(lambda: expected.send(5) > min(expected.ids) + 3,
+               "some windows later", pause_s=0.3)
+    system_log.start()
+    expected.check(wait_reported(system_log, expected.send(6)))
+    assert "works again" in reporter.process.output()
+
+
+def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
+    """A daemon that is stuck: what it has not taken comes later."""
+    other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    other.setblocking(False)
+    system_log.start()
+    with other:
+        other.connect(str(system_log.path))
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.send(b"<30>Jan  1 00:00:00 other: x")
+    wait_until(lambda: "its queue is full" in reporter.process.output(),
+               "it is said")
+    expected = Expected(responder)
+    last = expected.send(1, 2)
+    assert reporter.term() == 0
+    reporter.start()
+    system_log.read()
+    system_log.messages.clear()
+    assert wait_reported(system_log, last)[last] == 2
