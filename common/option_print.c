@@ -79,7 +79,7 @@ options_print(FILE *out, const struct options *options, const char *key)
     const struct option_row *row = NULL;
     size_t len = strcspn(key, ".");
 
-    if (key[len] == '.' && len < sizeof(section)) {
+    if (len < sizeof(section) && key[len] == '.') {
         memcpy(section, key, len);
         section[len] = '\0';
         row = option_find(section, key + len + 1);

@@ -195,6 +195,7 @@ free_lookups(const struct names *names, bool of_doubtful)
 
     TAILQ_FOREACH(name, &names->queues[QUEUE_LOOKING], link)
     {
+        /* cppcheck-suppress uninitvar ; it does not know TAILQ_FOREACH */
         count -= !of_doubtful || name->doubtful;
     }
     return count;
