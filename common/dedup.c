@@ -12,21 +12,23 @@
 #include "accept-setnx.lua.h"
 #include "schema.h"
 
-/* A key's name up to the number that ends it. */
+/* A key's name up to the number that ends it. A prefix has at most 64 bytes. */
 struct stem {
-    char text[REDIS_KEY_MAX_BYTES];
+    char text[128];
     size_t len;
 };
 
 /* All that is kept of the ids of a window begins so. */
-static void
-make_stem(struct stem *stem, const struct dedup_batch *batch)
+static struct stem
+seen_stem(const struct dedup_batch *batch)
 {
-    int len = snprintf(stem->text, sizeof(stem->text),
+    struct stem stem;
+    int len = snprintf(stem.text, sizeof(stem.text),
                        "%s:" SCHEMA_SHARD ":seen:%" PRId64 ":",
                        batch->options->redis.prefix, batch->window_s);
 
-    stem->len = (size_t)len; /* a prefix has 64 bytes at most */
+    stem.len = (size_t)len;
+    return stem;
 }
 
 static void
@@ -42,10 +44,9 @@ add_ids(struct redis_call *call, const struct dedup_batch *batch)
 static void
 setnx_keys(struct redis_call *call, const struct dedup_batch *batch)
 {
-    struct stem stem;
+    struct stem stem = seen_stem(batch);
     size_t i;
 
-    make_stem(&stem, batch);
     for (i = 0; i < batch->count; i++) {
         redis_key_int(call, stem.text, stem.len, batch->requests[i].id);
     }
@@ -78,14 +79,13 @@ static void
 set_keys(struct redis_call *call, const struct dedup_batch *batch)
 {
     const char *prefix = batch->options->redis.prefix;
-    struct stem stem;
+    struct stem stem = seen_stem(batch);
     size_t i;
 
     redis_key(call, "%s:" SCHEMA_SHARD ":sets:%" PRId64, prefix,
               batch->window_s);
     redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
               batch->window_s - batch->options->window.seconds);
-    make_stem(&stem, batch);
     for (i = 0; batch->sets > 0 && i < batch->count; i++) {
         redis_key_int(call, stem.text, stem.len,
                       set_of(batch->requests[i].id, batch->sets));

@@ -1,5 +1,7 @@
--- Claims callback jobs for one reporter: first those in `due` that are up
--- again, then the oldest of the list. All times are Redis's own.
+-- Claims callback jobs for one reporter: half of those in `due` that are up
+-- again, half of the oldest of the list, or more of the one where there are
+-- fewer of the other: so neither keeps the other waiting. All times are
+-- Redis's own.
 --
 -- KEYS[1]  the list `callbacks`
 -- KEYS[2]  the zset `due`
@@ -26,10 +28,12 @@ local function take(attempts, json)
 end
 
 local up = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, most)
-local new = {}
-if #up < most then
-    new = redis.call('LPOP', KEYS[1], most - #up) or new
+local listed = math.min(redis.call('LLEN', KEYS[1]),
+    math.max(most - #up, math.floor(most / 2)))
+for i = #up, most - listed + 1, -1 do
+    up[i] = nil
 end
+local new = listed > 0 and redis.call('LPOP', KEYS[1], listed) or {}
 
 for _, member in ipairs(up) do
     local holder, attempts, json = string.match(member, '^(%S+) (%d+) (.*)$')

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "clock.h"
 #include "number.h"
@@ -94,6 +95,16 @@ uint64_t
 redis_connection(struct redis *redis)
 {
     return redis_link_look(redis->link);
+}
+
+bool
+redis_peer(const struct redis *redis, struct sockaddr_storage *address)
+{
+    socklen_t len = sizeof(*address);
+
+    return redis_state(redis) == REDIS_STATE_UP &&
+           getpeername(redis_link_context(redis->link)->fd,
+                       (struct sockaddr *)address, &len) == 0;
 }
 
 const char *
@@ -224,11 +235,11 @@ redis_call(struct redis *redis, const struct redis_script *script)
     return &redis->call;
 }
 
-/* Half of the time limit: the script has the other, and WAIT 0 has no end. */
+/* Half of the time that is left: the script has the other; 0 has no end. */
 static bool
-append_wait(struct redis *redis)
+append_wait(struct redis *redis, int64_t end_ms)
 {
-    int64_t wait_ms = redis->timeout_ms / 2;
+    int64_t wait_ms = (end_ms - clock_mono_ms()) / 2;
     char replicas[24] = "", limit_ms[24] = "";
     const char *argv[] = {"WAIT", replicas, limit_ms};
 
@@ -247,7 +258,7 @@ run_as(struct redis *redis, const char *command, const char *script,
                                       redis_link_context(redis->link)) == 0;
 
     if (appended && waits) {
-        appended = append_wait(redis);
+        appended = append_wait(redis, end_ms);
     }
     return exchange(redis, appended, waits, end_ms);
 }

@@ -97,9 +97,10 @@ void
 redis_key_int(struct redis_call *call, const char *stem, size_t stem_len,
               int64_t value)
 {
-    char text[NUMBER_TEXT_SIZE];
+    char text[NUMBER_TEXT_SIZE] = "";
+    size_t len = number_format(text, value);
 
-    add(call, stem, stem_len, text, number_format(text, value));
+    add(call, stem, stem_len, text, len);
     call->keys++;
 }
 
@@ -112,9 +113,10 @@ redis_arg(struct redis_call *call, const char *bytes, size_t len)
 void
 redis_arg_int(struct redis_call *call, int64_t value)
 {
-    char text[NUMBER_TEXT_SIZE];
+    char text[NUMBER_TEXT_SIZE] = "";
+    size_t len = number_format(text, value);
 
-    add(call, text, number_format(text, value), "", 0);
+    add(call, text, len, "", 0);
 }
 
 void

@@ -319,7 +319,6 @@ static void
 append_gaps(const struct windows *windows, int64_t after_s, int64_t until_s,
             struct reading *reading)
 {
-    int64_t length_s = windows->options->window.seconds;
     struct window_record gap = {.late = true, .gap = true};
 
     if (after_s == 0 || windows->kept_s == 0) {
@@ -328,7 +327,7 @@ append_gaps(const struct windows *windows, int64_t after_s, int64_t until_s,
     gap.start_s = later(next_s(windows, after_s), windows->kept_s);
     while (gap.start_s < until_s && reading->count < reading->most) {
         append(reading, &gap);
-        gap.start_s += length_s;
+        gap.start_s += windows->options->window.seconds;
     }
 }
 

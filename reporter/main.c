@@ -17,6 +17,7 @@
 #include "report.h"
 #include "schema.h"
 #include "sinks.h"
+#include "terms.h"
 
 #define NAME "verve-reporter"
 
@@ -160,13 +161,27 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
+/* Looks at what only this program's modules understand. */
+static int
+check(const struct options *options, option_complaint *complain, void *context)
+{
+    char why[TERMS_WHY_SIZE];
+    int result = sinks_check(options, complain, context);
+
+    if (terms_check(options, why) != 0) {
+        complain(context, why);
+        result = -1;
+    }
+    return result;
+}
+
 int
 main(int argc, char **argv)
 {
     static const struct program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
-        .check = sinks_check,
+        .check = check,
     };
     struct reporter reporter = {.signal_fd = -1};
     int code = program_start(argc, argv, &program, &reporter.options);

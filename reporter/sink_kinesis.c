@@ -17,6 +17,9 @@ enum {
     WAIT_REFUSED_MS = 15000, /* and at what does not */
 };
 
+/* All transfers here go to the same host. */
+static const char ONE_HOST[] = "kinesis";
+
 struct kinesis {
     struct sink sink; /* first: a sink is a kinesis */
     struct transfers *transfers;
@@ -89,7 +92,7 @@ kinesis_offer(struct sink *sink, const struct window_record *records,
     (void)count; /* 1: see sink_kinesis below */
     if (kinesis_request_prepare(kinesis->request, &records[0]) < 0 ||
         transfers_start(kinesis->transfers,
-                        kinesis_request_easy(kinesis->request)) < 0) {
+                        kinesis_request_easy(kinesis->request), ONE_HOST) < 0) {
         fail(kinesis, KINESIS_BUSY, "no memory to start");
         return;
     }
@@ -102,7 +105,8 @@ kinesis_drop(struct sink *sink)
 {
     struct kinesis *kinesis = kinesis_of(sink);
 
-    transfers_stop(kinesis->transfers, kinesis_request_easy(kinesis->request));
+    transfers_stop(kinesis->transfers, kinesis_request_easy(kinesis->request),
+                   ONE_HOST);
     kinesis->busy = false;
 }
 

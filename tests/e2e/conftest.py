@@ -18,17 +18,24 @@ from harness.settings import MARATHON_WINDOWS
 from harness.web import Web
 
 
+@pytest.fixture(scope="session")
+def strategy(request):
+    """The dedup.strategy of all programs; more of them for the tests that are
+    marked with harness.strategies."""
+    return getattr(request, "param", "setnx")
+
+
 @pytest.fixture
-def sandbox():
+def sandbox(strategy):
     """What is started in it ends with the test."""
-    box = Sandbox()
+    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy)
     yield box
     box.close()
 
 
 @pytest.fixture(scope="session")
-def shared_sandbox():
-    box = Sandbox()
+def shared_sandbox(strategy):
+    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy)
     yield box
     box.close()
 

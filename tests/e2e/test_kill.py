@@ -13,6 +13,7 @@ from harness.records import assert_no_window_missing
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.settings import SCALE
+from harness.strategies import exact_strategies
 from harness.wait import wait_until
 from harness.web import Web
 
@@ -129,6 +130,7 @@ def test_kill_the_reporter(sandbox, web, reporter, receiver):
     run.assert_called_back()
 
 
+@exact_strategies
 def test_kill_redis(sandbox, web, redis, reporter, receiver):
     run = Run(sandbox, web, receiver)
     time.sleep(SECONDS / 3)

@@ -8,6 +8,7 @@ from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import epoch
 from harness.redis import Redis
+from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
 HOUR_S = 3600
@@ -46,6 +47,7 @@ def script_runs(redis):
     return 0
 
 
+@every_strategy
 def test_a_known_id_needs_no_redis(sandbox, redis):
     responder = start(sandbox, redis, **PATIENT)
     window = ask(responder, 7)
@@ -93,6 +95,7 @@ def test_a_refused_request_is_not_known(sandbox, redis):
     assert count(redis, ask(responder, 7)) == 2
 
 
+@every_strategy
 def test_in_the_next_window_it_counts_anew(sandbox, redis):
     responder = start(sandbox, redis, VERVE_WINDOW_SECONDS=1, **PATIENT)
     wait_for_window_start(1)
@@ -108,6 +111,7 @@ def test_in_the_next_window_it_counts_anew(sandbox, redis):
     assert [count(redis, window) for window in windows] == [1] * len(windows)
 
 
+@every_strategy
 def test_a_window_sealed_early(sandbox, redis):
     """What is known is in its final count; what is new tells of the next."""
     responder = start(sandbox, redis, **PATIENT)
@@ -120,6 +124,7 @@ def test_a_window_sealed_early(sandbox, redis):
     assert count(redis, window + HOUR_S) == 2
 
 
+@every_strategy
 def test_lost_data_is_noticed_by_the_next_script(sandbox, redis):
     responder = start(sandbox, redis, **PATIENT)
     ask(responder, 7)
@@ -137,6 +142,7 @@ def test_lost_data_is_noticed_within_the_time_limit(sandbox, redis):
     assert count(redis, ask(responder, 7)) == 1
 
 
+@every_strategy
 def test_redis_killed_is_noticed_at_once(sandbox, redis):
     responder = start(sandbox, redis, **PATIENT)
     assert count(redis, ask(responder, 7)) == 1

@@ -12,6 +12,7 @@ from harness.load import accept
 from harness.records import assert_no_window_missing, complete_lines, epoch
 from harness.redis import Redis
 from harness.reporter import Reporter
+from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 1
@@ -37,6 +38,7 @@ def reporter(sandbox, redis):
     return make_reporter(sandbox, redis).start()
 
 
+@every_strategy
 def test_counts_unique_ids_and_zeros(responder, reporter):
     expected = Expected(responder)
     expected.send(1, 2, 2, 3, 1)
@@ -67,6 +69,7 @@ def test_json(sandbox, redis, responder):
                                           "late"]
 
 
+@every_strategy
 def test_catches_up_after_downtime(redis, responder, reporter):
     expected = Expected(responder)
     expected.send(1, 2)
@@ -132,6 +135,7 @@ def test_hup_follows_a_rotation(responder, reporter):
     expected.check(reporter.report())
 
 
+@every_strategy
 def test_redis_restarted(redis, responder, reporter):
     expected = Expected(responder)
     expected.send(1, 2)

@@ -233,6 +233,27 @@ test_owners_differ(void **state)
     assert_memory_equal(one, host, strlen(host));
 }
 
+/* The longest prefix, host and path that may be configured make a key. */
+static void
+test_a_long_name(void **state)
+{
+    struct fixture *f = *state;
+    char prefix[64 + 1], host[64 + 1], path[1024 + 1], name[1200];
+    struct lease *lease;
+
+    memset(prefix, 'x', sizeof(prefix) - 1);
+    memset(host, 'h', sizeof(host) - 1);
+    memset(path, '/', sizeof(path) - 1);
+    prefix[64] = host[64] = path[1024] = '\0';
+    snprintf(name, sizeof(name), "file:%s:%s", host, path);
+    lease = lease_open(f->redis, prefix, name, "a");
+    assert_non_null(lease);
+    assert_int_equal(lease_keep(lease), 0);
+    assert_int_equal(lease_advance(lease, 60), 0);
+    assert_int_equal(lease_cursor_s(lease), 60);
+    lease_close(lease);
+}
+
 static int
 set_up(void **state)
 {
@@ -286,7 +307,7 @@ main(void)
         TEST(test_given_up),      TEST(test_cursor_never_goes_back),
         TEST(test_released),      TEST(test_clock_that_stepped_back),
         TEST(test_lost_by_redis), TEST(test_refused),
-        TEST(test_owners_differ),
+        TEST(test_owners_differ), TEST(test_a_long_name),
     };
 
     return cmocka_run_group_tests_name("lease", tests, start_server,

@@ -551,7 +551,7 @@ test_holes_are_gaps(void **state)
     int64_t now_s = redis_now_s(f);
     struct window_record records[8];
 
-    set(f, "verve:{0}:born", now_s - 100);
+    begin(f, now_s - 100);
     add_record(f, now_s - 50);
     add_record(f, now_s - 47);
     seal_all(f->windows);
@@ -576,7 +576,7 @@ test_holes_that_are_none(void **state)
     struct window_record record;
 
     f->options.window.retention_hours = 1;
-    set(f, "verve:{0}:born", now_s - 100);
+    begin(f, now_s - 100);
     add_record(f, now_s - 50);
     seal_all(f->windows);
     assert_int_equal(windows_read(f->windows, 0, &record, 1), 1);

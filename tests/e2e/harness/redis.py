@@ -12,7 +12,7 @@ class RedisError(Exception):
 class RedisClient:
     """Just enough of RESP2 for the tests. One command at a time."""
 
-    def __init__(self, path, seconds=5.0):
+    def __init__(self, path, seconds=30.0):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(seconds)
         self.socket.connect(str(path))
@@ -55,9 +55,12 @@ class RedisClient:
 class Redis:
     """redis-server; started anew on the same socket and data after a kill."""
 
-    def __init__(self, sandbox, fsync="everysec", **config):
+    def __init__(self, sandbox, fsync="everysec", name="redis", **config):
         self.sandbox = sandbox
-        self.path = sandbox.folder / "redis.sock"
+        self.name = name
+        self.folder = sandbox.folder / name
+        self.folder.mkdir()
+        self.path = sandbox.folder / f"{name}.sock"
         self.url = f"unix://{self.path}"
         self.config = {"appendfsync": fsync, **config}
         self.environment = {}
@@ -67,13 +70,13 @@ class Redis:
 
     def start(self):
         config = {
-            "port": 0, "unixsocket": self.path, "dir": self.sandbox.folder,
+            "port": 0, "unixsocket": self.path, "dir": self.folder,
             "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
             "daemonize": "no", **self.config}
         argv = ["redis-server"]
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
-        self.process = self.sandbox.start("redis", argv, self.environment)
+        self.process = self.sandbox.start(self.name, argv, self.environment)
         self.client = wait_until(self.connect, "redis answers")
         return self
 
@@ -104,16 +107,16 @@ class Redis:
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
 
-    def end_leases(self):
-        """As if enough time had passed for all leases of sinks to end."""
-        for key in self("KEYS", "verve:sink:*"):
-            self("HDEL", key, "lease_end_ms")
-
     def wipe(self):
         """Deletes all data. The programs' connections are ended, or they would
         go by what they know for a while."""
         self("FLUSHALL")
         self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    def end_leases(self):
+        """As if enough time had passed for all leases of sinks to end."""
+        for key in self("KEYS", "verve:sink:*"):
+            self("HDEL", key, "lease_end_ms")
 
     def kill(self):
         """kill -9; start() brings it back with what it had confirmed."""

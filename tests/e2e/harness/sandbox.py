@@ -21,7 +21,9 @@ def free_port():
 
 
 class Sandbox:
-    def __init__(self):
+    def __init__(self, **settings):
+        """settings are those of every program, where it has none of its own."""
+        self.settings = settings
         # Short, for the 107 bytes that a unix socket's path may have.
         self.folder = Path(tempfile.mkdtemp(prefix="verve-e2e-"))
         self.folder.chmod(0o755)
@@ -33,7 +35,8 @@ class Sandbox:
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         for name, value in SANITIZERS.items():
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
-        env.update({k: str(v) for k, v in (settings or {}).items()})
+        settings = {**self.settings, **(settings or {})}
+        env.update({k: str(v) for k, v in settings.items()})
         return env
 
     def start(self, name, argv, settings=None, **kwargs):

@@ -1,0 +1,75 @@
+"""redis.wait_replicas: an ok waits until so many replicas have the batch."""
+
+import time
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.records import epoch
+from harness.redis import Redis
+from harness.sandbox import free_port
+from harness.strategies import every_strategy
+from harness.wait import wait_until
+
+TIMEOUT_S = 0.25
+LIMIT_S = 2 * TIMEOUT_S + 0.1
+NOISE_S = 0.4
+
+
+@pytest.fixture
+def redis(sandbox):
+    return Redis(sandbox, port=free_port(), bind="127.0.0.1",
+                 repl_diskless_sync_delay=0).start()
+
+
+@pytest.fixture
+def replica(sandbox, redis):
+    # Without a file, whose first writing TERM could not interrupt.
+    replica = Redis(sandbox, name="replica", appendonly="no",
+                    replicaof=f"127.0.0.1 {redis.config['port']}").start()
+    wait_until(lambda: "link_status:up" in replica("INFO", "replication"),
+               "the replica has all that there was")
+    redis("SET", "hello", "replica")
+    assert redis("WAIT", 1, 20000) == 1  # and gets what is new
+    return replica
+
+
+@pytest.fixture
+def responder(sandbox, redis):
+    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                               "VERVE_WINDOW_SECONDS": 3600,
+                               "VERVE_REDIS_WAIT_REPLICAS": 1}).start()
+
+
+def count(redis, window):
+    return int(redis("GET", f"verve:{{0}}:count:{window}") or 0)
+
+
+@every_strategy
+def test_an_ok_is_on_the_replica(replica, responder):
+    for number in range(50):
+        answer = responder.ask(accept(number, "http://h/"))
+        assert answer.body == b"ok"
+        window = epoch(answer.headers["verve-window"])
+        assert count(replica, window) == number + 1
+        assert replica("LLEN", "verve:{0}:callbacks") == number + 1
+
+
+def test_without_a_replica_nothing_is_ok(redis, responder):
+    started = time.monotonic()
+    answer = responder.ask(accept(7))
+    assert (answer.status, answer.body) == (503, b"failed")
+    assert time.monotonic() - started < LIMIT_S + NOISE_S
+
+
+@every_strategy
+def test_a_retry_counts_once(redis, replica, responder):
+    window = epoch(responder.ask(accept(1)).headers["verve-window"])
+    replica.freeze()
+    for _ in range(3):
+        started = time.monotonic()
+        assert responder.ask(accept(7)).status == 503
+        assert time.monotonic() - started < LIMIT_S + NOISE_S
+    replica.thaw()
+    wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
+    assert count(redis, window) == count(replica, window) == 2
