@@ -91,8 +91,7 @@ kinesis_offer(struct sink *sink, const struct window_record *records,
     (void)count; /* 1: see sink_kinesis below */
     if (kinesis_request_prepare(kinesis->request, &records[0]) < 0 ||
         transfers_start(kinesis->transfers,
-                        kinesis_request_easy(kinesis->request),
-                        TO) < 0) {
+                        kinesis_request_easy(kinesis->request), TO) < 0) {
         fail(kinesis, KINESIS_BUSY, "no memory to start");
         return;
     }
