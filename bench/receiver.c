@@ -10,7 +10,7 @@
  * microseconds since the Unix epoch, as two 64-bit integers. Its last act is
  * to print how many were answered.
  */
-#define _GNU_SOURCE /* accept4, memmem */
+#define _GNU_SOURCE /* accept4, memmem, reallocarray */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -44,22 +44,23 @@ struct row {
     int64_t at_us;
 };
 
-/* What an event is of: a listener, a connection, or the signals. */
+/* A listener, a connection, or where signals come. */
 struct peer {
-    int fd;
     bool listens;
     bool hung;
-    size_t len; /* of what is read and not yet answered */
-    char *buffer;
+    size_t len;   /* of what is read and not yet answered */
+    char *buffer; /* NULL: there is no such peer */
 };
 
 struct receiver {
     int epoll_fd;
     int signal_fd;
     int64_t answered;
+    struct peer *peers; /* by fd */
+    size_t peer_count;
     struct row *rows;
-    size_t count;
-    size_t room;
+    size_t row_count;
+    size_t row_room;
 };
 
 static void
@@ -78,36 +79,45 @@ now_us(void)
     return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
 }
 
-static void
-watch(struct receiver *receiver, struct peer *peer)
+static void *
+must(void *memory)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+    if (memory == NULL) {
+        die("memory");
+    }
+    return memory;
+}
 
-    if (epoll_ctl(receiver->epoll_fd, EPOLL_CTL_ADD, peer->fd, &event) < 0) {
+static void
+watch(struct receiver *receiver, int fd, bool listens, bool hung)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    size_t before = receiver->peer_count;
+    size_t wanted = (size_t)fd + 1;
+
+    if (wanted > before) {
+        receiver->peers = must(
+            reallocarray(receiver->peers, 2 * wanted, sizeof(struct peer)));
+        receiver->peer_count = 2 * wanted;
+        memset(receiver->peers + before, 0,
+               (receiver->peer_count - before) * sizeof(struct peer));
+    }
+    receiver->peers[fd] = (struct peer){
+        .listens = listens,
+        .hung = hung,
+        .buffer = must(malloc(BUFFER_SIZE)),
+    };
+    if (epoll_ctl(receiver->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         die("epoll_ctl");
     }
 }
 
-static struct peer *
-peer_open(int fd, bool listens, bool hung)
-{
-    struct peer *peer = calloc(1, sizeof(*peer));
-
-    if (peer == NULL || (peer->buffer = malloc(BUFFER_SIZE)) == NULL) {
-        die("malloc");
-    }
-    peer->fd = fd;
-    peer->listens = listens;
-    peer->hung = hung;
-    return peer;
-}
-
 static void
-peer_close(struct peer *peer)
+drop(struct receiver *receiver, int fd)
 {
-    close(peer->fd);
-    free(peer->buffer);
-    free(peer);
+    close(fd);
+    free(receiver->peers[fd].buffer);
+    receiver->peers[fd].buffer = NULL;
 }
 
 /* Opens a port that the kernel chooses, and prints it. */
@@ -125,22 +135,20 @@ listen_on(struct receiver *receiver, bool hung)
         die("listen");
     }
     printf("%d ", ntohs(address.sin_port));
-    watch(receiver, peer_open(fd, true, hung));
-} /* NOLINT(clang-analyzer-unix.Malloc): epoll has it */
+    watch(receiver, fd, true, hung);
+}
 
 static void
 note(struct receiver *receiver, int64_t number)
 {
-    if (receiver->count == receiver->room) {
-        receiver->room = receiver->room ? 2 * receiver->room : 65536;
+    struct row row = {.number = number, .at_us = now_us()};
+
+    if (receiver->row_count == receiver->row_room) {
+        receiver->row_room = 2 * receiver->row_room + 65536;
         receiver->rows =
-            realloc(receiver->rows, receiver->room * sizeof(*receiver->rows));
-        if (receiver->rows == NULL) {
-            die("realloc");
-        }
+            must(reallocarray(receiver->rows, receiver->row_room, sizeof(row)));
     }
-    receiver->rows[receiver->count++] =
-        (struct row){.number = number, .at_us = now_us()};
+    receiver->rows[receiver->row_count++] = row;
 }
 
 /* The length of the body, by the head up to end; 0 where none is said. */
@@ -183,8 +191,9 @@ take_request(struct receiver *receiver, const char *bytes, size_t len)
 }
 
 static bool
-answer(struct receiver *receiver, struct peer *peer)
+answer(struct receiver *receiver, int fd)
 {
+    struct peer *peer = &receiver->peers[fd];
     size_t done = 0;
     size_t size;
 
@@ -193,21 +202,21 @@ answer(struct receiver *receiver, struct peer *peer)
         done += size;
         if (!peer->hung) {
             receiver->answered++;
-            if (write(peer->fd, ANSWER, sizeof(ANSWER) - 1) < 0) {
+            if (write(fd, ANSWER, sizeof(ANSWER) - 1) < 0) {
                 return false;
             }
         }
     }
     memmove(peer->buffer, peer->buffer + done, peer->len - done);
     peer->len -= done;
-    return peer->len < BUFFER_SIZE;
+    return peer->len < BUFFER_SIZE - 1;
 }
 
 static void
-take_bytes(struct receiver *receiver, struct peer *peer)
+take_bytes(struct receiver *receiver, int fd)
 {
-    ssize_t n =
-        read(peer->fd, peer->buffer + peer->len, BUFFER_SIZE - peer->len - 1);
+    struct peer *peer = &receiver->peers[fd];
+    ssize_t n = read(fd, peer->buffer + peer->len, BUFFER_SIZE - peer->len - 1);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -216,20 +225,20 @@ take_bytes(struct receiver *receiver, struct peer *peer)
         peer->len += (size_t)n;
         peer->buffer[peer->len] = '\0';
     }
-    if (n <= 0 || !answer(receiver, peer)) {
-        peer_close(peer);
+    if (n <= 0 || !answer(receiver, fd)) {
+        drop(receiver, fd);
     }
 }
 
 static void
-take_connections(struct receiver *receiver, const struct peer *listener)
+take_connections(struct receiver *receiver, int listener)
 {
+    bool hung = receiver->peers[listener].hung;
     int fd;
 
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): epoll has it */
-    while ((fd = accept4(listener->fd, NULL, NULL,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        watch(receiver, peer_open(fd, false, listener->hung));
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >=
+           0) {
+        watch(receiver, fd, false, hung);
     }
 }
 
@@ -243,15 +252,15 @@ run(struct receiver *receiver)
         int count = epoll_wait(receiver->epoll_fd, events, EVENTS, -1);
 
         for (int i = 0; i < count; i++) {
-            struct peer *peer = events[i].data.ptr;
+            int fd = events[i].data.fd;
 
-            if (peer->fd == receiver->signal_fd) {
+            if (fd == receiver->signal_fd) {
                 return;
             }
-            if (peer->listens) {
-                take_connections(receiver, peer);
+            if (receiver->peers[fd].listens) {
+                take_connections(receiver, fd);
             } else {
-                take_bytes(receiver, peer);
+                take_bytes(receiver, fd);
             }
         }
     }
@@ -276,8 +285,8 @@ set_up(struct receiver *receiver)
     if (receiver->epoll_fd < 0 || receiver->signal_fd < 0) {
         die("set up");
     }
-    watch(receiver, peer_open(receiver->signal_fd, false, false));
-} /* NOLINT(clang-analyzer-unix.Malloc): epoll has it */
+    watch(receiver, receiver->signal_fd, false, false);
+}
 
 static void
 write_rows(const struct receiver *receiver, const char *path)
@@ -285,8 +294,8 @@ write_rows(const struct receiver *receiver, const char *path)
     FILE *file = fopen(path, "wb");
 
     if (file == NULL ||
-        fwrite(receiver->rows, sizeof(*receiver->rows), receiver->count,
-               file) != receiver->count ||
+        fwrite(receiver->rows, sizeof(*receiver->rows), receiver->row_count,
+               file) != receiver->row_count ||
         fclose(file) != 0) {
         die(path);
     }
@@ -337,6 +346,10 @@ main(int argc, char **argv)
         write_rows(&receiver, path);
     }
     printf("%" PRId64 "\n", receiver.answered);
+    for (size_t i = 0; i < receiver.peer_count; i++) {
+        free(receiver.peers[i].buffer);
+    }
+    free(receiver.peers);
     free(receiver.rows);
     return 0;
 }

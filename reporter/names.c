@@ -191,11 +191,9 @@ static int
 free_lookups(const struct names *names, bool of_doubtful)
 {
     int count = of_doubtful ? NAMES_DOUBTFUL_MAX : NAMES_LOOKUPS_MAX;
-    const struct name *name;
+    const struct name *name = TAILQ_FIRST(&names->queues[QUEUE_LOOKING]);
 
-    TAILQ_FOREACH(name, &names->queues[QUEUE_LOOKING], link)
-    {
-        /* cppcheck-suppress uninitvar ; it does not know TAILQ_FOREACH */
+    for (; name != NULL; name = TAILQ_NEXT(name, link)) {
         count -= !of_doubtful || name->doubtful;
     }
     return count;
