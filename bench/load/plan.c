@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ZIPF_IDS = 1000000 };
+/* Of PLAN_ZIPF: so many ids come again and again; one in ten is new. */
+enum { ZIPF_IDS = 1000, ZIPF_NEW = 10 };
 
 struct plan {
     struct plan_options options;
@@ -43,7 +44,7 @@ id_at(const struct plan *plan, uint64_t i)
 {
     /* Far apart, so that different seeds seldom give the same ids. */
     uint64_t at = i + scramble(plan->options.seed, 63);
-    double share;
+    uint64_t draw;
 
     switch (plan->options.kind) {
     case PLAN_UNIQUE:
@@ -51,9 +52,12 @@ id_at(const struct plan *plan, uint64_t i)
     case PLAN_UNIQUE31:
         return scramble(at, 31);
     case PLAN_ZIPF:
+        draw = scramble(at, 63);
+        if (draw % ZIPF_NEW == 0) {
+            return draw;
+        }
         /* Uniform in the logarithm: k has the weight log(1 + 1/k). */
-        share = (double)scramble(at, 63) / 0x1p63;
-        return (uint64_t)exp(share * log1p(ZIPF_IDS));
+        return (uint64_t)exp((double)draw / 0x1p63 * log1p(ZIPF_IDS));
     }
     return 0;
 }

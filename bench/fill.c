@@ -1,0 +1,105 @@
+/*
+ * fill: counts many unique ids in one window, through tally as verve-fcgi
+ * does, and prints how long that took. What Redis then has in memory is the
+ * caller's to ask.
+ *
+ *   fill IDS BITS    ids of 31 or 63 bits; settings from VERVE_... alone
+ */
+#define _GNU_SOURCE /* environ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "number.h"
+#include "option.h"
+#include "program.h"
+#include "schema.h"
+#include "tally.h"
+
+enum { BATCH = 128 };
+
+static void
+complain(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "fill: %s\n", text);
+}
+
+/* Spreads numbers of `bits` bits; different ones stay different. */
+static int64_t
+spread(int64_t i, int64_t bits)
+{
+    uint64_t mask = (UINT64_C(1) << bits) - 1;
+
+    return (int64_t)((uint64_t)i * UINT64_C(0x9e3779b97f4a7c15) & mask);
+}
+
+static bool
+fill(struct tally *tally, int64_t ids, int64_t bits)
+{
+    struct tally_request batch[BATCH];
+    int64_t done = 0;
+
+    while (done < ids) {
+        int64_t left = ids - done;
+        size_t n = left < BATCH ? (size_t)left : BATCH;
+
+        memset(batch, 0, sizeof(batch));
+        for (size_t i = 0; i < n; i++) {
+            batch[i].id = spread(done + (int64_t)i, bits);
+        }
+        if (tally_commit(tally, batch, n).start_s == 0) {
+            return false;
+        }
+        done += (int64_t)n;
+    }
+    return true;
+}
+
+static int
+measure(const struct options *options, int64_t ids, int64_t bits)
+{
+    struct schema *schema = schema_open(options, "fill");
+    struct tally *tally = NULL;
+    int64_t started_ms;
+    int code = EXIT_SYSTEM;
+
+    if (schema != NULL && redis_wait(schema_redis(schema)) == REDIS_STATE_UP) {
+        tally = tally_open(options, schema_redis(schema));
+    }
+    started_ms = clock_mono_ms();
+    if (tally != NULL && fill(tally, ids, bits)) {
+        printf("{\"ids\": %" PRId64 ", \"seconds\": %.3f}\n", ids,
+               (double)(clock_mono_ms() - started_ms) / 1000);
+        code = EXIT_OK;
+    } else {
+        fprintf(stderr, "fill: not all were counted\n");
+    }
+    tally_close(tally);
+    schema_close(schema);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options = {0};
+    int64_t ids, bits;
+    int code = EXIT_USAGE;
+
+    if (argc != 3 || !number_parse(argv[1], strlen(argv[1]), &ids) ||
+        !number_parse(argv[2], strlen(argv[2]), &bits) || ids < 0 || bits < 1 ||
+        bits > 63) {
+        fputs("usage: fill IDS BITS\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (options_load(&options, NULL, environ, complain, NULL) == 0) {
+        code = measure(&options, ids, bits);
+    }
+    options_fini(&options);
+    return code;
+}

@@ -1,0 +1,70 @@
+"""One run of a system: how fast, at what cost of CPU and memory."""
+
+import json
+import os
+import subprocess
+import sys
+
+from harness.process import stat_fields
+from harness.settings import LOAD
+
+from .systems import Running
+
+WARM_UP = ("-n", 3000)
+
+
+def cpu_s(pids):
+    """User and system time of all of them so far, in seconds (proc(5))."""
+    ticks = 0
+    for pid in pids:
+        fields = stat_fields(pid)
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mb(pids):
+    """The most memory that each of them had resident, in sum."""
+    kilobytes = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    kilobytes += int(line.split()[1])
+    return kilobytes / 1024
+
+
+def load(host, *options):
+    """One run of the load generator; its summary."""
+    done = subprocess.run([str(arg) for arg in (LOAD, *options, host)],
+                          check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def measure(system, connections, bound, options=()):
+    """Loads a new instance of the system within bound; options are those of
+    the load generator."""
+    running = Running(system)
+    try:
+        load(running.host, "-c", connections, *WARM_UP, *options)
+        before = cpu_s(running.pids)
+        run = load(running.host, "-c", connections, *bound, *options)
+        run["cpu_us"] = ((cpu_s(running.pids) - before) / run["requests"]
+                         * 1e6)
+        run["peak_mb"] = peak_mb(running.pids)
+        return run
+    finally:
+        running.close()
+
+
+def take_turns(systems, rounds, one):
+    """{name: the result of one(system) of each round}. Every other round is in
+    reverse order, as throughput on a shared machine drifts."""
+    runs = {system.name: [] for system in systems}
+    for number in range(rounds):
+        for system in systems if number % 2 == 0 else systems[::-1]:
+            run = one(system)
+            runs[system.name].append(run)
+            print(f"  {number + 1}/{rounds} {system.name}: "
+                  f"{run['requests_per_s']:,.0f}/s, {run['cpu_us']:.1f} us",
+                  file=sys.stderr, flush=True)
+    return runs

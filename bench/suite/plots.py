@@ -1,0 +1,83 @@
+"""Plots, as SVG by gnuplot."""
+
+import shutil
+import subprocess
+
+from .tables import median
+
+STYLE = """
+set terminal svg size 800,420 dynamic font "sans-serif,13" background "white"
+set output "{output}"
+set title "{title}"
+set key outside right top
+set grid ytics lc rgb "#dddddd"
+set border 3
+set tics nomirror
+set datafile separator "\\t"
+"""
+
+
+def plot(output, title, commands):
+    script = STYLE.format(output=output, title=title) + commands
+    subprocess.run(["gnuplot"], input=script.encode(), check=True)
+
+
+def block(name, lines):
+    return f"${name} << EOD\n" + "\n".join(lines) + "\nEOD\n"
+
+
+def bars(output, title, label, runs, key):
+    lines = [f"{name}\t{median(own, key)}" for name, own in runs.items()]
+    plot(output, title, block("data", lines) + f"""
+unset key
+set style fill solid 0.8
+set boxwidth 0.7
+set yrange [0:*]
+set ylabel "{label}"
+set xtics rotate by -30
+plot $data using 0:2:xtic(1) with boxes lc rgb "#4477aa", \\
+     $data using 0:2:(sprintf("%.0f", $2)) with labels offset 0,0.7 notitle
+""")
+
+
+def curves(output, title, labels, series, logs):
+    """series: {name: [(x, y), ...]}"""
+    blocks, curve = "", []
+    for number, (name, points) in enumerate(series.items()):
+        blocks += block(f"d{number}", [f"{x}\t{y}" for x, y in points])
+        curve.append(f'$d{number} using 1:2 with linespoints lw 2 pt 7 ps 0.6 '
+                     f'title "{name}"')
+    plot(output, title, blocks + f"""
+set logscale {logs}
+set xlabel "{labels[0]}"
+set ylabel "{labels[1]}"
+plot {", ".join(curve)}
+""")
+
+
+def draw(folder, results):
+    """Writes what there are results for. False where gnuplot is missing."""
+    if not shutil.which("gnuplot"):
+        return False
+    for load, runs in results.get("loads", {}).items():
+        bars(folder / f"{load}-cpu.svg", f"Server CPU a request, {load}",
+             "us", runs, "cpu_us")
+        bars(folder / f"{load}-rate.svg", f"Requests/s, {load}",
+             "requests/s", runs, "requests_per_s")
+    by_connections = results.get("connections")
+    if by_connections:
+        names = next(iter(by_connections.values()))
+        curves(folder / "connections.svg", "Requests/s by connections",
+               ("connections", "requests/s"),
+               {name: [(count, median(runs[name], "requests_per_s"))
+                       for count, runs in by_connections.items()]
+                for name in names}, "x 2")
+    if results.get("memory"):
+        series = {}
+        for cell in results["memory"]:
+            name = f"{cell['strategy']}, {cell['bits']} bits"
+            series.setdefault(name, []).append(
+                (cell["ids"], cell["bytes_per_id"]))
+        curves(folder / "memory.svg", "Memory of Redis an id",
+               ("ids in the window", "bytes"), series, "xy")
+    return True
