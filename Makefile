@@ -207,7 +207,11 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers
 
 .PHONY: install
 install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
-	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn \
+		ops/vervectl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
+	install -D -m 644 conf/vervectl.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
 	install -D -m 644 -t $(DESTDIR)/etc/lighttpd/conf-available \
 		conf/15-verve.conf
 	install -D -m 644 -t $(DESTDIR)/etc/verve conf/verve.conf

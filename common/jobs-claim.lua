@@ -8,8 +8,8 @@
 -- ARGV[1]  the token of this claim, never used before
 -- ARGV[2]  how many jobs at most, 1 to 256
 -- ARGV[3]  the length of the lease in milliseconds
--- Reply    how many of these had been in `due` before, then the members of `due`
---          that are now ours, those first: "<claim> <attempts> <json>"
+-- Reply    how many of these had been in `due` before, then the members of
+--          `due` that are now ours, those first: "<claim> <attempts> <json>"
 --
 -- The order of the commands matters. Both keys are read before the first
 -- write, so that a key of a wrong type stops the script while nothing was

@@ -91,6 +91,12 @@ redis_state(const struct redis *redis)
     return redis_link_state(redis->link);
 }
 
+uint64_t
+redis_connection(struct redis *redis)
+{
+    return redis_link_look(redis->link);
+}
+
 bool
 redis_peer(const struct redis *redis, struct sockaddr_storage *address)
 {
@@ -99,12 +105,6 @@ redis_peer(const struct redis *redis, struct sockaddr_storage *address)
     return redis_state(redis) == REDIS_STATE_UP &&
            getpeername(redis_link_context(redis->link)->fd,
                        (struct sockaddr *)address, &len) == 0;
-}
-
-uint64_t
-redis_connection(struct redis *redis)
-{
-    return redis_link_look(redis->link);
 }
 
 const char *

@@ -84,15 +84,15 @@ void redis_step(struct redis *redis);
 
 enum redis_state redis_state(const struct redis *redis);
 
-/* Where it is connected to; false where it is not. */
-bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
-
 /*
  * Looks, without blocking, whether the connection still stands. Returns its
  * number, counted from 1 with each that is made, or 0 where none is up. A
  * Redis that has stopped without a word can't be told from one that is idle.
  */
 uint64_t redis_connection(struct redis *redis);
+
+/* Where it is connected to; false where it is not. */
+bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
 /* Why the last call failed or the connection is down; never NULL. */
 const char *redis_error(const struct redis *redis);
