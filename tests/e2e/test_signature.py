@@ -45,7 +45,7 @@ def make_reporter(sandbox, redis, **settings):
         "VERVE_CALLBACKS_SECRET": SECRET,
         "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1",
         "VERVE_CALLBACKS_TIMEOUT_MS": 500,
-        "VERVE_CALLBACKS_LEASE_S": 2, **settings}).start()
+        "VERVE_CALLBACKS_LEASE_S": 3, **settings}).start()
 
 
 def test_post(sandbox, redis, receiver):

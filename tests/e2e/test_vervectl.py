@@ -329,15 +329,14 @@ def test_many_of_one_score(redis, operator):
     assert redis("ZCOUNT", DUE, "-inf", int(time.time() * 1000)) == 2200
 
 
-def test_a_list_that_moves_meanwhile(sandbox, redis, operator):
+def test_a_list_that_moves_meanwhile(redis, operator):
     """The oldest go and new ones come during a walk: of those that were there
     and stay, each is moved once, and nothing is lost or doubled."""
     count = 10000
     for i in range(0, count, 1000):
         redis("RPUSH", DEAD, *[dead(f"d{j}", "timeout" if j % 2 else "reset")
                                for j in range(i, i + 1000)])
-    other = Redis(sandbox)
-    client = other.connect()
+    client = redis.connect()
     done = threading.Event()
     dropped = []
 
