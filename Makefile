@@ -34,7 +34,7 @@ endif
 BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LIBS := -lhiredis -linih -lcurl -ljansson
+LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto
 REPORTER_LIBS := -lrdkafka
 
 FUZZ_CC ?= clang
@@ -65,7 +65,7 @@ HELPERS := $(MOCK) $(PRELOAD) $(BUILD)/bench/load
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling fill)
+BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
@@ -148,6 +148,7 @@ $(PRELOAD): $(BUILD)/%.so: %.c
 # The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
 $(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
+$(BUILD)/bench/receiver: $(OBJ)/bench/receiver.o $(BUILD)/common.a
 $(BUILD)/bench/fill: $(OBJ)/bench/fill.o $(BUILD)/common.a
 $(BUILD)/bench/ceiling: $(OBJ)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
 $(BENCH):
@@ -203,10 +204,15 @@ lint: $(DEPS) $(LUA) ## run all linters
 .PHONY: bench
 bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers
 	@VERVE_BUILD=$(BUILD) bench/run
+	@VERVE_BUILD=$(BUILD) bench/callbacks
 
 .PHONY: install
 install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
-	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn \
+		ops/vervectl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
+	install -D -m 644 conf/vervectl.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
 	install -D -m 644 -t $(DESTDIR)/etc/lighttpd/conf-available \
 		conf/15-verve.conf
 	install -D -m 644 -t $(DESTDIR)/etc/verve conf/verve.conf
@@ -223,4 +229,5 @@ help: ## list the goals
 
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
 	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
-	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o $(OBJ)/bench/fill.o)
+	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o $(OBJ)/bench/receiver.o \
+	$(OBJ)/bench/fill.o)

@@ -10,6 +10,7 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ struct job {
     int64_t count;     /* unique ids of that window at that moment */
     int64_t attempts;  /* made before this claim */
     int64_t leased_ms; /* monotonic: the lease ends at this moment */
+    bool again;        /* it was claimed before, and put back or left */
 
     struct job *next; /* in the list of whoever holds it */
     enum job_fate fate;

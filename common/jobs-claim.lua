@@ -1,12 +1,15 @@
--- Claims callback jobs for one reporter: first those in `due` that are up
--- again, then the oldest of the list. All times are Redis's own.
+-- Claims callback jobs for one reporter: half of those in `due` that are up
+-- again, half of the oldest of the list, or more of the one where there are
+-- fewer of the other: so neither keeps the other waiting. All times are
+-- Redis's own.
 --
 -- KEYS[1]  the list `callbacks`
 -- KEYS[2]  the zset `due`
 -- ARGV[1]  the token of this claim, never used before
 -- ARGV[2]  how many jobs at most, 1 to 256
 -- ARGV[3]  the length of the lease in milliseconds
--- Reply    the members of `due` that are now ours: "<claim> <attempts> <json>"
+-- Reply    how many of these had been in `due` before, then the members of
+--          `due` that are now ours, those first: "<claim> <attempts> <json>"
 --
 -- The order of the commands matters. Both keys are read before the first
 -- write, so that a key of a wrong type stops the script while nothing was
@@ -16,7 +19,7 @@ local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local members, scored = {}, {}
+local members, scored = {0}, {}
 
 local function take(attempts, json)
     local member = claim .. ' ' .. attempts .. ' ' .. json
@@ -26,10 +29,12 @@ local function take(attempts, json)
 end
 
 local up = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, most)
-local new = {}
-if #up < most then
-    new = redis.call('LPOP', KEYS[1], most - #up) or new
+local listed = math.min(redis.call('LLEN', KEYS[1]),
+    math.max(most - #up, math.floor(most / 2)))
+for i = #up, most - listed + 1, -1 do
+    up[i] = nil
 end
+local new = listed > 0 and redis.call('LPOP', KEYS[1], listed) or {}
 
 for _, member in ipairs(up) do
     local holder, attempts, json = string.match(member, '^(%S+) (%d+) (.*)$')
@@ -45,6 +50,7 @@ for _, json in ipairs(new) do
     take(0, json)
 end
 
+members[1] = #up
 if #up > 0 then
     redis.call('ZREM', KEYS[2], unpack(up))
 end

@@ -108,6 +108,7 @@ jobs_claim(struct jobs *jobs, size_t most, jobs_take *take, void *context,
     int64_t leased_ms =
         clock_mono_ms() + jobs->options->callbacks.lease_s * 1000;
     const struct redis_reply *reply;
+    int64_t again = 0;
     size_t i;
 
     memset(claimed, 0, sizeof(*claimed));
@@ -115,12 +116,14 @@ jobs_claim(struct jobs *jobs, size_t most, jobs_take *take, void *context,
     if (redis_run(jobs->redis, &reply) != REDIS_DONE) {
         return -1;
     }
-    claimed->more = redis_reply_count(reply) == asked;
-    for (i = 0; i < redis_reply_count(reply); i++) {
+    claimed->more = redis_reply_count(reply) == asked + 1;
+    redis_reply_int(redis_reply_at(reply, 0), &again);
+    for (i = 1; i < redis_reply_count(reply); i++) {
         struct job *job = receive(redis_reply_at(reply, i), leased_ms);
 
         /* Without memory for it, it comes again when its lease runs out. */
         if (job != NULL && job->url != NULL) {
+            job->again = (int64_t)i <= again;
             claimed->count++;
             take(context, job);
         } else if (job != NULL) {

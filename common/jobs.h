@@ -47,10 +47,10 @@ struct jobs *jobs_open(const struct options *options, struct redis *redis);
 void jobs_close(struct jobs *jobs);
 
 /*
- * Claims at most most jobs, and at most JOBS_BATCH, for callbacks.lease_s:
- * first those in `due` that are up, then the oldest of the list. 0, or -1
- * where Redis is away or refuses (see redis_error). Blocks for at most
- * 2 x redis.timeout_ms.
+ * Claims at most most jobs, and at most JOBS_BATCH, for callbacks.lease_s: of
+ * those in `due` that are up and of the oldest of the list, half and half
+ * where there are enough of both. 0, or -1 where Redis is away or refuses (see
+ * redis_error). Blocks for at most 2 x redis.timeout_ms.
  */
 int jobs_claim(struct jobs *jobs, size_t most, jobs_take *take, void *context,
                struct jobs_claimed *claimed);

@@ -143,6 +143,12 @@ int options_load(struct options *options, const char *file,
 /* Frees what options_load allocated. A zeroed struct is fine. */
 void options_fini(struct options *options);
 
+/*
+ * Writes the value of key ("redis.url") as a file would say it, and a newline;
+ * secrets too. 0, or -1 where there is no such key.
+ */
+int options_print(FILE *out, const struct options *options, const char *key);
+
 /* Writes every key with its default, what it may be and its help, for -h. */
 void options_help(FILE *out);
 

@@ -17,12 +17,13 @@ enum { GO_ON = -1 };
 struct command {
     const char *file; /* of -c; NULL: none was named */
     bool check;       /* -t */
+    const char *key;  /* of -p; NULL: none was named */
 };
 
 static void
 print_usage(FILE *out, const char *name)
 {
-    fprintf(out, "usage: %s [-c FILE] [-t] [-h] [-V]\n", name);
+    fprintf(out, "usage: %s [-c FILE] [-t] [-p KEY] [-h] [-V]\n", name);
 }
 
 static void
@@ -32,6 +33,7 @@ print_help(const struct program *program)
     printf("%s\n\n"
            "  -c FILE  read this configuration, not $VERVE_CONF or %s\n"
            "  -t       check the configuration and exit\n"
+           "  -p KEY   print what KEY (as redis.url) is set to and exit\n"
            "  -h       show this help and exit\n"
            "  -V       show the version and exit\n\n"
            "TERM finishes what was begun, then ends the program.\n\n"
@@ -50,13 +52,16 @@ read_command(int argc, char **argv, const struct program *program,
     const char *name = program->name;
     int flag;
 
-    while ((flag = getopt(argc, argv, "c:thV")) != -1) {
+    while ((flag = getopt(argc, argv, "c:tp:hV")) != -1) {
         switch (flag) {
         case 'c':
             command->file = optarg;
             break;
         case 't':
             command->check = true;
+            break;
+        case 'p':
+            command->key = optarg;
             break;
         case 'h':
             print_help(program);
@@ -100,6 +105,26 @@ load(const struct program *program, const char *file, struct options *options)
     return program->check(options, print_complaint, name);
 }
 
+/* What -p and -t ask for. Returns GO_ON where they do not, else the code. */
+static int
+answer(const struct command *command, const char *name, const char *file,
+       const struct options *options)
+{
+    if (command->key != NULL) {
+        if (options_print(stdout, options, command->key) != 0) {
+            fprintf(stderr, "%s: %s: there is no such key\n", name,
+                    command->key);
+            return EXIT_USAGE;
+        }
+        return EXIT_OK;
+    }
+    if (command->check) {
+        printf("%s: ok\n", file == NULL ? "defaults and environment" : file);
+        return EXIT_OK;
+    }
+    return GO_ON;
+}
+
 int
 program_start(int argc, char **argv, const struct program *program,
               struct options *options)
@@ -117,10 +142,9 @@ program_start(int argc, char **argv, const struct program *program,
     if (load(program, file, options) != 0) {
         return EXIT_USAGE;
     }
-    if (command.check) {
-        printf("%s: ok\n", file == NULL ? "defaults and environment" : file);
-        return EXIT_OK;
+    code = answer(&command, program->name, file, options);
+    if (code == GO_ON) {
+        log_open(program->name, options->log.target, options->log.level);
     }
-    log_open(program->name, options->log.target, options->log.level);
-    return GO_ON;
+    return code;
 }

@@ -1,6 +1,6 @@
 /*
- * What the command lines of both programs have in common: -c FILE, -t, -h,
- * -V; the exit codes; and the start of the log. It never exits by itself.
+ * What the command lines of both programs have in common: -c FILE, -t, -p KEY,
+ * -h, -V; the exit codes; and the start of the log. It never exits by itself.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "clock.h"
 #include "number.h"
@@ -94,6 +95,16 @@ uint64_t
 redis_connection(struct redis *redis)
 {
     return redis_link_look(redis->link);
+}
+
+bool
+redis_peer(const struct redis *redis, struct sockaddr_storage *address)
+{
+    socklen_t len = sizeof(*address);
+
+    return redis_state(redis) == REDIS_STATE_UP &&
+           getpeername(redis_link_context(redis->link)->fd,
+                       (struct sockaddr *)address, &len) == 0;
 }
 
 const char *

@@ -16,6 +16,7 @@
 struct redis;
 struct redis_reply;
 struct redis_call;
+struct sockaddr_storage;
 
 /* A Lua script, as the build embeds it out of its .lua file. */
 struct redis_script {
@@ -89,6 +90,9 @@ enum redis_state redis_state(const struct redis *redis);
  * Redis that has stopped without a word can't be told from one that is idle.
  */
 uint64_t redis_connection(struct redis *redis);
+
+/* Where it is connected to; false where it is not. */
+bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
 /* Why the last call failed or the connection is down; never NULL. */
 const char *redis_error(const struct redis *redis);

@@ -11,8 +11,6 @@
 #include <string.h>
 
 #include "schema.h"
-#include "window-read.lua.h"
-#include "window-record.lua.h"
 #include "window-seal.lua.h"
 #include "window.h"
 
@@ -88,51 +86,6 @@ horizon_s(const struct windows *windows, int64_t now_ms)
     return window_start(now_ms / 1000 - kept_s - 1, length_s) + length_s;
 }
 
-static void
-add_stream_key(const struct windows *windows, struct redis_call *call)
-{
-    redis_key(call, "%s:windows", windows->options->redis.prefix);
-}
-
-static void
-add_text(struct redis_call *call, const char *text)
-{
-    redis_arg(call, text, strlen(text));
-}
-
-static void
-add_record(struct redis_call *call, const struct window_record *record)
-{
-    redis_arg_int(call, record->start_s);
-    if (record->gap) {
-        add_text(call, "-"); /* not 0: it is not known */
-    } else {
-        redis_arg_int(call, record->count);
-    }
-    redis_arg_int(call, record->late);
-    redis_arg_int(call, record->gap);
-}
-
-/* Records; sets *last_s to the last window recorded, whoever did it. */
-static int
-run_record(struct windows *windows, int64_t keep_s,
-           const struct window_record *records, size_t count, int64_t *last_s)
-{
-    struct redis_call *call = redis_call(windows->redis, &script_window_record);
-    const struct redis_reply *reply;
-
-    add_stream_key(windows, call);
-    redis_arg_int(call, keep_s);
-    for (size_t i = 0; i < count; i++) {
-        add_record(call, &records[i]);
-    }
-    if (redis_run(windows->redis, &reply) != REDIS_DONE ||
-        !redis_reply_int(reply, last_s)) {
-        return -1;
-    }
-    return 0;
-}
-
 /* Runs the script once. Its reply is empty where the data began anew. */
 static int
 ask_seal(struct windows *windows, int64_t first_s, size_t count,
@@ -150,7 +103,7 @@ ask_seal(struct windows *windows, int64_t first_s, size_t count,
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, first_s);
-    add_text(call, windows->agreed);
+    redis_arg(call, windows->agreed, strlen(windows->agreed));
     return redis_run(windows->redis, reply) == REDIS_DONE ? 0 : -1;
 }
 
@@ -186,7 +139,8 @@ take_look(struct windows *windows, struct look *look)
 {
     const struct redis_reply *reply;
 
-    if (run_record(windows, 0, NULL, 0, &look->last_s) < 0) {
+    if (records_last(windows->redis, windows->options->redis.prefix,
+                     &look->last_s) < 0) {
         return -1;
     }
     return run_seal(windows, 0, 0, look, &reply);
@@ -302,7 +256,8 @@ close_windows(struct windows *windows, int64_t first_s, size_t count,
     }
     count = least(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(windows, first_s, look.now_ms, reply, records, count);
-    if (run_record(windows, windows->kept_s, records, count, &last_s) < 0) {
+    if (records_add(windows->redis, windows->options->redis.prefix,
+                    windows->kept_s, records, count, &last_s) < 0) {
         return -1;
     }
     windows->newest_s = later(windows->newest_s, last_s);
@@ -344,26 +299,7 @@ windows_seal(struct windows *windows, size_t most,
                : (look.on_s + length_s) * 1000 - look.now_ms;
 }
 
-/* Reads one record out of the reply, whose quadruple starts at i. */
-static bool
-read_record(const struct redis_reply *reply, size_t i,
-            struct window_record *record)
-{
-    int64_t late = 0, gap = 0;
-
-    *record = (struct window_record){0};
-    if (!redis_reply_int(redis_reply_at(reply, i), &record->start_s)) {
-        return false;
-    }
-    redis_reply_int(redis_reply_at(reply, i + 2), &late);
-    redis_reply_int(redis_reply_at(reply, i + 3), &gap);
-    record->late = late != 0;
-    record->gap = gap != 0 || !redis_reply_int(redis_reply_at(reply, i + 1),
-                                               &record->count);
-    return true;
-}
-
-/* Records that are being read, and how many there may be. */
+/* Records that are being put together, and how many there may be. */
 struct reading {
     struct window_record *records;
     size_t count;
@@ -399,25 +335,18 @@ int
 windows_read(struct windows *windows, int64_t after_s,
              struct window_record *records, size_t most)
 {
-    struct redis_call *call = redis_call(windows->redis, &script_window_read);
+    struct window_record found[WINDOWS_MOST];
     struct reading reading = {.records = records, .most = most};
-    const struct redis_reply *reply;
+    int count = records_read(windows->redis, windows->options->redis.prefix,
+                             after_s, found, least(most, WINDOWS_MOST));
 
-    add_stream_key(windows, call);
-    redis_arg_int(call, after_s + 1);
-    redis_arg_int(call, (int64_t)most);
-    if (redis_run(windows->redis, &reply) != REDIS_DONE) {
+    if (count < 0) {
         return -1;
     }
-    for (size_t i = 0; i + 3 < redis_reply_count(reply); i += 4) {
-        struct window_record record;
-
-        if (!read_record(reply, i, &record)) {
-            return -1;
-        }
-        append_gaps(windows, after_s, record.start_s, &reading);
-        append(&reading, &record);
-        after_s = record.start_s;
+    for (int i = 0; i < count; i++) {
+        append_gaps(windows, after_s, found[i].start_s, &reading);
+        append(&reading, &found[i]);
+        after_s = found[i].start_s;
     }
     return (int)reading.count;
 }

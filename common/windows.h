@@ -13,19 +13,13 @@
 #include <stdint.h>
 
 #include "option.h"
+#include "records.h"
 #include "redis.h"
 
 struct windows;
 
 /* The most windows that one windows_seal closes. */
 enum { WINDOWS_MOST = 128 };
-
-struct window_record {
-    int64_t start_s; /* of the window, epoch seconds */
-    int64_t count;   /* unique ids; nothing where gap */
-    bool late;       /* sealed more than a window after its end */
-    bool gap;        /* Redis lost this window's data */
-};
 
 /* options and redis are borrowed for its life. NULL: no memory. */
 struct windows *windows_open(const struct options *options,

@@ -1,11 +1,12 @@
 /*
- * attempt: all that we ask of libcurl, in one place. The list of headers and
- * the body are in the attempt itself, as libcurl borrows them until the end of
- * a transfer: preparing one takes memory for its URL only.
+ * attempt: all that we ask of libcurl, in one place. The headers and the body
+ * are the attempt's own, as libcurl borrows them until the end of a transfer:
+ * preparing one takes memory for its URL and its addresses only.
  */
+#define _GNU_SOURCE /* asprintf */
 #include "attempt.h"
 
-#include <inttypes.h>
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,27 +14,24 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "envelope.h"
 #include "program.h"
-#include "window.h"
-
-enum { HEADER_SIZE = 96 };
-
-/* CONTENT_TYPE is the last: a GET's list ends before it. */
-enum header { ID, TIMESTAMP, WINDOW, GUARD, EXPECT, CONTENT_TYPE, HEADERS };
+#include "receipt.h"
 
 struct attempt {
     CURL *easy;
-    const struct message *message;
+    const struct terms *terms;
+    struct envelope *envelope;
     struct job *job; /* NULL: idle */
+    struct destination_ticket ticket;
+    struct names_wait wait;
     struct message_target target;
-    int64_t started_ms; /* monotonic */
-    size_t head_bytes;  /* received so far */
-    size_t body_bytes;
-    bool head_cut; /* there were too many of them */
-    bool body_cut;
-    char headers[HEADERS][HEADER_SIZE];
-    struct curl_slist list[HEADERS];
-    char body[]; /* message_body_size bytes */
+    struct curl_slist resolved; /* what libcurl need not look up; data: ours */
+    int64_t started_ms;         /* monotonic */
+    struct receipt receipt;
+    bool permitted;               /* by the guard: some address of it */
+    char refusal[GUARD_WHY_SIZE]; /* why the last one was not; "": it was */
+    char body[];                  /* message_body_size bytes */
 };
 
 /* Returning less than was given ends the transfer. */
@@ -41,32 +39,90 @@ static size_t
 take_head(char *bytes, size_t size, size_t count, void *context)
 {
     struct attempt *attempt = context;
+    size_t len = size * count;
 
-    (void)bytes;
-    attempt->head_bytes += size * count;
-    attempt->head_cut = attempt->head_bytes > ATTEMPT_HEAD_MAX_BYTES;
-    return attempt->head_cut ? 0 : size * count;
+    return receipt_head(&attempt->receipt, bytes, len) ? len : 0;
 }
 
 static size_t
 take_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct attempt *attempt = context;
+    size_t len = size * count;
 
     (void)bytes;
-    attempt->body_bytes += size * count;
-    attempt->body_cut = attempt->body_bytes > ATTEMPT_BODY_MAX_BYTES;
-    return attempt->body_cut ? 0 : size * count;
+    return receipt_body(&attempt->receipt, len) ? len : 0;
 }
 
-/* As libcurl would, but close-on-exec. */
+/*
+ * Called before each connect with the very address. As libcurl would open it,
+ * but close-on-exec. A refusal looks like a refused connection to libcurl,
+ * which goes on with the next address.
+ */
 static curl_socket_t
 open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)context;
+    struct attempt *attempt = context;
+
     (void)purpose;
+    if (!guard_check(attempt->terms->guard, &address->addr, attempt->refusal)) {
+        return CURL_SOCKET_BAD;
+    }
+    attempt->permitted = true;
     return socket(address->family, address->socktype | SOCK_CLOEXEC,
                   address->protocol);
+}
+
+/* The address that libcurl shows as text; false where it can't be read. */
+static bool
+read_address(const char *text, int port, struct sockaddr_storage *address)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+
+    memset(address, 0, sizeof(*address));
+    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons((uint16_t)port);
+        return true;
+    }
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons((uint16_t)port);
+    return inet_pton(AF_INET6, text, &six->sin6_addr) == 1;
+}
+
+/* Called before each request: also on a connection that is used again. */
+static int
+before_request(void *context, char *address, char *own_address, int port,
+               int own_port)
+{
+    struct attempt *attempt = context;
+    struct sockaddr_storage peer;
+
+    (void)own_address;
+    (void)own_port;
+    if (read_address(address, port, &peer) &&
+        guard_check(attempt->terms->guard, (struct sockaddr *)&peer,
+                    attempt->refusal)) {
+        attempt->permitted = true;
+        return CURL_PREREQFUNC_OK;
+    }
+    attempt->permitted = false;
+    return CURL_PREREQFUNC_ABORT;
+}
+
+/*
+ * libcurl asks here before it looks a host up by itself, in a thread of its
+ * own: only an address, which needs none, comes this far. Not 0: refused.
+ */
+static int
+before_lookup(void *state, void *reserved, void *context)
+{
+    const struct attempt *attempt = context;
+
+    (void)state;
+    (void)reserved;
+    return attempt->target.name != NULL;
 }
 
 static bool
@@ -81,9 +137,15 @@ set_text(const struct attempt *attempt, CURLoption option, const char *value)
     return curl_easy_setopt(attempt->easy, option, value) == CURLE_OK;
 }
 
+static bool
+set_pointer(const struct attempt *attempt, CURLoption option, void *value)
+{
+    return curl_easy_setopt(attempt->easy, option, value) == CURLE_OK;
+}
+
 /* What keeps a receiver, or the environment, from leading us elsewhere. */
 static bool
-set_bounds(const struct attempt *attempt, const struct options *options)
+set_bounds(const struct attempt *attempt)
 {
     return set_text(attempt, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_text(attempt, CURLOPT_PROXY, "") &&
@@ -92,23 +154,32 @@ set_bounds(const struct attempt *attempt, const struct options *options)
            set_long(attempt, CURLOPT_SSL_VERIFYHOST, 2) &&
            set_long(attempt, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
            set_long(attempt, CURLOPT_CONNECTTIMEOUT_MS,
-                    options->callbacks.connect_timeout_ms) &&
-           set_long(attempt, CURLOPT_TIMEOUT_MS,
-                    options->callbacks.timeout_ms) &&
-           set_long(attempt, CURLOPT_NOSIGNAL, 1) &&
-           /* Else a name that does not resolve stalls the whole loop. */
-           set_long(attempt, CURLOPT_QUICK_EXIT, 1);
+                    attempt->terms->options->callbacks.connect_timeout_ms) &&
+           set_long(attempt, CURLOPT_NOSIGNAL, 1);
 }
 
 static bool
-set_form(const struct attempt *attempt, const struct message *message)
+set_form(const struct attempt *attempt)
 {
-    bool post = message->method == CALLBACK_POST;
+    bool post = attempt->terms->message.method == CALLBACK_POST;
 
     return set_text(attempt, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
            set_long(attempt, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
            set_long(attempt, CURLOPT_PATH_AS_IS, 1) &&
-           set_long(attempt, post ? CURLOPT_POST : CURLOPT_HTTPGET, 1);
+           set_long(attempt, post ? CURLOPT_POST : CURLOPT_HTTPGET, 1) &&
+           set_pointer(attempt, CURLOPT_HTTPHEADER,
+                       envelope_list(attempt->envelope));
+}
+
+static bool
+set_context(struct attempt *attempt)
+{
+    return set_pointer(attempt, CURLOPT_PRIVATE, attempt) &&
+           set_pointer(attempt, CURLOPT_HEADERDATA, attempt) &&
+           set_pointer(attempt, CURLOPT_WRITEDATA, attempt) &&
+           set_pointer(attempt, CURLOPT_OPENSOCKETDATA, attempt) &&
+           set_pointer(attempt, CURLOPT_PREREQDATA, attempt) &&
+           set_pointer(attempt, CURLOPT_RESOLVER_START_DATA, attempt);
 }
 
 static bool
@@ -116,57 +187,35 @@ set_callbacks(struct attempt *attempt)
 {
     CURL *easy = attempt->easy;
 
-    return curl_easy_setopt(easy, CURLOPT_PRIVATE, attempt) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head) ==
+    return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head) ==
                CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HEADERDATA, attempt) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) ==
                CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEDATA, attempt) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) ==
-               CURLE_OK;
-}
-
-static void
-set_header(struct attempt *attempt, enum header header, const char *name,
-           const char *value)
-{
-    snprintf(attempt->headers[header], HEADER_SIZE, "%s:%s%s", name,
-             value[0] == '\0' ? "" : " ", value);
-}
-
-/* Chains the headers up, and fills in those that are always the same. */
-static bool
-set_headers(struct attempt *attempt)
-{
-    bool post = attempt->message->method == CALLBACK_POST;
-    size_t count = post ? HEADERS : CONTENT_TYPE;
-
-    for (size_t i = 0; i < count; i++) {
-        attempt->list[i].data = attempt->headers[i];
-        attempt->list[i].next = i + 1 < count ? &attempt->list[i + 1] : NULL;
-    }
-    set_header(attempt, GUARD, "Verve-Callback", "1");
-    set_header(attempt, EXPECT, "Expect", ""); /* libcurl then sends none */
-    set_header(attempt, CONTENT_TYPE, "Content-Type", "application/json");
-    return curl_easy_setopt(attempt->easy, CURLOPT_HTTPHEADER, attempt->list) ==
-           CURLE_OK;
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request) ==
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION,
+                            before_lookup) == CURLE_OK;
 }
 
 struct attempt *
-attempt_open(const struct options *options, const struct message *message)
+attempt_open(const struct terms *terms)
 {
     struct attempt *attempt =
-        calloc(1, sizeof(*attempt) + message_body_size(message));
+        calloc(1, sizeof(*attempt) + message_body_size(&terms->message));
 
     if (attempt == NULL) {
         return NULL;
     }
-    attempt->message = message;
+    attempt->terms = terms;
+    attempt->wait.context = attempt;
+    attempt->envelope =
+        envelope_open(terms->signature, terms->message.method == CALLBACK_POST);
     attempt->easy = curl_easy_init();
-    if (attempt->easy == NULL || !set_bounds(attempt, options) ||
-        !set_form(attempt, message) || !set_callbacks(attempt) ||
-        !set_headers(attempt)) {
+    if (attempt->envelope == NULL || attempt->easy == NULL ||
+        !set_bounds(attempt) || !set_form(attempt) || !set_context(attempt) ||
+        !set_callbacks(attempt)) {
         attempt_close(attempt);
         return NULL;
     }
@@ -178,51 +227,82 @@ attempt_close(struct attempt *attempt)
 {
     if (attempt != NULL) {
         curl_easy_cleanup(attempt->easy);
+        envelope_close(attempt->envelope);
         message_target_fini(&attempt->target);
+        free(attempt->resolved.data);
         free(attempt);
     }
 }
 
-static void
-describe(struct attempt *attempt, const struct job *job)
-{
-    char text[WINDOW_TEXT_SIZE];
-
-    set_header(attempt, ID, "webhook-id", job->id);
-    snprintf(text, sizeof(text), "%" PRId64, clock_wall_ms() / 1000);
-    set_header(attempt, TIMESTAMP, "webhook-timestamp", text);
-    window_format(text, job->window_s);
-    set_header(attempt, WINDOW, "Verve-Window", text);
-}
-
+/* Writes what is sent, and signs it: the body, or where the GET goes. */
 static bool
-set_body(struct attempt *attempt, int64_t count)
+compose(struct attempt *attempt)
 {
-    size_t len = message_body(attempt->message, count, attempt->body,
-                              message_body_size(attempt->message));
+    const struct message *message = &attempt->terms->message;
+    const struct job *job = attempt->job;
+    size_t len;
 
-    return set_long(attempt, CURLOPT_POSTFIELDSIZE, (int64_t)len) &&
+    if (message->method == CALLBACK_GET) {
+        const char *path = attempt->target.path;
+
+        return envelope_address(attempt->envelope, job, path, strlen(path)) ==
+               0;
+    }
+    len = message_body(message, job->count, attempt->body,
+                       message_body_size(message));
+    return envelope_address(attempt->envelope, job, attempt->body, len) == 0 &&
+           set_long(attempt, CURLOPT_POSTFIELDSIZE, (int64_t)len) &&
            set_text(attempt, CURLOPT_POSTFIELDS, attempt->body);
 }
 
 int
-attempt_prepare(struct attempt *attempt, struct job *job)
+attempt_prepare(struct attempt *attempt, struct job *job,
+                const struct destination_ticket *ticket)
 {
     message_target_fini(&attempt->target);
     attempt->job = job;
+    attempt->ticket = *ticket;
     attempt->started_ms = clock_mono_ms();
-    attempt->head_bytes = 0;
-    attempt->body_bytes = 0;
-    attempt->head_cut = false;
-    attempt->body_cut = false;
-    describe(attempt, job);
-    if (message_target(attempt->message, job->url, job->count,
-                       &attempt->target) != 0 ||
-        !set_text(attempt, CURLOPT_URL, attempt->target.url)) {
+    attempt->receipt = (struct receipt){0};
+    attempt->permitted = false;
+    attempt->refusal[0] = '\0';
+    if (message_target(&attempt->terms->message, job->url, job->count,
+                       &attempt->target) != 0) {
         return -1;
     }
-    return attempt->message->method == CALLBACK_GET ||
-                   set_body(attempt, job->count)
+    return set_text(attempt, CURLOPT_URL, attempt->target.url) &&
+                   compose(attempt)
+               ? 0
+               : -1;
+}
+
+const char *
+attempt_name(const struct attempt *attempt)
+{
+    return attempt->target.name;
+}
+
+/* The "+" lets libcurl forget it after a while. */
+int
+attempt_resolve(struct attempt *attempt, const char *addresses)
+{
+    int64_t left_ms = attempt->terms->options->callbacks.timeout_ms -
+                      attempt_duration_ms(attempt);
+    struct curl_slist *resolved = NULL;
+
+    free(attempt->resolved.data);
+    attempt->resolved.data = NULL;
+    if (addresses != NULL) {
+        if (asprintf(&attempt->resolved.data, "+%s:%s", attempt->target.host,
+                     addresses) < 0) {
+            attempt->resolved.data = NULL;
+            return -1;
+        }
+        resolved = &attempt->resolved;
+    }
+    return set_pointer(attempt, CURLOPT_RESOLVE, resolved) &&
+                   set_long(attempt, CURLOPT_TIMEOUT_MS,
+                            left_ms > 1 ? left_ms : 1)
                ? 0
                : -1;
 }
@@ -232,6 +312,7 @@ attempt_release(struct attempt *attempt)
 {
     struct job *job = attempt->job;
 
+    names_leave(&attempt->wait);
     attempt->job = NULL;
     return job;
 }
@@ -257,10 +338,28 @@ attempt_job(const struct attempt *attempt)
     return attempt->job;
 }
 
+const struct destination_ticket *
+attempt_ticket(const struct attempt *attempt)
+{
+    return &attempt->ticket;
+}
+
+struct names_wait *
+attempt_wait(struct attempt *attempt)
+{
+    return &attempt->wait;
+}
+
 const char *
 attempt_host(const struct attempt *attempt)
 {
     return attempt->target.host;
+}
+
+const char *
+attempt_refusal(const struct attempt *attempt)
+{
+    return attempt->permitted ? "" : attempt->refusal;
 }
 
 int64_t
@@ -274,8 +373,10 @@ attempt_facts(const struct attempt *attempt, CURLcode code)
 {
     struct outcome_facts facts = {
         .code = code,
-        .head_cut = attempt->head_cut,
-        .body_cut = attempt->body_cut,
+        .refused = attempt_refusal(attempt)[0] != '\0',
+        .head_cut = attempt->receipt.head_cut,
+        .body_cut = attempt->receipt.body_cut,
+        .retry_after_ms = attempt->receipt.retry_after_ms,
         .attempts = attempt->job->attempts,
         .dice = arc4random(),
     };

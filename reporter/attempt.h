@@ -8,28 +8,35 @@
 
 #include <curl/curl.h>
 
+#include "destinations.h"
 #include "job.h"
-#include "message.h"
-#include "option.h"
+#include "names.h"
 #include "outcome.h"
+#include "terms.h"
 
 struct attempt;
 
-/* What a receiver may send before it is cut off. */
-enum { ATTEMPT_HEAD_MAX_BYTES = 65536, ATTEMPT_BODY_MAX_BYTES = 65536 };
-
-/* options and message are borrowed for its life. NULL: no memory. */
-struct attempt *attempt_open(const struct options *options,
-                             const struct message *message);
+/* terms is borrowed for its life. NULL: no memory. */
+struct attempt *attempt_open(const struct terms *terms);
 
 /* Not while its transfer is under way. Does not free a job that it has. */
 void attempt_close(struct attempt *attempt);
 
 /*
  * Makes ready to send job, which it has until attempt_release, and starts its
- * clock. 0, or -1 where libcurl refuses.
+ * clock. 0, or -1 for want of memory.
  */
-int attempt_prepare(struct attempt *attempt, struct job *job);
+int attempt_prepare(struct attempt *attempt, struct job *job,
+                    const struct destination_ticket *ticket);
+
+/*
+ * What has to be looked up before it may start; NULL: nothing. And what was
+ * found, as names_ask says it; to be called right before the start, in any
+ * case: whatever its time limit has left is for the transfer. 0, or -1 for
+ * want of memory.
+ */
+const char *attempt_name(const struct attempt *attempt);
+int attempt_resolve(struct attempt *attempt, const char *addresses);
 
 /* Gives its job back; NULL where it has none. */
 struct job *attempt_release(struct attempt *attempt);
@@ -41,8 +48,15 @@ struct attempt *attempt_of(CURL *easy);
 /* The job that it has; NULL where it is idle. */
 const struct job *attempt_job(const struct attempt *attempt);
 
+/* Of that job: its ticket, and its wait for a name, whose context it is. */
+const struct destination_ticket *attempt_ticket(const struct attempt *attempt);
+struct names_wait *attempt_wait(struct attempt *attempt);
+
 /* Whom it calls, or called last: host:port. */
 const char *attempt_host(const struct attempt *attempt);
+
+/* Why the guard refused the address; "" where it did not. */
+const char *attempt_refusal(const struct attempt *attempt);
 
 /* Milliseconds since attempt_prepare. */
 int64_t attempt_duration_ms(const struct attempt *attempt);

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 struct attempts {
-    const struct options *options;
-    const struct message *message;
+    const struct terms *terms;
     size_t most;
     size_t made;
     size_t idle_count;
@@ -17,16 +16,15 @@ struct attempts {
 };
 
 struct attempts *
-attempts_open(const struct options *options, const struct message *message)
+attempts_open(const struct terms *terms, size_t most)
 {
     struct attempts *attempts = calloc(1, sizeof(*attempts));
 
     if (attempts == NULL) {
         return NULL;
     }
-    attempts->options = options;
-    attempts->message = message;
-    attempts->most = (size_t)options->callbacks.concurrency;
+    attempts->terms = terms;
+    attempts->most = most;
     attempts->all = calloc(attempts->most, sizeof(struct attempt *));
     attempts->idle = calloc(attempts->most, sizeof(struct attempt *));
     if (attempts->all == NULL || attempts->idle == NULL) {
@@ -72,7 +70,7 @@ attempts_take(struct attempts *attempts)
     if (attempts->made == attempts->most) {
         return NULL;
     }
-    attempt = attempt_open(attempts->options, attempts->message);
+    attempt = attempt_open(attempts->terms);
     if (attempt != NULL) {
         attempts->all[attempts->made++] = attempt;
     }

@@ -1,7 +1,7 @@
 /*
- * The attempts of a courier: at most callbacks.concurrency of them, each made
- * when it is first needed and kept, as its libcurl handle and its memory are
- * costly to make. One with a job is busy, one without is idle.
+ * The attempts of a courier: each made when it is first needed and kept, as
+ * its libcurl handle and its memory are costly to make. One with a job is
+ * busy, one without is idle.
  */
 #ifndef ATTEMPTS_H
 #define ATTEMPTS_H
@@ -12,9 +12,8 @@
 
 struct attempts;
 
-/* options and message are borrowed for its life. NULL: no memory. */
-struct attempts *attempts_open(const struct options *options,
-                               const struct message *message);
+/* At most most at once. terms is borrowed for its life. NULL: no memory. */
+struct attempts *attempts_open(const struct terms *terms, size_t most);
 
 /* Only with all of them idle. */
 void attempts_close(struct attempts *attempts);

@@ -12,7 +12,7 @@
 
 struct courier;
 
-/* What it needs is borrowed for its life. NULL where the system refuses. */
+/* What it needs is borrowed for its life. NULL (errno): the system refuses. */
 struct courier *courier_open(const struct options *options, struct loop *loop,
                              struct redis *redis);
 void courier_close(struct courier *courier);

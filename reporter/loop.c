@@ -96,15 +96,17 @@ watch_make(struct loop *loop, int fd)
  * so that we may believe in a watch that it no longer knows.
  */
 static int
-tell_kernel(struct loop *loop, int fd, uint32_t events, uint32_t generation)
+tell_kernel(struct loop *loop, int fd, uint32_t events,
+            const struct watch *watch)
 {
     struct epoll_event event = {.events = events};
 
-    event.data.u64 = (uint64_t)generation << 32 | (uint32_t)fd;
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) {
+    event.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)fd;
+    if (watch->handler != NULL &&
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) {
         return 0;
     }
-    if (errno != ENOENT) {
+    if (watch->handler != NULL && errno != ENOENT) {
         return -1;
     }
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
@@ -121,7 +123,7 @@ loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_handler *handler,
         return -1;
     }
     watch = watch_make(loop, fd);
-    if (watch == NULL || tell_kernel(loop, fd, events, watch->generation) < 0) {
+    if (watch == NULL || tell_kernel(loop, fd, events, watch) < 0) {
         return -1;
     }
     watch->handler = handler;

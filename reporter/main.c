@@ -17,6 +17,7 @@
 #include "report.h"
 #include "schema.h"
 #include "sinks.h"
+#include "terms.h"
 
 #define NAME "verve-reporter"
 
@@ -160,13 +161,23 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
+/* All that the table of options can't judge; each complains by itself. */
+static int
+check(const struct options *options, option_complaint *complain, void *context)
+{
+    int of_sinks = sinks_check(options, complain, context);
+    int of_terms = terms_check(options, complain, context);
+
+    return of_sinks == 0 && of_terms == 0 ? 0 : -1;
+}
+
 int
 main(int argc, char **argv)
 {
     static const struct program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
-        .check = sinks_check,
+        .check = check,
     };
     struct reporter reporter = {.signal_fd = -1};
     int code = program_start(argc, argv, &program, &reporter.options);

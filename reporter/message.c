@@ -4,10 +4,12 @@
 #define _GNU_SOURCE
 #include "message.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,23 +94,63 @@ count_in_query(const struct message *message, CURLU *parsed, int64_t count)
     return copy;
 }
 
-/* host:port, malloc'd. The parser leaves no blank and no control byte in it. */
-static char *
-host_and_port(CURLU *parsed)
+/* libcurl writes an IPv4 address, however it is spelled, as four numbers. */
+static bool
+is_address(const char *host)
+{
+    struct in_addr address;
+
+    return host[0] == '[' || inet_pton(AF_INET, host, &address) == 1;
+}
+
+/* Whom to call. The parser leaves no blank and no control byte in a host. */
+static bool
+read_host(CURLU *parsed, struct message_target *target)
 {
     char *host = NULL;
     char *port = NULL;
-    char *both = NULL;
+    bool done = false;
 
     if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
-            CURLUE_OK &&
-        asprintf(&both, "%s:%s", host, port) < 0) {
-        both = NULL;
+            CURLUE_OK) {
+        if (asprintf(&target->host, "%s:%s", host, port) < 0) {
+            target->host = NULL;
+        }
+        target->name = is_address(host) ? NULL : strdup(host);
+        done =
+            target->host != NULL && (target->name != NULL || is_address(host));
     }
     curl_free(host);
     curl_free(port);
-    return both;
+    return done;
+}
+
+/* All of url behind its port. count_in_query leaves at least a slash there. */
+static const char *
+path_of(const char *url)
+{
+    const char *authority = url == NULL ? NULL : strstr(url, "//");
+
+    return authority == NULL ? NULL : strchr(authority + 2, '/');
+}
+
+static bool
+read_target(const struct message *message, CURLU *parsed, const char *url,
+            int64_t count, struct message_target *target)
+{
+    if (curl_url_set(parsed, CURLUPART_URL, url, CURLU_PATH_AS_IS) !=
+            CURLUE_OK ||
+        !read_host(parsed, target)) {
+        return false;
+    }
+    if (message->method == CALLBACK_POST) {
+        target->url = strdup(url);
+        return target->url != NULL;
+    }
+    target->url = count_in_query(message, parsed, count);
+    target->path = path_of(target->url);
+    return target->path != NULL;
 }
 
 int
@@ -116,17 +158,12 @@ message_target(const struct message *message, const char *url, int64_t count,
                struct message_target *target)
 {
     CURLU *parsed = curl_url();
+    bool done;
 
     memset(target, 0, sizeof(*target));
-    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url,
-                                       CURLU_PATH_AS_IS) == CURLUE_OK) {
-        target->host = host_and_port(parsed);
-        target->url = message->method == CALLBACK_GET
-                          ? count_in_query(message, parsed, count)
-                          : strdup(url);
-    }
+    done = parsed != NULL && read_target(message, parsed, url, count, target);
     curl_url_cleanup(parsed);
-    if (target->host == NULL || target->url == NULL) {
+    if (!done) {
         message_target_fini(target);
         return -1;
     }
@@ -138,5 +175,6 @@ message_target_fini(struct message_target *target)
 {
     free(target->url);
     free(target->host);
+    free(target->name);
     memset(target, 0, sizeof(*target));
 }

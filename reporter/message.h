@@ -29,8 +29,10 @@ size_t message_body(const struct message *message, int64_t count, char *body,
 
 /* What is called: a scheme, a host and a port say whom. */
 struct message_target {
-    char *url;  /* malloc'd, for GET with the count in its query */
-    char *host; /* malloc'd, host:port as libcurl reads the URL */
+    char *url;        /* malloc'd, for GET with the count in its query */
+    const char *path; /* in url; for GET all behind the port, else NULL */
+    char *host;       /* malloc'd, host:port as libcurl reads the URL */
+    char *name;       /* malloc'd, to be looked up; NULL: an address */
 };
 
 /* 0, or -1 where libcurl can't read url; then the target is zeroed. */

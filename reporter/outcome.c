@@ -13,7 +13,11 @@ enum { JITTER_PERCENT = 20 };
 static const char *
 error_word(const struct outcome_facts *facts)
 {
-    if (facts->head_cut) {
+    if (facts->refused) {
+        return "refused";
+    }
+    /* libcurl 7.88 has no memory for a header line of over 100 KB. */
+    if (facts->head_cut || facts->code == CURLE_OUT_OF_MEMORY) {
         return "too-large";
     }
     switch ((int)facts->code) {
@@ -53,8 +57,11 @@ attempts_allowed(int64_t scheduled, const struct outcome_facts *facts,
 {
     int64_t few = scheduled < 2 ? scheduled : 2;
 
+    if (facts->refused || facts->code == CURLE_URL_MALFORMAT) {
+        return 1;
+    }
     if (status == 0) {
-        return facts->code == CURLE_URL_MALFORMAT ? 1 : scheduled;
+        return scheduled;
     }
     if (status == 408 || status == 425 || status == 429 || status >= 500) {
         return scheduled;
@@ -62,14 +69,16 @@ attempts_allowed(int64_t scheduled, const struct outcome_facts *facts,
     return status == 410 ? 1 : few;
 }
 
-/* delay_ms, more or less. */
+/* The schedule, more or less; not before the receiver wants it. */
 static int64_t
-jittered_ms(int64_t delay_ms, uint32_t dice)
+delay_ms(const struct option_delays *retry_delays_s,
+         const struct outcome_facts *facts, int64_t hold_ms)
 {
     int64_t permille = 1000 - JITTER_PERCENT * 10 +
-                       (int64_t)(dice % (JITTER_PERCENT * 20 + 1));
+                       (int64_t)(facts->dice % (JITTER_PERCENT * 20 + 1));
+    int64_t jittered_ms = retry_delays_s->s[facts->attempts] * permille;
 
-    return delay_ms * permille / 1000;
+    return jittered_ms > hold_ms ? jittered_ms : hold_ms;
 }
 
 struct outcome
@@ -85,11 +94,11 @@ outcome_judge(const struct option_delays *retry_delays_s,
         outcome.fate = JOB_DELIVERED;
         return outcome;
     }
+    outcome.hold_ms = outcome.status == 0 ? 0 : facts->retry_after_ms;
     if (facts->attempts + 1 <
         attempts_allowed(scheduled, facts, outcome.status)) {
         outcome.fate = JOB_RETRY;
-        outcome.delay_ms =
-            jittered_ms(retry_delays_s->s[facts->attempts] * 1000, facts->dice);
+        outcome.delay_ms = delay_ms(retry_delays_s, facts, outcome.hold_ms);
         return outcome;
     }
     outcome.fate = JOB_DEAD;

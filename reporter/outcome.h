@@ -14,17 +14,20 @@
 
 /* What is known after an attempt. */
 struct outcome_facts {
-    CURLcode code;    /* how the transfer ended */
-    long status;      /* of HTTP; 0: no response */
-    bool body_cut;    /* we stopped it: the rest of the body is of no use */
-    bool head_cut;    /* we stopped it: the headers have no end */
-    int64_t attempts; /* made before this one */
-    uint32_t dice;    /* random: spreads what failed together */
+    CURLcode code; /* how the transfer ended */
+    long status;   /* of HTTP; 0: no response */
+    bool refused;  /* by us: no address of it may be called */
+    bool body_cut; /* we stopped it: the rest of the body is of no use */
+    bool head_cut; /* we stopped it: the headers have no end */
+    int64_t retry_after_ms; /* what it asked for; 0: nothing */
+    int64_t attempts;       /* made before this one */
+    uint32_t dice;          /* random: spreads what failed together */
 };
 
 struct outcome {
     enum job_fate fate;
     int64_t delay_ms;  /* for JOB_RETRY */
+    int64_t hold_ms;   /* to leave the whole destination alone; 0: not */
     long status;       /* to show; 0: there was no whole response */
     const char *error; /* one word, static; "-" where there is a status */
     char reason[JOB_ERROR_SIZE]; /* for the dead list: that, or status-500 */
@@ -34,8 +37,9 @@ struct outcome {
  * Judges an attempt. A 2xx is delivery. Else the job is tried again by
  * retry_delays, each +-20 %, unless this was its last attempt: that is number
  * delays + 1 after a network error, 408, 425, 429 or 5xx; 2 after any other
- * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent) or for a
- * URL that libcurl can't read.
+ * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent), for a URL
+ * that libcurl can't read, or where we refuse to call. What is not a 2xx may
+ * say with Retry-After when it is to be called again: not before.
  */
 struct outcome outcome_judge(const struct option_delays *retry_delays_s,
                              const struct outcome_facts *facts);

@@ -57,6 +57,25 @@ shut(struct file *file)
     }
 }
 
+/* Has the name of a file that may be new on the disk, too: fsync(2). A folder
+   that can't be opened is left to the kernel. */
+static void
+sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX] = ".";
+    int fd;
+
+    if (slash != NULL) {
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path) + 1, path);
+    }
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!fsync(fd);
+        close(fd);
+    }
+}
+
 /* Opens the path where it is not open. Only a regular file has a tail. */
 static int
 open_path(struct file *file)
@@ -76,6 +95,7 @@ open_path(struct file *file)
         shut(file);
         return fail(file, "cannot use it", "not a regular file");
     }
+    sync_folder(file->options->file.path);
     return 0;
 }
 

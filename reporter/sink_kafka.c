@@ -89,7 +89,10 @@ on_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
     sink->events.delivered(sink->events.context, kafka->sent_s);
 }
 
-/* What goes wrong, though librdkafka tries again: no verdict on a message. */
+/*
+ * What goes wrong. Most of it librdkafka tries again, and it is no verdict on
+ * a message. Of a producer that has failed for good no report need come.
+ */
 static void
 on_error(rd_kafka_t *producer, int error, const char *reason, void *context)
 {
@@ -101,7 +104,9 @@ on_error(rd_kafka_t *producer, int error, const char *reason, void *context)
     } else {
         snprintf(kafka->reason, sizeof(kafka->reason), "%s", reason);
     }
-    if (kafka->busy) {
+    if (kafka->busy && kafka->fatal) {
+        fail(kafka, "the producer has failed for good");
+    } else if (kafka->busy) {
         snprintf(kafka->sink.error, sizeof(kafka->sink.error), "%s",
                  kafka->reason);
     }
@@ -134,7 +139,10 @@ on_event(void *context, int fd, uint32_t events)
     }
 }
 
-/* Has the producer's events write to our fd when there are some. */
+/*
+ * Has the producer write to our fd when its queue is no longer empty. What came
+ * before that wakes nobody: so the first time we do it.
+ */
 static void
 watch(struct kafka *kafka)
 {
@@ -144,6 +152,7 @@ watch(struct kafka *kafka)
     rd_kafka_set_log_queue(kafka->producer, NULL);
     rd_kafka_queue_io_event_enable(queue, kafka->event_fd, &one, sizeof(one));
     rd_kafka_queue_destroy(queue); /* our reference to it */
+    eventfd_write(kafka->event_fd, one);
 }
 
 static int

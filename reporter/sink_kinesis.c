@@ -12,6 +12,8 @@
 #include "kinesis_request.h"
 #include "transfers.h"
 
+#define TO "kinesis" /* all requests share connections */
+
 enum {
     WAIT_MAX_MS = 32000,     /* between attempts at what passes by itself */
     WAIT_REFUSED_MS = 15000, /* and at what does not */
@@ -89,7 +91,7 @@ kinesis_offer(struct sink *sink, const struct window_record *records,
     (void)count; /* 1: see sink_kinesis below */
     if (kinesis_request_prepare(kinesis->request, &records[0]) < 0 ||
         transfers_start(kinesis->transfers,
-                        kinesis_request_easy(kinesis->request)) < 0) {
+                        kinesis_request_easy(kinesis->request), TO) < 0) {
         fail(kinesis, KINESIS_BUSY, "no memory to start");
         return;
     }
@@ -102,7 +104,8 @@ kinesis_drop(struct sink *sink)
 {
     struct kinesis *kinesis = kinesis_of(sink);
 
-    transfers_stop(kinesis->transfers, kinesis_request_easy(kinesis->request));
+    transfers_stop(kinesis->transfers, kinesis_request_easy(kinesis->request),
+                   TO);
     kinesis->busy = false;
 }
 

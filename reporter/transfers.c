@@ -2,35 +2,49 @@
  * transfers: libcurl says which sockets it wants watched and when it wants to
  * be called; the loop does both. curl_multi_poll would look at every socket at
  * each turn, so that a thousand hung receivers slow all others down.
+ *
+ * At the end of each transfer libcurl 7.88 looks at every connection that it
+ * keeps (close_connect_only in multi.c): with thousands of them, that is most
+ * of what a transfer costs. So connections are shared out over several multi
+ * handles, by whom they lead to.
  */
 #include "transfers.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-struct transfers {
-    struct loop *loop;
+enum { SHARES = 16 };
+
+struct share {
+    struct transfers *transfers;
     CURLM *multi;
     struct loop_timer timer; /* when libcurl wants to be called */
+};
+
+struct transfers {
+    struct loop *loop;
     transfers_ended *ended;
     void *context;
+    struct share shares[SHARES];
 };
 
 /* Hands back what has ended. A handler may start and stop transfers. */
 static void
-reap(struct transfers *transfers)
+reap(struct share *share)
 {
+    struct transfers *transfers = share->transfers;
     CURLMsg *message;
     int left;
 
-    while ((message = curl_multi_info_read(transfers->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(share->multi, &left)) != NULL) {
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;
 
         /* message is gone after this. */
-        curl_multi_remove_handle(transfers->multi, easy);
+        curl_multi_remove_handle(share->multi, easy);
         transfers->ended(transfers->context, easy, code);
     }
 }
@@ -39,7 +53,7 @@ reap(struct transfers *transfers)
 static void
 on_events(void *context, int fd, uint32_t events)
 {
-    struct transfers *transfers = context;
+    struct share *share = context;
     uint32_t broken = events & (EPOLLERR | EPOLLHUP);
     int running;
     int bits = 0;
@@ -50,19 +64,18 @@ on_events(void *context, int fd, uint32_t events)
     if ((events & EPOLLOUT) != 0 || broken != 0) {
         bits |= CURL_CSELECT_OUT;
     }
-    curl_multi_socket_action(transfers->multi, fd, bits, &running);
-    reap(transfers);
+    curl_multi_socket_action(share->multi, fd, bits, &running);
+    reap(share);
 }
 
 static void
 on_timer(void *context)
 {
-    struct transfers *transfers = context;
+    struct share *share = context;
     int running;
 
-    curl_multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0,
-                             &running);
-    reap(transfers);
+    curl_multi_socket_action(share->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    reap(share);
 }
 
 /*
@@ -73,13 +86,13 @@ static int
 want_socket(CURL *easy, curl_socket_t fd, int what, void *context,
             void *socket_context)
 {
-    struct transfers *transfers = context;
+    struct share *share = context;
     uint32_t events = 0;
 
     (void)easy;
     (void)socket_context;
     if (what == CURL_POLL_REMOVE) {
-        loop_forget(transfers->loop, fd);
+        loop_forget(share->transfers->loop, fd);
         return 0;
     }
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
@@ -88,7 +101,7 @@ want_socket(CURL *easy, curl_socket_t fd, int what, void *context,
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
         events |= EPOLLOUT;
     }
-    (void)loop_watch(transfers->loop, fd, events, on_events, transfers);
+    (void)loop_watch(share->transfers->loop, fd, events, on_events, share);
     return 0;
 }
 
@@ -96,35 +109,47 @@ want_socket(CURL *easy, curl_socket_t fd, int what, void *context,
 static int
 want_timer(CURLM *multi, long delay_ms, void *context)
 {
-    struct transfers *transfers = context;
+    struct share *share = context;
 
     (void)multi;
     if (delay_ms < 0) {
-        loop_disarm(transfers->loop, &transfers->timer);
+        loop_disarm(share->transfers->loop, &share->timer);
     } else {
-        loop_arm(transfers->loop, &transfers->timer, delay_ms);
+        loop_arm(share->transfers->loop, &share->timer, delay_ms);
     }
     return 0;
 }
 
 static bool
-set_up(struct transfers *transfers, long most)
+share_open(struct share *share, struct transfers *transfers, long most)
 {
     CURLM *multi = curl_multi_init();
 
-    transfers->multi = multi;
+    share->transfers = transfers;
+    share->multi = multi;
+    share->timer.handler = on_timer;
+    share->timer.context = share;
     return multi != NULL &&
            curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transfers) ==
-               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, share) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transfers) ==
-               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, share) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2 * most) == CURLM_OK;
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most) == CURLM_OK;
+}
+
+static bool
+open_shares(struct transfers *transfers, long most)
+{
+    for (size_t i = 0; i < SHARES; i++) {
+        if (!share_open(&transfers->shares[i], transfers, most)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /*
@@ -158,12 +183,10 @@ transfers_open(struct loop *loop, long most, transfers_ended *ended,
         return NULL;
     }
     transfers->loop = loop;
-    transfers->timer.handler = on_timer;
-    transfers->timer.context = transfers;
     transfers->ended = ended;
     transfers->context = context;
     raise_fd_limit();
-    if (!set_up(transfers, most)) {
+    if (!open_shares(transfers, 2 * most)) {
         transfers_close(transfers);
         return NULL;
     }
@@ -173,22 +196,39 @@ transfers_open(struct loop *loop, long most, transfers_ended *ended,
 void
 transfers_close(struct transfers *transfers)
 {
-    if (transfers != NULL) {
-        curl_multi_cleanup(transfers->multi);
-        loop_disarm(transfers->loop, &transfers->timer);
-        free(transfers);
-        curl_global_cleanup();
+    if (transfers == NULL) {
+        return;
     }
+    for (size_t i = 0; i < SHARES; i++) {
+        curl_multi_cleanup(transfers->shares[i].multi);
+        loop_disarm(transfers->loop, &transfers->shares[i].timer);
+    }
+    free(transfers);
+    curl_global_cleanup();
+}
+
+/* FNV-1a (Fowler, Noll, Vo). */
+static struct share *
+share_of(struct transfers *transfers, const char *host)
+{
+    uint32_t hash = 2166136261U;
+
+    for (; *host != '\0'; host++) {
+        hash = (hash ^ (unsigned char)*host) * 16777619U;
+    }
+    return &transfers->shares[(hash ^ hash >> 16) % SHARES];
 }
 
 int
-transfers_start(struct transfers *transfers, CURL *easy)
+transfers_start(struct transfers *transfers, CURL *easy, const char *host)
 {
-    return curl_multi_add_handle(transfers->multi, easy) == CURLM_OK ? 0 : -1;
+    CURLM *multi = share_of(transfers, host)->multi;
+
+    return curl_multi_add_handle(multi, easy) == CURLM_OK ? 0 : -1;
 }
 
 void
-transfers_stop(struct transfers *transfers, CURL *easy)
+transfers_stop(struct transfers *transfers, CURL *easy, const char *host)
 {
-    curl_multi_remove_handle(transfers->multi, easy);
+    curl_multi_remove_handle(share_of(transfers, host)->multi, easy);
 }

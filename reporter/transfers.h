@@ -26,10 +26,13 @@ struct transfers *transfers_open(struct loop *loop, long most,
 /* None may be under way. */
 void transfers_close(struct transfers *transfers);
 
-/* Starts a transfer, which does not end before the loop's next turn. 0 or -1 */
-int transfers_start(struct transfers *transfers, CURL *easy);
+/*
+ * Starts a transfer, which does not end before the loop's next turn. host is
+ * any text that is the same for those who can share connections. 0 or -1.
+ */
+int transfers_start(struct transfers *transfers, CURL *easy, const char *host);
 
-/* Breaks a transfer off; ended is not called for it. */
-void transfers_stop(struct transfers *transfers, CURL *easy);
+/* Breaks a transfer off, if there is one; ended is not called for it. */
+void transfers_stop(struct transfers *transfers, CURL *easy, const char *host);
 
 #endif

@@ -24,7 +24,7 @@ SEND_S = 0.1         # between two requests
 PAUSE_S = (0.2, 12)  # a lease is 7 s
 DOWN_S = (0.0, 3.0)
 REST_S = (0.5, 4.0)  # between two faults
-EDGE_S = 0.03        # every second fault is that near to a window's end
+EDGE_S = (0.0, 0.006)  # every second fault is so soon after a window's end
 
 
 class Fault:
@@ -78,8 +78,8 @@ class Marathon:
             return
         if self.random.random() < 0.5:
             now = time.time()
-            edge = self.random.uniform(-EDGE_S, EDGE_S)
-            time.sleep(max(0.0, WINDOW_S - now % WINDOW_S + edge))
+            edge = self.random.uniform(*EDGE_S)
+            time.sleep(WINDOW_S - now % WINDOW_S + edge)
         kind = self.random.choice(["kill", "stop"])
         if kind == "kill":
             reporter.kill()

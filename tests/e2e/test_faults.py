@@ -293,3 +293,21 @@ def test_paused_past_its_lease(pair, expected):
     last = send_for(expected, WINDOW_S)
     wait_until(lambda: pair.cursor() >= last, "it is reported")
     expected.check(pair.counts())
+
+
+def test_paused_with_a_message_under_way(pair, expected):
+    """What lies unsent is dropped with the lease: the next one sends it."""
+    wait_until(lambda: pair.cursor() > 0, "there is a leader")
+    pair.kafka.tell("down")
+    send_for(expected, 1.5 * WINDOW_S)
+    paused = pair.leader()
+    paused.process.freeze()
+    wait_until(lambda: pair.leader() is not paused, "another has the lease",
+               TAKE_OVER_S)
+    paused.process.thaw()
+    wait_until(lambda: "no longer ours" in paused.process.output(),
+               "it is said")
+    pair.kafka.tell("up")
+    last = send_for(expected, WINDOW_S)
+    wait_until(lambda: pair.cursor() >= last, "it is reported")
+    expected.check(pair.counts())

@@ -250,6 +250,29 @@ test_what_is_due_comes_before_the_list(void **state)
     assert_string_equal(claim(f, 5), "ab");
 }
 
+/* Jobs that are up again, however many, do not keep new ones waiting. */
+static void
+test_due_and_list_share_a_claim(void **state)
+{
+    static const char *const ids[] = {"p", "q", "r", "s"};
+    struct fixture *f = *state;
+    char member[320];
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        snprintf(member, sizeof(member), "- 1 %s", text_of(ids[i], 1));
+        redis_do(f->redis, "ZADD", DUE, "0", member, NULL);
+    }
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    push(f, text_of("c", 1));
+    assert_string_equal(claim(f, 4), "pqab");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(f->taken[i]->again, i < 2);
+    }
+    assert_string_equal(claim(f, 4), "rsc");
+    assert_holds(f, "0", "7", "0");
+}
+
 static void
 test_a_lease_that_ran_out_is_anothers(void **state)
 {
@@ -561,6 +584,7 @@ main(void)
         TEST(test_a_delivered_job_is_gone),
         TEST(test_a_retry_waits_and_counts),
         TEST(test_what_is_due_comes_before_the_list),
+        TEST(test_due_and_list_share_a_claim),
         TEST(test_a_lease_that_ran_out_is_anothers),
         TEST(test_a_stale_settle_does_nothing),
         TEST(test_the_dead_are_bounded),

@@ -53,7 +53,7 @@ static const struct row rows[] = {
     {CURLE_GOT_NOTHING, 0, "RRRD", "reset", "reset"},
     {CURLE_UNSUPPORTED_PROTOCOL, 0, "RRRD", "malformed", "malformed"},
     {CURLE_WEIRD_SERVER_REPLY, 0, "RRRD", "malformed", "malformed"},
-    {CURLE_OUT_OF_MEMORY, 0, "RRRD", "internal", "internal"},
+    {CURLE_OUT_OF_MEMORY, 0, "RRRD", "too-large", "too-large"},
     {CURLE_URL_MALFORMAT, 0, "DDDD", "malformed", "malformed"},
     /* No status counts that came with half a response. */
     {CURLE_OPERATION_TIMEDOUT, 200, "RRRD", "timeout", "timeout"},

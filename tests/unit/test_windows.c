@@ -586,27 +586,6 @@ test_holes_that_are_none(void **state)
     assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
 }
 
-/* What was recorded with windows of another length does not shift ours. */
-static void
-test_another_length(void **state)
-{
-    struct fixture *f = *state;
-    int64_t length_s = 100;
-    int64_t now_s = redis_now_s(f);
-    struct window_record record;
-
-    now_s -= now_s % length_s;
-    f->options.window.seconds = length_s;
-    begin(f, now_s - 1000);
-    add_record(f, now_s - 2 * length_s + 7);
-    set_count(f, now_s - length_s, 5);
-    assert_in_range(seal_all(f->windows), 1, 2);
-    assert_int_equal(
-        windows_read(f->windows, now_s - 2 * length_s + 7, &record, 1), 1);
-    assert_int_equal(record.start_s, now_s - length_s);
-    assert_int_equal(record.count, 5);
-}
-
 /* A key of another type is an error, never a zero. */
 static void
 test_refused(void **state)
@@ -701,7 +680,6 @@ main(void)
         TEST(test_reading),
         TEST(test_holes_are_gaps),
         TEST(test_holes_that_are_none),
-        TEST(test_another_length),
         TEST(test_refused),
     };
 

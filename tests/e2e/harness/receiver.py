@@ -26,6 +26,7 @@ class Received:
     headers: dict  # names in lower case
     body: bytes
     connection: int  # number of the connection
+    address: str  # of ours that was called
     time: float = field(default_factory=time.time)
 
     @property
@@ -59,10 +60,12 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
         self.transport = None
         self.number = 0
+        self.address = None
 
     def connection_made(self, transport):
         self.transport = transport
         self.number = self.receiver.connected(self)
+        self.address = transport.get_extra_info("sockname")[0]
 
     def connection_lost(self, exc):
         self.receiver.disconnected(self)
@@ -81,7 +84,8 @@ class Connection(asyncio.Protocol):
             self.buffer = rest[length:]
             method, target, _ = lines[0].split(" ")
             self.answer(self.receiver.record(Received(
-                method, target, headers, rest[:length], self.number)))
+                method, target, headers, rest[:length], self.number,
+                self.address)))
 
     @staticmethod
     def header(line):
@@ -105,7 +109,8 @@ class Connection(asyncio.Protocol):
 
 
 class Receiver:
-    """Answers 200 with an empty body, but for what respond() says."""
+    """Answers 200 with an empty body, but for what respond() says. Listens on
+    all of 127.0.0.0/8: each address of it is another destination."""
 
     def __init__(self, port=0):
         self.received = []
@@ -122,7 +127,7 @@ class Receiver:
     def run(self):
         asyncio.set_event_loop(self.loop)
         server = self.loop.run_until_complete(self.loop.create_server(
-            lambda: Connection(self), "127.0.0.1", self.wanted_port,
+            lambda: Connection(self), "0.0.0.0", self.wanted_port,
             backlog=1024))
         self.port = server.sockets[0].getsockname()[1]
         self.loop.run_forever()
@@ -155,8 +160,9 @@ class Receiver:
             answer if isinstance(answer, Answer) else Answer(answer)
             for answer in answers]
 
-    def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+    def url(self, path="/", host=1):
+        """Of 127.0.0.<host>."""
+        return f"http://127.0.0.{host}:{self.port}{path}"
 
     def at(self, path):
         """What was received for path so far, in order."""

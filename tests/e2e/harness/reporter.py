@@ -16,6 +16,7 @@ class Reporter:
             "VERVE_REDIS_URL": redis.url,
             "VERVE_FILE_PATH": self.report_path,
             "VERVE_CALLBACKS_LOG": self.callback_log,
+            "VERVE_CALLBACKS_ALLOW": "127.0.0.0/8",  # the receivers here
             **settings}
         self.process = None
 

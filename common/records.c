@@ -1,0 +1,98 @@
+/*
+ * records: fields as text, as an operator reads them with XRANGE.
+ */
+#include "records.h"
+
+#include <string.h>
+
+#include "window-read.lua.h"
+#include "window-record.lua.h"
+
+/* What window-read.lua replies for each record. */
+enum { FIELDS = 4 };
+
+static void
+add_text(struct redis_call *call, const char *text)
+{
+    redis_arg(call, text, strlen(text));
+}
+
+static void
+add_record(struct redis_call *call, const struct window_record *record)
+{
+    redis_arg_int(call, record->start_s);
+    if (record->gap) {
+        add_text(call, "-"); /* not 0: it is not known */
+    } else {
+        redis_arg_int(call, record->count);
+    }
+    redis_arg_int(call, record->late);
+    redis_arg_int(call, record->gap);
+}
+
+int
+records_add(struct redis *redis, const char *prefix, int64_t keep_s,
+            const struct window_record *records, size_t count, int64_t *last_s)
+{
+    struct redis_call *call = redis_call(redis, &script_window_record);
+    const struct redis_reply *reply;
+
+    redis_key(call, "%s:windows", prefix);
+    redis_arg_int(call, keep_s);
+    for (size_t i = 0; i < count; i++) {
+        add_record(call, &records[i]);
+    }
+    if (redis_run(redis, &reply) != REDIS_DONE ||
+        !redis_reply_int(reply, last_s)) {
+        return -1;
+    }
+    return 0;
+}
+
+int
+records_last(struct redis *redis, const char *prefix, int64_t *last_s)
+{
+    return records_add(redis, prefix, 0, NULL, 0, last_s);
+}
+
+/* Reads one record out of the reply, whose fields start at i. */
+static bool
+read_record(const struct redis_reply *reply, size_t i,
+            struct window_record *record)
+{
+    int64_t late = 0, gap = 0;
+
+    *record = (struct window_record){0};
+    if (!redis_reply_int(redis_reply_at(reply, i), &record->start_s)) {
+        return false;
+    }
+    redis_reply_int(redis_reply_at(reply, i + 2), &late);
+    redis_reply_int(redis_reply_at(reply, i + 3), &gap);
+    record->late = late != 0;
+    record->gap = gap != 0 || !redis_reply_int(redis_reply_at(reply, i + 1),
+                                               &record->count);
+    return true;
+}
+
+int
+records_read(struct redis *redis, const char *prefix, int64_t after_s,
+             struct window_record *records, size_t most)
+{
+    struct redis_call *call = redis_call(redis, &script_window_read);
+    const struct redis_reply *reply;
+    size_t count = 0;
+
+    redis_key(call, "%s:windows", prefix);
+    redis_arg_int(call, after_s + 1);
+    redis_arg_int(call, (int64_t)most);
+    if (redis_run(redis, &reply) != REDIS_DONE) {
+        return -1;
+    }
+    while (count < most && count < redis_reply_count(reply) / FIELDS) {
+        if (!read_record(reply, FIELDS * count, &records[count])) {
+            return -1;
+        }
+        count++;
+    }
+    return (int)count;
+}

@@ -1,0 +1,94 @@
+#!lua flags=no-writes
+-- Tells one part of what vervectl's status shows.
+--
+-- ARGV[1] = "now"       KEYS: sealed, meta, callbacks, due, dead, reporters
+--                       ARGV[2]: seconds of a window, where meta has none
+--                       Reply: lines: "<window on> <ms left> <now, ms>
+--                       <seconds of a window> <callbacks> <due> <dead>", then
+--                       the names of the reporters that publish
+-- ARGV[1] = "windows"   KEYS: windows; ARGV[2]: how many, the newest first
+--                       Reply: lines: "<start> <count> <note>"
+-- ARGV[1] = "reporter"  KEYS: reporter:<name>
+--                       Reply: lines: "reporter <what it says>", and
+--                       "destination <what it says>" for each; "" if gone
+--
+-- All replies are one text of printable ASCII.
+
+local function word(value)
+    if type(value) == 'number' then
+        return string.format('%.0f', value)
+    elseif type(value) ~= 'string' or value == '' then
+        return '-'
+    end
+    return (string.gsub(value, '[^\33-\126]', function(byte)
+        return string.format('\\x%02x', string.byte(byte))
+    end))
+end
+
+-- " name=value" for each of the names.
+local function pairs_of(values, names)
+    local text = ''
+    for name in string.gmatch(names, '%S+') do
+        text = text .. ' ' .. name .. '=' .. word(values[name])
+    end
+    return text
+end
+
+local tell = {}
+
+function tell.now()
+    local time = redis.call('TIME')
+    local length = tonumber(redis.call('HGET', KEYS[2], 'window_seconds')
+        or ARGV[2])
+    local sealed = tonumber(redis.call('GET', KEYS[1]) or nil)
+    local on = time[1] - time[1] % length
+    if sealed and on <= sealed then
+        on = sealed + length
+    end
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local lines = {string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f', on,
+        (on + length) * 1000 - now, now, length, redis.call('LLEN', KEYS[3]),
+        redis.call('ZCARD', KEYS[4]), redis.call('LLEN', KEYS[5]))}
+    for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], now, '+inf')) do
+        lines[#lines + 1] = word(name)
+    end
+    return lines
+end
+
+function tell.windows()
+    local lines = {}
+    for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT',
+        ARGV[2])) do
+        local fields = {}
+        for i = 1, #entry[2], 2 do
+            fields[entry[2][i]] = entry[2][i + 1]
+        end
+        local gap = fields.gap == '1'
+        lines[#lines + 1] = string.match(entry[1], '^%d+') .. ' '
+            .. (gap and 'unknown gap' or word(fields.count)
+                .. (fields.late == '1' and ' late' or ''))
+    end
+    return lines
+end
+
+function tell.reporter()
+    local ok, said = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
+    if not ok or type(said) ~= 'table' or type(said.counts) ~= 'table'
+        or type(said.destinations) ~= 'table' then
+        return {}
+    end
+    local lines = {'reporter ' .. word(said.name)
+        .. pairs_of(said, 'version started waiting under_way')
+        .. pairs_of(said.counts,
+            'delivered retried dead returned stale dropped unreadable')}
+    for _, destination in ipairs(said.destinations) do
+        if type(destination) == 'table' then
+            lines[#lines + 1] = 'destination ' .. word(destination.origin)
+                .. pairs_of(destination, 'breaker waiting under_way limit '
+                    .. 'blocked_ms took_ms') .. ' reporter=' .. word(said.name)
+        end
+    end
+    return lines
+end
+
+return table.concat(tell[ARGV[1]](), '\n')

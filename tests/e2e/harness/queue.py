@@ -1,0 +1,51 @@
+"""Callback jobs put into Redis by hand, and where they are."""
+
+import json
+import secrets
+
+LIST = "verve:{0}:callbacks"
+DUE = "verve:{0}:due"
+DEAD = "verve:{0}:dead"
+
+
+def job(url, count=1, window=60):
+    """The JSON of a job, as the accept script would queue it."""
+    return json.dumps({"v": 1, "id": secrets.token_hex(16), "url": url,
+                       "window": window, "count": count},
+                      separators=(",", ":"))
+
+
+def put(redis, *urls):
+    """Queues a job for each URL; returns their ids. Counts are 1, 2, 3, .."""
+    jobs = [job(url, count) for count, url in enumerate(urls, 1)]
+    for start in range(0, len(jobs), 1000):
+        redis("RPUSH", LIST, *jobs[start:start + 1000])
+    return [json.loads(text)["id"] for text in jobs]
+
+
+def is_settled(redis):
+    return not redis("EXISTS", LIST, DUE)
+
+
+def dead(redis):
+    """{id: error} of the dead list."""
+    entries = [json.loads(text) for text in redis("LRANGE", DEAD, 0, -1)]
+    return {entry["id"]: entry["error"] for entry in entries}
+
+
+def due(redis):
+    """{id: (claim, attempts, score in ms)} of the zset."""
+    flat = redis("ZRANGE", DUE, 0, -1, "WITHSCORES")
+    found = {}
+    for member, score in zip(flat[::2], flat[1::2]):
+        claim, attempts, text = member.split(" ", 2)
+        found[json.loads(text)["id"]] = (claim, int(attempts), float(score))
+    return found
+
+
+def standing(redis):
+    """What each reporter publishes of itself: {name: JSON}."""
+    names = redis("ZRANGE", "verve:{0}:reporters", 0, -1)
+    texts = {name: redis("GET", f"verve:{{0}}:reporter:{name}")
+             for name in names}
+    return {name: json.loads(text) for name, text in texts.items() if text}

@@ -1,0 +1,208 @@
+"""A zoo of receivers: each on a port of its own, each with its own manners.
+
+An animal is a function of the zoo and the connection, called once a request
+has come; what it returns says whether the connection is kept.
+"""
+
+import gzip
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+import warnings
+from email.utils import formatdate
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+RETRY_AFTER_S = 3
+BOMB = gzip.compress(bytes(100 << 20), 9)
+CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
+
+
+def status(code, *headers):
+    lines = [f"HTTP/1.1 {code} Whatever", "Content-Length: 0", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def simple(code, *headers):
+    def answer(zoo, connection):
+        connection.sendall(status(code, *headers))
+        return True
+    return answer
+
+
+def retry_after_date(zoo, connection):
+    when = formatdate(time.time() + RETRY_AFTER_S, usegmt=True)
+    connection.sendall(status(429, f"Retry-After: {when}"))
+    return True
+
+
+def redirect(zoo, connection):
+    connection.sendall(status(302, f"Location: {zoo.url('ok')}"))
+    return True
+
+
+def hang(zoo, connection):
+    zoo.closing.wait()
+
+
+def drip(zoo, connection):
+    """One byte a second, and no end of the headers."""
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n":
+        connection.sendall(bytes([byte]))
+        if zoo.closing.wait(1.0):
+            return
+
+
+def slow_body(zoo, connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while not zoo.closing.wait(0.2):
+        connection.sendall(b"x")
+
+
+def flood(zoo, connection):
+    """A gigabyte, chunked, if one takes it."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(16384):
+        connection.sendall(CHUNK)
+        zoo.flooded += len(CHUNK)
+
+
+def bomb(zoo, connection):
+    """Some 100 KB that would be 100 MB."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+                       b"Content-Length: %d\r\n\r\n" % len(BOMB) + BOMB)
+    return True
+
+
+def big_head(zoo, connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" +
+                       b"X-Filler: 0123456789abcdef\r\n" * (1 << 20 >> 5) +
+                       b"Content-Length: 0\r\n\r\n")
+    return True
+
+
+def long_line(zoo, connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Filler: " + b"x" * (1 << 20) +
+                       b"\r\nContent-Length: 0\r\n\r\n")
+    return True
+
+
+def reset(zoo, connection):
+    """Closed with a RST in place of an answer."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          struct.pack("ii", 1, 0))
+
+
+def http09(zoo, connection):
+    connection.sendall(b"hello\r\n")
+
+
+ANIMALS = {
+    "ok": simple(200), "500": simple(500), "404": simple(404),
+    "408": simple(408), "425": simple(425), "410": simple(410),
+    "seconds": simple(429, f"Retry-After: {RETRY_AFTER_S}"),
+    "date": retry_after_date,
+    "garbage": simple(429, "Retry-After: soon"),
+    "huge": simple(429, "Retry-After: 1000000000"),
+    "redirect": redirect, "hang": hang, "drip": drip, "slow-body": slow_body,
+    "flood": flood, "bomb": bomb, "big-head": big_head,
+    "long-line": long_line, "reset": reset, "http09": http09,
+    "bad-tls": simple(200), "good-tls": simple(200), "old-tls": simple(200),
+}
+TLS = {"bad-tls", "good-tls", "old-tls"}
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def make_certificate(folder, name, *more):
+    """A self-signed one for 127.0.0.1; (certificate, key)."""
+    paths = folder / f"{name}.crt", folder / f"{name}.key"
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj",
+            f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-out", paths[0], "-keyout", paths[1], *more)
+    return paths
+
+
+class Zoo:
+    """All animals."""
+
+    def __init__(self, sandbox):
+        self.closing = threading.Event()
+        self.requests = {name: [] for name in ANIMALS}  # their times
+        self.flooded = 0  # bytes that flood got rid of
+        self.good = make_certificate(sandbox.folder, "good")  # may be trusted
+        self.bad = make_certificate(sandbox.folder, "bad")
+        self.ports = {}
+        for name in ANIMALS:
+            listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            self.ports[name] = listener.getsockname()[1]
+            threading.Thread(target=self.listen, args=(name, listener),
+                             daemon=True).start()
+        sandbox.on_close(self.closing.set)
+
+    def url(self, name):
+        scheme = "https" if name in TLS else "http"
+        return f"{scheme}://127.0.0.1:{self.ports[name]}/{name}"
+
+    def context(self, name):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*(self.bad if name == "bad-tls"
+                                  else self.good))
+        if name == "old-tls":
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = ssl.TLSVersion.TLSv1
+                context.maximum_version = ssl.TLSVersion.TLSv1_1
+        return context
+
+    def listen(self, name, listener):
+        listener.settimeout(0.2)
+        context = self.context(name) if name in TLS else None
+        while not self.closing.is_set():
+            try:
+                connection = listener.accept()[0]
+            except TimeoutError:
+                continue
+            threading.Thread(target=self.serve, daemon=True,
+                             args=(name, connection, context)).start()
+        listener.close()
+
+    def serve(self, name, connection, context):
+        """One connection to its end; what the peer does to it is no matter."""
+        connection.settimeout(30)
+        try:
+            if context:
+                connection = context.wrap_socket(connection, server_side=True)
+            while self.read_request(connection):
+                self.requests[name].append(time.time())
+                if not ANIMALS[name](self, connection):
+                    break
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    @staticmethod
+    def read_request(connection):
+        """Reads head and body; False at the end of the connection."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(65536)
+            if not more:
+                return False
+            data += more
+        head, _, rest = data.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        while len(rest) < length:
+            rest += connection.recv(65536)
+        return True

@@ -1,0 +1,225 @@
+"""The queue under stress: reporters that die or sleep, receivers that hang,
+many destinations."""
+
+import collections
+import json
+import socket
+import threading
+import time
+
+import pytest
+from harness.queue import DEAD, LIST, dead, due, is_settled, put, standing
+from harness.receiver import Answer
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.settings import scaled
+from harness.wait import wait_until
+
+LEASE_S = 3
+
+
+def make_reporter(sandbox, redis, name="reporter", **settings):
+    return Reporter(sandbox, redis, name=name, **{
+        "VERVE_WINDOW_SECONDS": 3600,
+        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
+        "VERVE_CALLBACKS_TIMEOUT_MS": 1000,
+        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 1000,
+        "VERVE_CALLBACKS_LEASE_S": LEASE_S, **settings})
+
+
+class Hung:
+    """Accepts and never answers; notes when each connection came."""
+
+    def __init__(self, sandbox):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        self.times = []
+        self.connections = []
+        threading.Thread(target=self.run, daemon=True).start()
+        sandbox.on_close(self.close)
+
+    def run(self):
+        while True:
+            try:
+                self.connections.append(self.listener.accept()[0])
+            except OSError:
+                return
+            self.times.append(time.monotonic())
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+
+def counts(redis):
+    """The sum of what all reporters have counted."""
+    total = collections.Counter()
+    for published in standing(redis).values():
+        total.update(published["counts"])
+    return total
+
+
+def ids_of(requests):
+    return [request.headers["webhook-id"] for request in requests]
+
+
+def test_killed_with_a_thousand_in_flight(sandbox, redis, receiver):
+    """All are delivered; twice at most what was in flight. With its job back
+    within the lease and a second."""
+    number = scaled(2000)
+    receiver.respond("/slow", Answer(delay_s=0.6))
+    reporter = make_reporter(sandbox, redis).start()
+    ids = put(redis, *(receiver.url("/slow", n % 250 + 1)
+                       for n in range(number)))
+    receiver.wait_count(number // 2)
+    reporter.kill()
+    killed = time.time()
+    started = len(receiver.received)
+    delivered = number - len(due(redis)) - redis("LLEN", LIST)
+    print(f"killed with {started - delivered} in flight")
+    assert started - delivered >= number // 3
+    reporter.start()
+    wait_until(lambda: is_settled(redis), "all are settled", 30.0, 0.1)
+    assert set(ids_of(receiver.received)) == set(ids)
+    assert len(receiver.received) - number <= started - delivered
+    again = min(got.time for got in receiver.received[started:]
+                if got.headers["webhook-id"] in
+                ids_of(receiver.received[:started]))
+    assert again - killed < LEASE_S + 1
+    assert not dead(redis)
+
+
+def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
+    """Another delivers; what the sleeper acknowledges then does nothing and
+    is counted."""
+    receiver.respond("/slow", Answer(delay_s=0.7))
+    sleeper = make_reporter(sandbox, redis, "sleeper").start()
+    ids = put(redis, *[receiver.url("/slow")] * 40)
+    receiver.wait_count(4, "/slow")
+    sleeper.process.freeze()
+    make_reporter(sandbox, redis, "other").start()
+    wait_until(lambda: set(ids_of(receiver.at("/slow"))) >= set(ids),
+               "the other delivers all", 15.0)
+    wait_until(lambda: is_settled(redis), "the other settles all")
+    sleeper.process.thaw()
+    wait_until(lambda: counts(redis)["stale"] >= 4, "it is published")
+    assert "settled after their lease had run out" in sleeper.process.output()
+    assert is_settled(redis)
+    assert not dead(redis)
+    assert set(ids_of(receiver.at("/slow"))) == set(ids)
+
+
+def test_several_share_the_work(sandbox, redis, receiver):
+    number = scaled(3000)
+    receiver.respond("/", Answer(delay_s=0.05))
+    for name in ("one", "two", "three"):
+        make_reporter(sandbox, redis, name).start()
+    ids = put(redis, *[receiver.url()] * number)
+    receiver.wait_count(number, seconds=30)
+    wait_until(lambda: is_settled(redis), "all are settled")
+    assert sorted(ids_of(receiver.received)) == sorted(ids)
+    wait_until(lambda: counts(redis)["delivered"] == number, "published")
+    shares = [one["counts"]["delivered"] for one in standing(redis).values()]
+    assert len(shares) == 3 and min(shares) > number / 20
+
+
+def test_hung_destinations_hold_up_no_others(sandbox, redis, receiver):
+    """Half of the jobs are for those, and come first."""
+    hung = [Hung(sandbox) for _ in range(5)]
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=64).start()
+    put(redis, *[one.url() for one in hung] * 200,
+        *[receiver.url()] * 1000)
+    started = time.monotonic()
+    receiver.wait_count(1000)
+    assert time.monotonic() - started < 3.0
+
+
+def test_the_breaker(sandbox, redis):
+    """After ten failures in a row nothing is sent, and no attempt used."""
+    hung = Hung(sandbox)
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=200).start()
+    ids = put(redis, *[hung.url()] * 100)
+    wait_until(lambda: len(hung.times) >= 10, "ten attempts")
+    time.sleep(2.5)
+    assert len(hung.times) < 10 + 4
+    waiting = due(redis)
+    assert set(waiting) == set(ids)
+    assert all(claim == "-" for claim, _, _ in waiting.values())
+    assert sum(attempts for _, attempts, _ in waiting.values()) == \
+        len(hung.times)
+    (published,) = standing(redis).values()
+    (shown,) = published["destinations"]
+    assert shown["origin"] == hung.url().rstrip("/")
+    assert shown["breaker"] == "open"
+    assert 25000 < shown["blocked_ms"] <= 30000
+
+
+def test_retry_after_holds_the_whole_destination(sandbox, redis, receiver):
+    receiver.respond("/busy", Answer(429, {"Retry-After": "3"}), 200)
+    make_reporter(sandbox, redis).start()
+    put(redis, receiver.url("/busy"))
+    receiver.wait_count(1)
+    time.sleep(0.1)
+    put(redis, *[receiver.url("/other")] * 10)
+    got = receiver.wait_count(12)
+    assert all(later.time - got[0].time >= 2.9 for later in got[1:])
+    assert not any(attempt["attempt"] == "3" for attempt in
+                   Reporter.callbacks(make_reporter(sandbox, redis)))
+
+
+def test_a_slow_destination_does_not_hoard(sandbox, redis, receiver):
+    """Far more jobs than it takes within a lease: none is claimed twice."""
+    receiver.respond("/slow", Answer(delay_s=0.5))
+    reporter = make_reporter(sandbox, redis,
+                             VERVE_CALLBACKS_PER_HOST_CONCURRENCY=4).start()
+    ids = put(redis, *[receiver.url("/slow")] * 80)
+    wait_until(lambda: is_settled(redis), "all are settled", 25.0)
+    assert sorted(ids_of(receiver.received)) == sorted(ids)
+    assert {line["attempt"] for line in reporter.callbacks()} == {"1"}
+
+
+def test_the_dead_are_bounded(sandbox, redis, receiver):
+    receiver.respond("/gone", 410)
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_MAX_DEAD=10).start()
+    put(redis, *[receiver.url("/gone")] * 25)
+    wait_until(lambda: counts(redis)["dropped"] == 15, "it is published")
+    assert redis("LLEN", DEAD) == 10
+    entry = json.loads(redis("LINDEX", DEAD, 0))
+    assert (entry["error"], entry["attempts"]) == ("status-410", 1)
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_redis_that_evicts_is_refused(sandbox, policy):
+    redis = Redis(sandbox, maxmemory_policy=policy).start()
+    reporter = make_reporter(sandbox, redis)
+    process = sandbox.start("refused", reporter.command, reporter.settings)
+    assert process.wait() == 100
+    assert "noeviction" in process.output()
+    assert policy in process.output()
+
+
+def test_a_lease_too_short_is_refused(sandbox, redis):
+    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=2000)
+    process = sandbox.start("refused", reporter.command, reporter.settings)
+    assert process.wait() == 100
+    assert "lease_s" in process.output()
+
+
+def test_no_log_is_no_reason_to_stop(sandbox, redis, receiver):
+    """The folder of the callback log appears later."""
+    reporter = make_reporter(sandbox, redis)
+    folder = sandbox.folder / "later"
+    reporter.callback_log = folder / "callbacks.txt"
+    reporter.settings["VERVE_CALLBACKS_LOG"] = reporter.callback_log
+    reporter.start()
+    put(redis, receiver.url())
+    receiver.wait_count(1)
+    wait_until(lambda: str(folder) in reporter.process.output(), "it is said")
+    folder.mkdir()
+    put(redis, receiver.url())
+    wait_until(reporter.callbacks, "the log is written")

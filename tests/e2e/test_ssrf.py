@@ -1,0 +1,185 @@
+"""Addresses that may not be called: however they are spelled, by literal and
+by name, nothing is ever connected to."""
+
+import re
+import socket
+import subprocess
+import threading
+
+import pytest
+from harness.mounts import is_possible, wrap
+from harness.queue import dead, is_settled, put
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.resolver import Resolver
+from harness.sandbox import free_port
+from harness.wait import wait_until
+
+needs_mounts = pytest.mark.skipif(not is_possible(),
+                                  reason="only root may mount")
+# As hosts of URLs. @ stands for an address of this host's own.
+LITERALS = """
+127.0.0.1 127.0.0.2 127.255.255.254 127.1 127.0.1 2130706433 0x7f000001
+0x7f.1 0x7F.0.0.1 0177.0.0.1 0177.1 017700000001 127.000.000.001 127.0.0.0x1
+%31%32%37.0.0.1 127%2e0.0.1 0 0.0.0.0 0.0 0x0 10.0.0.1 10.255.255.255
+172.16.0.1 172.31.255.255 192.168.0.1 169.254.0.1 169.254.169.254 0xa9fea9fe
+2852039166 100.64.0.1 100.127.255.255 100.100.100.200 192.0.0.192 192.0.0.1
+192.0.2.1 198.51.100.1 203.0.113.1 198.18.0.1 198.19.255.255 192.88.99.1
+224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255
+[::1] [::] [0:0:0:0:0:0:0:1] [::ffff:127.0.0.1] [::ffff:7f00:1]
+[::FFFF:127.0.0.1] [0:0:0:0:0:ffff:a00:1] [::127.0.0.1] [::7f00:1]
+[64:ff9b::127.0.0.1] [64:ff9b::7f00:1] [64:ff9b::a9fe:a9fe] [64:ff9b:1::1]
+[2002:7f00:1::1] [2002:a9fe:a9fe::1] [2001:0:4136:e378:8000:63bf:80ff:fffe]
+[2001:db8::1] [3fff::1] [100::1] [fc00::1] [fd00:ec2::254] [fdff::1] [fe80::1]
+[febf::1] [fec0::1] [ff02::1] [ff0e::1] [4000::1] [5f00::1] [1::1]
+@
+""".split()
+NAMES = """
+127.0.0.1 127.8.8.8 0.0.0.0 10.0.0.1 172.16.0.1 192.168.0.1 169.254.169.254
+100.64.0.1 192.0.2.1 198.18.0.1 224.0.0.1 255.255.255.255 ::1 ::
+::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1::1 2001:db8::1
+fc00::1 fd00:ec2::254 fe80::1 ff02::1 4000::1 @
+""".split()
+
+
+def own_address():
+    """One that is not the loopback's; None where there is none."""
+    done = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE,
+                          check=False, text=True)
+    return (done.stdout.split() or [None])[0]
+
+
+class Silence:
+    """Listens on every address of this host, and counts who comes."""
+
+    def __init__(self, sandbox):
+        self.listener = socket.create_server(
+            ("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.port = self.listener.getsockname()[1]
+        self.peers = []
+        threading.Thread(target=self.run, daemon=True).start()
+        sandbox.on_close(self.listener.close)
+
+    def run(self):
+        while True:
+            try:
+                connection, peer = self.listener.accept()
+            except OSError:
+                return
+            self.peers.append(peer)
+            connection.close()
+
+    def assert_hears(self):
+        """A silence that can't be broken proves nothing."""
+        for address in ("127.0.0.1", "::1", own_address() or "127.0.0.1"):
+            socket.create_connection((address, self.port)).close()
+        wait_until(lambda: len(self.peers) == 3, "the listener hears")
+        self.peers.clear()
+
+
+@pytest.fixture
+def silence(sandbox):
+    listener = Silence(sandbox)
+    listener.assert_hears()
+    return listener
+
+
+def make_reporter(sandbox, redis, before=(), **settings):
+    return Reporter(sandbox, redis, before=before, **{
+        "VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_ALLOW": "",
+        "VERVE_CALLBACKS_TIMEOUT_MS": 500, "VERVE_CALLBACKS_LEASE_S": 3,
+        **settings})
+
+
+def assert_all_refused(redis, reporter, silence, ids):
+    wait_until(lambda: len(dead(redis)) >= len(ids), "all are dead")
+    lines = {line["job"]: line for line in reporter.callbacks()}
+    for number, host in ids.items():
+        line = lines[number]
+        assert (line["error"], line["status"], line["attempt"]) == \
+            ("refused", "-", "1"), f"{host}: {line}"
+        assert dead(redis)[number] == "refused", host
+    assert len(reporter.callbacks()) == len(ids)
+    assert is_settled(redis)
+    assert not silence.peers
+
+
+def test_by_literal(sandbox, redis, silence):
+    hosts = [own_address() or "127.0.0.1" if host == "@" else host
+             for host in LITERALS]
+    assert len(hosts) >= 40
+    reporter = make_reporter(sandbox, redis).start()
+    urls = [f"http://{host}:{silence.port}/" for host in hosts]
+    ids = dict(zip(put(redis, *urls), hosts))
+    assert_all_refused(redis, reporter, silence, ids)
+    said = re.findall(r"refused: \S+ is in \S+/\d+ .*callbacks\.allow",
+                      reporter.process.output())
+    assert len(said) == 20  # no flood of them
+
+
+@needs_mounts
+def test_by_name(sandbox, redis, silence):
+    names = {f"n{number}.test":
+             [own_address() or "127.0.0.1" if address == "@" else address]
+             for number, address in enumerate(NAMES)}
+    names["several.test"] = ["10.0.0.1", "127.0.0.1", "::1", "fe80::1"]
+    resolver = Resolver(sandbox, names)
+    reporter = make_reporter(sandbox, redis, wrap(resolver.mounts())).start()
+    hosts = [*names, "localhost", "LOCALHOST", "ip6-localhost", "n0.test.",
+             "N0.TEST"]
+    urls = [f"http://{host}:{silence.port}/" for host in hosts]
+    ids = dict(zip(put(redis, *urls), hosts))
+    assert_all_refused(redis, reporter, silence, ids)
+
+
+@needs_mounts
+def test_a_name_that_changes_its_mind(sandbox, redis, receiver):
+    """One of its addresses may be called, the other not: only that one is."""
+    resolver = Resolver(sandbox, {"both.test": ["127.0.0.2", "127.0.0.1"]})
+    make_reporter(sandbox, redis, wrap(resolver.mounts()),
+                  VERVE_CALLBACKS_ALLOW="127.0.0.1").start()
+    put(redis, *[f"http://both.test:{receiver.port}/"] * 20)
+    assert {got.address for got in receiver.wait_count(20)} == {"127.0.0.1"}
+    wait_until(lambda: is_settled(redis), "all are settled")
+    assert not dead(redis)
+
+
+def test_what_is_opened_is_called(sandbox, redis, receiver):
+    make_reporter(sandbox, redis,
+                  VERVE_CALLBACKS_ALLOW="10.0.0.0/8, 127.0.0.1").start()
+    put(redis, receiver.url())
+    receiver.wait_count(1)
+
+
+def test_redis_is_never_called(sandbox):
+    """Not even where its address is opened."""
+    port = free_port()
+    redis = Redis(sandbox, port=port, bind="127.0.0.1 127.0.0.2").start()
+    redis.url = f"redis://127.0.0.1:{port}"
+    reporter = make_reporter(
+        sandbox, redis, VERVE_CALLBACKS_ALLOW="127.0.0.0/8 ::/0").start()
+    hosts = ["127.0.0.1", "127.0.0.2", "localhost", "[::ffff:127.0.0.1]",
+             "0x7f000001"]
+    ids = dict(zip(put(redis, *(f"http://{host}:{port}/" for host in hosts)),
+                   hosts))
+    wait_until(lambda: len(dead(redis)) == len(ids), "all are dead")
+    assert set(dead(redis).values()) == {"refused"}
+    assert "Redis itself" in reporter.process.output()
+    assert "SECURITY" not in redis.process.output()
+
+
+@pytest.mark.parametrize("setting,value,words", [
+    ("VERVE_CALLBACKS_ALLOW", "10.0.0.0/8,nonsense",
+     ["callbacks.allow", "nonsense"]),
+    ("VERVE_CALLBACKS_ALLOW", "10.0.0.0/33", ["callbacks.allow", "/33"]),
+    ("VERVE_CALLBACKS_SECRET", "topsecret", ["callbacks.secret"]),
+])
+def test_what_can_not_be_read(sandbox, redis, setting, value, words):
+    """Said by -t and at the start, the secret itself never."""
+    reporter = make_reporter(sandbox, redis, **{setting: value})
+    for name, more in (("check", ["-t"]), ("start", [])):
+        process = sandbox.start(name, [*reporter.command, *more],
+                                reporter.settings)
+        assert process.wait() == 100
+        assert all(word in process.output() for word in words)
+        assert "topsecret" not in process.output()

@@ -1,0 +1,483 @@
+"""vervectl: what an operator sees of a running verve, and does to its queue."""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.sandbox import free_port
+from harness.settings import REPORTER, ROOT
+from harness.wait import wait_until
+
+VERVECTL = ROOT / "ops" / "vervectl"
+QUEUE, DUE, DEAD = (f"verve:{{0}}:{name}"
+                    for name in ("callbacks", "due", "dead"))
+HOUR_MS = 3600_000
+
+
+class Operator:
+    """Runs vervectl with the settings of a Redis."""
+
+    def __init__(self, sandbox, **settings):
+        self.sandbox = sandbox
+        self.env = sandbox.environment(
+            {"VERVE_CALLBACKS_LOG": sandbox.folder / "callbacks.txt",
+             "VERVE_FILE_PATH": sandbox.folder / "reporter-unique.txt",
+             **settings})
+
+    def argv(self, *words):
+        return [str(VERVECTL), "-f", str(REPORTER), *words]
+
+    def __call__(self, *words, code=0):
+        """Its stdout as lines; the errors are in .errors."""
+        done = subprocess.run(
+            self.argv(*words), env=self.env, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=60, cwd=self.sandbox.folder,
+            check=False)
+        self.errors = done.stderr.decode()
+        assert done.returncode == code, (done, self.errors)
+        assert re.fullmatch(rb"[\n\x20-\x7e]*", done.stdout), done.stdout
+        return done.stdout.decode().splitlines()
+
+
+@pytest.fixture
+def operator(sandbox, redis):
+    return Operator(sandbox, VERVE_REDIS_URL=redis.url)
+
+
+def job(name, url="http://a.example/x", more=""):
+    return (f'{{"v":1,"id":"{name}","url":"{url}","window":1767323040,'
+            f'"count":9223372036854775807{more}}}')
+
+
+def dead(name, error="status-500", **kwargs):
+    return job(name, more=f',"attempts":8,"error":"{error}"', **kwargs)
+
+
+def delay(redis, json, attempts=2, score=None, claim="-"):
+    member = f"{claim} {attempts} {json}"
+    redis("ZADD", DUE, score or int(time.time() * 1000) + HOUR_MS, member)
+    return member
+
+
+def words_of(line):
+    return dict(word.split("=", 1) for word in line.split())
+
+
+def names(lines):
+    return [words_of(line)["job"] for line in lines]
+
+
+# --- The status
+
+
+def test_status(sandbox, redis, receiver):
+    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 2}
+    operator = Operator(sandbox, **settings)
+    responder = Responder(sandbox, settings).start()
+    reporter = Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
+    receiver.respond("/gone", 410)
+    responder.ask(accept(7, receiver.url("/gone")))
+    wait_until(reporter.report, "a window is reported", 15.0)
+    wait_until(lambda: redis("LLEN", DEAD), "the job is dead")
+    wait_until(lambda: any("destination" in line
+                           for line in operator("status")), "it is published")
+    delay(redis, job("a"))
+    delay(redis, job("b"), claim="c1")
+    facts = {}
+    for line in operator("status"):
+        name, text = line.split(None, 1)
+        facts.setdefault(name, []).append(text)
+    assert set(facts) == {"window", "reported", "queue", "sink", "reporter",
+                          "destination"}
+    assert re.fullmatch(r"20\S+Z seconds=2 left_ms=\d+ count=0",
+                        facts["window"][0])
+    assert re.fullmatch(r"20\S+Z count=\d+", facts["reported"][0])
+    # The made up lease of an hour is longer than any lease: not looked for.
+    assert facts["queue"] == ["waiting=0 leased=0 delayed=2 dead=1"]
+    assert f"file:{os.uname().nodename}:{reporter.report_path}" in \
+        facts["sink"][0]
+    assert re.search(r"cursor=20\S+Z", facts["sink"][0])
+    assert f":{reporter.process.pid} " in facts["reporter"][0]
+    assert "dead=1" in facts["reporter"][0]
+    assert f"http://127.0.0.1:{receiver.port} breaker=closed" in \
+        facts["destination"][0]
+    redis("ZADD", DUE, int(time.time() * 1000) + 20000, "c1 0 " + job("c"))
+    assert any("leased=1 delayed=2" in line for line in operator("status"))
+
+
+def test_status_of_an_empty_redis(operator):
+    text = "\n".join(operator("status"))
+    assert "waiting=0 leased=0 delayed=0 dead=0" in text
+    assert "none publishes" in text
+    assert "cursor=-" in text
+
+
+# --- Looking at jobs
+
+
+def test_list_and_its_filters(redis, operator):
+    operator("queue", "list", code=1)
+    redis("RPUSH", QUEUE, job("w"))
+    delay(redis, job("x", "https://B.example/"))
+    delay(redis, job("leased"), claim="c1")
+    redis("RPUSH", DEAD, dead("y"), dead("z", "timeout"), "junk",
+          dead("6", url="http://[2001:db8::1]:81/"))
+    lines = operator("queue", "list")
+    assert names(lines) == ["x", "y", "z", "-", "6"]
+    found = [words_of(line) for line in lines]
+    assert found[0].pop("up_in_ms").isdigit()
+    assert found[0] == {
+        "state": "delayed", "job": "x", "window": "2026-01-02T03:04:00Z",
+        "host": "b.example:443", "attempts": "2", "error": "-",
+        "count": found[0]["count"], "url": "https://B.example/"}
+    assert (found[1]["state"], found[1]["error"], found[1]["attempts"]) == \
+        ("dead", "status-500", "8")
+    assert found[3]["error"] == "unreadable"
+
+    def listed(*words):
+        return names(operator("queue", "list", *words))
+    assert listed("--waiting") == ["w"]
+    assert listed("--dead") == ["y", "z", "-", "6"]
+    assert listed("--delayed", "--waiting") == ["w", "x"]
+    assert listed("--host", "A.example") == ["y", "z"]
+    assert listed("--host=a.example:80", "--outcome=timeout") == ["z"]
+    assert listed("--host", "[2001:db8::1]:81") == ["6"]
+    assert listed("--job", "x") == ["x"]
+    operator("queue", "list", "--host", "a.example:81", code=1)
+    operator("queue", "list", "--host", "*", code=1)
+
+
+def test_show_finds_it_anywhere(sandbox, redis, operator):
+    redis("RPUSH", QUEUE, job("w"))
+    delay(redis, job("x"))
+    delay(redis, job("leased"), claim="c1")
+    redis("RPUSH", DEAD, dead("y"), dead("yy"))
+    (sandbox.folder / "callbacks.txt").write_text(
+        "t job=y window=w host=h\nt job=yy window=w host=h\n")
+    for name, state in (("w", "waiting"), ("x", "delayed"),
+                        ("leased", "leased")):
+        line, json = operator("queue", "show", name)
+        assert words_of(line)["state"] == state
+        assert json.strip() == job(name)
+    line, json, logged = operator("queue", "show", "y")
+    assert json.strip() == dead("y")
+    assert logged == "t job=y window=w host=h"
+    operator("queue", "show", "nobody", code=1)
+
+
+def test_hostile_text_is_only_shown(sandbox, redis, operator):
+    evil = "http://a.example/$(touch pwned)`touch pwned`;'%s%n \\u001b[2J\\n" \
+           "state=dead\\r\\u0000\\u2028"
+    redis("RPUSH", DEAD, dead("e", "a b\\n*", url=evil),
+          b"\x1b[31m\xff\x00\n$(touch pwned) *")
+    lines = operator("queue", "list")
+    assert len(lines) == 2
+    assert "\\x1b[2J" in lines[0] and "$(touch" in lines[0]
+    assert words_of(lines[0])["error"] == "a\\x20b\\x0a*"
+    assert len(operator("queue", "show", "e")) == 2
+    operator("queue", "list", "--host", "$(touch pwned)", code=1)
+    operator("queue", "show", "$(touch pwned)", code=100)
+    operator("queue", "retry", "--outcome", "'; touch pwned", code=1)
+    assert not (sandbox.folder / "pwned").exists()
+
+
+# --- Moving them
+
+
+def test_retry_moves_the_exact_bytes(redis, operator):
+    odd = '{ "v":1, "id":"o", "url":"http:\\/\\/a.example\\/","e":[],' \
+          '"window":1,"count":9223372036854775807,"error":"timeout"}'
+    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", DEAD, dead("y"), odd, dead("z"), "junk")
+    operator("queue", "retry", "o")
+    assert redis("LRANGE", QUEUE, 0, -1) == [job("w"), odd]
+    assert redis("LRANGE", DEAD, 0, -1) == [dead("y"), dead("z"), "junk"]
+    operator("queue", "retry", "--all")
+    assert operator.errors == "vervectl: 2 to be tried again\n"
+    # What can't be read stays, as it would only be buried again.
+    assert redis("LRANGE", DEAD, 0, -1) == ["junk"]
+    assert redis("LRANGE", QUEUE, 2, -1) == [dead("y"), dead("z")]
+    operator("queue", "retry", "--all", code=1)
+
+
+def test_retry_of_delayed_ones(redis, operator):
+    now_ms = int(time.time() * 1000)
+    x = delay(redis, job("x"), attempts=5)
+    y = delay(redis, job("y", "http://b.example/"))
+    up = delay(redis, job("up"), score=now_ms - 1000)
+    leased = delay(redis, job("leased"), claim="c1")
+    operator("queue", "retry", "--host", "a.example")
+    assert now_ms <= int(redis("ZSCORE", DUE, x)) <= now_ms + 10000
+    assert int(redis("ZSCORE", DUE, up)) == now_ms - 1000
+    for member in (y, leased):
+        assert int(redis("ZSCORE", DUE, member)) > now_ms + HOUR_MS - 10000
+    operator("queue", "retry", "leased", code=1)
+    operator("queue", "retry", "--dead", "--all", code=1)
+
+
+def test_retried_ones_are_delivered(sandbox, redis, receiver, operator):
+    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}
+    responder = Responder(sandbox, settings).start()
+    Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
+             VERVE_CALLBACKS_RETRY_DELAYS_S="3600").start()
+    receiver.respond("/gone", 410, 200)
+    receiver.respond("/late", 500, 200)
+    responder.ask(accept(1, receiver.url("/gone")))
+    responder.ask(accept(2, receiver.url("/late")))
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "one is dead")
+    wait_until(lambda: [m for m in redis("ZRANGE", DUE, 0, -1)
+                        if m.startswith("- 1 ")], "one is delayed")
+    assert len(operator("queue", "list")) == 2
+    operator("queue", "retry", "--host", f"127.0.0.1:{receiver.port}")
+    for path in ("/gone", "/late"):
+        first, again = receiver.wait_count(2, path)
+        assert first.headers["webhook-id"] == again.headers["webhook-id"]
+        assert first.body == again.body
+    wait_until(lambda: not redis("EXISTS", QUEUE, DUE, DEAD), "all is settled")
+
+
+def test_drop(redis, operator):
+    x = delay(redis, job("x"))
+    leased = delay(redis, job("leased"), claim="c1")
+    redis("RPUSH", DEAD, dead("y"), dead("z", "timeout"), "junk")
+    operator("queue", "drop", "--all", code=100)
+    assert "-y" in operator.errors
+    operator("queue", "drop", "--outcome", "timeout", "-y")
+    operator("queue", "drop", "-y", "y")
+    assert redis("LRANGE", DEAD, 0, -1) == ["junk"]
+    operator("queue", "drop", "-y", "--outcome", "unreadable")
+    assert redis("ZRANGE", DUE, 0, -1) == [x, leased]
+    operator("queue", "drop", "-y", "--all")
+    assert redis("ZRANGE", DUE, 0, -1) == [leased]
+    operator("queue", "drop", "-y", "--all", code=1)
+    assert not redis("EXISTS", QUEUE, DEAD)
+
+
+@pytest.mark.parametrize("answer,code,left", [
+    ("n\n", 1, 2), ("\n", 1, 2), ("y\n", 0, 0)])
+def test_drop_asks_at_a_terminal(redis, operator, answer, code, left):
+    redis("RPUSH", DEAD, dead("y"), dead("z"))
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        operator.argv("queue", "drop", "--all"), env=operator.env,
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    said = b""
+    while b"[y/N]" not in said:
+        said += os.read(ours, 4096)
+    assert b"drop 2 for ever?" in said
+    os.write(ours, answer.encode())
+    assert child.wait(10) == code
+    os.close(ours)
+    assert redis("LLEN", DEAD) == left
+
+
+def test_a_redis_that_is_full_can_be_emptied(sandbox):
+    redis = Redis(sandbox).start()
+    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url)
+    redis("RPUSH", DEAD, *[dead(f"d{i}") for i in range(100)])
+    redis("CONFIG", "SET", "maxmemory", 1)
+    operator("queue", "retry", "d7")
+    operator("queue", "drop", "--all", "-y")
+    assert redis("LRANGE", QUEUE, 0, -1) == [dead("d7")]
+    assert not redis("EXISTS", DEAD)
+
+
+# --- Many of them
+
+
+def test_a_long_replay(redis, operator):
+    """Batches, in order, with a line of progress; the others keep theirs."""
+    count = 12000
+    entries = [dead(f"d{i}", "timeout" if i % 3 else "reset")
+               for i in range(count)]
+    for i in range(0, count, 1000):
+        redis("RPUSH", DEAD, *entries[i:i + 1000])
+    operator("queue", "retry", "--outcome", "timeout")
+    *progress, last = operator.errors.splitlines()
+    assert last == "vervectl: 8000 to be tried again"
+    assert progress == [
+        "vervectl: retry (dead): 5000 of 12000 looked at, 3333 matched",
+        "vervectl: retry (dead): 10000 of 12000 looked at, 6666 matched"]
+    assert redis("LRANGE", QUEUE, 0, -1) == \
+        [entry for i, entry in enumerate(entries) if i % 3]
+    assert redis("LRANGE", DEAD, 0, -1) == entries[::3]
+    assert names(operator("queue", "list", "--waiting")) == \
+        [f"d{i}" for i in range(count) if i % 3]
+
+
+def test_many_of_one_score(redis, operator):
+    far = int(time.time() * 1000) + HOUR_MS
+    for i in range(300):
+        delay(redis, job(f"a{i}"), score=far - 300 + i)
+    for i in range(1200):
+        delay(redis, job(f"b{i}"), score=far)
+    for i in range(700):
+        delay(redis, job(f"c{i}"), score=far + i)
+    assert len(set(names(operator("queue", "list")))) == 2200
+    operator("queue", "retry", "--all")
+    assert operator.errors == "vervectl: 2200 to be tried again\n"
+    assert redis("ZCOUNT", DUE, "-inf", int(time.time() * 1000)) == 2200
+
+
+def test_a_list_that_moves_meanwhile(redis, operator):
+    """The oldest go and new ones come during a walk: of those that were there
+    and stay, each is moved once, and nothing is lost or doubled."""
+    count = 10000
+    for i in range(0, count, 1000):
+        redis("RPUSH", DEAD, *[dead(f"d{j}", "timeout" if j % 2 else "reset")
+                               for j in range(i, i + 1000)])
+    client = redis.connect()
+    done = threading.Event()
+    dropped = []
+
+    def bury():
+        number = count
+        while not done.is_set():
+            client("RPUSH", DEAD, dead(f"d{number}", "reset"))
+            number += 1
+            dropped.append(client("LPOP", DEAD))
+
+    thread = threading.Thread(target=bury)
+    thread.start()
+    try:
+        operator("queue", "retry", "--outcome", "timeout")
+    finally:
+        done.set()
+        thread.join()
+    client.close()
+    moved = redis("LRANGE", QUEUE, 0, -1)
+    left = redis("LRANGE", DEAD, 0, -1)
+    assert dropped
+    everything = moved + left + dropped
+    assert len(everything) == len(set(everything)) == count + len(dropped)
+    assert not any('"timeout"' in entry for entry in left)
+    assert all('"timeout"' in entry for entry in moved)
+
+
+# --- Redis, the configuration, the command line
+
+
+def test_redis_away(redis, operator):
+    redis.kill()
+    operator("status", code=111)
+    operator("queue", "list", code=111)
+    operator("queue", "retry", "--all", code=111)
+    assert "redis.sock" in operator.errors
+    redis.start()
+    operator("queue", "list", code=1)
+
+
+def test_redis_frozen(redis, operator, monkeypatch, sandbox):
+    """It gives up by itself."""
+    script = (ROOT / "ops" / "vervectl").read_text()
+    impatient = sandbox.folder / "vervectl"
+    impatient.write_text(script.replace("LIMIT_S=10", "LIMIT_S=1"))
+    impatient.chmod(0o755)
+    for path in (ROOT / "ops").glob("vervectl-*.lua"):
+        (sandbox.folder / path.name).write_text(path.read_text())
+    monkeypatch.setattr(f"{__name__}.VERVECTL", impatient)
+    redis.freeze()
+    started = time.monotonic()
+    operator("queue", "list", code=111)
+    assert time.monotonic() - started < 5
+    redis.thaw()
+    operator("queue", "list", code=1)
+
+
+@pytest.mark.parametrize("words", [
+    [], ["nothing"], ["-x"], ["status", "x"], ["queue"], ["queue", "eat"],
+    ["queue", "show"], ["queue", "show", "a", "b"], ["queue", "retry"],
+    ["queue", "drop", "-y"], ["queue", "retry", "--dead"],
+    ["queue", "retry", "--all", "--waiting"], ["queue", "list", "--host"],
+    ["queue", "list", "--host="], ["queue", "list", "--nothing"],
+    ["queue", "list", "-y"], ["tail", "-n", "x"], ["tail", "x"],
+    ["-c", "/nowhere.conf", "status"]])
+def test_wrong_usage(operator, words):
+    assert operator(*words, code=100) == []
+    assert operator.errors
+
+
+def test_help_tells_the_exit_codes(operator):
+    text = "\n".join(operator("-h"))
+    assert re.findall(r"^  (\d+) ", text, re.M) == ["0", "1", "100", "111"]
+
+
+def test_the_configuration_file_counts(sandbox, redis):
+    path = sandbox.folder / "verve conf"
+    path.write_text(f"[redis]\nurl = {redis.url}\nprefix = other\n")
+    redis("RPUSH", "other:{0}:dead", dead("y"))
+    operator = Operator(sandbox)
+    assert names(operator("-c", str(path), "queue", "list")) == ["y"]
+    operator.env["VERVE_REDIS_PREFIX"] = "third"
+    operator("-c", str(path), "queue", "list", code=1)
+
+
+def test_a_password_stays_out_of_the_arguments(sandbox):
+    """TCP, a user of the ACL, a database; every call of redis-cli is seen."""
+    port = free_port()
+    redis = Redis(sandbox, port=port, bind="127.0.0.1").start()
+    secret = 'p@ss: /%"\'$x'
+    redis("ACL", "SETUSER", "op%er", "on", f">{secret}", "~*", "+@all")
+    redis("SELECT", 3)
+    redis("RPUSH", DEAD, dead("y"))
+    spy = sandbox.folder / "bin" / "redis-cli"
+    spy.parent.mkdir()
+    spy.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >>"$SPY"\n'
+                   f'exec {shutil.which("redis-cli")} "$@"\n')
+    spy.chmod(0o755)
+    quoted = "p%40ss%3A%20%2F%25%22%27%24x"
+    operator = Operator(
+        sandbox, VERVE_REDIS_URL=f"redis://op%25er:{quoted}@127.0.0.1:{port}/3",
+        SPY=sandbox.folder / "seen")
+    operator.env["PATH"] = f"{spy.parent}:{operator.env['PATH']}"
+    assert names(operator("queue", "list")) == ["y"]
+    seen = (sandbox.folder / "seen").read_text()
+    assert "op%er" in seen and "p@ss" not in seen and quoted not in seen
+    # redis-cli would go on, without a user, and in database 0.
+    redis("SELECT", 0)
+    redis("RPUSH", DEAD, dead("z"))
+    for wrong in (f"op%25er:wrong@127.0.0.1:{port}/0",
+                  f"op%25er:{quoted}@127.0.0.1:{port}/99"):
+        operator.env["VERVE_REDIS_URL"] = f"redis://{wrong}"
+        assert operator("queue", "list", code=111) == []
+
+
+def test_tail_follows_over_a_rotation(sandbox, operator):
+    log = sandbox.folder / "callbacks.txt"
+    log.write_text("one\ntwo\nthree\n")
+    tail = sandbox.start("tail", operator.argv("tail", "-n", "2"), {
+        "VERVE_CALLBACKS_LOG": log})
+    wait_until(lambda: tail.output().endswith("two\nthree\n"), "the last two")
+    assert "one" not in tail.output()
+    log.rename(sandbox.folder / "callbacks.txt.1")
+    log.write_text("four\n")
+    wait_until(lambda: "four\n" in tail.output(), "the new file")
+
+
+def complete(*words):
+    script = 'compopt() { :; }; . "$1"; shift; COMP_WORDS=("$@"); ' \
+             'COMP_CWORD=$(($# - 1)); _vervectl; echo "${COMPREPLY[*]}"'
+    return subprocess.run(
+        ["bash", "-c", script, "bash",
+         ROOT / "conf" / "vervectl.bash-completion", "vervectl", *words],
+        capture_output=True, check=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize("words,expected", [
+    (["s"], ["status"]), (["-c", "x", "qu"], ["queue"]),
+    (["queue", ""], ["list", "show", "retry", "drop"]),
+    (["queue", "list", "--w"], ["--waiting"]),
+    (["queue", "drop", "--all", "-y"], ["-y"]), (["queue", "show", ""], []),
+    (["queue", "retry", "--outcome", "ti"], ["timeout"])])
+def test_completion(words, expected):
+    assert complete(*words) == expected

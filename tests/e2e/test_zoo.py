@@ -1,0 +1,184 @@
+"""What becomes of a callback to each animal of the zoo. All are called at
+once, by one reporter that makes two attempts."""
+
+import time
+from pathlib import Path
+
+import pytest
+from harness.mounts import is_possible, wrap
+from harness.queue import dead, due, put
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.resolver import Resolver
+from harness.sandbox import Sandbox
+from harness.wait import wait_until
+from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
+
+needs_mounts = pytest.mark.skipif(not is_possible(),
+                                  reason="only root may mount")
+TIMEOUT_S = 1.0
+# The animal, the status and error of each attempt, what the dead list says.
+ROWS = [
+    ("ok", ["200 -"], None),
+    ("500", ["500 -", "500 -"], "status-500"),
+    ("404", ["404 -", "404 -"], "status-404"),
+    ("408", ["408 -", "408 -"], "status-408"),
+    ("425", ["425 -", "425 -"], "status-425"),
+    ("410", ["410 -"], "status-410"),
+    ("seconds", ["429 -", "429 -"], "status-429"),
+    ("date", ["429 -", "429 -"], "status-429"),
+    ("garbage", ["429 -", "429 -"], "status-429"),
+    ("huge", ["429 -"], None),  # see below
+    ("redirect", ["302 -", "302 -"], "status-302"),
+    ("hang", ["- timeout", "- timeout"], "timeout"),
+    ("drip", ["- timeout", "- timeout"], "timeout"),
+    ("slow-body", ["- timeout", "- timeout"], "timeout"),
+    ("flood", ["200 -"], None),
+    ("bomb", ["200 -"], None),
+    ("big-head", ["- too-large", "- too-large"], "too-large"),
+    ("long-line", ["- too-large", "- too-large"], "too-large"),
+    ("reset", ["- reset", "- reset"], "reset"),
+    ("http09", ["- malformed", "- malformed"], "malformed"),
+    ("bad-tls", ["- tls", "- tls"], "tls"),
+    ("old-tls", ["- tls", "- tls"], "tls"),
+    ("good-tls", ["- tls", "- tls"], "tls"),  # see below
+]
+
+
+def rss_kb(pid):
+    """The most memory that it ever had."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return None
+
+
+class Visit:
+    """One job for each animal, until all but `huge` are settled."""
+
+    def __init__(self, sandbox):
+        self.zoo = Zoo(sandbox)
+        self.redis = Redis(sandbox).start()
+        self.reporter = Reporter(
+            sandbox, self.redis, VERVE_WINDOW_SECONDS=3600,
+            VERVE_CALLBACKS_RETRY_DELAYS_S="1",
+            VERVE_CALLBACKS_TIMEOUT_MS=int(TIMEOUT_S * 1000),
+            VERVE_CALLBACKS_CONNECT_TIMEOUT_MS=500,
+            VERVE_CALLBACKS_LEASE_S=3).start()
+        self.rss_before_kb = rss_kb(self.reporter.process.pid)
+        names = list(ANIMALS)
+        ids = put(self.redis, *(self.zoo.url(name) for name in names))
+        self.ids = dict(zip(names, ids))
+        wait_until(lambda: set(due(self.redis)) == {self.ids["huge"]},
+                   "all but huge are settled", 20.0)
+        self.dead = dead(self.redis)
+        self.rss_kb = rss_kb(self.reporter.process.pid) - self.rss_before_kb
+
+    def lines(self, name):
+        return [line for line in self.reporter.callbacks()
+                if line["job"] == self.ids[name]]
+
+
+@pytest.fixture(scope="module")
+def visit():
+    sandbox = Sandbox()
+    yield Visit(sandbox)
+    sandbox.close()
+
+
+def test_every_animal_has_a_row():
+    assert {row[0] for row in ROWS} == set(ANIMALS)
+
+
+@pytest.mark.parametrize("name,attempts,reason", ROWS)
+def test_animal(visit, name, attempts, reason):
+    lines = visit.lines(name)
+    assert [f"{line['status']} {line['error']}" for line in lines] == attempts
+    assert visit.dead.get(visit.ids[name]) == reason
+
+
+@pytest.mark.parametrize("name", ["hang", "drip", "slow-body"])
+def test_the_deadline_is_for_the_whole_transfer(visit, name):
+    for line in visit.lines(name):
+        assert 950 <= int(line["duration_ms"]) < 1500
+
+
+@pytest.mark.parametrize("name,least,most", [
+    ("500", 0.8, 2.0), ("garbage", 0.8, 2.0),
+    ("seconds", RETRY_AFTER_S, RETRY_AFTER_S + 1.0),
+    ("date", RETRY_AFTER_S - 1, RETRY_AFTER_S + 1.0),
+])
+def test_when_it_is_tried_again(visit, name, least, most):
+    first, second = visit.zoo.requests[name]
+    assert least <= second - first < most
+
+
+def test_retry_after_is_an_hour_at_most(visit):
+    claim, attempts, score = due(visit.redis)[visit.ids["huge"]]
+    assert (claim, attempts) == ("-", 1)
+    assert 3500 < score / 1000 - time.time() <= 3600
+
+
+def test_redirects_are_not_followed(visit):
+    assert len(visit.zoo.requests["ok"]) == 1
+
+
+def test_a_body_without_end_is_cut(visit):
+    """What left the sender beyond 64 KiB stayed in the sockets' buffers."""
+    assert visit.zoo.flooded < 16 << 20
+    assert visit.rss_kb < 20 << 10
+
+
+@needs_mounts
+def test_a_certificate_that_the_system_trusts(sandbox, redis):
+    zoo = Zoo(sandbox)
+    before = wrap({"/etc/ssl/certs/ca-certificates.crt": zoo.good[0]})
+    reporter = Reporter(sandbox, redis, before=before).start()
+    good, bad = put(redis, zoo.url("good-tls"), zoo.url("bad-tls"))
+    wait_until(lambda: set(due(redis)) == {bad}, "the good one is settled")
+    found = {line["job"]: (line["status"], line["error"])
+             for line in reporter.callbacks()}
+    assert found == {good: ("200", "-"), bad: ("-", "tls")}
+
+
+@needs_mounts
+def test_names(sandbox, redis, receiver):
+    """One that is there, one that is not, one without any answer: the last
+    holds nobody up."""
+    resolver = Resolver(sandbox, {"good.test": ["127.0.0.1"],
+                                  "two.test": ["127.0.0.9", "127.0.0.1"],
+                                  "hung.test": None})
+    reporter = Reporter(
+        sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
+        VERVE_CALLBACKS_RETRY_DELAYS_S="1", VERVE_CALLBACKS_TIMEOUT_MS=1000,
+        VERVE_CALLBACKS_LEASE_S=3).start()
+    hung, missing = put(redis, "http://hung.test/", "http://missing.test/")
+    wait_until(lambda: "hung.test" in resolver.asked, "it is looked up")
+    started = time.monotonic()
+    put(redis, *(f"http://{name}:{receiver.port}/{n}" for n in range(100)
+                 for name in ("good.test", "GOOD.test", "two.test")))
+    receiver.wait_count(300)
+    assert time.monotonic() - started < 0.9
+    assert resolver.asked.count("good.test") <= 2  # A and AAAA
+    wait_until(lambda: len(dead(redis)) == 2, "the others are dead")
+    assert dead(redis) == {hung: "resolve", missing: "resolve"}
+    lines = [line for line in reporter.callbacks() if line["job"] == hung]
+    assert [line["error"] for line in lines] == ["resolve"] * 2
+    assert all(950 <= int(line["duration_ms"]) < 1500 for line in lines)
+
+
+@needs_mounts
+def test_hung_names_hold_up_no_others(sandbox, redis, receiver):
+    """More of them than are looked up at once."""
+    names = {f"hung{n}.test": None for n in range(12)}
+    names["known.test"] = ["127.0.0.1"]
+    resolver = Resolver(sandbox, names)
+    Reporter(sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
+             VERVE_CALLBACKS_TIMEOUT_MS=1000,
+             VERVE_CALLBACKS_LEASE_S=3).start()
+    put(redis, *(f"http://{name}/" for name in names if "hung" in name))
+    wait_until(lambda: len(set(resolver.asked)) == 12, "all are looked up")
+    started = time.monotonic()
+    put(redis, *(f"http://known.test:{receiver.port}/" for _ in range(50)))
+    receiver.wait_count(50)
+    assert time.monotonic() - started < 0.9

@@ -1,0 +1,446 @@
+/*
+ * test_destinations: who is called next, and what is handed back. Time is the
+ * tests' own. How it all goes together is in test_fairness.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "destinations.h"
+
+enum { NOW_MS = 1000000, LEASE_MS = 30000, TIMEOUT_MS = 5000 };
+
+static const struct options options = {
+    .callbacks = {.concurrency = 1024,
+                  .per_host_concurrency = 64,
+                  .timeout_ms = TIMEOUT_MS},
+};
+
+static const struct destination_news well = {.result = DESTINATION_WELL};
+static const struct destination_news failed = {.result = DESTINATION_FAILED};
+
+/* A job for host, with a url and a lease and nothing else. */
+static struct job *
+make(const char *host, int64_t now_ms)
+{
+    enum { URL_SIZE = 64 };
+    struct job *job = calloc(1, sizeof(*job) + URL_SIZE);
+    char *url = (char *)(job + 1);
+
+    snprintf(url, URL_SIZE, "http://%s/path", host);
+    job->url = url;
+    job->leased_ms = now_ms + LEASE_MS;
+    return job;
+}
+
+/* Adds count jobs for host; all must find a place. */
+static void
+add(struct destinations *destinations, const char *host, int count,
+    int64_t now_ms)
+{
+    while (count-- > 0) {
+        assert_int_equal(
+            destinations_add(destinations, make(host, now_ms), now_ms), 0);
+    }
+}
+
+/* The host's letter of the next job to start; 0: none. */
+static char
+next(struct destinations *destinations, struct destination_ticket *ticket,
+     int64_t now_ms)
+{
+    struct job *job = destinations_next(destinations, ticket, now_ms);
+    char letter = '\0';
+
+    if (job != NULL) {
+        letter = job->url[strlen("http://")];
+        job_free(job);
+    }
+    return letter;
+}
+
+/* Starts what may start, at most most, and ends each after took_ms. */
+static const char *
+order(struct destinations *destinations, size_t most, int64_t took_ms)
+{
+    static char letters[128];
+    size_t count = 0;
+
+    while (count < most && count < sizeof(letters) - 1) {
+        struct destination_ticket ticket;
+
+        letters[count] = next(destinations, &ticket, NOW_MS);
+        if (letters[count] == '\0') {
+            break;
+        }
+        destinations_end(destinations, &ticket, &well, NOW_MS + took_ms);
+        count++;
+    }
+    letters[count] = '\0';
+    return letters;
+}
+
+static void
+test_round_robin(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+
+    (void)state;
+    add(destinations, "a", 6, NOW_MS);
+    add(destinations, "b", 1, NOW_MS);
+    add(destinations, "c", 3, NOW_MS);
+    assert_int_equal(destinations_waiting(destinations), 10);
+    assert_string_equal(order(destinations, 10, 0), "abcacacaaa");
+    assert_int_equal(destinations_waiting(destinations), 0);
+    assert_string_equal(order(destinations, 1, 0), "");
+    destinations_close(destinations);
+}
+
+/* The same host by another scheme or port is another destination. */
+static void
+test_origins(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+
+    (void)state;
+    add(destinations, "a", 2, NOW_MS);
+    add(destinations, "a:80", 1, NOW_MS);
+    add(destinations, "A", 1, NOW_MS);
+    add(destinations, "a:81", 2, NOW_MS);
+    add(destinations, "b", 2, NOW_MS);
+    assert_string_equal(order(destinations, 10, 0), "aabaabaA");
+    destinations_close(destinations);
+}
+
+/* Who holds its slots for longer gets fewer of them, unless they are free. */
+static void
+test_cost(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+    int slow = 0;
+
+    (void)state;
+    add(destinations, "s", 40, NOW_MS);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(next(destinations, &ticket, NOW_MS), 's');
+        destinations_end(destinations, &ticket, &well, NOW_MS + 500);
+    }
+    add(destinations, "s", 100, NOW_MS);
+    add(destinations, "f", 100, NOW_MS);
+    for (int i = 0; i < 100; i++) {
+        char letter = next(destinations, &ticket, NOW_MS);
+
+        slow += letter == 's';
+        destinations_end(destinations, &ticket, &well,
+                         NOW_MS + (letter == 's' ? 500 : 1));
+    }
+    assert_in_range(slow, 7, 11);
+    /* 91 or so of f, then s alone: no slot is kept free. */
+    for (int i = 0; i < 100; i++) {
+        assert_int_not_equal(next(destinations, &ticket, NOW_MS), 0);
+        destinations_end(destinations, &ticket, &well, NOW_MS + 1);
+    }
+    destinations_close(destinations);
+}
+
+/* Never more than its limit, which here is all that the options allow. */
+static void
+test_limit(void **state)
+{
+    const struct options few = {
+        .callbacks = {.concurrency = 1024,
+                      .per_host_concurrency = DESTINATION_START_LIMIT,
+                      .timeout_ms = TIMEOUT_MS},
+    };
+    struct destinations *destinations = destinations_open(&few, 1);
+    struct destination_ticket tickets[DESTINATION_START_LIMIT];
+    struct destination_ticket ticket;
+
+    (void)state;
+    add(destinations, "a", 10, NOW_MS);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        assert_int_equal(next(destinations, &tickets[i], NOW_MS), 'a');
+    }
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 0);
+    add(destinations, "b", 1, NOW_MS);
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 'b');
+    destinations_end(destinations, &ticket, &well, NOW_MS);
+    destinations_end(destinations, &tickets[0], &well, NOW_MS);
+    assert_int_equal(next(destinations, &tickets[0], NOW_MS), 'a');
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 0);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        destinations_end(destinations, &tickets[i], &failed, NOW_MS + 1);
+    }
+    assert_int_equal(next(destinations, &tickets[0], NOW_MS + 2), 'a');
+    assert_int_equal(next(destinations, &tickets[1], NOW_MS + 2), 'a');
+    assert_int_equal(next(destinations, &ticket, NOW_MS + 2), 0);
+    destinations_end(destinations, &tickets[0], &well, NOW_MS + 2);
+    destinations_end(destinations, &tickets[1], &well, NOW_MS + 2);
+    destinations_close(destinations);
+}
+
+/* One takes half of the room at most, the next half of what is left. */
+static void
+test_room(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    size_t room = destinations_room(destinations);
+    const char *hosts[] = {"a", "b", "c"};
+
+    (void)state;
+    assert_int_equal(room, 2048);
+    for (int i = 0; i < 3; i++) {
+        struct job *job = make(hosts[i], NOW_MS);
+
+        while (destinations_add(destinations, job, NOW_MS) == 0) {
+            job = make(hosts[i], NOW_MS);
+        }
+        job_free(job);
+        room /= 2;
+        assert_int_equal(destinations_room(destinations), room);
+    }
+    destinations_close(destinations);
+}
+
+/* Opens host's breaker by jobs of its own. */
+static void
+bring_down(struct destinations *destinations, const char *host)
+{
+    struct destination_ticket ticket;
+
+    add(destinations, host, BREAKER_ROW, NOW_MS);
+    for (int i = 0; i < BREAKER_ROW; i++) {
+        assert_int_equal(next(destinations, &ticket, NOW_MS), host[0]);
+        destinations_end(destinations, &ticket, &failed, NOW_MS);
+    }
+}
+
+static void
+test_breaker(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+    struct destination_ticket probe;
+    struct job *job = make("a", NOW_MS);
+    int64_t now_ms = NOW_MS + BREAKER_OPEN_MS;
+    int64_t retry_ms;
+
+    (void)state;
+    bring_down(destinations, "a");
+    assert_in_range(destinations_add(destinations, job, NOW_MS),
+                    BREAKER_OPEN_MS, BREAKER_OPEN_MS + 1000);
+    job_free(job);
+
+    /* Half open: one goes out, the others wait for what becomes of it. */
+    add(destinations, "a", 3, now_ms);
+    assert_int_equal(next(destinations, &probe, now_ms), 'a');
+    assert_true(probe.probe);
+    assert_int_equal(next(destinations, &ticket, now_ms), 0);
+    assert_null(destinations_shed(destinations, &retry_ms, now_ms));
+    destinations_end(destinations, &probe, &failed, now_ms);
+    assert_int_equal(next(destinations, &ticket, now_ms), 0);
+    for (int i = 0; i < 2; i++) {
+        job = destinations_shed(destinations, &retry_ms, now_ms);
+        assert_non_null(job);
+        assert_in_range(retry_ms, 2 * BREAKER_OPEN_MS,
+                        2 * BREAKER_OPEN_MS + 1000);
+        job_free(job);
+    }
+    assert_null(destinations_shed(destinations, &retry_ms, now_ms));
+
+    now_ms += 2 * BREAKER_OPEN_MS;
+    add(destinations, "a", 2, now_ms);
+    assert_int_equal(next(destinations, &probe, now_ms), 'a');
+    destinations_end(destinations, &probe, &well, now_ms);
+    assert_int_equal(next(destinations, &ticket, now_ms), 'a');
+    assert_false(ticket.probe);
+    destinations_end(destinations, &ticket, &well, now_ms);
+    destinations_close(destinations);
+}
+
+/* Retry-After: what waits goes back, and comes when it is over. */
+static void
+test_hold(void **state)
+{
+    static const struct destination_news news = {.result = DESTINATION_STRAINED,
+                                                 .retry_after_ms = 7000};
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+    int64_t retry_ms;
+
+    (void)state;
+    add(destinations, "a", 3, NOW_MS);
+    add(destinations, "b", 1, NOW_MS);
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 'a');
+    destinations_end(destinations, &ticket, &news, NOW_MS);
+    assert_string_equal(order(destinations, 9, 0), "b");
+    for (int i = 0; i < 2; i++) {
+        struct job *job = destinations_shed(destinations, &retry_ms, NOW_MS);
+
+        assert_non_null(job);
+        assert_in_range(retry_ms, 7000, 7100);
+        job_free(job);
+    }
+    assert_null(destinations_shed(destinations, &retry_ms, NOW_MS));
+
+    /* What was not taken out in time may start after all. */
+    add(destinations, "c", 2, NOW_MS);
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 'c');
+    destinations_end(destinations, &ticket, &news, NOW_MS);
+    assert_null(destinations_shed(destinations, &retry_ms, NOW_MS + 7000));
+    assert_int_equal(next(destinations, &ticket, NOW_MS + 7000), 'c');
+    destinations_end(destinations, &ticket, &well, NOW_MS + 7000);
+    destinations_close(destinations);
+}
+
+/* No attempt starts, and no job waits, with too little of its lease left. */
+static void
+test_lease(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket tickets[DESTINATION_START_LIMIT];
+    struct destination_ticket ticket;
+    int64_t last_ms = NOW_MS + LEASE_MS - TIMEOUT_MS - DESTINATIONS_MARGIN_MS;
+    struct job *job = make("b", NOW_MS);
+    int64_t retry_ms;
+
+    (void)state;
+    assert_true(destinations_add(destinations, job, last_ms + 1) > 0);
+    assert_int_equal(destinations_add(destinations, job, last_ms), 0);
+    assert_int_equal(next(destinations, &ticket, last_ms + 1), 0);
+    assert_ptr_equal(destinations_shed(destinations, &retry_ms, last_ms + 1),
+                     job);
+    job_free(job);
+
+    /* Those that wait for a slot are found within a second. */
+    add(destinations, "a", DESTINATION_START_LIMIT + 1, NOW_MS);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        assert_int_equal(next(destinations, &tickets[i], NOW_MS), 'a');
+    }
+    assert_null(destinations_shed(destinations, &retry_ms, last_ms));
+    job = destinations_shed(destinations, &retry_ms, last_ms + 1001);
+    assert_non_null(job);
+    job_free(job);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        destinations_end(destinations, &tickets[i], &well, NOW_MS);
+    }
+    destinations_close(destinations);
+}
+
+static void
+test_take(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+    struct job *job;
+    int count = 0;
+
+    (void)state;
+    add(destinations, "a", 5, NOW_MS);
+    add(destinations, "b", 1, NOW_MS);
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 'a');
+    while ((job = destinations_take(destinations)) != NULL) {
+        job_free(job);
+        count++;
+    }
+    assert_int_equal(count, 5);
+    assert_int_equal(destinations_waiting(destinations), 0);
+    destinations_end(destinations, &ticket, &well, NOW_MS);
+    destinations_close(destinations);
+}
+
+struct seen {
+    size_t destinations;
+    struct destination_status last; /* of host "a" */
+};
+
+static void
+see(void *context, const struct destination_status *status)
+{
+    struct seen *seen = context;
+
+    seen->destinations++;
+    if (strcmp(status->origin, "http://a:80") == 0) {
+        seen->last = *status;
+    }
+}
+
+static void
+test_status(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+    struct seen seen = {0};
+
+    (void)state;
+    add(destinations, "a", 3, NOW_MS);
+    add(destinations, "b", 1, NOW_MS);
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 'a');
+    destinations_each(destinations, see, &seen, NOW_MS);
+    assert_int_equal(seen.destinations, 2);
+    assert_int_equal(seen.last.waiting, 2);
+    assert_int_equal(seen.last.under_way, 1);
+    assert_int_equal(seen.last.limit, DESTINATION_START_LIMIT);
+    assert_int_equal(seen.last.breaker, BREAKER_CLOSED);
+    destinations_end(destinations, &ticket, &well, NOW_MS);
+    destinations_close(destinations);
+
+    destinations = destinations_open(&options, 1);
+    bring_down(destinations, "a");
+    destinations_each(destinations, see, &seen, NOW_MS + 1000);
+    assert_int_equal(seen.last.breaker, BREAKER_OPEN);
+    assert_int_equal(seen.last.blocked_ms, BREAKER_OPEN_MS - 1000);
+    destinations_close(destinations);
+}
+
+/* However many there were, and not those that have something to do. */
+static void
+test_forgets(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+    struct seen seen = {0};
+
+    (void)state;
+    bring_down(destinations, "a");
+    add(destinations, "b", 2, NOW_MS);
+    assert_int_equal(next(destinations, &ticket, NOW_MS), 'b');
+    for (int i = 0; i < 3 * DESTINATIONS_IDLE_MAX; i++) {
+        struct destination_ticket other;
+        char host[32];
+
+        snprintf(host, sizeof(host), "c%d", i);
+        add(destinations, host, 1, NOW_MS);
+        while (next(destinations, &other, NOW_MS) != 0) {
+            destinations_end(destinations, &other, &well, NOW_MS);
+        }
+    }
+    destinations_each(destinations, see, &seen, NOW_MS);
+    assert_int_equal(seen.destinations, DESTINATIONS_IDLE_MAX + 1);
+    assert_null(seen.last.origin);
+    destinations_end(destinations, &ticket, &well, NOW_MS);
+    destinations_close(destinations);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_robin), cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_cost),        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_room),        cmocka_unit_test(test_breaker),
+        cmocka_unit_test(test_hold),        cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_take),        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_forgets),
+    };
+
+    return cmocka_run_group_tests_name("destinations", tests, NULL, NULL);
+}
