@@ -110,7 +110,9 @@ class Running:
             raise
 
     def start(self, system):
+        # latency-tracking as in conf/redis.conf; the port is for replicas.
         redis = Redis(self.sandbox, fsync=system.fsync, port=free_port(),
+                      latency_tracking="no",
                       repl_diskless_sync_delay=0).start()
         servers = [redis]
         for number in range(system.replicas):
