@@ -48,8 +48,12 @@ def shared_redis(shared_sandbox):
 
 @pytest.fixture(scope="session")
 def shared_web(shared_sandbox, shared_redis):
-    """lighttpd on shared_redis with windows of an hour."""
-    return Web(shared_sandbox, shared_redis, VERVE_WINDOW_SECONDS=3600).start()
+    """lighttpd on shared_redis with windows of an hour, for tests that empty
+    Redis one after the other: without the cache, which would go by what it
+    knows, and with patience, as none of them is about a time limit."""
+    return Web(shared_sandbox, shared_redis, VERVE_WINDOW_SECONDS=3600,
+               VERVE_DEDUP_LOCAL_CACHE_IDS=0,
+               VERVE_REDIS_TIMEOUT_MS=2000).start()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def service(shared_redis, shared_web):
 
 @pytest.fixture
 def redis(service):
-    service[0].wipe()
+    service[0]("FLUSHALL")
     return service[0]
 
 
