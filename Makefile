@@ -215,7 +215,8 @@ install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
 	install -D -m 644 -t $(DESTDIR)/etc/lighttpd/conf-available \
 		conf/15-verve.conf
-	install -D -m 644 -t $(DESTDIR)/etc/verve conf/verve.conf
+	test -e $(DESTDIR)/etc/verve/verve.conf || \
+		install -D -m 644 -t $(DESTDIR)/etc/verve conf/verve.conf
 	install -D -m 644 conf/logrotate $(DESTDIR)/etc/logrotate.d/verve
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf
 
