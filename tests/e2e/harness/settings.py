@@ -9,7 +9,10 @@ FCGI = BUILD / "verve-fcgi"
 REPORTER = BUILD / "verve-reporter"
 LOAD = BUILD / "bench" / "load"
 
-# Below 1 where sanitizers make everything slower.
+# Whether the programs were built with ASan (make asan).
+SANITIZED = REPORTER.exists() and b"__asan_init" in REPORTER.read_bytes()
+
+# Below 1 where a machine is too slow for the whole load.
 SCALE = float(os.environ.get("VERVE_SCALE", "1"))
 
 # Of the test that runs beside all others (marathon.py).
