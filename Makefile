@@ -34,7 +34,10 @@ endif
 BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto
+# libgcc_s, which glibc would else load when a thread of its getaddrinfo_a ends,
+# and abort the program where it can't: out of descriptors, say.
+LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto \
+	-Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
 REPORTER_LIBS := -lrdkafka
 
 FUZZ_CC ?= clang

@@ -1,6 +1,8 @@
 /*
  * jobs: the callback queue. Each claim has a token of its own, so that no two
- * claims, of whatever reporter, ever make the same member. Fates wait in a
+ * claims, of whatever reporter, ever make the same member. One whose reply was
+ * lost is made again with its token: what it leased then is found by that, and
+ * costs no job an attempt. Fates wait in a
  * list of the jobs themselves: noting one needs no memory.
  */
 #include "jobs.h"
@@ -20,6 +22,8 @@ struct jobs {
     struct redis *redis;
     uint64_t self;     /* random: this reporter's part of a token */
     uint64_t claims;   /* made so far: the claim's part of a token */
+    int64_t unsure_ms; /* monotonic: before the last claim was first sent, to
+                          which there was no reply; 0: there was one */
     struct job *first; /* settled, not flushed, oldest first */
     struct job **last; /* where the next one is hung */
     size_t settled;    /* how many these are */
@@ -72,18 +76,39 @@ add_key(const struct jobs *jobs, struct redis_call *call, const char *name)
 }
 
 static void
-add_claim(struct jobs *jobs, size_t most)
+add_claim(struct jobs *jobs, size_t most, int64_t now_ms)
 {
     struct redis_call *call = redis_call(jobs->redis, &script_jobs_claim);
     char token[48];
     int len = snprintf(token, sizeof(token), "%016" PRIx64 ".%" PRIx64,
-                       jobs->self, ++jobs->claims);
+                       jobs->self, jobs->claims);
 
     add_key(jobs, call, "callbacks");
     add_key(jobs, call, "due");
     redis_arg(call, token, (size_t)len);
     redis_arg_int(call, (int64_t)most);
     redis_arg_int(call, jobs->options->callbacks.lease_s * 1000);
+    redis_arg_int(call, jobs->unsure_ms == 0 ? 0 : now_ms - jobs->unsure_ms);
+}
+
+/* Makes the claim that is open, or a new one. */
+static enum redis_result
+run_claim(struct jobs *jobs, size_t most, int64_t now_ms,
+          const struct redis_reply **reply)
+{
+    enum redis_result result;
+
+    if (jobs->unsure_ms == 0) {
+        jobs->claims++;
+    }
+    add_claim(jobs, most, now_ms);
+    result = redis_run(jobs->redis, reply);
+    if (result == REDIS_LOST) {
+        jobs->unsure_ms = jobs->unsure_ms == 0 ? now_ms : jobs->unsure_ms;
+    } else if (result != REDIS_AWAY) {
+        jobs->unsure_ms = 0;
+    }
+    return result;
 }
 
 /* One claimed job; NULL where there is no memory for it. */
@@ -105,15 +130,14 @@ jobs_claim(struct jobs *jobs, size_t most, jobs_take *take, void *context,
            struct jobs_claimed *claimed)
 {
     size_t asked = most < JOBS_BATCH ? most : JOBS_BATCH;
-    int64_t leased_ms =
-        clock_mono_ms() + jobs->options->callbacks.lease_s * 1000;
+    int64_t now_ms = clock_mono_ms();
+    int64_t leased_ms = now_ms + jobs->options->callbacks.lease_s * 1000;
     const struct redis_reply *reply;
     int64_t again = 0;
     size_t i;
 
     memset(claimed, 0, sizeof(*claimed));
-    add_claim(jobs, asked);
-    if (redis_run(jobs->redis, &reply) != REDIS_DONE) {
+    if (run_claim(jobs, asked, now_ms, &reply) != REDIS_DONE) {
         return -1;
     }
     claimed->more = redis_reply_count(reply) == asked + 1;

@@ -8,7 +8,8 @@
  * token, or "-" for a job that waits; a job is settled by the removal of those
  * exact bytes, so that a reporter whose lease ran out changes nothing. A job
  * whose lease ran out is claimed again with one attempt more on it: whoever
- * held it may have made one.
+ * held it may have made one. A claim that got no reply made none, and is made
+ * again as it was.
  */
 #ifndef JOBS_H
 #define JOBS_H

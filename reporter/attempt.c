@@ -7,6 +7,7 @@
 #include "attempt.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct attempt {
     struct curl_slist resolved; /* what libcurl need not look up; data: ours */
     int64_t started_ms;         /* monotonic */
     struct receipt receipt;
+    int starved;                  /* errno: there was no socket; 0: there was */
     bool permitted;               /* by the guard: some address of it */
     char refusal[GUARD_WHY_SIZE]; /* why the last one was not; "": it was */
     char body[];                  /* message_body_size bytes */
@@ -54,6 +56,14 @@ take_body(char *bytes, size_t size, size_t count, void *context)
     return receipt_body(&attempt->receipt, len) ? len : 0;
 }
 
+/* True for an error that is our own want: no receiver is to blame. */
+static bool
+is_want(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+           error == ENOMEM || error == EADDRNOTAVAIL;
+}
+
 /*
  * Called before each connect with the very address. As libcurl would open it,
  * but close-on-exec. A refusal looks like a refused connection to libcurl,
@@ -63,14 +73,17 @@ static curl_socket_t
 open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct attempt *attempt = context;
+    int fd;
 
     (void)purpose;
     if (!guard_check(attempt->terms->guard, &address->addr, attempt->refusal)) {
         return CURL_SOCKET_BAD;
     }
     attempt->permitted = true;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                address->protocol);
+    attempt->starved = fd < 0 && is_want(errno) ? errno : 0;
+    return fd;
 }
 
 /* The address that libcurl shows as text; false where it can't be read. */
@@ -264,6 +277,7 @@ attempt_prepare(struct attempt *attempt, struct job *job,
     attempt->ticket = *ticket;
     attempt->started_ms = clock_mono_ms();
     attempt->receipt = (struct receipt){0};
+    attempt->starved = 0;
     attempt->permitted = false;
     attempt->refusal[0] = '\0';
     if (message_target(&attempt->terms->message, job->url, job->count,
@@ -368,12 +382,26 @@ attempt_duration_ms(const struct attempt *attempt)
     return clock_mono_ms() - attempt->started_ms;
 }
 
+/* errno of what we had none of: a socket, or a port of our own for it. */
+static int
+starved(const struct attempt *attempt, CURLcode code)
+{
+    long reason = 0;
+
+    if (code == CURLE_COULDNT_CONNECT && attempt->starved == 0) {
+        curl_easy_getinfo(attempt->easy, CURLINFO_OS_ERRNO, &reason);
+        return is_want((int)reason) ? (int)reason : 0;
+    }
+    return code == CURLE_OK ? 0 : attempt->starved;
+}
+
 struct outcome_facts
 attempt_facts(const struct attempt *attempt, CURLcode code)
 {
     struct outcome_facts facts = {
         .code = code,
         .refused = attempt_refusal(attempt)[0] != '\0',
+        .starved = starved(attempt, code),
         .head_cut = attempt->receipt.head_cut,
         .body_cut = attempt->receipt.body_cut,
         .retry_after_ms = attempt->receipt.retry_after_ms,

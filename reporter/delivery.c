@@ -6,6 +6,7 @@
 #include "delivery.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "attempts.h"
 #include "callback_log.h"
 #include "clock.h"
+#include "log.h"
 #include "logfile.h"
 #include "names.h"
 #include "refusals.h"
@@ -20,7 +22,12 @@
 #include "transfers.h"
 #include "trouble.h"
 
-enum { RETURN_DELAY_MS = 1000 }; /* for a job that could not be started */
+enum {
+    RETURN_DELAY_MS = 1000, /* for a job that could not be started */
+    CALM_MS = 5000,         /* without another one, that trouble is over */
+};
+
+#define NO_MEMORY "no memory to start"
 
 struct delivery {
     const struct options *options;
@@ -36,6 +43,7 @@ struct delivery {
     struct refusals refusals;
     struct trouble log_trouble;
     struct trouble start_trouble;
+    int64_t wanted_ms; /* monotonic: when there was no means for one last */
 };
 
 /* Back to the queue without an attempt used. */
@@ -104,6 +112,14 @@ withdraw(struct delivery *delivery, struct attempt *attempt, int64_t delay_ms)
     give_back(delivery, attempts_give(delivery->attempts, attempt), delay_ms);
 }
 
+/* That a callback could not be started, and why. */
+static void
+note_want(struct delivery *delivery, const char *why)
+{
+    delivery->wanted_ms = clock_mono_ms();
+    trouble_note(&delivery->start_trouble, "callbacks", why);
+}
+
 static void
 finish(struct delivery *delivery, struct attempt *attempt, CURLcode code)
 {
@@ -112,6 +128,11 @@ finish(struct delivery *delivery, struct attempt *attempt, CURLcode code)
         outcome_judge(&delivery->options->callbacks.retry_delays_s, &facts);
     struct job *job;
 
+    if (outcome.fate == JOB_RETURN) {
+        note_want(delivery, strerror(facts.starved));
+        withdraw(delivery, attempt, outcome.delay_ms);
+        return;
+    }
     write_attempt(delivery, attempt, outcome.status, outcome.error);
     if (facts.refused) {
         refusals_say(&delivery->refusals, attempt_job(attempt)->id,
@@ -126,17 +147,6 @@ finish(struct delivery *delivery, struct attempt *attempt, CURLcode code)
 }
 
 static void
-note_start(struct delivery *delivery, bool started)
-{
-    if (started) {
-        trouble_over(&delivery->start_trouble, "callbacks");
-    } else {
-        trouble_note(&delivery->start_trouble, "callbacks",
-                     "no memory to start");
-    }
-}
-
-static void
 launch(struct delivery *delivery, struct attempt *attempt,
        const char *addresses)
 {
@@ -144,8 +154,8 @@ launch(struct delivery *delivery, struct attempt *attempt,
                    transfers_start(delivery->transfers, attempt_easy(attempt),
                                    attempt_host(attempt)) == 0;
 
-    note_start(delivery, started);
     if (!started) {
+        note_want(delivery, NO_MEMORY);
         withdraw(delivery, attempt, RETURN_DELAY_MS);
     }
 }
@@ -185,12 +195,12 @@ begin(struct delivery *delivery, struct job *job,
     struct outcome outcome;
 
     if (attempt == NULL) {
-        note_start(delivery, false);
+        note_want(delivery, NO_MEMORY);
         outcome = returned(RETURN_DELAY_MS);
         hand_in(delivery, ticket, DESTINATION_UNTRIED, &outcome);
         give_back(delivery, job, RETURN_DELAY_MS);
     } else if (attempt_prepare(attempt, job, ticket) != 0) {
-        note_start(delivery, false);
+        note_want(delivery, NO_MEMORY);
         withdraw(delivery, attempt, RETURN_DELAY_MS);
     } else {
         look_up(delivery, attempt);
@@ -245,6 +255,7 @@ static bool
 open_all(struct delivery *delivery, struct loop *loop)
 {
     const struct options *options = delivery->options;
+    size_t most = transfers_most((size_t)options->callbacks.concurrency);
     uint64_t seed;
 
     if (terms_init(&delivery->terms, options) != 0) {
@@ -256,9 +267,13 @@ open_all(struct delivery *delivery, struct loop *loop)
         names_open(loop, options->callbacks.timeout_ms, on_name, delivery);
     delivery->log = logfile_open(options->callbacks.log);
     delivery->attempts =
-        attempts_open(&delivery->terms, (size_t)options->callbacks.concurrency);
-    delivery->transfers = transfers_open(
-        loop, (long)options->callbacks.concurrency, on_ended, delivery);
+        attempts_open(&delivery->terms, most);
+    delivery->transfers = transfers_open(loop, most, on_ended, delivery);
+    if (most < (size_t)options->callbacks.concurrency) {
+        log_warn("callbacks.concurrency is %" PRId64 ", but the limit of open "
+                 "files allows %zu",
+                 options->callbacks.concurrency, most);
+    }
     return delivery->destinations != NULL && delivery->names != NULL &&
            delivery->log != NULL && delivery->attempts != NULL &&
            delivery->transfers != NULL;
@@ -382,6 +397,9 @@ delivery_step(struct delivery *delivery)
         give_back(delivery, job, retry_ms);
     }
     refusals_sum_up(&delivery->refusals);
+    if (clock_mono_ms() - delivery->wanted_ms > CALM_MS) {
+        trouble_over(&delivery->start_trouble, "callbacks");
+    }
 }
 
 void

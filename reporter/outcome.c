@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { JITTER_PERCENT = 20 };
+enum { JITTER_PERCENT = 20, STARVED_DELAY_MS = 1000 };
 
 /* The word for a transfer that brought no whole response. */
 static const char *
@@ -89,6 +89,12 @@ outcome_judge(const struct option_delays *retry_delays_s,
     struct outcome outcome = {.status = whole ? facts->status : 0};
     int64_t scheduled = (int64_t)retry_delays_s->count + 1;
 
+    if (facts->starved != 0 && outcome.status == 0) {
+        outcome.fate = JOB_RETURN;
+        outcome.delay_ms = STARVED_DELAY_MS;
+        outcome.error = "starved";
+        return outcome;
+    }
     outcome.error = outcome.status != 0 ? "-" : error_word(facts);
     if (outcome.status >= 200 && outcome.status < 300) {
         outcome.fate = JOB_DELIVERED;

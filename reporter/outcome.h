@@ -17,6 +17,7 @@ struct outcome_facts {
     CURLcode code; /* how the transfer ended */
     long status;   /* of HTTP; 0: no response */
     bool refused;  /* by us: no address of it may be called */
+    int starved;   /* errno: we had no means to connect; 0: we had */
     bool body_cut; /* we stopped it: the rest of the body is of no use */
     bool head_cut; /* we stopped it: the headers have no end */
     int64_t retry_after_ms; /* what it asked for; 0: nothing */
@@ -39,7 +40,8 @@ struct outcome {
  * delays + 1 after a network error, 408, 425, 429 or 5xx; 2 after any other
  * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent), for a URL
  * that libcurl can't read, or where we refuse to call. What is not a 2xx may
- * say with Retry-After when it is to be called again: not before.
+ * say with Retry-After when it is to be called again: not before. What we had no
+ * means to send goes back, and was no attempt.
  */
 struct outcome outcome_judge(const struct option_delays *retry_delays_s,
                              const struct outcome_facts *facts);

@@ -16,7 +16,11 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-enum { SHARES = 16 };
+enum {
+    SHARES = 16,
+    OTHER_FDS = 64, /* that other modules, and libraries, may need: two of
+                       them are in each multi handle */
+};
 
 struct share {
     struct transfers *transfers;
@@ -154,22 +158,44 @@ open_shares(struct transfers *transfers, long most)
 
 /*
  * Each connection is an fd, and the usual soft limit, 1,024, is kept that low
- * for programs that use select(2) only. Where it can't be raised, connecting
- * fails and is tried again.
+ * for programs that use select(2) only. Half of what there is, without what
+ * else is open, is for transfers, the other half for connections that are kept.
  */
-static void
-raise_fd_limit(void)
+size_t
+transfers_most(size_t wanted)
 {
     struct rlimit limit;
+    rlim_t most;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return wanted;
     }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    most = limit.rlim_cur > OTHER_FDS + 2 ? (limit.rlim_cur - OTHER_FDS) / 2 : 1;
+    return most < wanted ? (size_t)most : wanted;
+}
+
+/* What each share may keep, so that all of them stay within the limit. */
+static long
+kept_most(size_t most)
+{
+    size_t wanted = 2 * most * SHARES;
+    struct rlimit limit;
+    size_t left;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur > wanted + most + OTHER_FDS) {
+        return 2 * (long)most;
+    }
+    left = (size_t)limit.rlim_cur;
+    left = left > most + OTHER_FDS ? left - most - OTHER_FDS : 0;
+    return left > SHARES ? (long)(left / SHARES) : 1;
 }
 
 struct transfers *
-transfers_open(struct loop *loop, long most, transfers_ended *ended,
+transfers_open(struct loop *loop, size_t most, transfers_ended *ended,
                void *context)
 {
     struct transfers *transfers;
@@ -185,8 +211,7 @@ transfers_open(struct loop *loop, long most, transfers_ended *ended,
     transfers->loop = loop;
     transfers->ended = ended;
     transfers->context = context;
-    raise_fd_limit();
-    if (!open_shares(transfers, 2 * most)) {
+    if (!open_shares(transfers, kept_most(most))) {
         transfers_close(transfers);
         return NULL;
     }

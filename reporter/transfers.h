@@ -6,6 +6,7 @@
 #define TRANSFERS_H
 
 #include <curl/curl.h>
+#include <stddef.h>
 
 #include "loop.h"
 
@@ -15,12 +16,17 @@ struct transfers;
 typedef void transfers_ended(void *context, CURL *easy, CURLcode code);
 
 /*
- * Keeps connections for up to twice most transfers: libcurl counts those in
- * use too, and below the number in flight nothing is used again. Raises the
- * process's limit of open files as far as it may. loop is borrowed. NULL where
- * the system refuses.
+ * How many of wanted transfers may be under way at once with the descriptors
+ * that this process may have; at least 1. Raises its limit as far as it may.
  */
-struct transfers *transfers_open(struct loop *loop, long most,
+size_t transfers_most(size_t wanted);
+
+/*
+ * Keeps connections for up to twice most transfers: libcurl counts those in
+ * use too, and below the number in flight nothing is used again. most is what
+ * transfers_most said. loop is borrowed. NULL where the system refuses.
+ */
+struct transfers *transfers_open(struct loop *loop, size_t most,
                                  transfers_ended *ended, void *context);
 
 /* None may be under way. */

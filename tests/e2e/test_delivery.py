@@ -4,6 +4,7 @@ many destinations."""
 import collections
 import json
 import socket
+import subprocess
 import threading
 import time
 
@@ -223,3 +224,36 @@ def test_no_log_is_no_reason_to_stop(sandbox, redis, receiver):
     folder.mkdir()
     put(redis, receiver.url())
     wait_until(reporter.callbacks, "the log is written")
+
+
+def test_few_descriptors_cost_no_attempt(sandbox, redis, receiver):
+    """With far too few of them, all is delivered at the first attempt, and
+    names that can't be looked up meanwhile are no reason to end."""
+    receiver.respond("/slow", Answer(delay_s=0.1))
+    reporter = make_reporter(sandbox, redis, before=("prlimit", "--nofile=100")
+                             ).start()
+    assert "the limit of open files allows 18" in reporter.process.output()
+    put(redis, *(f"http://{n}.invalid/" for n in range(5)))
+    put(redis, *(receiver.url("/slow", n % 250 + 1) for n in range(300)))
+    receiver.wait_count(300, seconds=30)
+    assert {(line["attempt"], line["status"])
+            for line in reporter.callbacks()
+            if "invalid" not in line["host"]} == {("1", "200")}
+    wait_until(lambda: len(dead(redis)) == 5, "the others are dead", 30)
+    assert reporter.process.running()
+
+
+def test_no_descriptors_cost_no_attempt(sandbox, redis, receiver):
+    """None is left for a while: that is said, and nobody is blamed."""
+    reporter = make_reporter(sandbox, redis).start()
+    pid = str(reporter.process.pid)
+    subprocess.run(["prlimit", "--pid", pid, "--nofile=4:"], check=True)
+    (job,) = put(redis, receiver.url("/", 0))
+    wait_until(lambda: "Too many open files" in reporter.process.output(),
+               "it is said")
+    wait_until(lambda: due(redis).get(job, " ")[0] == "-", "it is given back")
+    assert due(redis)[job][1] == 0
+    subprocess.run(["prlimit", "--pid", pid, "--nofile=1024:"], check=True)
+    wait_until(lambda: is_settled(redis), "it is settled")
+    assert [(line["attempt"], line["status"])
+            for line in reporter.callbacks()] == [("1", "200")]

@@ -536,6 +536,16 @@ test_no_memory_stops_no_delivery(void **state)
     assert_holds(f, "0", "1", "0");
 }
 
+static void
+wait_until_up(struct fixture *f)
+{
+    for (int i = 0; i < 500 && redis_state(f->redis) != REDIS_STATE_UP; i++) {
+        redis_step(f->redis);
+        pause_ms(10);
+    }
+    assert_int_equal(redis_state(f->redis), REDIS_STATE_UP);
+}
+
 /* Fates wait for Redis; leases that it forgot with all else are stale. */
 static void
 test_fates_outlive_an_outage(void **state)
@@ -551,11 +561,55 @@ test_fates_outlive_an_outage(void **state)
     assert_int_equal(jobs_claim(f->jobs, 1, take, f, &f->claimed), -1);
     assert_int_equal(jobs_unflushed(f->jobs), 1);
     assert_int_equal(redis_server_start(&server), 0);
-    for (int i = 0; i < 500 && redis_state(f->redis) != REDIS_STATE_UP; i++) {
-        redis_step(f->redis);
-        pause_ms(10);
-    }
+    wait_until_up(f);
     assert_int_equal(flush(f).stale, 1);
+}
+
+/* Claims while Redis hangs, which does it all once it goes on. */
+static void
+claim_in_vain(struct fixture *f)
+{
+    kill(server.pid, SIGSTOP);
+    assert_int_equal(jobs_claim(f->jobs, 2, take, f, &f->claimed), -1);
+    kill(server.pid, SIGCONT);
+    wait_until_up(f);
+}
+
+static void
+test_a_lost_claim_costs_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_string_equal(claim(f, 1), ""); /* Redis has the script now */
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    push(f, text_of("c", 1));
+    claim_in_vain(f);
+    assert_holds(f, "1", "2", "0");
+    assert_string_equal(claim(f, 1), "ab");
+    assert_int_equal(f->taken[0]->attempts, 0);
+    assert_string_equal(claim(f, 2), "c");
+    settle(f, JOB_DELIVERED, 0, "");
+    settle(f, JOB_DELIVERED, 0, "");
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(flush(f).stale, 0);
+    assert_holds(f, "0", "0", "0");
+}
+
+/* Not even where the lease ran out before Redis was heard of again. */
+static void
+test_a_claim_lost_for_long_costs_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.callbacks.lease_s = 1;
+    assert_string_equal(claim(f, 1), "");
+    push(f, text_of("a", 1));
+    claim_in_vain(f);
+    assert_holds(f, "0", "1", "0");
+    pause_ms(1100);
+    assert_string_equal(claim(f, 1), "a");
+    assert_int_equal(f->taken[0]->attempts, 0);
 }
 
 static int
@@ -596,6 +650,8 @@ main(void)
         TEST(test_keys_of_a_wrong_type_lose_nothing),
         TEST(test_no_memory_stops_no_delivery),
         TEST(test_fates_outlive_an_outage),
+        TEST(test_a_lost_claim_costs_no_attempt),
+        TEST(test_a_claim_lost_for_long_costs_no_attempt),
     };
 
     signal(SIGPIPE, SIG_IGN);

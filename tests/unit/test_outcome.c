@@ -1,6 +1,7 @@
 /*
  * outcome: what becomes of a job, by a table of what can come back.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -176,6 +177,19 @@ test_more_attempts_than_scheduled(void **state)
     assert_true(outcome_is_hopeless(&delays, 4 + OUTCOME_CRASHES));
 }
 
+/* Even the last attempt is not used up by what nobody else is to blame for. */
+static void
+test_our_own_want_is_no_attempt(void **state)
+{
+    struct outcome_facts facts = {
+        .code = CURLE_COULDNT_CONNECT, .starved = EMFILE, .attempts = 3};
+
+    (void)state;
+    assert_int_equal(outcome_judge(&delays, &facts).fate, JOB_RETURN);
+    facts.starved = 0;
+    assert_int_equal(outcome_judge(&delays, &facts).fate, JOB_DEAD);
+}
+
 int
 main(void)
 {
@@ -186,6 +200,7 @@ main(void)
         cmocka_unit_test(test_delays_spread_by_a_fifth),
         cmocka_unit_test(test_without_delays_there_is_one_attempt),
         cmocka_unit_test(test_more_attempts_than_scheduled),
+        cmocka_unit_test(test_our_own_want_is_no_attempt),
     };
 
     return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);
