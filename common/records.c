@@ -9,7 +9,7 @@
 #include "window-record.lua.h"
 
 /* What window-read.lua replies for each record. */
-enum { FIELDS = 4 };
+enum { FIELDS = 5 };
 
 static void
 add_text(struct redis_call *call, const char *text)
@@ -28,6 +28,7 @@ add_record(struct redis_call *call, const struct window_record *record)
     }
     redis_arg_int(call, record->late);
     redis_arg_int(call, record->gap);
+    redis_arg_int(call, record->length_s);
 }
 
 int
@@ -68,6 +69,7 @@ read_record(const struct redis_reply *reply, size_t i,
     }
     redis_reply_int(redis_reply_at(reply, i + 2), &late);
     redis_reply_int(redis_reply_at(reply, i + 3), &gap);
+    redis_reply_int(redis_reply_at(reply, i + 4), &record->length_s);
     record->late = late != 0;
     record->gap = gap != 0 || !redis_reply_int(redis_reply_at(reply, i + 1),
                                                &record->count);

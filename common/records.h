@@ -12,10 +12,11 @@
 #include "redis.h"
 
 struct window_record {
-    int64_t start_s; /* of the window, epoch seconds */
-    int64_t count;   /* unique ids; nothing where gap */
-    bool late;       /* sealed more than a window after its end */
-    bool gap;        /* Redis lost this window's data */
+    int64_t start_s;  /* of the window, epoch seconds */
+    int64_t length_s; /* of the window; 0: the record does not say */
+    int64_t count;    /* unique ids; nothing where gap */
+    bool late;        /* sealed more than a window after its end */
+    bool gap;         /* Redis lost this window's data */
 };
 
 /*

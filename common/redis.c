@@ -17,6 +17,8 @@
 #include "redis_link.h"
 #include "redis_url.h"
 
+enum { WAIT_LATE_MS = 100 };
+
 struct redis {
     struct redis_link *link;
     int64_t timeout_ms;
@@ -217,17 +219,6 @@ append(struct redis *redis, int argc, const char **argv)
                                   NULL) == REDIS_OK;
 }
 
-bool
-redis_ping(struct redis *redis)
-{
-    const char *argv[] = {"PING"};
-
-    return redis_wait(redis) == REDIS_STATE_UP &&
-           exchange(redis, append(redis, 1, argv), false,
-                    clock_mono_ms() + redis->timeout_ms) &&
-           redis->reply->type == REDIS_REPLY_STATUS;
-}
-
 struct redis_call *
 redis_call(struct redis *redis, const struct redis_script *script)
 {
@@ -235,17 +226,50 @@ redis_call(struct redis *redis, const struct redis_script *script)
     return &redis->call;
 }
 
-/* Half of the time that is left: the script has the other; 0 has no end. */
+/*
+ * Half of the time that is left, as the script takes some, too; but for what
+ * Redis may be late with the answer: it looks ten times a second which WAIT is
+ * over. One of 0 has no end.
+ */
 static bool
-append_wait(struct redis *redis, int64_t end_ms)
+append_wait(struct redis *redis, int64_t wanted, int64_t end_ms)
 {
-    int64_t wait_ms = (end_ms - clock_mono_ms()) / 2;
+    int64_t wait_ms = (end_ms - clock_mono_ms() - WAIT_LATE_MS) / 2;
     char replicas[24] = "", limit_ms[24] = "";
     const char *argv[] = {"WAIT", replicas, limit_ms};
 
-    number_format(replicas, redis->call.replicas);
+    number_format(replicas, wanted);
     number_format(limit_ms, wait_ms > 0 ? wait_ms : 1);
     return append(redis, 3, argv);
+}
+
+/* True where as many replicas as were wanted have what was written. */
+static bool
+is_replicated(struct redis *redis, int64_t wanted)
+{
+    if (wanted == 0 || (redis->waited != NULL &&
+                        redis->waited->type == REDIS_REPLY_INTEGER &&
+                        redis->waited->integer >= wanted)) {
+        return true;
+    }
+    redis_link_note(redis->link, "WAIT", "too few replicas have it");
+    return false;
+}
+
+bool
+redis_ping(struct redis *redis, int64_t replicas)
+{
+    const char *argv[] = {"PING"};
+    int64_t end_ms = clock_mono_ms() + redis->timeout_ms;
+
+    return redis_wait(redis) == REDIS_STATE_UP &&
+           exchange(redis,
+                    append(redis, 1, argv) &&
+                        (replicas == 0 ||
+                         append_wait(redis, replicas, end_ms)),
+                    replicas > 0, end_ms) &&
+           redis->reply->type == REDIS_REPLY_STATUS &&
+           is_replicated(redis, replicas);
 }
 
 static bool
@@ -258,7 +282,7 @@ run_as(struct redis *redis, const char *command, const char *script,
                                       redis_link_context(redis->link)) == 0;
 
     if (appended && waits) {
-        appended = append_wait(redis, end_ms);
+        appended = append_wait(redis, call->replicas, end_ms);
     }
     return exchange(redis, appended, waits, end_ms);
 }
@@ -301,16 +325,6 @@ note_refusal(struct redis *redis)
     }
 }
 
-/* True where as many replicas as were asked for have what was written. */
-static bool
-is_replicated(const struct redis *redis)
-{
-    return redis->call.replicas == 0 ||
-           (redis->waited != NULL &&
-            redis->waited->type == REDIS_REPLY_INTEGER &&
-            redis->waited->integer >= redis->call.replicas);
-}
-
 enum redis_result
 redis_run(struct redis *redis, const struct redis_reply **reply)
 {
@@ -328,9 +342,6 @@ redis_run(struct redis *redis, const struct redis_reply **reply)
         return REDIS_REFUSED;
     }
     *reply = (const struct redis_reply *)redis->reply;
-    if (!is_replicated(redis)) {
-        redis_link_note(redis->link, "WAIT", "too few replicas have it");
-        return REDIS_SPARSE;
-    }
-    return REDIS_DONE;
+    return is_replicated(redis, redis->call.replicas) ? REDIS_DONE
+                                                      : REDIS_SPARSE;
 }

@@ -103,8 +103,11 @@ const char *redis_error(const struct redis *redis);
  */
 enum redis_state redis_wait(struct redis *redis);
 
-/* Blocks for at most the time limit. True where Redis answers a PING. */
-bool redis_ping(struct redis *redis);
+/*
+ * Blocks for at most the time limit. True where Redis answers, and has so many
+ * replicas that are as far as it is.
+ */
+bool redis_ping(struct redis *redis, int64_t replicas);
 
 /* The longest key that a call takes, with its NUL. */
 enum { REDIS_KEY_MAX_BYTES = 2048 };
@@ -125,7 +128,7 @@ void redis_arg_int(struct redis_call *call, int64_t value);
 
 /*
  * The run is done only when this many replicas have what it wrote, and all
- * that was written before. They are given half of the time limit.
+ * that was written before. They are given half of the time limit, less 50 ms.
  */
 void redis_call_replicas(struct redis_call *call, int64_t replicas);
 

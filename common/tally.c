@@ -230,7 +230,7 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
     add_args(tally, call, &batch);
     redis_call_replicas(call, tally->options->redis.wait_replicas);
     result = redis_run(tally->redis, &reply);
-    tally->refused = result == REDIS_REFUSED;
+    tally->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
     if (result != REDIS_DONE || !read_verdict(reply, verdict)) {
         return false;
     }

@@ -2,7 +2,8 @@
 --
 -- KEYS: 1 windows
 -- ARGV: 1 the start from which on, 2 how many at most
--- Reply: quadruples: start, count, late, gap; "" for a field that is not there
+-- Reply: by fives: start, count, late, gap, seconds; "" for a field that is not
+--        there
 
 local reply = {}
 local entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
@@ -15,5 +16,6 @@ for _, entry in ipairs(entries) do
     reply[#reply + 1] = fields.count or ''
     reply[#reply + 1] = fields.late or ''
     reply[#reply + 1] = fields.gap or ''
+    reply[#reply + 1] = fields.seconds or ''
 end
 return reply

@@ -4,7 +4,7 @@
 --
 -- KEYS: 1 windows
 -- ARGV: 1 start of the oldest window to keep
---       2... quadruples: start, count, late, gap
+--       2... by fives: start, count, late, gap, seconds (the window's length)
 -- Reply: the last window recorded, "0" where there is none
 
 -- What was added last, though it may have been trimmed since.
@@ -21,11 +21,11 @@ local function last_recorded()
 end
 
 local last = last_recorded()
-for i = 2, #ARGV, 4 do
+for i = 2, #ARGV, 5 do
     if tonumber(ARGV[i]) > tonumber(last) then
         last = ARGV[i]
         redis.call('XADD', KEYS[1], last .. '-0', 'count', ARGV[i + 1],
-            'late', ARGV[i + 2], 'gap', ARGV[i + 3])
+            'late', ARGV[i + 2], 'gap', ARGV[i + 3], 'seconds', ARGV[i + 4])
     end
 end
 if #ARGV > 1 then

@@ -222,7 +222,8 @@ make_records(const struct windows *windows, int64_t first_s, int64_t now_ms,
         struct window_record *record = &records[i];
         int64_t start_s = first_s + (int64_t)i * length_s;
 
-        *record = (struct window_record){.start_s = start_s};
+        *record =
+            (struct window_record){.start_s = start_s, .length_s = length_s};
         record->late = now_ms > (start_s + 2 * length_s) * 1000;
         record->gap = start_s <= windows->lost_s ||
                       !redis_reply_int(redis_reply_at(reply, COUNTS_AT + i),
@@ -314,20 +315,23 @@ append(struct reading *reading, const struct window_record *record)
     }
 }
 
-/* Appends a gap for each window after after_s and before until_s. */
+/* Appends a gap for each window after after_s and before next, as long as it. */
 static void
-append_gaps(const struct windows *windows, int64_t after_s, int64_t until_s,
-            struct reading *reading)
+append_gaps(const struct windows *windows, int64_t after_s,
+            const struct window_record *next, struct reading *reading)
 {
-    struct window_record gap = {.late = true, .gap = true};
+    int64_t length_s = next->length_s;
+    struct window_record gap = {
+        .length_s = length_s, .late = true, .gap = true};
 
     if (after_s == 0 || windows->kept_s == 0) {
         return; /* a sink's beginning; or not known what is past retention */
     }
-    gap.start_s = later(next_s(windows, after_s), windows->kept_s);
-    while (gap.start_s < until_s && reading->count < reading->most) {
+    gap.start_s =
+        later(window_start(after_s, length_s) + length_s, windows->kept_s);
+    while (gap.start_s < next->start_s && reading->count < reading->most) {
         append(reading, &gap);
-        gap.start_s += windows->options->window.seconds;
+        gap.start_s += length_s;
     }
 }
 
@@ -344,7 +348,10 @@ windows_read(struct windows *windows, int64_t after_s,
         return -1;
     }
     for (int i = 0; i < count; i++) {
-        append_gaps(windows, after_s, found[i].start_s, &reading);
+        if (found[i].length_s <= 0) {
+            found[i].length_s = windows->options->window.seconds;
+        }
+        append_gaps(windows, after_s, &found[i], &reading);
         append(&reading, &found[i]);
         after_s = found[i].start_s;
     }

@@ -19,6 +19,7 @@ enum { COMPLAINT_PAUSE_MS = 60000 };
 struct batch {
     struct redis *redis;
     struct tally *tally;
+    int64_t replicas; /* redis.wait_replicas */
     struct recent *recent;
     struct exchange *exchanges;
     int64_t known_s; /* the window of which recent knows ids; 0: none */
@@ -42,6 +43,7 @@ batch_open(const struct options *options, struct redis *redis,
     }
     batch->redis = redis;
     batch->tally = tally;
+    batch->replicas = options->redis.wait_replicas;
     batch->recent = recent_open((size_t)options->dedup.local_cache_ids);
     batch->exchanges = calloc(most, sizeof(*batch->exchanges));
     batch->counting = calloc(most, sizeof(*batch->counting));
@@ -117,7 +119,7 @@ answer_counted(struct exchange *exchange, enum tally_answer answer,
 
 /*
  * A connection's coming and going is logged by its owner; what is left to say
- * here is that Redis is there and refuses (out of memory, say).
+ * here is that Redis is there and refuses (out of memory, or replicas, say).
  */
 static void
 complain(struct batch *batch)
@@ -173,7 +175,7 @@ commit(struct batch *batch, uint64_t connection)
 static void
 answer_readiness(struct batch *batch)
 {
-    int status = redis_ping(batch->redis) ? 200 : 503;
+    int status = redis_ping(batch->redis, batch->replicas) ? 200 : 503;
     size_t i;
 
     for (i = 0; i < batch->asking_count; i++) {

@@ -42,10 +42,10 @@ encode(char text[BASE64_SIZE], const char *bytes, size_t len)
 
 size_t
 kinesis_body(char body[KINESIS_BODY_SIZE], const char *stream,
-             const struct window_record *record, int64_t length_s)
+             const struct window_record *record)
 {
     char data[WORDING_SIZE], encoded[BASE64_SIZE], start[WINDOW_TEXT_SIZE];
-    size_t len = wording_json(data, record, length_s);
+    size_t len = wording_json(data, record);
     json_t *json;
 
     if (len == 0) {

@@ -232,9 +232,8 @@ int
 kinesis_request_prepare(struct kinesis_request *kinesis,
                         const struct window_record *record)
 {
-    const struct options *options = kinesis->options;
-    size_t len = kinesis_body(kinesis->body, options->kinesis.stream, record,
-                              options->window.seconds);
+    size_t len =
+        kinesis_body(kinesis->body, kinesis->options->kinesis.stream, record);
 
     kinesis->answer_len = 0;
     kinesis->skewed = false;

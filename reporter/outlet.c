@@ -167,16 +167,15 @@ outlet_cursor_s(const struct outlet *outlet)
 
 /* Says which windows a sink will never have, as they were trimmed meanwhile. */
 static void
-tell_missing(const struct outlet *outlet, int64_t next_s)
+tell_missing(const struct outlet *outlet, const struct window_record *next)
 {
-    int64_t length_s = outlet->needs->options->window.seconds;
-    int64_t missing = (next_s - outlet->cursor_s) / length_s - 1;
+    int64_t missing = (next->start_s - outlet->cursor_s) / next->length_s - 1;
     char text[WINDOW_TEXT_SIZE];
 
     if (outlet->cursor_s == 0 || missing <= 0) {
         return;
     }
-    window_format(text, next_s);
+    window_format(text, next->start_s);
     log_warn("%s: %" PRId64 " windows before %s skipped: their records are"
              " past the retention",
              outlet->sink->name, missing, text);
@@ -223,7 +222,7 @@ outlet_serve(struct outlet *outlet)
     if (count <= 0 || !lease_ours(outlet->lease)) {
         return false;
     }
-    tell_missing(outlet, records[0].start_s);
+    tell_missing(outlet, &records[0]);
     offer(outlet, records, (size_t)count);
     save_cursor(outlet);
     return (size_t)count == most && outlet->cursor_s == outlet->offered_s;

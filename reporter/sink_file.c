@@ -186,7 +186,7 @@ write_line(struct file *file, const struct window_record *record)
         len = wording_text(line, record, clock_wall_ms());
         break;
     case FORMAT_JSON:
-        len = wording_json(line, record, file->options->window.seconds);
+        len = wording_json(line, record);
         break;
     }
     if (len == 0) {

@@ -207,13 +207,13 @@ produce(struct kafka *kafka, const struct window_record *record)
     const struct options *options = kafka->options;
     char start[WINDOW_TEXT_SIZE], end[WINDOW_TEXT_SIZE];
     char json[WORDING_SIZE], source[128];
-    size_t len = wording_json(json, record, options->window.seconds);
+    size_t len = wording_json(json, record);
 
     if (len == 0) {
         return RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
     }
     window_format(start, record->start_s);
-    window_format(end, record->start_s + options->window.seconds);
+    window_format(end, record->start_s + record->length_s);
     snprintf(source, sizeof(source), "/verve/%s", options->redis.prefix);
     return rd_kafka_producev(
         kafka->producer, RD_KAFKA_V_TOPIC(options->kafka.topic),

@@ -20,11 +20,6 @@
 
 #include "wording.h"
 
-struct system_log {
-    struct sink sink; /* first: a sink is a system log */
-    const struct options *options;
-};
-
 /* Whether the socket of that type at _PATH_LOG takes a message now (errno). */
 static bool
 takes(int type)
@@ -59,7 +54,6 @@ static void
 syslog_offer(struct sink *sink, const struct window_record *records,
              size_t count)
 {
-    const struct system_log *system = (const struct system_log *)sink;
     char text[WORDING_SIZE];
 
     for (size_t i = 0; i < count; i++) {
@@ -69,7 +63,7 @@ syslog_offer(struct sink *sink, const struct window_record *records,
             sink->events.failed(sink->events.context, SINK_WAIT_MS);
             return;
         }
-        wording_syslog(text, &records[i], system->options->window.seconds);
+        wording_syslog(text, &records[i]);
         syslog(LOG_DAEMON | (records[i].gap ? LOG_WARNING : LOG_INFO), "%s",
                text);
         sink->events.delivered(sink->events.context, records[i].start_s);
@@ -87,22 +81,22 @@ static struct sink *
 syslog_open(const struct options *options, struct loop *loop,
             const struct sink_events *events)
 {
-    struct system_log *system = calloc(1, sizeof(*system));
+    struct sink *sink = calloc(1, sizeof(*sink));
     char host[HOST_NAME_MAX + 1] = "";
 
+    (void)options;
     (void)loop;
-    if (system == NULL) {
+    if (sink == NULL) {
         return NULL;
     }
     gethostname(host, sizeof(host) - 1);
-    system->sink.type = &sink_syslog;
-    system->sink.events = *events;
-    system->options = options;
-    if (asprintf(&system->sink.name, "syslog:%s", host) < 0) {
-        free(system);
+    sink->type = &sink_syslog;
+    sink->events = *events;
+    if (asprintf(&sink->name, "syslog:%s", host) < 0) {
+        free(sink);
         return NULL;
     }
-    return &system->sink;
+    return sink;
 }
 
 const struct sink_type sink_syslog = {

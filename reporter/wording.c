@@ -1,6 +1,6 @@
 /*
  * wording: the forms of a window's record. Dashboards and tests match the
- * words, so nothing here depends on settings but the window's length.
+ * words, so nothing here depends on settings.
  */
 #define _GNU_SOURCE /* memmem */
 #include "wording.h"
@@ -35,8 +35,7 @@ wording_text(char text[WORDING_SIZE], const struct window_record *record,
 }
 
 size_t
-wording_syslog(char text[WORDING_SIZE], const struct window_record *record,
-               int64_t length_s)
+wording_syslog(char text[WORDING_SIZE], const struct window_record *record)
 {
     char count[24] = "unknown", start[WINDOW_TEXT_SIZE];
     int len;
@@ -47,14 +46,14 @@ wording_syslog(char text[WORDING_SIZE], const struct window_record *record,
     }
     len = snprintf(text, WORDING_SIZE,
                    WORDS "%s window=%s window_seconds=%" PRId64 " late=%s%s",
-                   count, start, length_s, record->late ? "true" : "false",
+                   count, start, record->length_s, record->late ? "true" : "false",
                    record->gap ? " gap=true" : "");
     return (size_t)len;
 }
 
 /* Keys come out in the order in which they are set. */
 static json_t *
-make_json(const struct window_record *record, int64_t length_s)
+make_json(const struct window_record *record)
 {
     char start[WINDOW_TEXT_SIZE];
     json_t *json = json_object();
@@ -64,7 +63,7 @@ make_json(const struct window_record *record, int64_t length_s)
                         record->gap ? json_null()
                                     : json_integer(record->count));
     json_object_set_new(json, "window_start", json_string(start));
-    json_object_set_new(json, "window_seconds", json_integer(length_s));
+    json_object_set_new(json, "window_seconds", json_integer(record->length_s));
     json_object_set_new(json, "late", json_boolean(record->late));
     if (record->gap) {
         json_object_set_new(json, "gap", json_true());
@@ -73,10 +72,9 @@ make_json(const struct window_record *record, int64_t length_s)
 }
 
 size_t
-wording_json(char text[WORDING_SIZE], const struct window_record *record,
-             int64_t length_s)
+wording_json(char text[WORDING_SIZE], const struct window_record *record)
 {
-    json_t *json = make_json(record, length_s);
+    json_t *json = make_json(record);
     size_t keys = record->gap ? 5 : 4;
     size_t len = 0;
 

@@ -21,10 +21,9 @@ enum { WORDING_SIZE = 256 };
 size_t wording_text(char text[WORDING_SIZE], const struct window_record *record,
                     int64_t now_ms);
 
-/* Writes the JSON object of a window of length_s. Returns its length, 0 where
-   there is no memory. */
-size_t wording_json(char json[WORDING_SIZE], const struct window_record *record,
-                    int64_t length_s);
+/* Writes the JSON object. Returns its length, 0 where there is no memory. */
+size_t wording_json(char json[WORDING_SIZE],
+                    const struct window_record *record);
 
 /*
  * Writes the message for syslog, which has time and level of its own: the
@@ -32,7 +31,7 @@ size_t wording_json(char json[WORDING_SIZE], const struct window_record *record,
  * length.
  */
 size_t wording_syslog(char text[WORDING_SIZE],
-                      const struct window_record *record, int64_t length_s);
+                      const struct window_record *record);
 
 /*
  * Finds which window line[0..len) is a record of, whichever of the two it is.

@@ -60,6 +60,18 @@ def test_without_a_replica_nothing_is_ok(redis, responder):
     answer = responder.ask(accept(7))
     assert (answer.status, answer.body) == (503, b"failed")
     assert time.monotonic() - started < LIMIT_S + NOISE_S
+    assert "too few replicas" in responder.process.output()
+    assert responder.ask("/readyz").status == 503
+    assert responder.ask("/healthz").status == 200
+
+
+def test_ready_with_its_replica(replica, responder):
+    assert responder.ask("/readyz").status == 200
+    replica.freeze()
+    assert responder.ask(accept(7)).status == 503
+    assert responder.ask("/readyz").status == 503
+    replica.thaw()
+    wait_until(lambda: responder.ask("/readyz").status == 200, "ready again")
 
 
 @every_strategy

@@ -20,13 +20,13 @@ static const struct body_row {
     struct window_record record;
     const char *data;
 } bodies[] = {
-    {{.start_s = START_S, .count = 1},
+    {{.start_s = START_S, .length_s = 60, .count = 1},
      "eyJ1bmlxdWVfcmVxdWVzdF9jb3VudCI6MSwid2luZG93X3N0YXJ0IjoiMjAyNi0wMS0wMlQw"
      "MzowNDowMFoiLCJ3aW5kb3dfc2Vjb25kcyI6NjAsImxhdGUiOmZhbHNlfQ=="},
-    {{.start_s = START_S, .count = 12},
+    {{.start_s = START_S, .length_s = 60, .count = 12},
      "eyJ1bmlxdWVfcmVxdWVzdF9jb3VudCI6MTIsIndpbmRvd19zdGFydCI6IjIwMjYtMDEtMDJU"
      "MDM6MDQ6MDBaIiwid2luZG93X3NlY29uZHMiOjYwLCJsYXRlIjpmYWxzZX0="},
-    {{.start_s = START_S, .count = 123},
+    {{.start_s = START_S, .length_s = 60, .count = 123},
      "eyJ1bmlxdWVfcmVxdWVzdF9jb3VudCI6MTIzLCJ3aW5kb3dfc3RhcnQiOiIyMDI2LTAxLTAy"
      "VDAzOjA0OjAwWiIsIndpbmRvd19zZWNvbmRzIjo2MCwibGF0ZSI6ZmFsc2V9"},
 };
@@ -38,7 +38,7 @@ test_body(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
-        size_t len = kinesis_body(body, "a.b", &bodies[i].record, 60);
+        size_t len = kinesis_body(body, "a.b", &bodies[i].record);
 
         snprintf(wanted, sizeof(wanted),
                  "{\"StreamName\":\"a.b\",\"PartitionKey\":"
@@ -54,13 +54,13 @@ static void
 test_longest_body(void **state)
 {
     static const struct window_record longest = {
-        .start_s = START_S, .count = INT64_MAX, .late = true};
+        .start_s = START_S, .length_s = INT64_MAX, .count = INT64_MAX, .late = true};
     char body[KINESIS_BODY_SIZE], stream[129];
 
     (void)state;
     memset(stream, 's', sizeof(stream) - 1);
     stream[128] = '\0';
-    assert_in_range(kinesis_body(body, stream, &longest, INT64_MAX), 300,
+    assert_in_range(kinesis_body(body, stream, &longest), 300,
                     KINESIS_BODY_SIZE - 1);
 }
 

@@ -270,6 +270,7 @@ test_recording_twice(void **state)
         redis_arg(call, counts[i], 1);
         redis_arg_int(call, 0);
         redis_arg_int(call, 0);
+        redis_arg_int(call, 60);
         assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
         assert_true(redis_reply_int(reply, &last_s));
         assert_int_equal(last_s, 60);
@@ -567,6 +568,34 @@ test_holes_are_gaps(void **state)
     assert_int_equal(records[0].start_s, now_s - 49);
 }
 
+/* A sink that is behind is told of windows as they were, whatever they are now. */
+static void
+test_records_of_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s = redis_now_s(f) / 60 * 60 - 240;
+    struct window_record records[3];
+
+    begin(f, first_s - 60);
+    for (int64_t i = 0; i < 3; i++) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "%" PRId64 "-0", first_s + i * 60);
+        redis_do(f->redis, "XADD", "verve:windows", id, "count", "1", "late",
+                 "0", "gap", "0", "seconds", "60", NULL);
+    }
+    seal_all(f->windows); /* those of a second */
+    assert_int_equal(windows_read(f->windows, first_s - 60, records, 3), 3);
+    for (int64_t i = 0; i < 3; i++) {
+        assert_int_equal(records[i].start_s, first_s + i * 60);
+        assert_int_equal(records[i].length_s, 60);
+        assert_false(records[i].gap);
+    }
+    assert_int_equal(windows_read(f->windows, first_s + 120, records, 1), 1);
+    assert_int_equal(records[0].start_s, first_s + 121);
+    assert_int_equal(records[0].length_s, 1);
+}
+
 /* A sink's beginning is no hole, nor is what is past the retention. */
 static void
 test_holes_that_are_none(void **state)
@@ -680,6 +709,7 @@ main(void)
         TEST(test_reading),
         TEST(test_holes_are_gaps),
         TEST(test_holes_that_are_none),
+        TEST(test_records_of_another_length),
         TEST(test_refused),
     };
 

@@ -23,31 +23,26 @@
 
 static const struct row {
     struct window_record record;
-    int64_t length_s;
     const char *text;
     const char *json;
     const char *syslog;
 } rows[] = {
-    {{.start_s = START_S, .count = 42},
-     60,
+    {{.start_s = START_S, .length_s = 60, .count = 42},
      TEXT_INFO "42 window=2026-01-02T03:04:00Z",
      "{\"unique_request_count\":42," JSON_WINDOW
      ",\"window_seconds\":60,\"late\":false}",
      SYSLOG "42" SYSLOG_WINDOW "60 late=false"},
-    {{.start_s = START_S, .count = 0},
-     1,
+    {{.start_s = START_S, .length_s = 1, .count = 0},
      TEXT_INFO "0 window=2026-01-02T03:04:00Z",
      "{\"unique_request_count\":0," JSON_WINDOW
      ",\"window_seconds\":1,\"late\":false}",
      SYSLOG "0" SYSLOG_WINDOW "1 late=false"},
-    {{.start_s = START_S, .count = INT64_MAX, .late = true},
-     60,
+    {{.start_s = START_S, .length_s = 60, .count = INT64_MAX, .late = true},
      TEXT_INFO "9223372036854775807 window=2026-01-02T03:04:00Z late",
      "{\"unique_request_count\":9223372036854775807," JSON_WINDOW
      ",\"window_seconds\":60,\"late\":true}",
      SYSLOG "9223372036854775807" SYSLOG_WINDOW "60 late=true"},
-    {{.start_s = START_S, .count = 7, .gap = true},
-     60,
+    {{.start_s = START_S, .length_s = 60, .count = 7, .gap = true},
      TEXT "WARN Unique requests in the last minute: unknown"
           " window=2026-01-02T03:04:00Z gap",
      "{\"unique_request_count\":null," JSON_WINDOW
@@ -87,7 +82,7 @@ test_json(void **state)
 
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
-        check(json, wording_json(json, &rows[i].record, rows[i].length_s),
+        check(json, wording_json(json, &rows[i].record),
               rows[i].json);
     }
 }
@@ -99,7 +94,7 @@ test_syslog(void **state)
 
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
-        check(text, wording_syslog(text, &rows[i].record, rows[i].length_s),
+        check(text, wording_syslog(text, &rows[i].record),
               rows[i].syslog);
     }
 }
