@@ -209,6 +209,11 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers
 	@VERVE_BUILD=$(BUILD) bench/run
 	@VERVE_BUILD=$(BUILD) bench/callbacks
 
+# A file of /etc, with the programs' place in it; an operator's own one stays.
+install-conf = test -e $(DESTDIR)/etc/$2 || { \
+	mkdir -p $(dir $(DESTDIR)/etc/$2) && \
+	sed 's|"/usr/bin/|"$(PREFIX)/bin/|' $1 >$(DESTDIR)/etc/$2; }
+
 .PHONY: install
 install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn \
@@ -216,11 +221,9 @@ install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
 	install -D -m 644 conf/vervectl.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
-	install -D -m 644 -t $(DESTDIR)/etc/lighttpd/conf-available \
-		conf/15-verve.conf
-	test -e $(DESTDIR)/etc/verve/verve.conf || \
-		install -D -m 644 -t $(DESTDIR)/etc/verve conf/verve.conf
-	install -D -m 644 conf/logrotate $(DESTDIR)/etc/logrotate.d/verve
+	$(call install-conf,conf/15-verve.conf,lighttpd/conf-available/15-verve.conf)
+	$(call install-conf,conf/verve.conf,verve/verve.conf)
+	$(call install-conf,conf/logrotate,logrotate.d/verve)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf
 
 .PHONY: clean

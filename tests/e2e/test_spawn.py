@@ -93,6 +93,17 @@ def test_a_wrong_configuration_leaves_the_pool_alone(pool, web):
     assert web.get(accept(7)).body == b"ok"
 
 
+def test_a_reload_that_fails_says_why_and_leaves_nothing(redis, pool, web):
+    before = pool.pids()
+    redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    done = pool("reload")
+    assert done.returncode == 1
+    assert "set maxmemory-policy noeviction" in done.stderr
+    assert pool.pids() == before
+    assert not list(pool.socket.parent.glob("*.new"))
+    assert web.get(accept(7)).body == b"ok"
+
+
 def test_a_pool_that_does_not_come_up(pool):
     done = pool("start", program="/bin/true")
     assert done.returncode == 1
