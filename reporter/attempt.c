@@ -6,16 +6,14 @@
 #define _GNU_SOURCE /* asprintf */
 #include "attempt.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "clock.h"
 #include "envelope.h"
+#include "passage.h"
 #include "program.h"
 #include "receipt.h"
 
@@ -30,10 +28,8 @@ struct attempt {
     struct curl_slist resolved; /* what libcurl need not look up; data: ours */
     int64_t started_ms;         /* monotonic */
     struct receipt receipt;
-    int starved;                  /* errno: there was no socket; 0: there was */
-    bool permitted;               /* by the guard: some address of it */
-    char refusal[GUARD_WHY_SIZE]; /* why the last one was not; "": it was */
-    char body[];                  /* message_body_size bytes */
+    struct passage passage;
+    char body[]; /* message_body_size bytes */
 };
 
 /* Returning less than was given ends the transfer. */
@@ -54,74 +50,6 @@ take_body(char *bytes, size_t size, size_t count, void *context)
 
     (void)bytes;
     return receipt_body(&attempt->receipt, len) ? len : 0;
-}
-
-/* True for an error that is our own want: no receiver is to blame. */
-static bool
-is_want(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS ||
-           error == ENOMEM || error == EADDRNOTAVAIL;
-}
-
-/*
- * Called before each connect with the very address. As libcurl would open it,
- * but close-on-exec. A refusal looks like a refused connection to libcurl,
- * which goes on with the next address.
- */
-static curl_socket_t
-open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct attempt *attempt = context;
-    int fd;
-
-    (void)purpose;
-    if (!guard_check(attempt->terms->guard, &address->addr, attempt->refusal)) {
-        return CURL_SOCKET_BAD;
-    }
-    attempt->permitted = true;
-    fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                address->protocol);
-    attempt->starved = fd < 0 && is_want(errno) ? errno : 0;
-    return fd;
-}
-
-/* The address that libcurl shows as text; false where it can't be read. */
-static bool
-read_address(const char *text, int port, struct sockaddr_storage *address)
-{
-    struct sockaddr_in *four = (struct sockaddr_in *)address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
-
-    memset(address, 0, sizeof(*address));
-    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
-        four->sin_family = AF_INET;
-        four->sin_port = htons((uint16_t)port);
-        return true;
-    }
-    six->sin6_family = AF_INET6;
-    six->sin6_port = htons((uint16_t)port);
-    return inet_pton(AF_INET6, text, &six->sin6_addr) == 1;
-}
-
-/* Called before each request: also on a connection that is used again. */
-static int
-before_request(void *context, char *address, char *own_address, int port,
-               int own_port)
-{
-    struct attempt *attempt = context;
-    struct sockaddr_storage peer;
-
-    (void)own_address;
-    (void)own_port;
-    if (read_address(address, port, &peer) &&
-        guard_check(attempt->terms->guard, (struct sockaddr *)&peer,
-                    attempt->refusal)) {
-        attempt->permitted = true;
-        return CURL_PREREQFUNC_OK;
-    }
-    attempt->permitted = false;
-    return CURL_PREREQFUNC_ABORT;
 }
 
 /*
@@ -190,8 +118,6 @@ set_context(struct attempt *attempt)
     return set_pointer(attempt, CURLOPT_PRIVATE, attempt) &&
            set_pointer(attempt, CURLOPT_HEADERDATA, attempt) &&
            set_pointer(attempt, CURLOPT_WRITEDATA, attempt) &&
-           set_pointer(attempt, CURLOPT_OPENSOCKETDATA, attempt) &&
-           set_pointer(attempt, CURLOPT_PREREQDATA, attempt) &&
            set_pointer(attempt, CURLOPT_RESOLVER_START_DATA, attempt);
 }
 
@@ -204,12 +130,9 @@ set_callbacks(struct attempt *attempt)
                CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) ==
                CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) ==
-               CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request) ==
-               CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION,
-                            before_lookup) == CURLE_OK;
+                            before_lookup) == CURLE_OK &&
+           passage_watch(&attempt->passage, easy) == 0;
 }
 
 struct attempt *
@@ -277,9 +200,7 @@ attempt_prepare(struct attempt *attempt, struct job *job,
     attempt->ticket = *ticket;
     attempt->started_ms = clock_mono_ms();
     attempt->receipt = (struct receipt){0};
-    attempt->starved = 0;
-    attempt->permitted = false;
-    attempt->refusal[0] = '\0';
+    passage_start(&attempt->passage, attempt->terms->guard);
     if (message_target(&attempt->terms->message, job->url, job->count,
                        &attempt->target) != 0) {
         return -1;
@@ -373,7 +294,7 @@ attempt_host(const struct attempt *attempt)
 const char *
 attempt_refusal(const struct attempt *attempt)
 {
-    return attempt->permitted ? "" : attempt->refusal;
+    return passage_refusal(&attempt->passage);
 }
 
 int64_t
@@ -382,26 +303,13 @@ attempt_duration_ms(const struct attempt *attempt)
     return clock_mono_ms() - attempt->started_ms;
 }
 
-/* errno of what we had none of: a socket, or a port of our own for it. */
-static int
-starved(const struct attempt *attempt, CURLcode code)
-{
-    long reason = 0;
-
-    if (code == CURLE_COULDNT_CONNECT && attempt->starved == 0) {
-        curl_easy_getinfo(attempt->easy, CURLINFO_OS_ERRNO, &reason);
-        return is_want((int)reason) ? (int)reason : 0;
-    }
-    return code == CURLE_OK ? 0 : attempt->starved;
-}
-
 struct outcome_facts
 attempt_facts(const struct attempt *attempt, CURLcode code)
 {
     struct outcome_facts facts = {
         .code = code,
         .refused = attempt_refusal(attempt)[0] != '\0',
-        .starved = starved(attempt, code),
+        .starved = passage_starved(&attempt->passage, attempt->easy, code),
         .head_cut = attempt->receipt.head_cut,
         .body_cut = attempt->receipt.body_cut,
         .retry_after_ms = attempt->receipt.retry_after_ms,
