@@ -247,9 +247,9 @@ append_wait(struct redis *redis, int64_t wanted, int64_t end_ms)
 static bool
 is_replicated(struct redis *redis, int64_t wanted)
 {
-    if (wanted == 0 || (redis->waited != NULL &&
-                        redis->waited->type == REDIS_REPLY_INTEGER &&
-                        redis->waited->integer >= wanted)) {
+    if (wanted == 0 ||
+        (redis->waited != NULL && redis->waited->type == REDIS_REPLY_INTEGER &&
+         redis->waited->integer >= wanted)) {
         return true;
     }
     redis_link_note(redis->link, "WAIT", "too few replicas have it");
@@ -265,8 +265,7 @@ redis_ping(struct redis *redis, int64_t replicas)
     return redis_wait(redis) == REDIS_STATE_UP &&
            exchange(redis,
                     append(redis, 1, argv) &&
-                        (replicas == 0 ||
-                         append_wait(redis, replicas, end_ms)),
+                        (replicas == 0 || append_wait(redis, replicas, end_ms)),
                     replicas > 0, end_ms) &&
            redis->reply->type == REDIS_REPLY_STATUS &&
            is_replicated(redis, replicas);

@@ -51,7 +51,8 @@ void tally_close(struct tally *tally);
 struct tally_window tally_commit(struct tally *tally,
                                  struct tally_request *requests, size_t count);
 
-/* True where Redis was there and refused the last batch, or had too few replicas: see redis_error. */
+/* True where Redis was there and refused the last batch, or had too few
+ * replicas: see redis_error. */
 bool tally_was_refused(const struct tally *tally);
 
 #endif

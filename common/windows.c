@@ -315,7 +315,8 @@ append(struct reading *reading, const struct window_record *record)
     }
 }
 
-/* Appends a gap for each window after after_s and before next, as long as it. */
+/* Appends a gap for each window after after_s and before next, as long as it.
+ */
 static void
 append_gaps(const struct windows *windows, int64_t after_s,
             const struct window_record *next, struct reading *reading)

@@ -266,8 +266,7 @@ open_all(struct delivery *delivery, struct loop *loop)
     delivery->names =
         names_open(loop, options->callbacks.timeout_ms, on_name, delivery);
     delivery->log = logfile_open(options->callbacks.log);
-    delivery->attempts =
-        attempts_open(&delivery->terms, most);
+    delivery->attempts = attempts_open(&delivery->terms, most);
     delivery->transfers = transfers_open(loop, most, on_ended, delivery);
     if (most < (size_t)options->callbacks.concurrency) {
         log_warn("callbacks.concurrency is %" PRId64 ", but the limit of open "

@@ -17,7 +17,8 @@
    bytes, a record in Base64 up to 344. */
 enum { KINESIS_BODY_SIZE = 640 };
 
-/* Writes the body that puts the record of a window, with the window as partition key. Returns its length, 0: no memory. */
+/* Writes the body that puts the record of a window, with the window as
+ * partition key. Returns its length, 0: no memory. */
 size_t kinesis_body(char body[KINESIS_BODY_SIZE], const char *stream,
                     const struct window_record *record);
 

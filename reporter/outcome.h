@@ -40,8 +40,8 @@ struct outcome {
  * delays + 1 after a network error, 408, 425, 429 or 5xx; 2 after any other
  * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent), for a URL
  * that libcurl can't read, or where we refuse to call. What is not a 2xx may
- * say with Retry-After when it is to be called again: not before. What we had no
- * means to send goes back, and was no attempt.
+ * say with Retry-After when it is to be called again: not before. What we had
+ * no means to send goes back, and was no attempt.
  */
 struct outcome outcome_judge(const struct option_delays *retry_delays_s,
                              const struct outcome_facts *facts);

@@ -46,7 +46,8 @@ wording_syslog(char text[WORDING_SIZE], const struct window_record *record)
     }
     len = snprintf(text, WORDING_SIZE,
                    WORDS "%s window=%s window_seconds=%" PRId64 " late=%s%s",
-                   count, start, record->length_s, record->late ? "true" : "false",
+                   count, start, record->length_s,
+                   record->late ? "true" : "false",
                    record->gap ? " gap=true" : "");
     return (size_t)len;
 }

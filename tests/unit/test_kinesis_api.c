@@ -53,8 +53,10 @@ test_body(void **state)
 static void
 test_longest_body(void **state)
 {
-    static const struct window_record longest = {
-        .start_s = START_S, .length_s = INT64_MAX, .count = INT64_MAX, .late = true};
+    static const struct window_record longest = {.start_s = START_S,
+                                                 .length_s = INT64_MAX,
+                                                 .count = INT64_MAX,
+                                                 .late = true};
     char body[KINESIS_BODY_SIZE], stream[129];
 
     (void)state;

@@ -568,7 +568,7 @@ test_holes_are_gaps(void **state)
     assert_int_equal(records[0].start_s, now_s - 49);
 }
 
-/* A sink that is behind is told of windows as they were, whatever they are now. */
+/* A sink that is behind is told of windows as they were. */
 static void
 test_records_of_another_length(void **state)
 {

@@ -82,8 +82,7 @@ test_json(void **state)
 
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
-        check(json, wording_json(json, &rows[i].record),
-              rows[i].json);
+        check(json, wording_json(json, &rows[i].record), rows[i].json);
     }
 }
 
@@ -94,8 +93,7 @@ test_syslog(void **state)
 
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
-        check(text, wording_syslog(text, &rows[i].record),
-              rows[i].syslog);
+        check(text, wording_syslog(text, &rows[i].record), rows[i].syslog);
     }
 }
 
