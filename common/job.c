@@ -135,22 +135,10 @@ job_free(struct job *job)
     free(job);
 }
 
-char *
-job_waiting(const struct job *job, int64_t attempts, size_t *len)
-{
-    char head[32];
-    int head_len = snprintf(head, sizeof(head), "- %" PRId64 " ", attempts);
-    char *text = malloc((size_t)head_len + job->json_len);
-
-    if (text != NULL) {
-        memcpy(text, head, (size_t)head_len);
-        memcpy(text + head_len, job->json, job->json_len);
-        *len = (size_t)head_len + job->json_len;
-    }
-    return text;
-}
-
-/* The JSON with what became of it; NULL where that can't be made. */
+/*
+ * The JSON with what became of it, and with attempts unless that is 0; NULL
+ * where that can't be made.
+ */
 static char *
 annotate(const struct job *job, int64_t attempts, const char *error)
 {
@@ -158,11 +146,31 @@ annotate(const struct job *job, int64_t attempts, const char *error)
     char *text = NULL;
 
     if (root != NULL &&
-        json_object_set_new(root, "attempts", json_integer(attempts)) == 0 &&
+        (attempts == 0 || json_object_set_new(root, "attempts",
+                                              json_integer(attempts)) == 0) &&
         json_object_set_new(root, "error", json_string(error)) == 0) {
         text = json_dumps(root, JSON_COMPACT);
     }
     json_decref(root);
+    return text;
+}
+
+char *
+job_waiting(const struct job *job, int64_t attempts, const char *error,
+            size_t *len)
+{
+    char *json = error[0] == '\0' ? NULL : annotate(job, 0, error);
+    size_t json_len = json == NULL ? job->json_len : strlen(json);
+    char head[32];
+    int head_len = snprintf(head, sizeof(head), "- %" PRId64 " ", attempts);
+    char *text = malloc((size_t)head_len + json_len);
+
+    if (text != NULL) {
+        memcpy(text, head, (size_t)head_len);
+        memcpy(text + head_len, json == NULL ? job->json : json, json_len);
+        *len = (size_t)head_len + json_len;
+    }
+    free(json);
     return text;
 }
 

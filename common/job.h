@@ -4,8 +4,8 @@
  *
  *   {"v":1,"id":"<token>","url":"<endpoint>","window":<epoch s>,"count":<N>}
  *
- * Further members are let be, so that an entry of the dead list, which has
- * "attempts" and "error" too, may be moved back to the queue as it is.
+ * Further members are let be: what failed has its "error", and an entry of the
+ * dead list, which has "attempts" too, may be moved back to the queue as it is.
  */
 #ifndef JOB_H
 #define JOB_H
@@ -44,7 +44,7 @@ struct job {
     struct job *next; /* in the list of whoever holds it */
     enum job_fate fate;
     int64_t delay_ms;           /* for JOB_RETRY and JOB_RETURN */
-    char error[JOB_ERROR_SIZE]; /* for JOB_DEAD */
+    char error[JOB_ERROR_SIZE]; /* for JOB_RETRY and JOB_DEAD */
 };
 
 /*
@@ -56,9 +56,11 @@ void job_free(struct job *job);
 
 /*
  * The member that the job waits as, with that many attempts on it: "- <n>
- * <json>". malloc'd, *len bytes; NULL: no memory.
+ * <json>", with "error" set in the JSON where error is not "", so that an
+ * operator finds it by that. malloc'd, *len bytes; NULL: no memory.
  */
-char *job_waiting(const struct job *job, int64_t attempts, size_t *len);
+char *job_waiting(const struct job *job, int64_t attempts, const char *error,
+                  size_t *len);
 
 /*
  * Its entry in the dead list: its JSON with "attempts" and "error" set, or its

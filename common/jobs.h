@@ -58,7 +58,7 @@ int jobs_claim(struct jobs *jobs, size_t most, jobs_take *take, void *context,
 
 /*
  * Notes the fate of a job, takes it over and frees it. error is one word, for
- * JOB_DEAD; a longer one is cut. Can't fail. Nothing is sent before
+ * JOB_RETRY and JOB_DEAD; a longer one is cut. Can't fail. Nothing is sent before
  * jobs_flush; what could not be sent then is kept and sent with the next, so
  * no fate is ever forgotten.
  */

@@ -100,6 +100,12 @@ outcome_judge(const struct option_delays *retry_delays_s,
         outcome.fate = JOB_DELIVERED;
         return outcome;
     }
+    if (outcome.status != 0) {
+        snprintf(outcome.reason, sizeof(outcome.reason), "status-%ld",
+                 outcome.status);
+    } else {
+        snprintf(outcome.reason, sizeof(outcome.reason), "%s", outcome.error);
+    }
     outcome.hold_ms = outcome.status == 0 ? 0 : facts->retry_after_ms;
     if (facts->attempts + 1 <
         attempts_allowed(scheduled, facts, outcome.status)) {
@@ -108,12 +114,6 @@ outcome_judge(const struct option_delays *retry_delays_s,
         return outcome;
     }
     outcome.fate = JOB_DEAD;
-    if (outcome.status != 0) {
-        snprintf(outcome.reason, sizeof(outcome.reason), "status-%ld",
-                 outcome.status);
-    } else {
-        snprintf(outcome.reason, sizeof(outcome.reason), "%s", outcome.error);
-    }
     return outcome;
 }
 

@@ -31,7 +31,7 @@ struct outcome {
     int64_t hold_ms;   /* to leave the whole destination alone; 0: not */
     long status;       /* to show; 0: there was no whole response */
     const char *error; /* one word, static; "-" where there is a status */
-    char reason[JOB_ERROR_SIZE]; /* for the dead list: that, or status-500 */
+    char reason[JOB_ERROR_SIZE]; /* to find it by: that, or status-500 */
 };
 
 /*

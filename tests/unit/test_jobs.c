@@ -215,6 +215,18 @@ test_a_delivered_job_is_gone(void **state)
     assert_holds(f, "0", "0", "0");
 }
 
+/* The first job taken is text_of("a", 7), with end in place of its last brace. */
+static void
+assert_job_json(struct fixture *f, const char *end)
+{
+    char wanted[320];
+
+    snprintf(wanted, sizeof(wanted), "%s", text_of("a", 7));
+    snprintf(wanted + strlen(wanted) - 1, 64, "%s", end);
+    assert_int_equal(f->taken[0]->json_len, strlen(wanted));
+    assert_memory_equal(f->taken[0]->json, wanted, strlen(wanted));
+}
+
 static void
 test_a_retry_waits_and_counts(void **state)
 {
@@ -222,19 +234,23 @@ test_a_retry_waits_and_counts(void **state)
 
     push(f, text_of("a", 7));
     claim(f, 1);
-    settle(f, JOB_RETRY, 100, "");
+    settle(f, JOB_RETRY, 100, "timeout");
     flush(f);
     assert_string_equal(claim(f, 1), "");
     pause_ms(130);
     assert_string_equal(claim(f, 1), "a");
     assert_int_equal(f->taken[0]->attempts, 1);
     assert_int_equal(f->taken[0]->count, 7);
+    assert_job_json(f, ",\"error\":\"timeout\"}");
     settle(f, JOB_RETURN, 0, "");
     flush(f);
     assert_string_equal(claim(f, 1), "a");
     assert_int_equal(f->taken[0]->attempts, 1);
-    assert_memory_equal(f->taken[0]->json, text_of("a", 7),
-                        f->taken[0]->json_len);
+    assert_job_json(f, ",\"error\":\"timeout\"}");
+    settle(f, JOB_RETRY, 0, "status-500");
+    flush(f);
+    assert_string_equal(claim(f, 1), "a");
+    assert_job_json(f, ",\"error\":\"status-500\"}");
 }
 
 static void
@@ -454,7 +470,7 @@ test_bytes_of_any_value_are_kept(void **state)
     assert_int_equal(len, sizeof(bytes) - 1 - 4);
     assert_memory_equal(text, bytes + 4, len);
     free(text);
-    text = job_waiting(job, 12, &len);
+    text = job_waiting(job, 12, "timeout", &len);
     assert_int_equal(len, sizeof(bytes) - 1 + 1);
     assert_memory_equal(text, "- 12 ", 5);
     assert_memory_equal(text + 5, bytes + 4, len - 5);
