@@ -1,6 +1,6 @@
 -- Counts a batch with a HyperLogLog: about. See accept.lua, which comes before.
 --
--- KEYS: 6 seen:<window>
+-- KEYS: 7 seen:<window>
 -- ARGV: 7... the id of each request, in order
 --
 -- What it estimates is the count, so that a batch that is cut off in the
@@ -8,8 +8,8 @@
 
 local ids, unique = {}, count
 local function add()
-    if #ids > 0 and call('PFADD', KEYS[6], unpack(ids)) == 1 then
-        unique = math.max(unique, call('PFCOUNT', KEYS[6]))
+    if #ids > 0 and call('PFADD', KEYS[7], unpack(ids)) == 1 then
+        unique = math.max(unique, call('PFCOUNT', KEYS[7]))
     end
     ids = {}
 end
@@ -25,6 +25,6 @@ for i = 1, ARGV[6] do
 end
 add()
 if not before and unique > 0 then
-    call('EXPIRE', KEYS[6], ttl)
+    call('EXPIRE', KEYS[7], ttl)
 end
 return finish(unique)

@@ -2,8 +2,8 @@
 -- its callbacks find room, and how it ends. The build puts this in front of
 -- accept-<strategy>.lua, which does the counting.
 --
--- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 callbacks, 5 due,
---       6... the strategy's
+-- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 callbacks, 5 due, 6 open,
+--       7... the strategy's
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
 --       4 most jobs in the queue, 5 born of the data that was agreed on,
 --       6 how many arguments are the strategy's,
@@ -19,6 +19,9 @@
 -- All that can fail is looked at before the first write, so that no id is ever
 -- seen but not counted, or counted without its job. Redis refuses for want of
 -- memory at the first write only.
+--
+-- `open` has the windows that count something and are not sealed yet: a count
+-- that is gone by then, for its time to live or by a hand, is no zero.
 
 local call = redis.call
 local window, length = ARGV[1], tonumber(ARGV[2])
@@ -44,6 +47,10 @@ local before = call('GET', KEYS[3])
 local count = tonumber(before or 0)
 if not count or count % 1 ~= 0 or count >= 2 ^ 53 then
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
+end
+
+if not before then
+    call('ZCARD', KEYS[6]) -- no zset: stops while nothing was done
 end
 
 -- Which requests have a job, and which of those find room in the queue.
@@ -80,6 +87,7 @@ local function finish(unique)
         call('INCRBY', KEYS[3], string.format('%.0f', unique - count))
         if not before then
             call('EXPIRE', KEYS[3], ARGV[3])
+            call('ZADD', KEYS[6], window, window)
         end
     end
     if #jobs > 0 then

@@ -146,8 +146,8 @@ annotate(const struct job *job, int64_t attempts, const char *error)
     char *text = NULL;
 
     if (root != NULL &&
-        (attempts == 0 || json_object_set_new(root, "attempts",
-                                              json_integer(attempts)) == 0) &&
+        (attempts == 0 ||
+         json_object_set_new(root, "attempts", json_integer(attempts)) == 0) &&
         json_object_set_new(root, "error", json_string(error)) == 0) {
         text = json_dumps(root, JSON_COMPACT);
     }

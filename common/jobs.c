@@ -185,8 +185,9 @@ add_fate(struct redis_call *call, const struct job *job)
     bool used = job->fate != JOB_RETURN;
     int64_t attempts = job->attempts + (used ? 1 : 0);
     size_t len = 0;
-    char *text = dead ? job_epitaph(job, attempts, job->error, &len)
-                      : job_waiting(job, attempts, used ? job->error : "", &len);
+    char *text = dead
+                     ? job_epitaph(job, attempts, job->error, &len)
+                     : job_waiting(job, attempts, used ? job->error : "", &len);
 
     if (text == NULL) {
         return; /* its lease will run out, and it comes again */

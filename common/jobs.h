@@ -58,9 +58,9 @@ int jobs_claim(struct jobs *jobs, size_t most, jobs_take *take, void *context,
 
 /*
  * Notes the fate of a job, takes it over and frees it. error is one word, for
- * JOB_RETRY and JOB_DEAD; a longer one is cut. Can't fail. Nothing is sent before
- * jobs_flush; what could not be sent then is kept and sent with the next, so
- * no fate is ever forgotten.
+ * JOB_RETRY and JOB_DEAD; a longer one is cut. Can't fail. Nothing is sent
+ * before jobs_flush; what could not be sent then is kept and sent with the
+ * next, so no fate is ever forgotten.
  */
 void jobs_settle(struct jobs *jobs, struct job *job, enum job_fate fate,
                  int64_t delay_ms, const char *error);

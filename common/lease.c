@@ -149,23 +149,23 @@ lease_keep(struct lease *lease)
 }
 
 int
-lease_advance(struct lease *lease, int64_t start_s)
+lease_advance(struct lease *lease, int64_t start_s, int64_t on_s)
 {
     struct redis_call *made;
     int64_t moved;
 
     if (!lease_ours(lease)) {
-        return -1;
+        return 0;
     }
     made = call(lease, &script_sink_advance);
     redis_arg_int(made, lease->token);
     redis_arg_int(made, start_s);
+    redis_arg_int(made, on_s);
     if (run(lease, &moved) < 0) {
         return -1;
     }
     if (!moved) {
         lose(lease);
-        return -1;
     }
     return 0;
 }

@@ -8,8 +8,8 @@
 #include "window-read.lua.h"
 #include "window-record.lua.h"
 
-/* What window-read.lua replies for each record. */
-enum { FIELDS = 5 };
+/* What window-read.lua replies for each record, and where the first begins. */
+enum { FIELDS = 5, FIRST = 2 };
 
 static void
 add_text(struct redis_call *call, const char *text)
@@ -33,7 +33,8 @@ add_record(struct redis_call *call, const struct window_record *record)
 
 int
 records_add(struct redis *redis, const char *prefix, int64_t keep_s,
-            const struct window_record *records, size_t count, int64_t *last_s)
+            const struct window_record *records, size_t count,
+            struct records_end *end)
 {
     struct redis_call *call = redis_call(redis, &script_window_record);
     const struct redis_reply *reply;
@@ -44,16 +45,17 @@ records_add(struct redis *redis, const char *prefix, int64_t keep_s,
         add_record(call, &records[i]);
     }
     if (redis_run(redis, &reply) != REDIS_DONE ||
-        !redis_reply_int(reply, last_s)) {
+        !redis_reply_int(redis_reply_at(reply, 0), &end->start_s) ||
+        !redis_reply_int(redis_reply_at(reply, 1), &end->length_s)) {
         return -1;
     }
     return 0;
 }
 
 int
-records_last(struct redis *redis, const char *prefix, int64_t *last_s)
+records_last(struct redis *redis, const char *prefix, struct records_end *end)
 {
-    return records_add(redis, prefix, 0, NULL, 0, last_s);
+    return records_add(redis, prefix, 0, NULL, 0, end);
 }
 
 /* Reads one record out of the reply, whose fields start at i. */
@@ -78,20 +80,23 @@ read_record(const struct redis_reply *reply, size_t i,
 
 int
 records_read(struct redis *redis, const char *prefix, int64_t after_s,
-             struct window_record *records, size_t most)
+             struct window_record *records, size_t most,
+             struct records_before *before)
 {
     struct redis_call *call = redis_call(redis, &script_window_read);
     const struct redis_reply *reply;
     size_t count = 0;
 
     redis_key(call, "%s:windows", prefix);
-    redis_arg_int(call, after_s + 1);
+    redis_arg_int(call, after_s);
     redis_arg_int(call, (int64_t)most);
-    if (redis_run(redis, &reply) != REDIS_DONE) {
+    if (redis_run(redis, &reply) != REDIS_DONE ||
+        !redis_reply_int(redis_reply_at(reply, 0), &before->trimmed_s) ||
+        !redis_reply_int(redis_reply_at(reply, 1), &before->length_s)) {
         return -1;
     }
     while (count < most && count < redis_reply_count(reply) / FIELDS) {
-        if (!read_record(reply, FIELDS * count, &records[count])) {
+        if (!read_record(reply, FIRST + FIELDS * count, &records[count])) {
             return -1;
         }
         count++;

@@ -19,23 +19,38 @@ struct window_record {
     bool gap;         /* Redis lost this window's data */
 };
 
+/* The last window recorded. */
+struct records_end {
+    int64_t start_s;  /* 0: there is none */
+    int64_t length_s; /* 0: not known */
+};
+
 /*
- * Adds records, and trims those of windows that start before keep_s. Sets
- * *last_s to the last window recorded, whoever did it; 0: none. 0, or -1 where
- * Redis is away or refused.
+ * Adds records, and trims those of windows that start before keep_s. Sets *end,
+ * whoever recorded that. 0, or -1 where Redis is away or refused.
  */
 int records_add(struct redis *redis, const char *prefix, int64_t keep_s,
                 const struct window_record *records, size_t count,
-                int64_t *last_s);
+                struct records_end *end);
 
-/* As records_add, of none: *last_s alone. */
-int records_last(struct redis *redis, const char *prefix, int64_t *last_s);
+/* As records_add, of none: *end alone. */
+int records_last(struct redis *redis, const char *prefix,
+                 struct records_end *end);
+
+/* What comes before the records that are read. */
+struct records_before {
+    int64_t trimmed_s; /* the last window whose record was taken out, as its
+                          time was over or by a hand; 0: none was */
+    int64_t length_s;  /* of the window after which is read; 0: not known */
+};
 
 /*
  * Reads at most most records that start after after_s, oldest first, into
- * records. Returns how many, or -1 where Redis is away or refused.
+ * records, and sets *before. Returns how many, or -1 where Redis is away or
+ * refused.
  */
 int records_read(struct redis *redis, const char *prefix, int64_t after_s,
-                 struct window_record *records, size_t most);
+                 struct window_record *records, size_t most,
+                 struct records_before *before);
 
 #endif

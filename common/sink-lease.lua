@@ -11,6 +11,9 @@
 
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'token', 'lease_end_ms',
     'cursor')
+if fields[4] and not tonumber(fields[4]) then
+    return redis.error_reply('ERR ' .. KEYS[1] .. ': its cursor is no number')
+end
 local owner, token = fields[1], tonumber(fields[2]) or 0
 local end_ms, cursor = tonumber(fields[3]) or 0, fields[4] or '0'
 local length_ms = tonumber(ARGV[2])

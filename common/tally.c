@@ -128,6 +128,7 @@ add_keys(const struct tally *tally, struct redis_call *call,
               batch->window_s);
     redis_key(call, "%s:" SCHEMA_SHARD ":callbacks", prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":due", prefix);
+    redis_key(call, "%s:" SCHEMA_SHARD ":open", prefix);
     tally->dedup->add_keys(call, batch);
 }
 

@@ -1,12 +1,27 @@
 -- Reads records out of the stream of closed windows, oldest first.
 --
 -- KEYS: 1 windows
--- ARGV: 1 the start from which on, 2 how many at most
--- Reply: by fives: start, count, late, gap, seconds; "" for a field that is not
+-- ARGV: 1 the window after which, 2 how many at most
+-- Reply: the last window whose record was taken out of the stream; the seconds
+--        of the one after which; "0" for what is not known; then by fives: start, count, late, gap, seconds; "" for a field that is not
 --        there
 
-local reply = {}
-local entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+local reply = {'0', '0'}
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    local info = redis.call('XINFO', 'STREAM', KEYS[1])
+    for i = 1, #info, 2 do
+        if info[i] == 'max-deleted-entry-id' then
+            reply[1] = string.match(info[i + 1], '^%d+')
+        end
+    end
+end
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])) do
+    for i = 1, #entry[2], 2 do
+        reply[2] = entry[2][i] == 'seconds' and entry[2][i + 1] or reply[2]
+    end
+end
+local entries = redis.call('XRANGE', KEYS[1], string.format('%.0f',
+    ARGV[1] + 1), '+', 'COUNT', ARGV[2])
 for _, entry in ipairs(entries) do
     local fields = {}
     for i = 1, #entry[2], 2 do

@@ -5,22 +5,22 @@
 -- KEYS: 1 windows
 -- ARGV: 1 start of the oldest window to keep
 --       2... by fives: start, count, late, gap, seconds (the window's length)
--- Reply: the last window recorded, "0" where there is none
+-- Reply: {start, seconds} of the last window recorded; "0" for what is not
+--        known, as where there is none
 
--- What was added last, though it may have been trimmed since.
-local function last_recorded()
-    if redis.call('EXISTS', KEYS[1]) == 0 then
-        return '0'
-    end
-    local info = redis.call('XINFO', 'STREAM', KEYS[1])
-    for i = 1, #info, 2 do
-        if info[i] == 'last-generated-id' then
-            return string.match(info[i + 1], '^%d+')
+-- What the stream says of itself; nil where there is none.
+local function info(name)
+    local all = redis.call('EXISTS', KEYS[1]) == 1
+        and redis.call('XINFO', 'STREAM', KEYS[1]) or {}
+    for i = 1, #all, 2 do
+        if all[i] == name then
+            return all[i + 1]
         end
     end
 end
 
-local last = last_recorded()
+-- What was added last, though it may have been trimmed since.
+local last = string.match(info('last-generated-id') or '0', '^%d+')
 for i = 2, #ARGV, 5 do
     if tonumber(ARGV[i]) > tonumber(last) then
         last = ARGV[i]
@@ -28,7 +28,18 @@ for i = 2, #ARGV, 5 do
             'late', ARGV[i + 2], 'gap', ARGV[i + 3], 'seconds', ARGV[i + 4])
     end
 end
-if #ARGV > 1 then
-    redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1])
+-- XTRIM does not note what it took out, as XDEL does; but a sink that was away
+-- must be able to tell a record whose time was over from one that was lost.
+if #ARGV > 1 and redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
+    local taken = string.format('%.0f', math.min(ARGV[1] - 1, last))
+    redis.call('XSETID', KEYS[1], last .. '-0', 'ENTRIESADDED',
+        info('entries-added'), 'MAXDELETEDID', taken .. '-0')
 end
-return last
+
+-- How long that one is.
+local seconds
+local entry = redis.call('XREVRANGE', KEYS[1], last, last)[1]
+for i = 1, entry and #entry[2] or 0, 2 do
+    seconds = entry[2][i] == 'seconds' and entry[2][i + 1] or seconds
+end
+return {last, seconds or '0'}

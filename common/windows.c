@@ -19,7 +19,9 @@ struct windows {
     struct redis *redis;
     char agreed[SCHEMA_BORN_SIZE]; /* born of the data agreed on; "": none */
     int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
+    int64_t on_s;     /* the window that is on, as last seen; 0: not seen */
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
+    int64_t told_s;   /* the one furthest ahead has that; 0: unknown */
     int64_t newest_s; /* the last window known to be recorded; 0: none */
     int64_t lost_s;   /* no count can be believed up to this window */
     int64_t kept_s;   /* what starts before is past the retention; 0: unknown */
@@ -30,7 +32,7 @@ struct look {
     int64_t now_ms;
     int64_t on_s;   /* start of the window that is on */
     int64_t born_s; /* when its data began */
-    int64_t last_s; /* the last window recorded; 0: none */
+    struct records_end last;
 };
 
 struct windows *
@@ -68,7 +70,13 @@ void
 windows_remember(struct windows *windows, int64_t oldest_s, int64_t newest_s)
 {
     windows->oldest_s = oldest_s;
-    windows->newest_s = later(windows->newest_s, newest_s);
+    windows->told_s = newest_s;
+}
+
+int64_t
+windows_on_s(const struct windows *windows)
+{
+    return windows->on_s;
 }
 
 /*
@@ -97,6 +105,7 @@ ask_seal(struct windows *windows, int64_t first_s, size_t count,
 
     redis_key(call, "%s:" SCHEMA_SHARD ":sealed", prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":born", prefix);
+    redis_key(call, "%s:" SCHEMA_SHARD ":open", prefix);
     for (size_t i = 0; i < count; i++) {
         redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
                   first_s + (int64_t)i * length_s);
@@ -140,24 +149,30 @@ take_look(struct windows *windows, struct look *look)
     const struct redis_reply *reply;
 
     if (records_last(windows->redis, windows->options->redis.prefix,
-                     &look->last_s) < 0) {
+                     &look->last) < 0) {
         return -1;
     }
     return run_seal(windows, 0, 0, look, &reply);
 }
 
+/* The first window of length_s that starts at or after time_s. */
+static int64_t
+on_grid(int64_t time_s, int64_t length_s)
+{
+    return window_start(time_s + length_s - 1, length_s);
+}
+
 /*
- * The first window after that at start_s, which may be of another length: once
- * window.seconds is changed, what was recorded and sealed before is on the old
- * grid. What comes after is on the new one, may begin inside the old window's
- * span, and never before it, so that no window is reported twice.
+ * The first window after one that may be of another length: once window.seconds
+ * is changed, what was recorded and sealed before is on the old grid. What
+ * comes after is on the new one, and begins where that one ended, or later.
+ * Where its length is not known (0), anything after its start.
  */
 static int64_t
-next_s(const struct windows *windows, int64_t start_s)
+next_s(const struct windows *windows, int64_t start_s, int64_t old_length_s)
 {
-    int64_t length_s = windows->options->window.seconds;
-
-    return window_start(start_s, length_s) + length_s;
+    return on_grid(start_s + later(old_length_s, 1),
+                   windows->options->window.seconds);
 }
 
 /* The window that held the beginning of Redis's data. */
@@ -165,6 +180,27 @@ static int64_t
 birth_s(const struct windows *windows, int64_t born_s)
 {
     return window_start(born_s, windows->options->window.seconds);
+}
+
+/*
+ * Forgets what can't be: that a window is written which has not ended yet. A
+ * hand wrote that, or Redis's clock was ahead and its data is gone since.
+ */
+static void
+forget_future(struct windows *windows, const struct look *look)
+{
+    int64_t *memories[] = {&windows->oldest_s, &windows->told_s,
+                           &windows->newest_s};
+
+    for (size_t i = 0; i < sizeof(memories) / sizeof(memories[0]); i++) {
+        if (*memories[i] >= look->on_s) {
+            *memories[i] = 0;
+        }
+    }
+    if (windows->kept_s > look->on_s) {
+        windows->kept_s = 0;
+    }
+    windows->newest_s = later(windows->newest_s, windows->told_s);
 }
 
 /*
@@ -179,14 +215,14 @@ notice_loss(struct windows *windows, const struct look *look)
 {
     int64_t birth = birth_s(windows, look->born_s);
     bool reborn = windows->born_s != 0 && look->born_s != windows->born_s;
-    bool renewed = look->last_s != 0 && look->last_s < birth;
+    bool renewed = look->last.start_s != 0 && look->last.start_s < birth;
 
-    if (reborn || renewed || look->last_s < windows->newest_s) {
+    if (reborn || renewed || look->last.start_s < windows->newest_s) {
         windows->lost_s = later(windows->lost_s, birth);
     }
-    if (look->last_s < windows->newest_s) {
+    if (look->last.start_s < windows->newest_s) {
         windows->lost_s =
-            later(windows->lost_s, next_s(windows, windows->newest_s));
+            later(windows->lost_s, next_s(windows, windows->newest_s, 0));
     }
 }
 
@@ -197,14 +233,14 @@ notice_loss(struct windows *windows, const struct look *look)
 static int64_t
 first_open_s(const struct windows *windows, const struct look *look)
 {
-    if (look->last_s != 0) {
-        return next_s(windows, look->last_s);
+    if (look->last.start_s != 0) {
+        return next_s(windows, look->last.start_s, look->last.length_s);
     }
     if (windows->oldest_s != 0) {
-        return next_s(windows, windows->oldest_s);
+        return next_s(windows, windows->oldest_s, 0);
     }
     if (windows->newest_s != 0) {
-        return next_s(windows, windows->newest_s);
+        return next_s(windows, windows->newest_s, 0);
     }
     return birth_s(windows,
                    windows->born_s != 0 ? windows->born_s : look->born_s);
@@ -249,8 +285,8 @@ close_windows(struct windows *windows, int64_t first_s, size_t count,
 {
     struct window_record records[WINDOWS_MOST];
     const struct redis_reply *reply;
+    struct records_end end;
     struct look look;
-    int64_t last_s;
 
     if (run_seal(windows, first_s, count, &look, &reply) < 0) {
         return -1;
@@ -258,10 +294,10 @@ close_windows(struct windows *windows, int64_t first_s, size_t count,
     count = least(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(windows, first_s, look.now_ms, reply, records, count);
     if (records_add(windows->redis, windows->options->redis.prefix,
-                    windows->kept_s, records, count, &last_s) < 0) {
+                    windows->kept_s, records, count, &end) < 0) {
         return -1;
     }
-    windows->newest_s = later(windows->newest_s, last_s);
+    windows->newest_s = later(windows->newest_s, end.start_s);
     sealed->records = count;
     sealed->gaps = count_gaps(records, count);
     return 0;
@@ -280,13 +316,16 @@ windows_seal(struct windows *windows, size_t most,
     if (take_look(windows, &look) < 0) {
         return -1;
     }
+    windows->on_s = look.on_s;
+    sealed->ahead = look.last.start_s >= look.on_s;
+    forget_future(windows, &look);
     notice_loss(windows, &look);
     first_s = first_open_s(windows, &look);
     /* Never back, as what was trimmed does not come back either. */
     windows->kept_s = later(windows->kept_s, horizon_s(windows, look.now_ms));
     kept_s = later(first_s, windows->kept_s);
     windows->born_s = look.born_s;
-    windows->newest_s = later(windows->newest_s, look.last_s);
+    windows->newest_s = later(windows->newest_s, look.last.start_s);
     if (look.on_s > kept_s) {
         ended = (size_t)((look.on_s - kept_s) / length_s);
         most = least(most, WINDOWS_MOST);
@@ -315,21 +354,20 @@ append(struct reading *reading, const struct window_record *record)
     }
 }
 
-/* Appends a gap for each window after after_s and before next, as long as it.
+/* Appends a gap for each window from from_s on and before next, as long as it.
  */
 static void
-append_gaps(const struct windows *windows, int64_t after_s,
+append_gaps(const struct windows *windows, int64_t from_s,
             const struct window_record *next, struct reading *reading)
 {
     int64_t length_s = next->length_s;
     struct window_record gap = {
         .length_s = length_s, .late = true, .gap = true};
 
-    if (after_s == 0 || windows->kept_s == 0) {
-        return; /* a sink's beginning; or not known what is past retention */
+    if (windows->kept_s == 0) {
+        return; /* not known what is past retention */
     }
-    gap.start_s =
-        later(window_start(after_s, length_s) + length_s, windows->kept_s);
+    gap.start_s = later(on_grid(from_s, length_s), windows->kept_s);
     while (gap.start_s < next->start_s && reading->count < reading->most) {
         append(reading, &gap);
         gap.start_s += length_s;
@@ -342,19 +380,25 @@ windows_read(struct windows *windows, int64_t after_s,
 {
     struct window_record found[WINDOWS_MOST];
     struct reading reading = {.records = records, .most = most};
-    int count = records_read(windows->redis, windows->options->redis.prefix,
-                             after_s, found, least(most, WINDOWS_MOST));
+    struct records_before before;
+    int64_t from_s; /* what is before this is accounted for */
+    int count =
+        records_read(windows->redis, windows->options->redis.prefix, after_s,
+                     found, least(most, WINDOWS_MOST), &before);
 
     if (count < 0) {
         return -1;
     }
+    from_s = later(after_s + later(before.length_s, 1), before.trimmed_s + 1);
     for (int i = 0; i < count; i++) {
         if (found[i].length_s <= 0) {
             found[i].length_s = windows->options->window.seconds;
         }
-        append_gaps(windows, after_s, &found[i], &reading);
+        if (i > 0 || after_s != 0) { /* else it is a sink's beginning */
+            append_gaps(windows, from_s, &found[i], &reading);
+        }
         append(&reading, &found[i]);
-        after_s = found[i].start_s;
+        from_s = found[i].start_s + found[i].length_s;
     }
     return (int)reading.count;
 }

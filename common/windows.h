@@ -29,15 +29,21 @@ void windows_close(struct windows *windows);
 /*
  * Says what is known of the records outside Redis: the last window written by
  * the sink that is furthest behind and by the one that is furthest ahead; 0
- * where nothing is known. Where the stream ends before, Redis lost data.
+ * where nothing is known. Where the stream ends before, Redis lost data. What
+ * has not ended yet by Redis's clock can't be written: such a memory is
+ * dropped.
  */
 void windows_remember(struct windows *windows, int64_t oldest_s,
                       int64_t newest_s);
+
+/* The window that is on, as windows_seal saw it last; 0: it did not yet. */
+int64_t windows_on_s(const struct windows *windows);
 
 struct windows_sealed {
     size_t records;  /* made now, gaps among them */
     size_t gaps;     /* those of windows whose data Redis lost */
     int64_t skipped; /* windows before them that are past the retention */
+    bool ahead;      /* there is a record of a window that has not ended */
 };
 
 /*

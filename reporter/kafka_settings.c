@@ -20,12 +20,17 @@ static const struct setting wishes[] = {
     {"reconnect.backoff.max.ms", "1000"}, /* its default is 10 s */
 };
 
-/* What nobody may: no message twice on a retry, all replicas have it; and the
-   lines that librdkafka logs come to us instead of stderr. */
+/* What nobody may: no message twice on a retry, all replicas have it; a report
+   on each message; and the lines that librdkafka logs come to us instead of
+   stderr. */
 static const struct setting rules[] = {
     {"enable.idempotence", "true"},
+    {"delivery.report.only.error", "false"},
     {"log.queue", "true"},
 };
+
+/* What this sink can't work with. */
+static const char *const useless[] = {"transactional.id", "enabled_events"};
 
 /* Keys of ours, and what does it. */
 static const struct setting ours[] = {
@@ -81,6 +86,13 @@ set_property(rd_kafka_conf_t *conf, const struct option_property *property,
     const struct setting *rule = find(rules, COUNT(rules), property->name);
     const struct setting *key = find(ours, COUNT(ours), property->name);
 
+    for (size_t i = 0; i < COUNT(useless); i++) {
+        if (strcmp(useless[i], property->name) == 0) {
+            snprintf(why, SINK_WHY_SIZE,
+                     "kafka.%s: this sink has no use for it", useless[i]);
+            return -1;
+        }
+    }
     if (key != NULL) {
         snprintf(why, SINK_WHY_SIZE, "kafka.%s: set %s instead", key->name,
                  key->value);

@@ -22,11 +22,16 @@ struct outlet {
     const struct outlet_needs *needs;
     struct sink *sink;
     struct lease *lease;
-    struct trouble trouble;       /* of the sink */
-    struct trouble lease_trouble; /* Redis refuses to tell */
-    bool known;                   /* the sink's own place has been looked at */
-    bool ours;                    /* the lease, at the last look */
-    int64_t cursor_s;             /* the last window written; 0: none */
+    struct trouble trouble;        /* of the sink */
+    struct trouble lease_trouble;  /* Redis refuses to tell */
+    struct trouble read_trouble;   /* ... to read the records */
+    struct trouble cursor_trouble; /* ... to move the cursor */
+    struct trouble odd_trouble;    /* what it has written can't be */
+    struct trouble skip_trouble;   /* windows that it will never have */
+    bool known;                    /* the sink's own place has been looked at */
+    bool ours;                     /* the lease, at the last look */
+    int64_t place_s;               /* the last window that it showed; 0: none */
+    int64_t delivered_s;           /* the last one written by us; 0: none */
     bool busy;          /* was offered records and has not settled all */
     int64_t offered_s;  /* the last window offered */
     int64_t offered_ms; /* monotonic: when */
@@ -44,7 +49,7 @@ on_delivered(void *context, int64_t start_s)
 {
     struct outlet *outlet = context;
 
-    outlet->cursor_s = later(outlet->cursor_s, start_s);
+    outlet->delivered_s = later(outlet->delivered_s, start_s);
     if (start_s < outlet->offered_s) {
         return;
     }
@@ -85,12 +90,47 @@ outlet_open(const struct outlet_needs *needs, const struct sink_type *type)
     return outlet;
 }
 
+/* start_s, or 0 where that window has not ended and so can't be written. */
+static int64_t
+possible(const struct outlet *outlet, int64_t start_s)
+{
+    int64_t on_s = windows_on_s(outlet->needs->windows);
+
+    return on_s != 0 && start_s >= on_s ? 0 : start_s;
+}
+
+int64_t
+outlet_cursor_s(const struct outlet *outlet)
+{
+    int64_t told_s = later(possible(outlet, lease_cursor_s(outlet->lease)),
+                           possible(outlet, outlet->place_s));
+
+    return later(told_s, possible(outlet, outlet->delivered_s));
+}
+
+/* That Redis is away is the connection's to say; here only what it refuses. */
+static void
+heed(struct outlet *outlet, struct trouble *trouble, int result)
+{
+    if (result >= 0) {
+        trouble_over(trouble, outlet->sink->name);
+    } else if (redis_state(outlet->needs->redis) == REDIS_STATE_UP) {
+        trouble_note(trouble, outlet->sink->name,
+                     redis_error(outlet->needs->redis));
+    }
+}
+
+/* Where this fails, the next look tries again. */
 static void
 save_cursor(struct outlet *outlet)
 {
-    if (lease_cursor_s(outlet->lease) < outlet->cursor_s) {
-        /* Where this fails, the next look tries again. */
-        (void)lease_advance(outlet->lease, outlet->cursor_s);
+    int64_t on_s = windows_on_s(outlet->needs->windows);
+    int64_t cursor_s = outlet_cursor_s(outlet);
+
+    if (on_s != 0 &&
+        possible(outlet, lease_cursor_s(outlet->lease)) < cursor_s) {
+        heed(outlet, &outlet->cursor_trouble,
+             lease_advance(outlet->lease, cursor_s, on_s));
     }
 }
 
@@ -100,28 +140,32 @@ outlet_close(struct outlet *outlet)
     if (outlet == NULL) {
         return;
     }
-    if (outlet->sink != NULL) {
-        outlet->sink->type->close(outlet->sink);
+    if (outlet->busy && outlet->sink->type->finish != NULL) {
+        outlet->sink->type->finish(outlet->sink);
     }
     if (outlet->lease != NULL) {
         save_cursor(outlet);
         lease_release(outlet->lease);
         lease_close(outlet->lease);
     }
+    if (outlet->sink != NULL) {
+        outlet->sink->type->close(outlet->sink);
+    }
     free(outlet);
 }
 
-/* What the sink's place itself tells: at the start, and when another may have
-   written before us. */
+/* What the sink's place itself tells: at the start, until it is known which
+   window is on, and when another may have written before us. */
 static void
 look_at_place(struct outlet *outlet)
 {
-    const struct sink_type *type = outlet->sink->type;
+    struct sink *sink = outlet->sink;
 
-    if (type->last != NULL) {
-        outlet->cursor_s = later(outlet->cursor_s, type->last(outlet->sink));
+    sink->on_s = windows_on_s(outlet->needs->windows);
+    if (sink->type->last != NULL) {
+        outlet->place_s = sink->type->last(sink);
     }
-    outlet->known = true;
+    outlet->known = sink->on_s != 0;
 }
 
 /* The lease has gone over to another one, or ended while Redis was away. */
@@ -141,14 +185,8 @@ outlet_keep(struct outlet *outlet)
 {
     bool was_ours = outlet->ours;
 
-    if (lease_keep(outlet->lease) == 0) {
-        trouble_over(&outlet->lease_trouble, outlet->sink->name);
-    } else if (redis_state(outlet->needs->redis) == REDIS_STATE_UP) {
-        trouble_note(&outlet->lease_trouble, outlet->sink->name,
-                     redis_error(outlet->needs->redis));
-    }
+    heed(outlet, &outlet->lease_trouble, lease_keep(outlet->lease));
     outlet->ours = lease_ours(outlet->lease);
-    outlet->cursor_s = later(outlet->cursor_s, lease_cursor_s(outlet->lease));
     if (!outlet->known || (outlet->ours && !was_ours)) {
         look_at_place(outlet);
     }
@@ -159,26 +197,41 @@ outlet_keep(struct outlet *outlet)
     }
 }
 
-int64_t
-outlet_cursor_s(const struct outlet *outlet)
-{
-    return outlet->cursor_s;
-}
-
 /* Says which windows a sink will never have, as they were trimmed meanwhile. */
 static void
-tell_missing(const struct outlet *outlet, const struct window_record *next)
+tell_missing(struct outlet *outlet, const struct window_record *next)
 {
-    int64_t missing = (next->start_s - outlet->cursor_s) / next->length_s - 1;
+    int64_t cursor_s = outlet_cursor_s(outlet);
+    int64_t missing = (next->start_s - cursor_s) / next->length_s - 1;
     char text[WINDOW_TEXT_SIZE];
 
-    if (outlet->cursor_s == 0 || missing <= 0) {
+    if (cursor_s != 0 && missing > 0 && trouble_due(&outlet->skip_trouble)) {
+        window_format(text, next->start_s);
+        log_warn("%s: %" PRId64 " windows before %s skipped: their records are"
+                 " past the retention",
+                 outlet->sink->name, missing, text);
+    }
+}
+
+/* Says where somebody, or a wrong clock, has written of the future. */
+static void
+tell_odd(struct outlet *outlet)
+{
+    int64_t cursor_s = lease_cursor_s(outlet->lease);
+    int64_t odd_s = later(outlet->sink->odd_s,
+                          possible(outlet, cursor_s) == 0 ? cursor_s : 0);
+    char text[WINDOW_TEXT_SIZE];
+
+    if (odd_s == 0) {
+        trouble_over(&outlet->odd_trouble, outlet->sink->name);
         return;
     }
-    window_format(text, next->start_s);
-    log_warn("%s: %" PRId64 " windows before %s skipped: their records are"
-             " past the retention",
-             outlet->sink->name, missing, text);
+    if (trouble_due(&outlet->odd_trouble)) {
+        window_format(text, odd_s);
+        log_warn("%s: passing over that it seems to have the window %s, which"
+                 " has not ended by Redis's clock",
+                 outlet->sink->name, text);
+    }
 }
 
 /* Whether the sink may be offered something now. */
@@ -202,6 +255,7 @@ offer(struct outlet *outlet, const struct window_record *records, size_t count)
     outlet->offered_s = records[count - 1].start_s;
     outlet->offered_ms = clock_mono_ms();
     outlet->sink->error[0] = '\0';
+    outlet->sink->on_s = windows_on_s(outlet->needs->windows);
     outlet->sink->type->offer(outlet->sink, records, count);
 }
 
@@ -213,11 +267,13 @@ outlet_serve(struct outlet *outlet)
     int count;
 
     save_cursor(outlet);
+    tell_odd(outlet);
     if (!is_free(outlet)) {
         return false;
     }
-    count =
-        windows_read(outlet->needs->windows, outlet->cursor_s, records, most);
+    count = windows_read(outlet->needs->windows, outlet_cursor_s(outlet),
+                         records, most);
+    heed(outlet, &outlet->read_trouble, count);
     /* Asked last: reading took its time. */
     if (count <= 0 || !lease_ours(outlet->lease)) {
         return false;
@@ -225,7 +281,7 @@ outlet_serve(struct outlet *outlet)
     tell_missing(outlet, &records[0]);
     offer(outlet, records, (size_t)count);
     save_cursor(outlet);
-    return (size_t)count == most && outlet->cursor_s == outlet->offered_s;
+    return (size_t)count == most && outlet->delivered_s == outlet->offered_s;
 }
 
 void

@@ -24,7 +24,8 @@ struct report {
     struct redis *redis;
     struct windows *windows;
     struct loop_timer look;
-    struct trouble trouble; /* of sealing */
+    struct trouble trouble;       /* of sealing */
+    struct trouble clock_trouble; /* of Redis's clock */
     char owner[LEASE_OWNER_SIZE];
     struct outlet_needs needs;
     struct outlet *outlets[SINKS];
@@ -64,6 +65,27 @@ note_refusal(struct report *report)
     }
 }
 
+/*
+ * Says where windows stand still, as ids go on into one that was on when
+ * Redis's clock was ahead; or that what is recorded is of the future, by a
+ * hand.
+ */
+static void
+note_clock(struct report *report, int64_t left_ms, bool ahead)
+{
+    static const char who[] = "closing windows";
+
+    if (!ahead && left_ms <= report->options->window.seconds * 1000) {
+        trouble_over(&report->clock_trouble, who);
+    } else if (trouble_due(&report->clock_trouble)) {
+        log_warn("%s: %s; the next one ends in %" PRId64 " s", who,
+                 ahead ? "the last record is of a window that has not ended "
+                         "by Redis's clock"
+                       : "Redis's clock has stepped back",
+                 left_ms / 1000);
+    }
+}
+
 /* Closes what has ended. Returns as windows_seal. */
 static int64_t
 seal(struct report *report)
@@ -78,6 +100,7 @@ seal(struct report *report)
         return left_ms;
     }
     trouble_over(&report->trouble, "closing windows");
+    note_clock(report, left_ms, sealed.ahead);
     if (sealed.skipped > 0) {
         log_warn("%" PRId64 " windows skipped: older than the retention",
                  sealed.skipped);

@@ -68,6 +68,12 @@ struct sink_type {
                   size_t count);
 
     /*
+     * Waits for a moment for what was offered and is not settled: the end is
+     * near, and the lease goes to another one next. NULL: nothing ever waits.
+     */
+    void (*finish)(struct sink *sink);
+
+    /*
      * Breaks off what was offered and is not settled, as it is another
      * reporter's now: no event follows. NULL: it settles all at once.
      */
@@ -81,7 +87,9 @@ struct sink_type {
 struct sink {
     const struct sink_type *type;
     struct sink_events events;
-    char *name;                /* of its cursor, as in verve:sink:<name> */
+    char *name;    /* of its cursor, as in verve:sink:<name> */
+    int64_t on_s;  /* the window that is on; 0: not known yet */
+    int64_t odd_s; /* a window from there on that its place shows; 0: none */
     char error[SINK_WHY_SIZE]; /* why it failed last */
 };
 

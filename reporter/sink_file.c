@@ -141,14 +141,33 @@ lock(struct file *file)
     return fail(file, "cannot lock it", "another process holds the lock");
 }
 
-/* The last window in the file that was rotated away last; 0: none. */
-static int64_t
-last_before_rotation(const struct file *file)
+/* Sets *last_s to the last window in the locked file at fd; 0: none. Only what
+   is on the disk counts. */
+static void
+read_last(const struct file *file, int fd, int64_t *last_s)
 {
-    struct tail tail = {0};
+    struct tail tail;
+
+    *last_s = 0;
+    if (fdatasync(fd) == 0 && tail_read(fd, file->sink.on_s, &tail) == 0) {
+        *last_s = tail.last_s;
+    }
+}
+
+/*
+ * Sets *last_s to the last window in the file that was rotated away last; 0:
+ * none. -1 where somebody has its lock: one that was stopped in the middle of a
+ * line, say, before the file was rotated. Who comes for it later finds that
+ * its name leads elsewhere (is_current).
+ */
+static int
+last_before_rotation(struct file *file, int64_t *last_s)
+{
     char path[PATH_MAX];
+    int result = -1;
     int fd;
 
+    *last_s = 0;
     if (snprintf(path, sizeof(path), "%s.1", file->options->file.path) >=
         (int)sizeof(path)) {
         return 0;
@@ -157,21 +176,31 @@ last_before_rotation(const struct file *file)
     if (fd < 0) {
         return 0;
     }
-    if (tail_read(fd, &tail) < 0) {
-        tail.last_s = 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        fail(file, "cannot look into what was rotated away",
+             "another process holds its lock");
+    } else {
+        read_last(file, fd, last_s);
+        result = 0;
     }
     close(fd);
-    return tail.last_s;
+    return result;
 }
 
-/* The last window that was written, as far as the files and we know. */
-static int64_t
-last_written(const struct file *file, const struct tail *tail)
+/* Sets *last_s to the last window that was written, as far as the files and we
+   know. 0, or -1. */
+static int
+last_written(struct file *file, const struct tail *tail, int64_t *last_s)
 {
-    int64_t last_s =
-        tail->last_s != 0 ? tail->last_s : last_before_rotation(file);
-
-    return last_s > file->written_s ? last_s : file->written_s;
+    *last_s = tail->last_s;
+    file->sink.odd_s = tail->odd_s;
+    if (*last_s == 0 && last_before_rotation(file, last_s) < 0) {
+        return -1;
+    }
+    if (*last_s < file->written_s) {
+        *last_s = file->written_s;
+    }
+    return 0;
 }
 
 static int
@@ -219,16 +248,20 @@ append_locked(struct file *file, const struct window_record *records,
               size_t count)
 {
     struct tail tail;
+    int64_t last_s;
     int reason;
 
-    if (tail_read(file->fd, &tail) < 0) {
+    if (tail_read(file->fd, file->sink.on_s, &tail) < 0) {
         return fail(file, "cannot read its end",
                     errno == EMEDIUMTYPE ? "it has no lines" : strerror(errno));
     }
     if (tail.whole < tail.size && ftruncate(file->fd, tail.whole) < 0) {
         return fail(file, "cannot cut its torn last line", strerror(errno));
     }
-    if (write_lines(file, records, count, last_written(file, &tail)) == 0) {
+    if (last_written(file, &tail, &last_s) < 0) {
+        return -1;
+    }
+    if (write_lines(file, records, count, last_s) == 0) {
         return 0;
     }
     reason = errno;
@@ -269,11 +302,15 @@ file_last(struct sink *sink)
 {
     struct file *file = file_of(sink);
     struct tail tail;
+    int64_t last_s;
 
-    if (open_path(file) < 0 || tail_read(file->fd, &tail) < 0) {
+    /* A line that was written, but not synced by who wrote it, is no line. */
+    if (open_path(file) < 0 || fdatasync(file->fd) < 0 ||
+        tail_read(file->fd, sink->on_s, &tail) < 0) {
         return 0;
     }
-    return last_written(file, &tail);
+    (void)last_written(file, &tail, &last_s);
+    return last_s;
 }
 
 static void
@@ -288,6 +325,18 @@ file_close(struct sink *sink)
     shut(file_of(sink));
     free(sink->name);
     free(sink);
+}
+
+/* The end of a line that is torn is cut off: not in a file of others. */
+static int
+file_check(const struct options *options, char why[SINK_WHY_SIZE])
+{
+    if (strcmp(options->file.path, options->callbacks.log) == 0) {
+        snprintf(why, SINK_WHY_SIZE,
+                 "file.path: it must not be the same as callbacks.log");
+        return -1;
+    }
+    return 0;
 }
 
 static struct sink *
@@ -317,6 +366,7 @@ file_open(const struct options *options, struct loop *loop,
 const struct sink_type sink_file = {
     .kind = SINK_FILE,
     .most = SINK_OFFER_MOST,
+    .check = file_check,
     .open = file_open,
     .close = file_close,
     .last = file_last,

@@ -235,8 +235,8 @@ kafka_offer(struct sink *sink, const struct window_record *records,
 
     (void)count; /* 1: see sink_kafka below */
     if (kafka->fatal) {
-        log_warn("%s: the producer is made anew: %s", sink->name,
-                 kafka->reason);
+        log_debug("%s: the producer is made anew: %s", sink->name,
+                  kafka->reason);
         end_producer(kafka);
     }
     if (kafka->producer == NULL && make_producer(kafka) < 0) {
@@ -264,13 +264,16 @@ kafka_drop(struct sink *sink)
 }
 
 static void
+kafka_finish(struct sink *sink)
+{
+    rd_kafka_flush(kafka_of(sink)->producer, LINGER_MS); /* calls on_report */
+}
+
+static void
 kafka_close(struct sink *sink)
 {
     struct kafka *kafka = kafka_of(sink);
 
-    if (kafka->busy) {
-        rd_kafka_flush(kafka->producer, LINGER_MS); /* calls on_report */
-    }
     end_producer(kafka);
     if (kafka->event_fd >= 0) {
         loop_forget(kafka->loop, kafka->event_fd);
@@ -312,5 +315,6 @@ const struct sink_type sink_kafka = {
     .open = kafka_open,
     .close = kafka_close,
     .offer = kafka_offer,
+    .finish = kafka_finish,
     .drop = kafka_drop,
 };

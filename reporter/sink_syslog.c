@@ -43,11 +43,22 @@ takes(int type)
     return result;
 }
 
-/* Daemons have one of two kinds of sockets, as syslog(3) itself knows. */
+/*
+ * Daemons have one of two kinds of sockets, as syslog(3) itself knows. That
+ * waits for ever for one of streams that is not read: so it gets a connection
+ * that is new, and empty, and two of ours have found room in the backlog.
+ */
 static bool
 is_there(void)
 {
-    return takes(SOCK_DGRAM) || (errno == EPROTOTYPE && takes(SOCK_STREAM));
+    if (takes(SOCK_DGRAM)) {
+        return true;
+    }
+    if (errno != EPROTOTYPE) {
+        return false;
+    }
+    closelog();
+    return takes(SOCK_STREAM) && takes(SOCK_STREAM);
 }
 
 static void

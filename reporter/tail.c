@@ -35,28 +35,28 @@ read_at(int fd, char *bytes, size_t len, off_t offset)
     return (ssize_t)done;
 }
 
-/* The window of the last record in lines[0..len), which ends with a newline;
-   0: none. */
-static int64_t
-last_window(const char *lines, size_t len)
+/* Finds the last record in lines[0..len), which ends with a newline. */
+static void
+find_last(const char *lines, size_t len, int64_t on_s, struct tail *tail)
 {
-    int64_t last_s = 0;
-
-    while (len > 0) {
+    tail->last_s = 0;
+    tail->odd_s = 0;
+    while (len > 0 && tail->last_s == 0) {
         size_t end = len - 1; /* of a line, at its newline */
         const char *before = memrchr(lines, '\n', end);
         size_t start = before == NULL ? 0 : (size_t)(before - lines) + 1;
+        int64_t start_s = 0;
 
-        if (wording_window(lines + start, end - start, &last_s) == 0) {
-            return last_s;
+        if (wording_window(lines + start, end - start, &start_s) == 0) {
+            *(on_s != 0 && start_s >= on_s ? &tail->odd_s : &tail->last_s) =
+                start_s;
         }
         len = start;
     }
-    return 0;
 }
 
 int
-tail_read(int fd, struct tail *tail)
+tail_read(int fd, int64_t on_s, struct tail *tail)
 {
     char bytes[TAIL_BYTES];
     const char *newline;
@@ -81,6 +81,6 @@ tail_read(int fd, struct tail *tail)
     whole = newline == NULL ? 0 : (size_t)(newline - bytes) + 1;
     tail->size = from + len;
     tail->whole = from + (off_t)whole;
-    tail->last_s = last_window(bytes, whole);
+    find_last(bytes, whole, on_s, tail);
     return 0;
 }

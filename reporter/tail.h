@@ -15,10 +15,14 @@ struct tail {
     off_t size;     /* of the file */
     off_t whole;    /* of its whole lines: less than size where one is torn */
     int64_t last_s; /* start of the window of its last record; 0: none */
+    int64_t odd_s;  /* of one behind that, which can't be: see tail_read */
 };
 
-/* Reads the tail of the file at fd. 0, or -1 (errno): EMEDIUMTYPE where it is
-   no file of lines. */
-int tail_read(int fd, struct tail *tail);
+/*
+ * Reads the tail of the file at fd. Records of windows from on_s on are passed
+ * over, as these have not ended yet: a hand wrote them, or a wrong clock; 0:
+ * none is. 0, or -1 (errno): EMEDIUMTYPE where it is no file of lines.
+ */
+int tail_read(int fd, int64_t on_s, struct tail *tail);
 
 #endif

@@ -10,20 +10,28 @@
 
 enum { REMIND_MS = 60 * 1000 };
 
-void
-trouble_note(struct trouble *trouble, const char *who, const char *why)
+bool
+trouble_due(struct trouble *trouble)
 {
     int64_t now_ms = clock_mono_ms();
 
     if (trouble->on && now_ms - trouble->said_ms < REMIND_MS) {
-        return;
+        return false;
     }
     if (!trouble->on) {
         trouble->on = true;
         trouble->since_ms = now_ms;
     }
     trouble->said_ms = now_ms;
-    log_error("%s: %s; trying again", who, why);
+    return true;
+}
+
+void
+trouble_note(struct trouble *trouble, const char *who, const char *why)
+{
+    if (trouble_due(trouble)) {
+        log_error("%s: %s; trying again", who, why);
+    }
 }
 
 void

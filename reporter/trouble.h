@@ -15,7 +15,10 @@ struct trouble {
     int64_t said_ms;  /* monotonic: when it was logged last */
 };
 
-/* It is there: who has it, and why. */
+/* It is there. True where that is worth a line now. */
+bool trouble_due(struct trouble *trouble);
+
+/* It is there: who has it, and why. What is tried again; else see above. */
 void trouble_note(struct trouble *trouble, const char *who, const char *why);
 
 /* It is not, or no more. */

@@ -215,7 +215,8 @@ test_a_delivered_job_is_gone(void **state)
     assert_holds(f, "0", "0", "0");
 }
 
-/* The first job taken is text_of("a", 7), with end in place of its last brace. */
+/* The first job taken is text_of("a", 7), with end in place of its last brace.
+ */
 static void
 assert_job_json(struct fixture *f, const char *end)
 {

@@ -68,12 +68,18 @@ deliver(int64_t start_s)
 }
 
 static void
-fake_close(struct sink *sink)
+fake_finish(struct sink *sink)
 {
     (void)sink;
     if (fake.settles_at_close) {
         deliver(fake.first_s);
     }
+}
+
+static void
+fake_close(struct sink *sink)
+{
+    (void)sink;
 }
 
 static struct sink *fake_open(const struct options *options, struct loop *loop,
@@ -85,6 +91,7 @@ static const struct sink_type fake_type = {
     .close = fake_close,
     .last = fake_last,
     .offer = fake_offer,
+    .finish = fake_finish,
     .drop = fake_drop,
 };
 
@@ -188,7 +195,7 @@ test_another_has_the_lease(void **state)
 
     add_records(f, 101, 103);
     lease_keep(other);
-    lease_advance(other, 102);
+    lease_advance(other, 102, INT64_MAX);
     outlet_keep(f->outlet);
     outlet_serve(f->outlet);
     assert_int_equal(fake.offers, 0);
@@ -252,6 +259,34 @@ test_cursor_lost(void **state)
     assert_int_equal(outlet_cursor_s(f->outlet), 101);
 }
 
+/* Windows that have not ended, by a hand: nobody has written them. */
+static void
+test_what_cannot_be_written(void **state)
+{
+    struct fixture *f = *state;
+    int64_t on_s = windows_on_s(f->windows);
+    char text[24];
+
+    assert_true(on_s > 0);
+    snprintf(text, sizeof(text), "%" PRId64, on_s + 3600);
+    redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
+    fake.place_s = on_s;
+    add_records(f, 101, 103);
+    outlet_keep(f->outlet);
+    assert_int_equal(outlet_cursor_s(f->outlet), 0);
+    outlet_serve(f->outlet);
+    assert_offered(1, 101, 3);
+    deliver(102);
+    outlet_serve(f->outlet);
+    assert_int_equal(saved_cursor(f), 102);
+    /* What can be counts as before, beside what can't. */
+    fake.place_s = 103;
+    redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
+    usleep((LEASE_RENEW_MS + 100) * 1000);
+    outlet_keep(f->outlet);
+    assert_int_equal(outlet_cursor_s(f->outlet), 102);
+}
+
 static void
 test_end(void **state)
 {
@@ -285,6 +320,7 @@ set_up(void **state)
     }
     redis_do(f->redis, "FLUSHALL", NULL);
     f->windows = windows_open(&f->options, f->redis);
+    windows_seal(f->windows, 1, &(struct windows_sealed){0}); /* the time */
     f->needs = (struct outlet_needs){.options = &f->options,
                                      .redis = f->redis,
                                      .windows = f->windows,
@@ -328,13 +364,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_offered_step_by_step),
-        TEST(test_failed),
-        TEST(test_another_has_the_lease),
-        TEST(test_lease_lost),
-        TEST(test_place_is_ahead),
-        TEST(test_cursor_lost),
-        TEST(test_end),
+        TEST(test_offered_step_by_step),  TEST(test_failed),
+        TEST(test_another_has_the_lease), TEST(test_lease_lost),
+        TEST(test_place_is_ahead),        TEST(test_what_cannot_be_written),
+        TEST(test_cursor_lost),           TEST(test_end),
     };
 
     return cmocka_run_group_tests_name("outlet", tests, start_server,

@@ -474,6 +474,44 @@ test_two_sinks(void **state)
     assert_string_equal(windows_in(f->path), "1 2 3 4 5 6 7 8");
 }
 
+/* A line of a window that has not ended, by a hand or a wrong clock. */
+static void
+test_a_line_of_the_future(void **state)
+{
+    struct fixture *f = *state;
+
+    offer_ok(f, 1, 2);
+    offer_ok(f, 9, 9);
+    restart(f);
+    f->sink->on_s = WINDOW(6);
+    assert_int_equal(sink_file.last(f->sink), WINDOW(2));
+    assert_int_equal(f->sink->odd_s, WINDOW(9));
+    offer_ok(f, 2, 4);
+    assert_string_equal(windows_in(f->path), "1 2 9 3 4");
+    assert_int_equal(sink_file.last(f->sink), WINDOW(4));
+}
+
+/* Who was stopped in the middle of a line has the lock of the rotated file: the
+   line may come yet. */
+static void
+test_the_rotated_file_is_locked(void **state)
+{
+    struct fixture *f = *state;
+    int fd;
+
+    offer_ok(f, 1, 2);
+    fd = open(f->path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(rename(f->path, f->rotated), 0);
+    restart(f);
+    offer_bad(f, 3, 3, "another process holds its lock");
+    put_text(f->rotated, "x INFO Unique requests in the last minute: 3"
+                         " window=2026-01-02T03:03:00Z\n"); /* it wakes up */
+    close(fd);
+    offer_ok(f, 3, 4);
+    assert_string_equal(windows_in(f->path), "4");
+}
+
 static int
 set_up(void **state)
 {
@@ -531,6 +569,8 @@ main(void)
         TEST(test_no_room),
         TEST(test_locked),
         TEST(test_two_sinks),
+        TEST(test_a_line_of_the_future),
+        TEST(test_the_rotated_file_is_locked),
     };
 
     return cmocka_run_group_tests_name("sink_file", tests, NULL, NULL);

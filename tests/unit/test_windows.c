@@ -214,6 +214,7 @@ test_seal_of_open_windows(void **state)
     call = redis_call(f->redis, &script_window_seal);
     redis_key(call, "verve:{0}:sealed");
     redis_key(call, "verve:{0}:born");
+    redis_key(call, "verve:{0}:open");
     for (int i = 0; i < 4; i++) {
         redis_key(call, "verve:{0}:count:%d", i);
     }
@@ -272,7 +273,7 @@ test_recording_twice(void **state)
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
-        assert_true(redis_reply_int(reply, &last_s));
+        assert_true(redis_reply_int(redis_reply_at(reply, 0), &last_s));
         assert_int_equal(last_s, 60);
     }
     assert_int_equal(windows_read(f->windows, 0, records, 3), 1);
@@ -592,8 +593,91 @@ test_records_of_another_length(void **state)
         assert_false(records[i].gap);
     }
     assert_int_equal(windows_read(f->windows, first_s + 120, records, 1), 1);
-    assert_int_equal(records[0].start_s, first_s + 121);
+    assert_int_equal(records[0].start_s, first_s + 180);
     assert_int_equal(records[0].length_s, 1);
+}
+
+/* Written into a file or a cursor by a hand: it makes no gap of what is there.
+ */
+static void
+test_a_memory_of_the_future(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 5, 7);
+    windows_remember(f->windows, now_s + 1000000, now_s + 1000000);
+    assert_in_range(seal_all(f->windows), 10, 12);
+    assert_false(record_at(f, now_s - 5).gap);
+    assert_int_equal(record_at(f, now_s - 5).count, 7);
+    assert_in_range(windows_on_s(f->windows), now_s, now_s + 2);
+}
+
+/* Its count was there, and is not: its time was over, or somebody deleted it.
+ */
+static void
+test_a_count_that_is_gone_is_no_zero(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+    char score[24];
+
+    begin(f, now_s - 10);
+    snprintf(score, sizeof(score), "%" PRId64, now_s - 5);
+    redis_do(f->redis, "ZADD", "verve:{0}:open", score, score, NULL);
+    assert_in_range(seal_all(f->windows), 10, 12);
+    assert_true(record_at(f, now_s - 5).gap);
+    assert_false(record_at(f, now_s - 4).gap);
+    assert_int_equal(record_at(f, now_s - 4).count, 0);
+    /* What is recorded is closed. */
+    usleep(1100 * 1000);
+    seal_all(f->windows);
+    assert_string_equal(redis_do(f->redis, "ZCARD", "verve:{0}:open", NULL),
+                        "0");
+}
+
+/* Another reporter, which keeps them for a shorter time, took records out. */
+static void
+test_what_was_trimmed_is_no_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct options shorter = f->options;
+    struct windows *other = windows_open(&shorter, f->redis);
+    int64_t now_s = redis_now_s(f);
+    struct window_record record;
+
+    shorter.window.retention_hours = 1;
+    begin(f, now_s - 10);
+    add_record(f, now_s - 7200);
+    add_record(f, now_s - 3700);
+    add_record(f, now_s - 12);
+    seal_all(other);
+    seal_all(f->windows);
+    assert_int_equal(windows_read(f->windows, now_s - 7200, &record, 1), 1);
+    assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
+    windows_close(other);
+}
+
+/* The last record was of a longer window: nothing begins inside it. */
+static void
+test_after_a_longer_window(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s = redis_now_s(f) - 120;
+    struct window_record records[2];
+    char id[32];
+
+    first_s -= first_s % 60;
+    begin(f, first_s + 61);
+    snprintf(id, sizeof(id), "%" PRId64 "-0", first_s);
+    redis_do(f->redis, "XADD", "verve:windows", id, "count", "1", "late", "0",
+             "gap", "0", "seconds", "60", NULL);
+    seal_all(f->windows);
+    assert_int_equal(windows_read(f->windows, first_s - 1, records, 2), 2);
+    assert_int_equal(records[0].start_s, first_s);
+    assert_int_equal(records[1].start_s, first_s + 60);
+    assert_int_equal(records[1].length_s, 1);
 }
 
 /* A sink's beginning is no hole, nor is what is past the retention. */
@@ -710,6 +794,10 @@ main(void)
         TEST(test_holes_are_gaps),
         TEST(test_holes_that_are_none),
         TEST(test_records_of_another_length),
+        TEST(test_a_memory_of_the_future),
+        TEST(test_a_count_that_is_gone_is_no_zero),
+        TEST(test_what_was_trimmed_is_no_gap),
+        TEST(test_after_a_longer_window),
         TEST(test_refused),
     };
 
