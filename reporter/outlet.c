@@ -127,7 +127,7 @@ save_cursor(struct outlet *outlet)
     int64_t on_s = windows_on_s(outlet->needs->windows);
     int64_t cursor_s = outlet_cursor_s(outlet);
 
-    if (on_s != 0 &&
+    if (on_s != 0 && lease_ours(outlet->lease) &&
         possible(outlet, lease_cursor_s(outlet->lease)) < cursor_s) {
         heed(outlet, &outlet->cursor_trouble,
              lease_advance(outlet->lease, cursor_s, on_s));
@@ -223,7 +223,7 @@ tell_odd(struct outlet *outlet)
     char text[WINDOW_TEXT_SIZE];
 
     if (odd_s == 0) {
-        trouble_over(&outlet->odd_trouble, outlet->sink->name);
+        outlet->odd_trouble = (struct trouble){0};
         return;
     }
     if (trouble_due(&outlet->odd_trouble)) {
@@ -266,8 +266,8 @@ outlet_serve(struct outlet *outlet)
     size_t most = outlet->sink->type->most;
     int count;
 
+    tell_odd(outlet); /* before it is replaced */
     save_cursor(outlet);
-    tell_odd(outlet);
     if (!is_free(outlet)) {
         return false;
     }

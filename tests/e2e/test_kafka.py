@@ -103,10 +103,13 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
 def test_a_fatal_producer_is_made_anew(sandbox, redis, kafka, expected, api,
                                        code):
     kafka.fail(api, code)
-    reporter = make_reporter(sandbox, redis, kafka).start()
+    reporter = make_reporter(sandbox, redis, kafka,
+                             VERVE_LOG_LEVEL="debug").start()
     expected.send(1, 2)
     wait_until(lambda: "made anew" in reporter.process.output(), "it is said")
     expected.check(kafka.wait_reported(expected.send(3)))
+    assert "DEBUG" in [line for line in reporter.process.output().splitlines()
+                       if "made anew" in line][0]
 
 
 def test_away_for_a_while(redis, kafka, expected, reporter):
@@ -136,6 +139,9 @@ def test_ended_and_started_again(kafka, expected, reporter):
     ("LINGER_MS", "-1", "kafka.linger.ms: Configuration property"),
     ("BOOTSTRAP_SERVERS", "h:1", "kafka.bootstrap.servers: set kafka.brokers"),
     ("ENABLE_IDEMPOTENCE", "false", "kafka.enable.idempotence: it is always"),
+    ("DELIVERY_REPORT_ONLY_ERROR", "true",
+     "kafka.delivery.report.only.error: it is always false"),
+    ("TRANSACTIONAL_ID", "x", "kafka.transactional.id: this sink has no use"),
     ("ACKS", "1", "kafka.*: `acks` must be set to `all`"),
     ("SECURITY_PROTOCOL", "sslx", "kafka.security.protocol: Invalid value"),
     ("TOPIC", "a b", "VERVE_KAFKA_TOPIC"),

@@ -98,3 +98,19 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
     system_log.read()
     system_log.messages.clear()
     assert wait_reported(system_log, last)[last] == 2
+
+
+def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
+                                                   responder):
+    """Its backlog is full, and then some: the file goes on, and TERM is
+    obeyed."""
+    system_log.start(socket.SOCK_STREAM)
+    system_log.socket.listen(8)
+    reporter = Reporter(sandbox, redis, before=system_log.inside,
+                        VERVE_WINDOW_SECONDS=WINDOW_S,
+                        VERVE_REPORT_SINKS="syslog,file").start()
+    expected = Expected(responder)
+    wait_until(lambda: "its queue is full" in reporter.process.output(),
+               "it is said", 20.0)
+    expected.check(reporter.wait_reported(expected.send(1, 2)))
+    assert reporter.term(5.0) == 0

@@ -1,0 +1,191 @@
+"""What the report makes of what can't be true, and of what it may not see:
+windows of the future, counts that are gone, a Redis that refuses. It goes on,
+says so once, and never writes a wrong number."""
+
+import time
+
+import pytest
+from harness.expected import Expected
+from harness.fastcgi import Responder
+from harness.preload import RedisClock, faketime
+from harness.records import complete_lines, read_report
+from harness.redis import Redis
+from harness.reporter import Reporter
+from harness.settings import REPORTER
+from harness.wait import wait_until
+
+FUTURE = ("2036-01-01T00:01:00.000Z INFO Unique requests in the last minute: 5"
+          " window=2036-01-01T00:00:00Z\n")
+
+
+def make_reporter(sandbox, redis, name="reporter", **settings):
+    return Reporter(sandbox, redis, name, **{"VERVE_WINDOW_SECONDS": 1,
+                                             **settings})
+
+
+def make_expected(sandbox, redis, window_s=1, **settings):
+    return Expected(Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": window_s,
+        **settings}).start(), window_s)
+
+
+@pytest.fixture
+def expected(sandbox, redis):
+    return make_expected(sandbox, redis)
+
+
+def said(reporter, words):
+    wait_until(lambda: words in reporter.process.output(), words)
+
+
+def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
+    """Neither its own reporter, which says so once, nor the others."""
+    healthy = make_reporter(sandbox, redis, "healthy").start()
+    odd = make_reporter(sandbox, redis, "odd")
+    odd.report_path.write_text(FUTURE)
+    odd.start()
+    first = expected.send(1, 2)
+    wait_until(lambda: expected.send(7) > first + 2, "windows", pause_s=0.2)
+    report = healthy.wait_reported(first + 2)
+    assert None not in report.values()
+    assert report[first] == expected.count(first)
+    said(odd, "seems to have the window 2036-01-01T00:00:00Z")
+    assert odd.process.output().count("2036-01-01") == 1
+    own = odd.report_path.with_suffix(".own")
+    wait_until(lambda: len(complete_lines(odd.report_path)) > 3, "lines")
+    own.write_text(odd.report_path.read_text().replace(FUTURE, ""))
+    assert read_report(own)[first] == expected.count(first)
+
+
+def test_a_cursor_of_the_future_is_replaced(sandbox, redis, expected):
+    reporter = make_reporter(sandbox, redis).start()
+    reporter.wait_reported(expected.send(1))
+    (key,) = redis("KEYS", "verve:sink:file:*")
+    assert reporter.term() == 0
+    redis("HSET", key, "cursor", int(time.time()) + 10**6)
+    reporter.start()
+    expected.check(reporter.wait_reported(expected.send(2, 3)))
+    said(reporter, "which has not ended by Redis's clock")
+    wait_until(lambda: int(redis("HGET", key, "cursor")) < time.time(),
+               "it is replaced")
+
+
+def test_a_cursor_that_is_no_number_is_said(sandbox, redis, expected):
+    reporter = make_reporter(sandbox, redis).start()
+    reporter.wait_reported(expected.send(1))
+    (key,) = redis("KEYS", "verve:sink:file:*")
+    good = redis("HGET", key, "cursor")
+    redis("HSET", key, "cursor", "abc")
+    said(reporter, f"{key}: its cursor is no number")
+    redis("HSET", key, "cursor", good)
+    expected.check(reporter.wait_reported(expected.send(2)))
+
+
+def test_a_clock_that_was_ahead_is_said(sandbox):
+    clock = RedisClock(sandbox)
+    redis = Redis(sandbox)
+    redis.environment = clock.environment
+    redis.start()
+    expected = make_expected(sandbox, redis)
+    reporter = make_reporter(sandbox, redis).start()
+    reporter.wait_reported(expected.send(1))
+    clock.step_to(3600)
+    wait_until(lambda: expected.send(2) > time.time() + 3000, "it is ahead")
+    wait_until(lambda: max(reporter.report()) > time.time() + 3000,
+               "windows ahead are reported")
+    clock.step_to(0)
+    said(reporter, "Redis's clock has stepped back; the next one ends in 3")
+    time.sleep(2.5)
+    assert reporter.process.output().count("has stepped back") == 1
+    # Emptying Redis is an end to it: windows of now are reported again.
+    redis("FLUSHALL")
+    expected.ids.clear()
+    wait_until(lambda: abs(expected.send(3) - time.time()) < 3, "of now")
+    last = expected.send(3, 4)
+    wait_until(lambda: f"window={time.strftime('%FT%TZ', time.gmtime(last))}"
+               in reporter.report_path.read_text(), "it is reported")
+
+
+def test_a_count_that_ran_out_is_a_gap(sandbox):
+    """Counted by who keeps it for an hour, closed by who looks back a week."""
+    clock = RedisClock(sandbox)
+    redis = Redis(sandbox)
+    redis.environment = clock.environment
+    redis.start()
+    expected = make_expected(sandbox, redis, 60,
+                             VERVE_WINDOW_RETENTION_HOURS=1)
+    reporter = make_reporter(sandbox, redis, VERVE_WINDOW_SECONDS=60).start()
+    assert reporter.term() == 0
+    window = expected.send(1, 2, 3)
+    clock.step_to(2 * 3600)
+    expected.send(9)
+    reporter.start()
+    report = reporter.wait_reported(window + 3600)
+    assert report[window] is None
+    assert report[window + 60] == 0
+
+
+@pytest.mark.parametrize("command", ["xrange", "hset"])
+def test_what_redis_refuses_is_said(sandbox, redis, expected, command):
+    reporter = make_reporter(sandbox, redis).start()
+    reporter.wait_reported(expected.send(1))
+    redis("ACL", "SETUSER", "default", f"-{command}")
+    said(reporter, "can't run this command")
+    redis("ACL", "SETUSER", "default", f"+{command}")
+    expected.check(reporter.wait_reported(expected.send(2)))
+    said(reporter, "works again")
+
+
+def test_a_local_clock_that_steps_while_it_runs(sandbox, redis, expected):
+    """An hour ahead, and an hour back."""
+    offset = sandbox.folder / "offset"
+    offset.write_text("+0s")
+    settings = faketime(0)
+    del settings["FAKETIME"]
+    reporter = make_reporter(
+        sandbox, redis, **settings, FAKETIME_TIMESTAMP_FILE=offset,
+        FAKETIME_NO_CACHE=1).start()
+    reporter.wait_reported(expected.send(1))
+    for step in ("+3600s", "-3600s"):
+        offset.write_text(step)
+        expected.check(reporter.wait_reported(expected.send(2, 3)))
+    assert "late" not in reporter.report_path.read_text()
+    hours = {line[11:13] for line in complete_lines(reporter.report_path)}
+    assert len(hours) >= 2  # it did see those clocks
+
+
+def test_down_for_five_windows(sandbox, redis, expected):
+    reporter = make_reporter(sandbox, redis).start()
+    first = expected.send(1)
+    reporter.wait_reported(first)
+    assert reporter.term() == 0
+    wait_until(lambda: expected.send(5) > first + 6, "windows", pause_s=0.3)
+    reporter.start()
+    expected.check(reporter.wait_reported(expected.send(6)))
+
+
+def test_redis_restarted_without_its_data(sandbox):
+    """As after a wrong disk: gaps where windows were lost, and on it goes."""
+    redis = Redis(sandbox, appendonly="no").start()
+    expected = make_expected(sandbox, redis)
+    reporter = make_reporter(sandbox, redis).start()
+    reporter.wait_reported(expected.send(1))
+    lost = expected.send(2, 3)
+    redis.kill()
+    redis.start()
+    wait_until(lambda: expected.responder.ask("/readyz").status == 200, "up")
+    last = max(lost, expected.send(4)) + 2
+    wait_until(lambda: expected.send(5) >= last, "windows", pause_s=0.2)
+    report = reporter.wait_reported(last)
+    for window, count in report.items():
+        assert count in (None, expected.count(window)), window
+    assert report[last] == expected.count(last)
+
+
+def test_one_file_for_two_purposes_is_refused(sandbox):
+    path = sandbox.folder / "both.log"
+    process = sandbox.start("reporter", [REPORTER, "-t"], {
+        "VERVE_FILE_PATH": path, "VERVE_CALLBACKS_LOG": path})
+    assert process.wait() == 100
+    assert "file.path: it must not be the same as callbacks.log" \
+        in process.output()
