@@ -149,7 +149,7 @@ lease_keep(struct lease *lease)
 }
 
 int
-lease_advance(struct lease *lease, int64_t start_s, int64_t on_s)
+lease_advance(struct lease *lease, int64_t start_s, int64_t limit_s)
 {
     struct redis_call *made;
     int64_t moved;
@@ -160,7 +160,7 @@ lease_advance(struct lease *lease, int64_t start_s, int64_t on_s)
     made = call(lease, &script_sink_advance);
     redis_arg_int(made, lease->token);
     redis_arg_int(made, start_s);
-    redis_arg_int(made, on_s);
+    redis_arg_int(made, limit_s);
     if (run(lease, &moved) < 0) {
         return -1;
     }

@@ -53,10 +53,10 @@ int64_t lease_cursor_s(const struct lease *lease);
 
 /*
  * Moves the cursor to the window at start_s, never back but from where it can't
- * be: on_s is the window that is on. Where the lease is no longer ours, that is
- * all that is learned. Returns 0, or -1 where Redis is away or refused.
+ * be, from limit_s on (see windows_limit_s). Where the lease is no longer ours,
+ * that is all that is learned. Returns 0, or -1 where Redis is away or refused.
  */
-int lease_advance(struct lease *lease, int64_t start_s, int64_t on_s);
+int lease_advance(struct lease *lease, int64_t start_s, int64_t limit_s);
 
 /* Gives it up, so that another one need not wait for its end. */
 void lease_release(struct lease *lease);

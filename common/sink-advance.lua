@@ -1,9 +1,9 @@
 -- Moves a sink's cursor forward, never back, for the owner of its lease alone.
--- A cursor at a window that has not ended is none: a hand wrote it.
+-- A cursor far in the future is none: a hand wrote it.
 --
 -- KEYS: 1 sink:<name>
 -- ARGV: 1 owner, 2 its token, 3 start of the last window that was written,
---       4 the window that is on
+--       4 the first window that can't have been written
 -- Reply: {moved, cursor}: moved 0 where the lease is not, or no longer, that
 --        owner's, and nothing was done
 

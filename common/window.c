@@ -19,6 +19,12 @@ window_start(int64_t time_s, int64_t length_s)
     return time_s - (inside < 0 ? inside + length_s : inside);
 }
 
+int64_t
+window_next(int64_t time_s, int64_t length_s)
+{
+    return window_start(time_s + length_s - 1, length_s);
+}
+
 /* Writes the text up to the second, without a zone. Returns its length. */
 static size_t
 format_seconds(char text[WINDOW_TEXT_SIZE], int64_t time_s)

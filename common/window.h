@@ -15,6 +15,9 @@ enum { WINDOW_TEXT_SIZE = 32 };
 /* The start (epoch seconds) of the window of length_s that holds time_s. */
 int64_t window_start(int64_t time_s, int64_t length_s);
 
+/* The start of the first window of length_s that begins at time_s or later. */
+int64_t window_next(int64_t time_s, int64_t length_s);
+
 /* Writes epoch seconds as RFC 3339 in UTC: 2026-01-02T03:04:00Z. */
 void window_format(char text[WINDOW_TEXT_SIZE], int64_t start_s);
 

@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gaps.h"
 #include "schema.h"
 #include "window-seal.lua.h"
 #include "window.h"
+
+enum { BEHIND_MAX_S = 600 }; /* see windows_limit_s */
 
 struct windows {
     const struct options *options;
@@ -73,10 +76,17 @@ windows_remember(struct windows *windows, int64_t oldest_s, int64_t newest_s)
     windows->told_s = newest_s;
 }
 
-int64_t
-windows_on_s(const struct windows *windows)
+/* As windows_limit_s; on_s is the window that is on. */
+static int64_t
+limit_s(const struct windows *windows, int64_t on_s)
 {
-    return windows->on_s;
+    return on_s + later(10 * windows->options->window.seconds, BEHIND_MAX_S);
+}
+
+int64_t
+windows_limit_s(const struct windows *windows)
+{
+    return windows->on_s == 0 ? 0 : limit_s(windows, windows->on_s);
 }
 
 /*
@@ -155,13 +165,6 @@ take_look(struct windows *windows, struct look *look)
     return run_seal(windows, 0, 0, look, &reply);
 }
 
-/* The first window of length_s that starts at or after time_s. */
-static int64_t
-on_grid(int64_t time_s, int64_t length_s)
-{
-    return window_start(time_s + length_s - 1, length_s);
-}
-
 /*
  * The first window after one that may be of another length: once window.seconds
  * is changed, what was recorded and sealed before is on the old grid. What
@@ -171,8 +174,8 @@ on_grid(int64_t time_s, int64_t length_s)
 static int64_t
 next_s(const struct windows *windows, int64_t start_s, int64_t old_length_s)
 {
-    return on_grid(start_s + later(old_length_s, 1),
-                   windows->options->window.seconds);
+    return window_next(start_s + later(old_length_s, 1),
+                       windows->options->window.seconds);
 }
 
 /* The window that held the beginning of Redis's data. */
@@ -183,8 +186,8 @@ birth_s(const struct windows *windows, int64_t born_s)
 }
 
 /*
- * Forgets what can't be: that a window is written which has not ended yet. A
- * hand wrote that, or Redis's clock was ahead and its data is gone since.
+ * Forgets what can't be: that a window of the future is written. A hand wrote
+ * that, or Redis's clock was ahead and its data is gone since.
  */
 static void
 forget_future(struct windows *windows, const struct look *look)
@@ -193,12 +196,12 @@ forget_future(struct windows *windows, const struct look *look)
                            &windows->newest_s};
 
     for (size_t i = 0; i < sizeof(memories) / sizeof(memories[0]); i++) {
-        if (*memories[i] >= look->on_s) {
+        if (*memories[i] >= limit_s(windows, look->on_s)) {
             *memories[i] = 0;
         }
     }
     if (windows->kept_s > look->on_s) {
-        windows->kept_s = 0;
+        windows->kept_s = 0; /* the clock was ahead by more than is kept */
     }
     windows->newest_s = later(windows->newest_s, windows->told_s);
 }
@@ -317,10 +320,10 @@ windows_seal(struct windows *windows, size_t most,
         return -1;
     }
     windows->on_s = look.on_s;
-    sealed->ahead = look.last.start_s >= look.on_s;
     forget_future(windows, &look);
     notice_loss(windows, &look);
     first_s = first_open_s(windows, &look);
+    sealed->ahead = first_s > look.on_s;
     /* Never back, as what was trimmed does not come back either. */
     windows->kept_s = later(windows->kept_s, horizon_s(windows, look.now_ms));
     kept_s = later(first_s, windows->kept_s);
@@ -339,66 +342,16 @@ windows_seal(struct windows *windows, size_t most,
                : (look.on_s + length_s) * 1000 - look.now_ms;
 }
 
-/* Records that are being put together, and how many there may be. */
-struct reading {
-    struct window_record *records;
-    size_t count;
-    size_t most;
-};
-
-static void
-append(struct reading *reading, const struct window_record *record)
-{
-    if (reading->count < reading->most) {
-        reading->records[reading->count++] = *record;
-    }
-}
-
-/* Appends a gap for each window from from_s on and before next, as long as it.
- */
-static void
-append_gaps(const struct windows *windows, int64_t from_s,
-            const struct window_record *next, struct reading *reading)
-{
-    int64_t length_s = next->length_s;
-    struct window_record gap = {
-        .length_s = length_s, .late = true, .gap = true};
-
-    if (windows->kept_s == 0) {
-        return; /* not known what is past retention */
-    }
-    gap.start_s = later(on_grid(from_s, length_s), windows->kept_s);
-    while (gap.start_s < next->start_s && reading->count < reading->most) {
-        append(reading, &gap);
-        gap.start_s += length_s;
-    }
-}
-
 int
 windows_read(struct windows *windows, int64_t after_s,
              struct window_record *records, size_t most)
 {
-    struct window_record found[WINDOWS_MOST];
-    struct reading reading = {.records = records, .most = most};
-    struct records_before before;
-    int64_t from_s; /* what is before this is accounted for */
-    int count =
-        records_read(windows->redis, windows->options->redis.prefix, after_s,
-                     found, least(most, WINDOWS_MOST), &before);
+    struct gaps_between between = {
+        .redis = windows->redis,
+        .prefix = windows->options->redis.prefix,
+        .length_s = windows->options->window.seconds,
+        .kept_s = windows->kept_s,
+    };
 
-    if (count < 0) {
-        return -1;
-    }
-    from_s = later(after_s + later(before.length_s, 1), before.trimmed_s + 1);
-    for (int i = 0; i < count; i++) {
-        if (found[i].length_s <= 0) {
-            found[i].length_s = windows->options->window.seconds;
-        }
-        if (i > 0 || after_s != 0) { /* else it is a sink's beginning */
-            append_gaps(windows, from_s, &found[i], &reading);
-        }
-        append(&reading, &found[i]);
-        from_s = found[i].start_s + found[i].length_s;
-    }
-    return (int)reading.count;
+    return gaps_read(&between, after_s, records, least(most, WINDOWS_MOST));
 }

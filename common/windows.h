@@ -29,21 +29,25 @@ void windows_close(struct windows *windows);
 /*
  * Says what is known of the records outside Redis: the last window written by
  * the sink that is furthest behind and by the one that is furthest ahead; 0
- * where nothing is known. Where the stream ends before, Redis lost data. What
- * has not ended yet by Redis's clock can't be written: such a memory is
- * dropped.
+ * where nothing is known. Where the stream ends before, Redis lost data. A
+ * memory from windows_limit_s on is dropped.
  */
 void windows_remember(struct windows *windows, int64_t oldest_s,
                       int64_t newest_s);
 
-/* The window that is on, as windows_seal saw it last; 0: it did not yet. */
-int64_t windows_on_s(const struct windows *windows);
+/*
+ * No window from this one on can have been written, by what windows_seal saw
+ * last; 0: it saw nothing yet. That is ten minutes, or windows, from now: a
+ * Redis that took over from another one may be behind that, in clock and data,
+ * and what the other one confirmed is written all the same.
+ */
+int64_t windows_limit_s(const struct windows *windows);
 
 struct windows_sealed {
     size_t records;  /* made now, gaps among them */
     size_t gaps;     /* those of windows whose data Redis lost */
     int64_t skipped; /* windows before them that are past the retention */
-    bool ahead;      /* there is a record of a window that has not ended */
+    bool ahead;      /* what is recorded, or was, is ahead of the time */
 };
 
 /*

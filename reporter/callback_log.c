@@ -7,17 +7,59 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "endpoint.h"
+#include "logfile.h"
+#include "trouble.h"
 #include "window.h"
 
 /* A host may be as long as an endpoint; everything else fits beside it. */
 enum { LINE_SIZE = ENDPOINT_MAX_BYTES + 512 };
 
-int
-callback_log_write(struct logfile *logfile, const struct callback_line *line)
+struct callback_log {
+    const char *path;
+    struct logfile *file;
+    struct trouble trouble;
+};
+
+struct callback_log *
+callback_log_open(const char *path)
+{
+    struct callback_log *log = calloc(1, sizeof(*log));
+
+    if (log == NULL) {
+        return NULL;
+    }
+    log->path = path;
+    log->file = logfile_open(path);
+    if (log->file == NULL) {
+        free(log);
+        return NULL;
+    }
+    return log;
+}
+
+void
+callback_log_close(struct callback_log *log)
+{
+    if (log != NULL) {
+        logfile_close(log->file);
+        free(log);
+    }
+}
+
+void
+callback_log_reopen(struct callback_log *log)
+{
+    logfile_reopen(log->file);
+}
+
+/* 0, or -1 (errno). */
+static int
+write_line(struct logfile *logfile, const struct callback_line *line)
 {
     const struct job *job = line->job;
     char text[LINE_SIZE];
@@ -42,4 +84,14 @@ callback_log_write(struct logfile *logfile, const struct callback_line *line)
         return -1;
     }
     return logfile_write(logfile, text, (size_t)len);
+}
+
+void
+callback_log_write(struct callback_log *log, const struct callback_line *line)
+{
+    if (write_line(log->file, line) == 0) {
+        trouble_over(&log->trouble, log->path);
+    } else {
+        trouble_note(&log->trouble, log->path, strerror(errno));
+    }
 }

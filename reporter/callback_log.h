@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #include "job.h"
-#include "logfile.h"
+
+struct callback_log;
 
 struct callback_line {
     const struct job *job;
@@ -21,8 +22,15 @@ struct callback_line {
     int64_t duration_ms;
 };
 
-/* Writes one line, with the time that it is now. 0, or -1 (errno). */
-int callback_log_write(struct logfile *logfile,
-                       const struct callback_line *line);
+/* path is borrowed for its life. NULL: no memory; a file that can't be opened
+   is no error, the next line tries again. */
+struct callback_log *callback_log_open(const char *path);
+void callback_log_close(struct callback_log *log);
+void callback_log_reopen(struct callback_log *log);
+
+/* Writes one line, with the time that it is now. Where that fails, the
+   program's own log says so. */
+void callback_log_write(struct callback_log *log,
+                        const struct callback_line *line);
 
 #endif

@@ -15,7 +15,6 @@
 #include "callback_log.h"
 #include "clock.h"
 #include "log.h"
-#include "logfile.h"
 #include "names.h"
 #include "refusals.h"
 #include "terms.h"
@@ -39,9 +38,8 @@ struct delivery {
     struct names *names;
     struct attempts *attempts;
     struct transfers *transfers;
-    struct logfile *log;
+    struct callback_log *log;
     struct refusals refusals;
-    struct trouble log_trouble;
     struct trouble start_trouble;
     int64_t wanted_ms; /* monotonic: when there was no means for one last */
 };
@@ -62,17 +60,6 @@ give_back(struct delivery *delivery, struct job *job, int64_t delay_ms)
 }
 
 static void
-write_line(struct delivery *delivery, const struct callback_line *line)
-{
-    if (callback_log_write(delivery->log, line) == 0) {
-        trouble_over(&delivery->log_trouble, delivery->options->callbacks.log);
-    } else {
-        trouble_note(&delivery->log_trouble, delivery->options->callbacks.log,
-                     strerror(errno));
-    }
-}
-
-static void
 write_attempt(struct delivery *delivery, const struct attempt *attempt,
               long status, const char *error)
 {
@@ -84,7 +71,7 @@ write_attempt(struct delivery *delivery, const struct attempt *attempt,
         .duration_ms = attempt_duration_ms(attempt),
     };
 
-    write_line(delivery, &line);
+    callback_log_write(delivery->log, &line);
 }
 
 /* The end of a ticket: its slot is free, and something may be known. */
@@ -265,7 +252,7 @@ open_all(struct delivery *delivery, struct loop *loop)
     delivery->destinations = destinations_open(options, seed);
     delivery->names =
         names_open(loop, options->callbacks.timeout_ms, on_name, delivery);
-    delivery->log = logfile_open(options->callbacks.log);
+    delivery->log = callback_log_open(options->callbacks.log);
     delivery->attempts = attempts_open(&delivery->terms, most);
     delivery->transfers = transfers_open(loop, most, on_ended, delivery);
     if (most < (size_t)options->callbacks.concurrency) {
@@ -327,7 +314,7 @@ delivery_close(struct delivery *delivery)
     names_close(delivery->names);
     destinations_close(delivery->destinations);
     terms_fini(&delivery->terms);
-    logfile_close(delivery->log);
+    callback_log_close(delivery->log);
     free(delivery);
 }
 
@@ -363,7 +350,7 @@ abandon(struct delivery *delivery, struct job *job)
     struct callback_line line = {
         .job = job, .host = "-", .error = outcome.reason};
 
-    write_line(delivery, &line);
+    callback_log_write(delivery->log, &line);
     delivery->ended(delivery->context, job, &outcome);
 }
 
@@ -428,7 +415,7 @@ delivery_abort(struct delivery *delivery)
 void
 delivery_reopen(struct delivery *delivery)
 {
-    logfile_reopen(delivery->log);
+    callback_log_reopen(delivery->log);
 }
 
 void

@@ -90,13 +90,13 @@ outlet_open(const struct outlet_needs *needs, const struct sink_type *type)
     return outlet;
 }
 
-/* start_s, or 0 where that window has not ended and so can't be written. */
+/* start_s, or 0 where that window can't have been written. */
 static int64_t
 possible(const struct outlet *outlet, int64_t start_s)
 {
-    int64_t on_s = windows_on_s(outlet->needs->windows);
+    int64_t limit_s = windows_limit_s(outlet->needs->windows);
 
-    return on_s != 0 && start_s >= on_s ? 0 : start_s;
+    return limit_s != 0 && start_s >= limit_s ? 0 : start_s;
 }
 
 int64_t
@@ -124,13 +124,13 @@ heed(struct outlet *outlet, struct trouble *trouble, int result)
 static void
 save_cursor(struct outlet *outlet)
 {
-    int64_t on_s = windows_on_s(outlet->needs->windows);
+    int64_t limit_s = windows_limit_s(outlet->needs->windows);
     int64_t cursor_s = outlet_cursor_s(outlet);
 
-    if (on_s != 0 && lease_ours(outlet->lease) &&
+    if (limit_s != 0 && lease_ours(outlet->lease) &&
         possible(outlet, lease_cursor_s(outlet->lease)) < cursor_s) {
         heed(outlet, &outlet->cursor_trouble,
-             lease_advance(outlet->lease, cursor_s, on_s));
+             lease_advance(outlet->lease, cursor_s, limit_s));
     }
 }
 
@@ -161,11 +161,11 @@ look_at_place(struct outlet *outlet)
 {
     struct sink *sink = outlet->sink;
 
-    sink->on_s = windows_on_s(outlet->needs->windows);
+    sink->limit_s = windows_limit_s(outlet->needs->windows);
     if (sink->type->last != NULL) {
         outlet->place_s = sink->type->last(sink);
     }
-    outlet->known = sink->on_s != 0;
+    outlet->known = sink->limit_s != 0;
 }
 
 /* The lease has gone over to another one, or ended while Redis was away. */
@@ -229,7 +229,7 @@ tell_odd(struct outlet *outlet)
     if (trouble_due(&outlet->odd_trouble)) {
         window_format(text, odd_s);
         log_warn("%s: passing over that it seems to have the window %s, which"
-                 " has not ended by Redis's clock",
+                 " is far ahead of Redis's clock",
                  outlet->sink->name, text);
     }
 }
@@ -255,7 +255,7 @@ offer(struct outlet *outlet, const struct window_record *records, size_t count)
     outlet->offered_s = records[count - 1].start_s;
     outlet->offered_ms = clock_mono_ms();
     outlet->sink->error[0] = '\0';
-    outlet->sink->on_s = windows_on_s(outlet->needs->windows);
+    outlet->sink->limit_s = windows_limit_s(outlet->needs->windows);
     outlet->sink->type->offer(outlet->sink, records, count);
 }
 

@@ -79,8 +79,7 @@ note_clock(struct report *report, int64_t left_ms, bool ahead)
         trouble_over(&report->clock_trouble, who);
     } else if (trouble_due(&report->clock_trouble)) {
         log_warn("%s: %s; the next one ends in %" PRId64 " s", who,
-                 ahead ? "the last record is of a window that has not ended "
-                         "by Redis's clock"
+                 ahead ? "what was reported is ahead of Redis's clock"
                        : "Redis's clock has stepped back",
                  left_ms / 1000);
     }

@@ -87,9 +87,9 @@ struct sink_type {
 struct sink {
     const struct sink_type *type;
     struct sink_events events;
-    char *name;    /* of its cursor, as in verve:sink:<name> */
-    int64_t on_s;  /* the window that is on; 0: not known yet */
-    int64_t odd_s; /* a window from there on that its place shows; 0: none */
+    char *name;      /* of its cursor, as in verve:sink:<name> */
+    int64_t limit_s; /* see windows_limit_s; 0: not known yet */
+    int64_t odd_s;   /* a window from there on that its place shows; 0: none */
     char error[SINK_WHY_SIZE]; /* why it failed last */
 };
 

@@ -149,7 +149,7 @@ read_last(const struct file *file, int fd, int64_t *last_s)
     struct tail tail;
 
     *last_s = 0;
-    if (fdatasync(fd) == 0 && tail_read(fd, file->sink.on_s, &tail) == 0) {
+    if (fdatasync(fd) == 0 && tail_read(fd, file->sink.limit_s, &tail) == 0) {
         *last_s = tail.last_s;
     }
 }
@@ -251,7 +251,7 @@ append_locked(struct file *file, const struct window_record *records,
     int64_t last_s;
     int reason;
 
-    if (tail_read(file->fd, file->sink.on_s, &tail) < 0) {
+    if (tail_read(file->fd, file->sink.limit_s, &tail) < 0) {
         return fail(file, "cannot read its end",
                     errno == EMEDIUMTYPE ? "it has no lines" : strerror(errno));
     }
@@ -306,7 +306,7 @@ file_last(struct sink *sink)
 
     /* A line that was written, but not synced by who wrote it, is no line. */
     if (open_path(file) < 0 || fdatasync(file->fd) < 0 ||
-        tail_read(file->fd, sink->on_s, &tail) < 0) {
+        tail_read(file->fd, sink->limit_s, &tail) < 0) {
         return 0;
     }
     (void)last_written(file, &tail, &last_s);

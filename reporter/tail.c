@@ -37,7 +37,7 @@ read_at(int fd, char *bytes, size_t len, off_t offset)
 
 /* Finds the last record in lines[0..len), which ends with a newline. */
 static void
-find_last(const char *lines, size_t len, int64_t on_s, struct tail *tail)
+find_last(const char *lines, size_t len, int64_t limit_s, struct tail *tail)
 {
     tail->last_s = 0;
     tail->odd_s = 0;
@@ -48,15 +48,15 @@ find_last(const char *lines, size_t len, int64_t on_s, struct tail *tail)
         int64_t start_s = 0;
 
         if (wording_window(lines + start, end - start, &start_s) == 0) {
-            *(on_s != 0 && start_s >= on_s ? &tail->odd_s : &tail->last_s) =
-                start_s;
+            *(limit_s != 0 && start_s >= limit_s ? &tail->odd_s
+                                                 : &tail->last_s) = start_s;
         }
         len = start;
     }
 }
 
 int
-tail_read(int fd, int64_t on_s, struct tail *tail)
+tail_read(int fd, int64_t limit_s, struct tail *tail)
 {
     char bytes[TAIL_BYTES];
     const char *newline;
@@ -81,6 +81,6 @@ tail_read(int fd, int64_t on_s, struct tail *tail)
     whole = newline == NULL ? 0 : (size_t)(newline - bytes) + 1;
     tail->size = from + len;
     tail->whole = from + (off_t)whole;
-    find_last(bytes, whole, on_s, tail);
+    find_last(bytes, whole, limit_s, tail);
     return 0;
 }

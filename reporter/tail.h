@@ -19,10 +19,11 @@ struct tail {
 };
 
 /*
- * Reads the tail of the file at fd. Records of windows from on_s on are passed
- * over, as these have not ended yet: a hand wrote them, or a wrong clock; 0:
- * none is. 0, or -1 (errno): EMEDIUMTYPE where it is no file of lines.
+ * Reads the tail of the file at fd. Records of windows from limit_s on are
+ * passed over, as these can't be (see windows_limit_s): a hand wrote them, or a
+ * wrong clock; 0: none is. 0, or -1 (errno): EMEDIUMTYPE where it is no file of
+ * lines.
  */
-int tail_read(int fd, int64_t on_s, struct tail *tail);
+int tail_read(int fd, int64_t limit_s, struct tail *tail);
 
 #endif

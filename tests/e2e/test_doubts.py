@@ -65,7 +65,7 @@ def test_a_cursor_of_the_future_is_replaced(sandbox, redis, expected):
     redis("HSET", key, "cursor", int(time.time()) + 10**6)
     reporter.start()
     expected.check(reporter.wait_reported(expected.send(2, 3)))
-    said(reporter, "which has not ended by Redis's clock")
+    said(reporter, "which is far ahead of Redis's clock")
     wait_until(lambda: int(redis("HGET", key, "cursor")) < time.time(),
                "it is replaced")
 

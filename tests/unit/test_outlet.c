@@ -264,13 +264,13 @@ static void
 test_what_cannot_be_written(void **state)
 {
     struct fixture *f = *state;
-    int64_t on_s = windows_on_s(f->windows);
+    int64_t limit_s = windows_limit_s(f->windows);
     char text[24];
 
-    assert_true(on_s > 0);
-    snprintf(text, sizeof(text), "%" PRId64, on_s + 3600);
+    assert_true(limit_s > 0);
+    snprintf(text, sizeof(text), "%" PRId64, limit_s + 3600);
     redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
-    fake.place_s = on_s;
+    fake.place_s = limit_s;
     add_records(f, 101, 103);
     outlet_keep(f->outlet);
     assert_int_equal(outlet_cursor_s(f->outlet), 0);

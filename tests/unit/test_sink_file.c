@@ -483,7 +483,7 @@ test_a_line_of_the_future(void **state)
     offer_ok(f, 1, 2);
     offer_ok(f, 9, 9);
     restart(f);
-    f->sink->on_s = WINDOW(6);
+    f->sink->limit_s = WINDOW(6);
     assert_int_equal(sink_file.last(f->sink), WINDOW(2));
     assert_int_equal(f->sink->odd_s, WINDOW(9));
     offer_ok(f, 2, 4);
