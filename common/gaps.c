@@ -48,11 +48,12 @@ append_gaps(int64_t from_s, const struct window_record *next,
 
 int
 gaps_read(const struct gaps_between *between, int64_t after_s,
-          struct window_record *records, size_t most)
+          struct window_record *records, size_t most, int64_t *skipped)
 {
     struct window_record found[GAPS_MOST];
     struct reading reading = {.records = records, .most = most};
     struct records_before before;
+    int64_t end_s;  /* of the window after which is read */
     int64_t from_s; /* what is before this is accounted for */
     int count = records_read(between->redis, between->prefix, after_s, found,
                              most < GAPS_MOST ? most : GAPS_MOST, &before);
@@ -60,7 +61,8 @@ gaps_read(const struct gaps_between *between, int64_t after_s,
     if (count < 0) {
         return -1;
     }
-    from_s = later(after_s + later(before.length_s, 1), before.trimmed_s + 1);
+    end_s = after_s + later(before.length_s, 1);
+    from_s = later(end_s, before.trimmed_s + 1);
     for (int i = 0; i < count; i++) {
         struct window_record *record = &found[i];
 
@@ -73,5 +75,10 @@ gaps_read(const struct gaps_between *between, int64_t after_s,
         append(&reading, record);
         from_s = record->start_s + record->length_s;
     }
+    *skipped =
+        after_s == 0 || count == 0
+            ? 0
+            : (records[0].start_s - window_next(end_s, records[0].length_s)) /
+                  records[0].length_s;
     return (int)reading.count;
 }

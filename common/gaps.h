@@ -26,10 +26,12 @@ struct gaps_between {
 /*
  * Reads at most most (and GAPS_MOST) records that start after after_s, oldest
  * first. Where windows between after_s and a record, or between two records,
- * have none, and none was taken out, they are read as gaps. Returns how many,
- * or -1 where Redis is away or refused.
+ * have none, and none was taken out, they are read as gaps. Sets *skipped to
+ * how many windows after after_s come before what was read, as they are past
+ * the retention. Returns how many were read, or -1 where Redis is away or
+ * refused.
  */
 int gaps_read(const struct gaps_between *between, int64_t after_s,
-              struct window_record *records, size_t most);
+              struct window_record *records, size_t most, int64_t *skipped);
 
 #endif

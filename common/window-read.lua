@@ -3,8 +3,8 @@
 -- KEYS: 1 windows
 -- ARGV: 1 the window after which, 2 how many at most
 -- Reply: the last window whose record was taken out of the stream; the seconds
---        of the one after which; "0" for what is not known; then by fives: start, count, late, gap, seconds; "" for a field that is not
---        there
+--        of the one after which; "0" for what is not known; then by fives:
+--        start, count, late, gap, seconds; "" for a field that is not there
 
 local reply = {'0', '0'}
 if redis.call('EXISTS', KEYS[1]) == 1 then

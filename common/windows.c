@@ -344,7 +344,7 @@ windows_seal(struct windows *windows, size_t most,
 
 int
 windows_read(struct windows *windows, int64_t after_s,
-             struct window_record *records, size_t most)
+             struct window_record *records, size_t most, int64_t *skipped)
 {
     struct gaps_between between = {
         .redis = windows->redis,
@@ -353,5 +353,6 @@ windows_read(struct windows *windows, int64_t after_s,
         .kept_s = windows->kept_s,
     };
 
-    return gaps_read(&between, after_s, records, least(most, WINDOWS_MOST));
+    return gaps_read(&between, after_s, records, least(most, WINDOWS_MOST),
+                     skipped);
 }

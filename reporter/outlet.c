@@ -140,7 +140,8 @@ outlet_close(struct outlet *outlet)
     if (outlet == NULL) {
         return;
     }
-    if (outlet->busy && outlet->sink->type->finish != NULL) {
+    if (outlet->sink != NULL && outlet->busy &&
+        outlet->sink->type->finish != NULL) {
         outlet->sink->type->finish(outlet->sink);
     }
     if (outlet->lease != NULL) {
@@ -199,14 +200,12 @@ outlet_keep(struct outlet *outlet)
 
 /* Says which windows a sink will never have, as they were trimmed meanwhile. */
 static void
-tell_missing(struct outlet *outlet, const struct window_record *next)
+tell_missing(struct outlet *outlet, int64_t missing, int64_t next_s)
 {
-    int64_t cursor_s = outlet_cursor_s(outlet);
-    int64_t missing = (next->start_s - cursor_s) / next->length_s - 1;
     char text[WINDOW_TEXT_SIZE];
 
-    if (cursor_s != 0 && missing > 0 && trouble_due(&outlet->skip_trouble)) {
-        window_format(text, next->start_s);
+    if (missing > 0 && trouble_due(&outlet->skip_trouble)) {
+        window_format(text, next_s);
         log_warn("%s: %" PRId64 " windows before %s skipped: their records are"
                  " past the retention",
                  outlet->sink->name, missing, text);
@@ -264,6 +263,7 @@ outlet_serve(struct outlet *outlet)
 {
     struct window_record records[SINK_OFFER_MOST];
     size_t most = outlet->sink->type->most;
+    int64_t skipped;
     int count;
 
     tell_odd(outlet); /* before it is replaced */
@@ -272,13 +272,13 @@ outlet_serve(struct outlet *outlet)
         return false;
     }
     count = windows_read(outlet->needs->windows, outlet_cursor_s(outlet),
-                         records, most);
+                         records, most, &skipped);
     heed(outlet, &outlet->read_trouble, count);
     /* Asked last: reading took its time. */
     if (count <= 0 || !lease_ours(outlet->lease)) {
         return false;
     }
-    tell_missing(outlet, &records[0]);
+    tell_missing(outlet, skipped, records[0].start_s);
     offer(outlet, records, (size_t)count);
     save_cursor(outlet);
     return (size_t)count == most && outlet->delivered_s == outlet->offered_s;

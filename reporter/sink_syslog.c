@@ -58,7 +58,12 @@ is_there(void)
         return false;
     }
     closelog();
-    return takes(SOCK_STREAM) && takes(SOCK_STREAM);
+    for (int i = 0; i < 2; i++) {
+        if (!takes(SOCK_STREAM)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void

@@ -125,6 +125,28 @@ def test_a_count_that_ran_out_is_a_gap(sandbox):
     assert report[window + 60] == 0
 
 
+def test_what_a_sink_missed_for_too_long_is_said_once(sandbox):
+    """Three hours without its file, of which one is kept."""
+    clock = RedisClock(sandbox)
+    redis = Redis(sandbox)
+    redis.environment = clock.environment
+    redis.start()
+    reporter = make_reporter(sandbox, redis, VERVE_WINDOW_SECONDS=60,
+                             VERVE_WINDOW_RETENTION_HOURS=1).start()
+    clock.step_to(120)
+    wait_until(lambda: complete_lines(reporter.report_path), "a line")
+    reporter.report_path.unlink()
+    reporter.report_path.mkdir()
+    clock.step_to(3 * 3600)
+    said(reporter, "skipped: their records are past the retention")
+    time.sleep(3)
+    output = reporter.process.output()
+    assert output.count("skipped: their records") == 1
+    reporter.report_path.rmdir()
+    wait_until(lambda: len(complete_lines(reporter.report_path)) >= 58,
+               "what is kept is written")
+
+
 @pytest.mark.parametrize("command", ["xrange", "hset"])
 def test_what_redis_refuses_is_said(sandbox, redis, expected, command):
     reporter = make_reporter(sandbox, redis).start()

@@ -21,6 +21,7 @@ struct fixture {
     struct options options;
     struct redis *redis;
     struct windows *windows;
+    int64_t skipped;
 };
 
 static int64_t
@@ -103,13 +104,21 @@ seal_all(struct windows *windows)
     return records;
 }
 
+/* As windows_read; how many were skipped is in f->skipped. */
+static int
+read_after(struct fixture *f, int64_t after_s, struct window_record *records,
+           size_t most)
+{
+    return windows_read(f->windows, after_s, records, most, &f->skipped);
+}
+
 /* The one record of start_s. */
 static struct window_record
 record_at(struct fixture *f, int64_t start_s)
 {
     struct window_record record = {0};
 
-    assert_int_equal(windows_read(f->windows, start_s - 1, &record, 1), 1);
+    assert_int_equal(read_after(f, start_s - 1, &record, 1), 1);
     assert_int_equal(record.start_s, start_s);
     return record;
 }
@@ -246,7 +255,8 @@ test_two_reporters(void **state)
     set_count(f, first_s, 6); /* too late: it is recorded */
     assert_in_range(n, 3, 4);
     assert_in_range(seal_all(other), 0, 1);
-    assert_int_equal(windows_read(other, first_s - 1, records, 2), 2);
+    assert_int_equal(
+        windows_read(other, first_s - 1, records, 2, &(int64_t){0}), 2);
     assert_int_equal(records[0].count, 5);
     assert_int_equal(records[1].start_s, first_s + 100);
     windows_close(other);
@@ -276,7 +286,7 @@ test_recording_twice(void **state)
         assert_true(redis_reply_int(redis_reply_at(reply, 0), &last_s));
         assert_int_equal(last_s, 60);
     }
-    assert_int_equal(windows_read(f->windows, 0, records, 3), 1);
+    assert_int_equal(read_after(f, 0, records, 3), 1);
     assert_int_equal(records[0].count, 5);
 }
 
@@ -310,7 +320,7 @@ test_retention(void **state)
     assert_int_equal(windows_seal(f->windows, 10, &sealed), 0);
     assert_int_equal(sealed.records, 10);
     assert_in_range(sealed.skipped, 100, 106);
-    assert_int_equal(windows_read(f->windows, 0, &record, 1), 1);
+    assert_int_equal(read_after(f, 0, &record, 1), 1);
     /* The old one is trimmed; the first is just inside. */
     assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
     assert_int_equal(windows_seal(f->windows, 10, &sealed), 0);
@@ -533,16 +543,16 @@ test_reading(void **state)
     struct fixture *f = *state;
     struct window_record records[4];
 
-    assert_int_equal(windows_read(f->windows, 0, records, 4), 0);
+    assert_int_equal(read_after(f, 0, records, 4), 0);
     for (int64_t s = 100; s < 110; s++) {
         add_record(f, s);
     }
-    assert_int_equal(windows_read(f->windows, 0, records, 4), 4);
+    assert_int_equal(read_after(f, 0, records, 4), 4);
     assert_int_equal(records[3].start_s, 103);
-    assert_int_equal(windows_read(f->windows, 107, records, 4), 2);
+    assert_int_equal(read_after(f, 107, records, 4), 2);
     assert_int_equal(records[0].start_s, 108);
     assert_int_equal(records[0].count, 1);
-    assert_int_equal(windows_read(f->windows, 109, records, 4), 0);
+    assert_int_equal(read_after(f, 109, records, 4), 0);
 }
 
 /* Records that vanished out of the stream, whoever wrote on after that. */
@@ -557,15 +567,15 @@ test_holes_are_gaps(void **state)
     add_record(f, now_s - 50);
     add_record(f, now_s - 47);
     seal_all(f->windows);
-    assert_int_equal(windows_read(f->windows, now_s - 53, records, 6), 6);
+    assert_int_equal(read_after(f, now_s - 53, records, 6), 6);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(records[i].start_s, now_s - 52 + i);
         assert_int_equal(records[i].gap, i != 2 && i != 5);
     }
     /* As many as there is room for, in the middle of a hole, too. */
-    assert_int_equal(windows_read(f->windows, now_s - 53, records, 1), 1);
+    assert_int_equal(read_after(f, now_s - 53, records, 1), 1);
     assert_int_equal(records[0].start_s, now_s - 52);
-    assert_int_equal(windows_read(f->windows, now_s - 50, records, 1), 1);
+    assert_int_equal(read_after(f, now_s - 50, records, 1), 1);
     assert_int_equal(records[0].start_s, now_s - 49);
 }
 
@@ -586,13 +596,13 @@ test_records_of_another_length(void **state)
                  "0", "gap", "0", "seconds", "60", NULL);
     }
     seal_all(f->windows); /* those of a second */
-    assert_int_equal(windows_read(f->windows, first_s - 60, records, 3), 3);
+    assert_int_equal(read_after(f, first_s - 60, records, 3), 3);
     for (int64_t i = 0; i < 3; i++) {
         assert_int_equal(records[i].start_s, first_s + i * 60);
         assert_int_equal(records[i].length_s, 60);
         assert_false(records[i].gap);
     }
-    assert_int_equal(windows_read(f->windows, first_s + 120, records, 1), 1);
+    assert_int_equal(read_after(f, first_s + 120, records, 1), 1);
     assert_int_equal(records[0].start_s, first_s + 180);
     assert_int_equal(records[0].length_s, 1);
 }
@@ -654,8 +664,9 @@ test_what_was_trimmed_is_no_gap(void **state)
     add_record(f, now_s - 12);
     seal_all(other);
     seal_all(f->windows);
-    assert_int_equal(windows_read(f->windows, now_s - 7200, &record, 1), 1);
+    assert_int_equal(read_after(f, now_s - 7200, &record, 1), 1);
     assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
+    assert_in_range(f->skipped, 3590, 3610);
     windows_close(other);
 }
 
@@ -674,7 +685,7 @@ test_after_a_longer_window(void **state)
     redis_do(f->redis, "XADD", "verve:windows", id, "count", "1", "late", "0",
              "gap", "0", "seconds", "60", NULL);
     seal_all(f->windows);
-    assert_int_equal(windows_read(f->windows, first_s - 1, records, 2), 2);
+    assert_int_equal(read_after(f, first_s - 1, records, 2), 2);
     assert_int_equal(records[0].start_s, first_s);
     assert_int_equal(records[1].start_s, first_s + 60);
     assert_int_equal(records[1].length_s, 1);
@@ -692,9 +703,9 @@ test_holes_that_are_none(void **state)
     begin(f, now_s - 100);
     add_record(f, now_s - 50);
     seal_all(f->windows);
-    assert_int_equal(windows_read(f->windows, 0, &record, 1), 1);
+    assert_int_equal(read_after(f, 0, &record, 1), 1);
     assert_int_equal(record.start_s, now_s - 50);
-    assert_int_equal(windows_read(f->windows, now_s - 9000, &record, 1), 1);
+    assert_int_equal(read_after(f, now_s - 9000, &record, 1), 1);
     assert_true(record.gap);
     assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
 }
@@ -714,7 +725,7 @@ test_refused(void **state)
     redis_do(f->redis, "RPUSH", key, "x", NULL);
     assert_int_equal(windows_seal(f->windows, 10, &sealed), -1);
     assert_int_equal(sealed.records, 0);
-    assert_int_equal(windows_read(f->windows, 0, &record, 1), 0);
+    assert_int_equal(read_after(f, 0, &record, 1), 0);
     assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:sealed", NULL),
                         "0");
 }
