@@ -63,8 +63,9 @@ int64_t windows_seal(struct windows *windows, size_t most,
  * Reads at most most records that start after after_s, oldest first, into
  * records. Where windows between after_s and a record, or between two records,
  * have none though they are not past the retention, Redis lost them: they are
- * read as gaps. Sets *skipped to how many windows after after_s are, before what
- * was read. Returns how many were read, or -1 where Redis is away or refused.
+ * read as gaps. Sets *skipped to how many windows after after_s are, before
+ * what was read. Returns how many were read, or -1 where Redis is away or
+ * refused.
  */
 int windows_read(struct windows *windows, int64_t after_s,
                  struct window_record *records, size_t most, int64_t *skipped);
