@@ -60,6 +60,15 @@ def test_without_a_replica_nothing_is_ok(redis, responder):
     answer = responder.ask(accept(7))
     assert (answer.status, answer.body) == (503, b"failed")
     assert time.monotonic() - started < LIMIT_S + NOISE_S
+
+
+def test_without_a_replica_that_is_said(sandbox, redis):
+    """With time enough for a Redis that is slow to end its WAIT."""
+    responder = Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600,
+        "VERVE_REDIS_WAIT_REPLICAS": 1,
+        "VERVE_REDIS_TIMEOUT_MS": 2000}).start()
+    assert responder.ask(accept(7)).status == 503
     assert "too few replicas" in responder.process.output()
     assert responder.ask("/readyz").status == 503
     assert responder.ask("/healthz").status == 200
