@@ -107,19 +107,22 @@ protect(struct courier *courier)
     }
 }
 
-/* Claims what there is room for. Returns when to look again. */
+/*
+ * Claims a whole batch while there is any room: what has no place goes back at
+ * once, and behind it may be a job for somebody who has nothing to do. Returns
+ * when to look again.
+ */
 static int64_t
 claim(struct courier *courier)
 {
-    size_t room = delivery_room(courier->delivery);
     struct jobs_claimed claimed;
     int result;
 
-    if (room == 0) {
+    if (delivery_room(courier->delivery) == 0) {
         return IDLE_TURN_MS;
     }
     courier->kept = 0;
-    result = jobs_claim(courier->jobs, room, on_job, courier, &claimed);
+    result = jobs_claim(courier->jobs, JOBS_BATCH, on_job, courier, &claimed);
     heed(courier, result);
     if (result != 0) {
         return IDLE_TURN_MS;

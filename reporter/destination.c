@@ -20,7 +20,6 @@ enum {
 
     RETRY_MIN_MS = 20,
     RETRY_FIRST_MAX_MS = 1000, /* where it takes some: it may take more */
-    HORIZON_MS = 300000, /* no job comes back later than this after the first */
 };
 
 static int64_t
@@ -129,10 +128,12 @@ destination_backlog_ms(const struct destination *destination)
  * Jobs outside stand in line, one behind the other, at the pace at which their
  * destination may take them: so it finds them here when it needs them, and a
  * flood for one destination that goes back and forth does not keep us from
- * finding the jobs of others. Beyond the horizon the line begins anew.
+ * finding the jobs of others. Beyond a round the line begins anew: one that was
+ * slow and is fast now has work again before long.
  */
 int64_t
-destination_retry_ms(struct destination *destination, int64_t now_ms)
+destination_retry_ms(struct destination *destination, int64_t round_ms,
+                     int64_t now_ms)
 {
     int64_t first_ms = destination_blocked_ms(destination, now_ms);
     int64_t gap = gap_us(destination);
@@ -147,7 +148,7 @@ destination_retry_ms(struct destination *destination, int64_t now_ms)
     }
     line_us = (int64_t)destination->outside * gap;
     destination->outside++;
-    return first_ms + line_us / 1000 % HORIZON_MS;
+    return first_ms + line_us / 1000 % round_ms;
 }
 
 void

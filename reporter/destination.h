@@ -88,10 +88,12 @@ int64_t destination_backlog_ms(const struct destination *destination);
 
 /*
  * A job is given back: when it should come again, in milliseconds. That is as
- * soon as its destination can take it, and later for each that is outside. One
- * does come again, to be added or given back.
+ * soon as its destination can take it, and later for each that is outside, but
+ * within round_ms from when it may be called. One does come again, to be added
+ * or given back.
  */
-int64_t destination_retry_ms(struct destination *destination, int64_t now_ms);
+int64_t destination_retry_ms(struct destination *destination, int64_t round_ms,
+                             int64_t now_ms);
 void destination_came_again(struct destination *destination);
 
 /* An attempt starts, and ends. */

@@ -15,6 +15,16 @@
 /* A power of two; a few destinations a bucket where all are known. */
 enum { BUCKETS = 4096, SWEEP_MS = 1000 };
 
+/* One in so many places is for those who have no job here yet. */
+enum { RESERVE = 8 };
+
+/*
+ * Jobs that were given back come again within this time, and half a millisecond
+ * more for each that is outside: looking at them must not keep us from all
+ * else.
+ */
+enum { ROUND_MIN_MS = 10000, LOOKS_PER_MS = 2 };
+
 enum shelf {
     SHELF_READY, /* has a job that may start: the round robin, from the head */
     SHELF_FULL,  /* has jobs, and as many attempts under way as it may */
@@ -33,6 +43,7 @@ struct destinations {
     size_t capacity; /* on waiting */
     size_t waiting;  /* jobs here */
     size_t idle;     /* destinations on SHELF_IDLE */
+    size_t outside;  /* jobs that were given back, as far as is known */
     int64_t swept_ms;
     struct shelf_list shelves[SHELVES];
     struct destination *buckets[BUCKETS];
@@ -111,6 +122,7 @@ forget(struct destinations *destinations, struct destination *destination)
     *i = destination->next;
     TAILQ_REMOVE(&destinations->shelves[SHELF_IDLE], destination, link);
     destinations->idle--;
+    destinations->outside -= destination->outside;
     destination_close(destination);
 }
 
@@ -211,6 +223,23 @@ pop(struct destinations *destinations, struct destination *destination)
     return destination_pop(destination);
 }
 
+/*
+ * How many jobs may wait for one destination, fewer the fuller it is: whoever
+ * comes with a first job finds the last places free.
+ */
+static size_t
+share(const struct destinations *destinations,
+      const struct destination *destination)
+{
+    size_t room = destinations_room(destinations);
+    size_t reserve = destinations->capacity / RESERVE;
+
+    if (destination->waiting == 0) {
+        return room;
+    }
+    return room > reserve ? room - reserve : 0;
+}
+
 /* True where job may wait for its turn here. */
 static bool
 has_place(const struct destinations *destinations,
@@ -220,8 +249,30 @@ has_place(const struct destinations *destinations,
     int64_t turn_ms = now_ms + destination_backlog_ms(destination);
 
     return destination_blocked_ms(destination, now_ms) <= 0 &&
-           destination->waiting < destinations_room(destinations) &&
+           destination->waiting < share(destinations, destination) &&
            job->leased_ms - turn_ms >= needed_ms(destinations);
+}
+
+/* Keeps the sum right, once destination's number is no longer before. */
+static void
+count_outside(struct destinations *destinations,
+              const struct destination *destination, size_t before)
+{
+    destinations->outside += destination->outside - before;
+}
+
+/* When a job that is given back may come again. */
+static int64_t
+retry_ms(struct destinations *destinations, struct destination *destination,
+         int64_t now_ms)
+{
+    int64_t looks_ms = (int64_t)(destinations->outside / LOOKS_PER_MS);
+    size_t before = destination->outside;
+    int64_t wait_ms =
+        destination_retry_ms(destination, ROUND_MIN_MS + looks_ms, now_ms);
+
+    count_outside(destinations, destination, before);
+    return wait_ms;
 }
 
 int64_t
@@ -240,10 +291,13 @@ destinations_add(struct destinations *destinations, struct job *job,
         return DESTINATIONS_RETRY_MS;
     }
     if (job->again) {
+        size_t before = destination->outside;
+
         destination_came_again(destination);
+        count_outside(destinations, destination, before);
     }
     if (!has_place(destinations, destination, job, now_ms)) {
-        return destination_retry_ms(destination, now_ms);
+        return retry_ms(destinations, destination, now_ms);
     }
     destination_push(destination, job);
     destinations->waiting++;
@@ -302,7 +356,10 @@ destinations_end(struct destinations *destinations,
                  const struct destination_ticket *ticket,
                  const struct destination_news *news, int64_t now_ms)
 {
+    size_t before = ticket->destination->outside;
+
     destination_end(ticket, news, now_ms);
+    count_outside(destinations, ticket->destination, before);
     tidy(destinations, ticket->destination, now_ms);
 }
 
@@ -327,7 +384,7 @@ sweep(struct destinations *destinations, int64_t now_ms)
 }
 
 struct job *
-destinations_shed(struct destinations *destinations, int64_t *retry_ms,
+destinations_shed(struct destinations *destinations, int64_t *wait_ms,
                   int64_t now_ms)
 {
     struct shelf_list *shed = &destinations->shelves[SHELF_SHED];
@@ -338,7 +395,7 @@ destinations_shed(struct destinations *destinations, int64_t *retry_ms,
         if (tidy(destinations, destination, now_ms)) {
             struct job *job;
 
-            *retry_ms = destination_retry_ms(destination, now_ms);
+            *wait_ms = retry_ms(destinations, destination, now_ms);
             job = pop(destinations, destination);
             tidy(destinations, destination, now_ms);
             return job;

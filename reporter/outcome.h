@@ -49,12 +49,13 @@ struct outcome outcome_judge(const struct option_delays *retry_delays_s,
 /*
  * True for a job that is not worth another attempt before it is made: so many
  * of them ended with the reporter's life that the job may be the cause. A job
- * outlives its schedule by OUTCOME_CRASHES such attempts, so that one whose
- * reporter was killed is not given up for that alone.
+ * outlives its schedule by OUTCOME_CRASHES such attempts: those that merely
+ * waited in a reporter that was killed lose an attempt, too, and are not to be
+ * given up for that alone.
  */
 bool outcome_is_hopeless(const struct option_delays *retry_delays_s,
                          int64_t attempts);
 
-enum { OUTCOME_CRASHES = 3 };
+enum { OUTCOME_CRASHES = 20 };
 
 #endif

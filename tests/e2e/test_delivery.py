@@ -140,6 +140,18 @@ def test_hung_destinations_hold_up_no_others(sandbox, redis, receiver):
     assert time.monotonic() - started < 3.0
 
 
+def test_many_slow_destinations_hold_up_no_others(sandbox, redis, receiver):
+    """All have far more jobs than there is room for, and come first."""
+    receiver.respond("/slow", Answer(delay_s=0.9))
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=256).start()
+    put(redis, *(receiver.url("/slow", host) for _ in range(100)
+                 for host in range(1, 101)),
+        *[receiver.url("/fast", 200)] * 100)
+    started = time.monotonic()
+    receiver.wait_count(1, "/fast", 30)
+    assert time.monotonic() - started < 6.0
+
+
 def test_the_breaker(sandbox, redis):
     """After ten failures in a row nothing is sent, and no attempt used."""
     hung = Hung(sandbox)

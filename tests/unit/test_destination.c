@@ -178,10 +178,10 @@ test_retry_blocked(void **state)
     }
     assert_int_equal(destination_blocked_ms(destination, NOW_MS),
                      BREAKER_OPEN_MS);
-    assert_int_equal(destination_retry_ms(destination, NOW_MS),
+    assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
                      BREAKER_OPEN_MS);
     for (int i = 1; i < 100000; i++) {
-        int64_t again_ms = destination_retry_ms(destination, NOW_MS);
+        int64_t again_ms = destination_retry_ms(destination, 300000, NOW_MS);
 
         assert_in_range(again_ms, retry_ms, retry_ms + BREAKER_OPEN_MS);
         retry_ms = again_ms;
@@ -190,7 +190,7 @@ test_retry_blocked(void **state)
     assert_in_range(retry_ms, BREAKER_OPEN_MS + 49000, BREAKER_OPEN_MS + 51000);
     /* Nor ever very late. */
     for (int i = 0; i < 3000000; i++) {
-        assert_true(destination_retry_ms(destination, NOW_MS) <=
+        assert_true(destination_retry_ms(destination, 300000, NOW_MS) <=
                     BREAKER_OPEN_MS + 300000);
     }
     destination_close(destination);
@@ -212,21 +212,22 @@ test_retry_in_line(void **state)
     destination->took_us = 640000;
     destination->outside = 0;
     assert_int_equal(destination_backlog_ms(destination), 10);
-    assert_int_equal(destination_retry_ms(destination, NOW_MS), 20);
+    assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS), 20);
     for (int i = 1; i < 100; i++) {
-        assert_int_equal(destination_retry_ms(destination, NOW_MS),
+        assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
                          20 + i * 10);
     }
     /* Going round and round makes the line no longer. */
     for (int i = 0; i < 1000; i++) {
         destination_came_again(destination);
-        assert_int_equal(destination_retry_ms(destination, NOW_MS),
+        assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
                          20 + 99 * 10);
     }
     /* Where it is hungry they come sooner. */
     assert_ptr_equal(destination_pop(destination), job);
     end(destination_start(destination, NOW_MS), &untried, NOW_MS);
-    assert_int_equal(destination_retry_ms(destination, NOW_MS), 20 + 50 * 10);
+    assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
+                     20 + 50 * 10);
     free(job);
     destination_close(destination);
 }
@@ -239,11 +240,12 @@ test_retry_of_one_hardly_known(void **state)
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
-        assert_true(destination_retry_ms(destination, NOW_MS) < 1000);
+        assert_true(destination_retry_ms(destination, 300000, NOW_MS) < 1000);
     }
     end(destination_start(destination, NOW_MS), &well, NOW_MS + 500);
     destination->outside = 1000;
-    assert_in_range(destination_retry_ms(destination, NOW_MS), 7000, 9000);
+    assert_in_range(destination_retry_ms(destination, 300000, NOW_MS), 7000,
+                    9000);
     destination_close(destination);
 }
 

@@ -187,16 +187,20 @@ test_limit(void **state)
     destinations_close(destinations);
 }
 
-/* One takes half of the room at most, the next half of what is left. */
+/*
+ * One takes half of the room at most, the next half of what is left; but an
+ * eighth is for those that come with a first job.
+ */
 static void
 test_room(void **state)
 {
     struct destinations *destinations = destinations_open(&options, 1);
-    size_t room = destinations_room(destinations);
+    const size_t rooms[] = {1152, 704, 480};
     const char *hosts[] = {"a", "b", "c"};
+    char host[16];
 
     (void)state;
-    assert_int_equal(room, 2048);
+    assert_int_equal(destinations_room(destinations), 2048);
     for (int i = 0; i < 3; i++) {
         struct job *job = make(hosts[i], NOW_MS);
 
@@ -204,8 +208,11 @@ test_room(void **state)
             job = make(hosts[i], NOW_MS);
         }
         job_free(job);
-        room /= 2;
-        assert_int_equal(destinations_room(destinations), room);
+        assert_int_equal(destinations_room(destinations), rooms[i]);
+    }
+    for (int i = 0; i < 256; i++) {
+        snprintf(host, sizeof(host), "n%d", i);
+        add(destinations, host, 1, NOW_MS);
     }
     destinations_close(destinations);
 }
@@ -221,6 +228,32 @@ bring_down(struct destinations *destinations, const char *host)
         assert_int_equal(next(destinations, &ticket, NOW_MS), host[0]);
         destinations_end(destinations, &ticket, &failed, NOW_MS);
     }
+}
+
+/*
+ * However slow a destination was, all that waits for it comes again soon after
+ * it may be called again: it may be fast by then.
+ */
+static void
+test_a_backlog_comes_again_soon(void **state)
+{
+    struct destinations *destinations = destinations_open(&options, 1);
+    struct destination_ticket ticket;
+
+    (void)state;
+    add(destinations, "a", BREAKER_ROW, NOW_MS);
+    for (int i = 0; i < BREAKER_ROW; i++) {
+        assert_int_equal(next(destinations, &ticket, NOW_MS), 'a');
+        destinations_end(destinations, &ticket, &failed, NOW_MS + 5000);
+    }
+    for (int i = 0; i < 12000; i++) {
+        struct job *job = make("a", NOW_MS + 5000);
+
+        assert_in_range(destinations_add(destinations, job, NOW_MS + 5000),
+                        BREAKER_OPEN_MS, BREAKER_OPEN_MS + 16000);
+        job_free(job);
+    }
+    destinations_close(destinations);
 }
 
 static void
@@ -434,11 +467,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_robin), cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_cost),        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_room),        cmocka_unit_test(test_breaker),
-        cmocka_unit_test(test_hold),        cmocka_unit_test(test_lease),
-        cmocka_unit_test(test_take),        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_round_robin),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_a_backlog_comes_again_soon),
+        cmocka_unit_test(test_breaker),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_status),
         cmocka_unit_test(test_forgets),
     };
 
