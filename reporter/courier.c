@@ -22,6 +22,7 @@ enum {
     BUSY_TURN_MS = 5,   /* a fate waits for no longer than this */
     DRAIN_TURN_MS = 20, /* tries to flush while draining */
     WALK_TURN_MS = 20,  /* past jobs that there is no place for */
+    SCOUT_MS = 50,      /* between two looks at what is behind those */
     FULL_HOUSE = 128,   /* fates that are worth a turn at once */
 };
 
@@ -33,6 +34,7 @@ struct courier {
     struct delivery *delivery;
     struct standing *standing;
     size_t kept; /* jobs of the claim under way that were not given back */
+    int64_t scouted_ms; /* monotonic: when more was claimed than has room */
     struct loop_timer turn;
     struct loop_timer deadline; /* of a drain */
     bool draining;
@@ -108,21 +110,37 @@ protect(struct courier *courier)
 }
 
 /*
- * Claims a whole batch while there is any room: what has no place goes back at
- * once, and behind it may be a job for somebody who has nothing to do. Returns
- * when to look again.
+ * How many jobs to claim: what there is room for, and now and then a whole
+ * batch. What has no place goes back at once, and behind it may be a job for
+ * somebody who has nothing to do.
  */
+static size_t
+appetite(struct courier *courier)
+{
+    size_t room = delivery_room(courier->delivery);
+    int64_t now_ms = clock_mono_ms();
+
+    if (room < JOBS_BATCH && !courier->draining &&
+        now_ms - courier->scouted_ms >= SCOUT_MS) {
+        courier->scouted_ms = now_ms;
+        return JOBS_BATCH;
+    }
+    return room;
+}
+
+/* Claims some. Returns when to look again. */
 static int64_t
 claim(struct courier *courier)
 {
+    size_t most = appetite(courier);
     struct jobs_claimed claimed;
     int result;
 
-    if (delivery_room(courier->delivery) == 0) {
+    if (most == 0) {
         return IDLE_TURN_MS;
     }
     courier->kept = 0;
-    result = jobs_claim(courier->jobs, JOBS_BATCH, on_job, courier, &claimed);
+    result = jobs_claim(courier->jobs, most, on_job, courier, &claimed);
     heed(courier, result);
     if (result != 0) {
         return IDLE_TURN_MS;

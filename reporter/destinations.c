@@ -207,7 +207,9 @@ tidy(struct destinations *destinations, struct destination *destination,
 size_t
 destinations_room(const struct destinations *destinations)
 {
-    return destinations->capacity - destinations->waiting;
+    size_t taken = destinations->waiting + destinations->capacity / RESERVE;
+
+    return taken < destinations->capacity ? destinations->capacity - taken : 0;
 }
 
 size_t
@@ -224,20 +226,16 @@ pop(struct destinations *destinations, struct destination *destination)
 }
 
 /*
- * How many jobs may wait for one destination, fewer the fuller it is: whoever
- * comes with a first job finds the last places free.
+ * How many jobs may wait for one destination, fewer the fuller it is here. Who
+ * comes with a first job may have one of the places that are kept for that.
  */
 static size_t
 share(const struct destinations *destinations,
       const struct destination *destination)
 {
-    size_t room = destinations_room(destinations);
-    size_t reserve = destinations->capacity / RESERVE;
-
-    if (destination->waiting == 0) {
-        return room;
-    }
-    return room > reserve ? room - reserve : 0;
+    return destination->waiting == 0
+               ? destinations->capacity - destinations->waiting
+               : destinations_room(destinations);
 }
 
 /* True where job may wait for its turn here. */

@@ -44,7 +44,8 @@ struct destinations *destinations_open(const struct options *options,
 /* Frees the jobs that wait; none may be under way. */
 void destinations_close(struct destinations *destinations);
 
-/* How many more jobs may wait here, and how many do. */
+/* How many more jobs may wait here, besides those who come with a first one;
+   and how many do. */
 size_t destinations_room(const struct destinations *destinations);
 size_t destinations_waiting(const struct destinations *destinations);
 

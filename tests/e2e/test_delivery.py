@@ -149,7 +149,7 @@ def test_many_slow_destinations_hold_up_no_others(sandbox, redis, receiver):
         *[receiver.url("/fast", 200)] * 100)
     started = time.monotonic()
     receiver.wait_count(1, "/fast", 30)
-    assert time.monotonic() - started < 6.0
+    assert time.monotonic() - started < 15.0
 
 
 def test_the_breaker(sandbox, redis):

@@ -195,12 +195,12 @@ static void
 test_room(void **state)
 {
     struct destinations *destinations = destinations_open(&options, 1);
-    const size_t rooms[] = {1152, 704, 480};
+    const size_t rooms[] = {896, 448, 224};
     const char *hosts[] = {"a", "b", "c"};
     char host[16];
 
     (void)state;
-    assert_int_equal(destinations_room(destinations), 2048);
+    assert_int_equal(destinations_room(destinations), 2048 - 256);
     for (int i = 0; i < 3; i++) {
         struct job *job = make(hosts[i], NOW_MS);
 
