@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,11 +103,21 @@ redis_connection(struct redis *redis)
 bool
 redis_peer(const struct redis *redis, struct sockaddr_storage *address)
 {
+    int64_t port = redis_link_tcp_port(redis->link);
+    struct sockaddr_in *here = (struct sockaddr_in *)address;
     socklen_t len = sizeof(*address);
 
-    return redis_state(redis) == REDIS_STATE_UP &&
-           getpeername(redis_link_context(redis->link)->fd,
-                       (struct sockaddr *)address, &len) == 0;
+    if (redis_state(redis) != REDIS_STATE_UP) {
+        return false;
+    }
+    if (port == 0) {
+        return getpeername(redis_link_context(redis->link)->fd,
+                           (struct sockaddr *)address, &len) == 0;
+    }
+    *here = (struct sockaddr_in){.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)port)};
+    here->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return true;
 }
 
 const char *

@@ -91,7 +91,11 @@ enum redis_state redis_state(const struct redis *redis);
  */
 uint64_t redis_connection(struct redis *redis);
 
-/* Where it is connected to; false where it is not. */
+/*
+ * The Internet address of what it is connected to: for a unix socket that of
+ * this host, with the port where that Redis listens, too. False where it is not
+ * connected, or has none.
+ */
 bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
 /* Why the last call failed or the connection is down; never NULL. */

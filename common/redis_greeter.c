@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
+
 static void
 say(struct redis_greeter *greeter, redisContext *context,
     enum redis_greeter_step step, int argc, const char **argv)
@@ -47,23 +49,23 @@ redis_greeter_say(struct redis_greeter *greeter, redisContext *context)
 {
     const char *select[] = {"SELECT", greeter->url->database};
     const char *name[] = {"CLIENT", "SETNAME", greeter->client_name};
-    const char *memory[] = {"INFO", "memory"};
+    const char *info[] = {"INFO"};
 
     memset(greeter->due, 0, sizeof(greeter->due));
+    greeter->tcp_port = 0;
     say_auth(greeter, context);
     if (greeter->url->database != NULL) {
         say(greeter, context, STEP_SELECT, 2, select);
     }
     say(greeter, context, STEP_NAME, 3, name);
-    say(greeter, context, STEP_MEMORY, 2, memory);
+    say(greeter, context, STEP_INFO, 1, info);
     say_question(greeter, context);
 }
 
-/* True where an eviction policy is set that may drop what was counted. */
+/* Copies a field out of INFO's reply; false where it is not there. */
 static bool
-evicts(const redisReply *info, char *policy, size_t size)
+read_field(const redisReply *info, const char *field, char *value, size_t size)
 {
-    static const char field[] = "maxmemory_policy:";
     const char *found =
         info->type == REDIS_REPLY_STRING ? strstr(info->str, field) : NULL;
 
@@ -71,8 +73,28 @@ evicts(const redisReply *info, char *policy, size_t size)
         return false;
     }
     found += strlen(field);
-    snprintf(policy, size, "%.*s", (int)strcspn(found, "\r\n"), found);
-    return strcmp(policy, "noeviction") != 0;
+    snprintf(value, size, "%.*s", (int)strcspn(found, "\r\n"), found);
+    return true;
+}
+
+/* True where an eviction policy is set that may drop what was counted. */
+static bool
+evicts(const redisReply *info, char *policy, size_t size)
+{
+    return read_field(info, "\nmaxmemory_policy:", policy, size) &&
+           strcmp(policy, "noeviction") != 0;
+}
+
+static int64_t
+read_port(const redisReply *info)
+{
+    char text[24];
+    int64_t port = 0;
+
+    if (read_field(info, "\ntcp_port:", text, sizeof(text))) {
+        number_parse(text, strlen(text), &port);
+    }
+    return port;
 }
 
 static bool
@@ -102,13 +124,16 @@ judge(struct redis_greeter *greeter, enum redis_greeter_step step,
 
     if (reply->type == REDIS_REPLY_ERROR) {
         snprintf(greeter->why, sizeof(greeter->why), "%s", reply->str);
-        if ((step == STEP_NAME || step == STEP_MEMORY) &&
+        if ((step == STEP_NAME || step == STEP_INFO) &&
             !starts(reply->str, "NOAUTH")) {
             return GREETER_DONE; /* an ACL may forbid them */
         }
         return is_passing(reply->str) ? GREETER_LATER : GREETER_UNUSABLE;
     }
-    if (step == STEP_MEMORY && evicts(reply, policy, sizeof(policy))) {
+    if (step == STEP_INFO) {
+        greeter->tcp_port = read_port(reply);
+    }
+    if (step == STEP_INFO && evicts(reply, policy, sizeof(policy))) {
         snprintf(greeter->why, sizeof(greeter->why),
                  "its maxmemory-policy is %s, which drops what was counted; "
                  "set maxmemory-policy noeviction",

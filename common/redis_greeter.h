@@ -1,6 +1,6 @@
 /*
  * What is said to Redis on a new connection, in one go, before anything else:
- * password, database, our name, a look at the eviction policy, and the user's
+ * password, database, our name, a look at its policy and port, and the user's
  * own question. Private to redis*.c.
  */
 #ifndef REDIS_GREETER_H
@@ -17,7 +17,7 @@ enum redis_greeter_step {
     STEP_AUTH,
     STEP_SELECT,
     STEP_NAME,
-    STEP_MEMORY,
+    STEP_INFO,
     STEP_ASK,
     STEPS,
 };
@@ -34,7 +34,8 @@ struct redis_greeter {
     const struct redis_url *url;
     const char *client_name;
     const struct redis_greeting *greeting;
-    bool due[STEPS]; /* replies that have not come yet */
+    bool due[STEPS];  /* replies that have not come yet */
+    int64_t tcp_port; /* where it listens, too; 0: nowhere, or not known */
     struct redis_call call;
     char why[320]; /* the result, in words, but for WAITS and DONE */
 };

@@ -465,3 +465,9 @@ redis_link_context(const struct redis_link *link)
 {
     return link->context;
 }
+
+int64_t
+redis_link_tcp_port(const struct redis_link *link)
+{
+    return link->url.path == NULL ? 0 : link->greeter.tcp_port;
+}

@@ -35,4 +35,10 @@ void redis_link_lose(struct redis_link *link, const char *why);
 /* Ends the connection, and rests before the next attempt. */
 void redis_link_give_up(struct redis_link *link, const char *why);
 
+/*
+ * The TCP port of this host where a Redis that is connected by a unix socket
+ * listens, too; 0: it does not, or does not say.
+ */
+int64_t redis_link_tcp_port(const struct redis_link *link);
+
 #endif

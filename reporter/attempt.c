@@ -91,6 +91,7 @@ set_bounds(const struct attempt *attempt)
     return set_text(attempt, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_text(attempt, CURLOPT_PROXY, "") &&
            set_long(attempt, CURLOPT_FOLLOWLOCATION, 0) &&
+           set_long(attempt, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
            set_long(attempt, CURLOPT_SSL_VERIFYPEER, 1) &&
            set_long(attempt, CURLOPT_SSL_VERIFYHOST, 2) &&
            set_long(attempt, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&

@@ -15,6 +15,9 @@
 /* A power of two; a few destinations a bucket where all are known. */
 enum { BUCKETS = 4096, SWEEP_MS = 1000 };
 
+/* How many are looked at to find one that may be forgotten. */
+enum { FORGET_LOOKS = 16 };
+
 /* One in so many places is for those who have no job here yet. */
 enum { RESERVE = 8 };
 
@@ -45,6 +48,7 @@ struct destinations {
     size_t idle;     /* destinations on SHELF_IDLE */
     size_t outside;  /* jobs that were given back, as far as is known */
     int64_t swept_ms;
+    int64_t now_ms; /* as a caller told it last */
     struct shelf_list shelves[SHELVES];
     struct destination *buckets[BUCKETS];
 };
@@ -126,6 +130,27 @@ forget(struct destinations *destinations, struct destination *destination)
     destination_close(destination);
 }
 
+/*
+ * Forgets one that has been idle for long, but not what is to be left alone:
+ * it would be called again as if nothing had been. Unless all are.
+ */
+static void
+forget_one(struct destinations *destinations)
+{
+    struct shelf_list *idle = &destinations->shelves[SHELF_IDLE];
+
+    for (int i = 0; i < FORGET_LOOKS; i++) {
+        struct destination *first = TAILQ_FIRST(idle);
+
+        if (destination_blocked_ms(first, destinations->now_ms) <= 0) {
+            break;
+        }
+        TAILQ_REMOVE(idle, first, link);
+        TAILQ_INSERT_TAIL(idle, first, link);
+    }
+    forget(destinations, TAILQ_FIRST(idle));
+}
+
 /* Puts it last on a shelf. It is not forgotten by this, another may be. */
 static void
 put(struct destinations *destinations, struct destination *destination,
@@ -136,8 +161,7 @@ put(struct destinations *destinations, struct destination *destination,
     if (shelf == SHELF_IDLE) {
         destinations->idle++;
         if (destinations->idle > DESTINATIONS_IDLE_MAX) {
-            forget(destinations,
-                   TAILQ_FIRST(&destinations->shelves[SHELF_IDLE]));
+            forget_one(destinations);
         }
     }
 }
@@ -197,6 +221,7 @@ tidy(struct destinations *destinations, struct destination *destination,
 {
     enum shelf shelf = right_shelf(destinations, destination, now_ms);
 
+    destinations->now_ms = now_ms;
     if (destination->shelf == (int)shelf) {
         return true;
     }

@@ -32,8 +32,9 @@ void guard_close(struct guard *guard);
 
 /*
  * Notes where Redis is, each time it is connected to: that address and port
- * stay closed, on all of this host's addresses where it is one of them. A unix
- * socket needs no protection. The last GUARD_PROTECTED_MAX are remembered.
+ * stay closed, on all of this host's addresses where it is one of them. Where
+ * it is reached by a unix socket, see redis_peer. The last GUARD_PROTECTED_MAX
+ * are remembered.
  */
 void guard_protect(struct guard *guard, const struct sockaddr *redis);
 

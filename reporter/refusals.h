@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { REFUSALS_SAID_MAX = 20, REFUSALS_PERIOD_MS = 60000 };
+enum { REFUSALS_SAID_MAX = 1000, REFUSALS_PERIOD_MS = 60000 };
 
 /* Zeroed: there were none. */
 struct refusals {

@@ -36,6 +36,7 @@ ROWS = [
     ("slow-body", ["- timeout", "- timeout"], "timeout"),
     ("flood", ["200 -"], None),
     ("bomb", ["200 -"], None),
+    ("coded", ["200 -"], None),
     ("big-head", ["- too-large", "- too-large"], "too-large"),
     ("long-line", ["- too-large", "- too-large"], "too-large"),
     ("reset", ["- reset", "- reset"], "reset"),

@@ -76,6 +76,12 @@ def bomb(zoo, connection):
     return True
 
 
+def coded(zoo, connection):
+    """What says that it is compressed on the way, and is not: nobody looks."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n"
+                       b"Connection: close\r\n\r\nno gzip at all")
+
+
 def big_head(zoo, connection):
     connection.sendall(b"HTTP/1.1 200 OK\r\n" +
                        b"X-Filler: 0123456789abcdef\r\n" * (1 << 20 >> 5) +
@@ -107,7 +113,7 @@ ANIMALS = {
     "garbage": simple(429, "Retry-After: soon"),
     "huge": simple(429, "Retry-After: 1000000000"),
     "redirect": redirect, "hang": hang, "drip": drip, "slow-body": slow_body,
-    "flood": flood, "bomb": bomb, "big-head": big_head,
+    "flood": flood, "bomb": bomb, "coded": coded, "big-head": big_head,
     "long-line": long_line, "reset": reset, "http09": http09,
     "bad-tls": simple(200), "good-tls": simple(200), "old-tls": simple(200),
 }
