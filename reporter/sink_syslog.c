@@ -1,8 +1,9 @@
 /*
  * sink_syslog: syslog(3) tells nobody whether it worked, and waits for a
  * daemon that is stuck. So its socket is tried out first: where nobody listens
- * or the queue is full, nothing is said and the window is offered again. What
- * a daemon has taken and then lost is out of our hands.
+ * or the queue is full, nothing is said and the window is offered again. As no
+ * trial can promise that there is room for the next one, an alarm ends a wait.
+ * What a daemon has taken and then lost is out of our hands.
  */
 #define _GNU_SOURCE /* asprintf */
 #include "sink_syslog.h"
@@ -10,15 +11,21 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "wording.h"
+
+/* How long syslog(3) may take: less than a second, for the loop. */
+enum { SAY_MS = 250 };
 
 /* Whether the socket of that type at _PATH_LOG takes a message now (errno). */
 static bool
@@ -44,9 +51,9 @@ takes(int type)
 }
 
 /*
- * Daemons have one of two kinds of sockets, as syslog(3) itself knows. That
- * waits for ever for one of streams that is not read: so it gets a connection
- * that is new, and empty, and two of ours have found room in the backlog.
+ * Daemons have one of two kinds of sockets, as syslog(3) itself knows. Of
+ * streams it gets a connection that is new, and empty: one that nobody reads
+ * would take messages until it is full.
  */
 static bool
 is_there(void)
@@ -58,30 +65,58 @@ is_there(void)
         return false;
     }
     closelog();
-    for (int i = 0; i < 2; i++) {
-        if (!takes(SOCK_STREAM)) {
-            return false;
-        }
-    }
-    return true;
+    return takes(SOCK_STREAM);
+}
+
+static void
+on_alarm(int number)
+{
+    (void)number; /* that it comes is enough: what waits ends with EINTR */
+}
+
+/* For good, as a late alarm must find it, too. */
+static void
+take_alarms(void)
+{
+    struct sigaction action = {.sa_handler = on_alarm}; /* no SA_RESTART */
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGALRM, &action, NULL);
+}
+
+/*
+ * False where it took too long, and may be in vain (errno): in a backlog our
+ * trial holds a place, also when it is closed, until the daemon takes it, and
+ * that may have been the last one. Repeated, as syslog(3) tries twice.
+ */
+static bool
+say(const struct window_record *record)
+{
+    static const struct itimerval none,
+        often = {.it_interval.tv_usec = SAY_MS * 1000,
+                 .it_value.tv_usec = SAY_MS * 1000};
+    int64_t began_ms = clock_mono_ms();
+    char text[WORDING_SIZE];
+
+    wording_syslog(text, record);
+    setitimer(ITIMER_REAL, &often, NULL);
+    syslog(LOG_DAEMON | (record->gap ? LOG_WARNING : LOG_INFO), "%s", text);
+    setitimer(ITIMER_REAL, &none, NULL);
+    errno = EAGAIN;
+    return clock_mono_ms() - began_ms < SAY_MS;
 }
 
 static void
 syslog_offer(struct sink *sink, const struct window_record *records,
              size_t count)
 {
-    char text[WORDING_SIZE];
-
     for (size_t i = 0; i < count; i++) {
-        if (!is_there()) {
+        if (!is_there() || !say(&records[i])) {
             snprintf(sink->error, sizeof(sink->error), "%s: %s", _PATH_LOG,
                      errno == EAGAIN ? "its queue is full" : strerror(errno));
             sink->events.failed(sink->events.context, SINK_WAIT_MS);
             return;
         }
-        wording_syslog(text, &records[i]);
-        syslog(LOG_DAEMON | (records[i].gap ? LOG_WARNING : LOG_INFO), "%s",
-               text);
         sink->events.delivered(sink->events.context, records[i].start_s);
     }
 }
@@ -105,6 +140,7 @@ syslog_open(const struct options *options, struct loop *loop,
     if (sink == NULL) {
         return NULL;
     }
+    take_alarms();
     gethostname(host, sizeof(host) - 1);
     sink->type = &sink_syslog;
     sink->events = *events;

@@ -100,12 +100,14 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
     assert wait_reported(system_log, last)[last] == 2
 
 
+@pytest.mark.parametrize("places", [2, 3, 4])
 def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
-                                                   responder):
+                                                   responder, places):
     """Its backlog is full, and then some: the file goes on, and TERM is
-    obeyed."""
+    obeyed. Which connection is the first without a place, a trial's or that
+    of syslog(3), is a matter of how many there are."""
     system_log.start(socket.SOCK_STREAM)
-    system_log.socket.listen(8)
+    system_log.socket.listen(places - 1)
     reporter = Reporter(sandbox, redis, before=system_log.inside,
                         VERVE_WINDOW_SECONDS=WINDOW_S,
                         VERVE_REPORT_SINKS="syslog,file").start()
