@@ -141,17 +141,23 @@ lock(struct file *file)
     return fail(file, "cannot lock it", "another process holds the lock");
 }
 
-/* Sets *last_s to the last window in the locked file at fd; 0: none. Only what
-   is on the disk counts. */
-static void
-read_last(const struct file *file, int fd, int64_t *last_s)
+/*
+ * Sets *last_s to the last window in the locked file at fd, which was rotated
+ * away; 0: none. -1 where its end is not on the disk, and so may not last. What
+ * can't be synced at all is none of ours: fsync(2).
+ */
+static int
+read_last(struct file *file, int fd, int64_t *last_s)
 {
     struct tail tail;
 
-    *last_s = 0;
-    if (fdatasync(fd) == 0 && tail_read(fd, file->sink.limit_s, &tail) == 0) {
+    if (fdatasync(fd) < 0 && errno != EINVAL && errno != EROFS) {
+        return fail(file, "cannot sync what was rotated away", strerror(errno));
+    }
+    if (tail_read(fd, file->sink.limit_s, &tail) == 0) {
         *last_s = tail.last_s;
     }
+    return 0;
 }
 
 /*
@@ -180,8 +186,7 @@ last_before_rotation(struct file *file, int64_t *last_s)
         fail(file, "cannot look into what was rotated away",
              "another process holds its lock");
     } else {
-        read_last(file, fd, last_s);
-        result = 0;
+        result = read_last(file, fd, last_s);
     }
     close(fd);
     return result;

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,11 +37,49 @@ struct fixture {
     int64_t delivered_s;
 };
 
+/* Of the disk: how much of the file of that inode is on it, and whether it
+   refuses to take more. */
+static struct disk {
+    ino_t inode;
+    off_t synced;
+    int syncs;
+    bool broken;
+} disk;
+
+/* In place of libc's. */
+int
+fdatasync(int fd)
+{
+    struct stat status;
+
+    if (disk.broken) {
+        errno = EIO;
+        return -1;
+    }
+    assert_int_equal(fstat(fd, &status), 0);
+    disk.inode = status.st_ino;
+    disk.synced = status.st_size;
+    disk.syncs++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* What is delivered has to be on the disk. */
+static void
+assert_synced(const char *path)
+{
+    struct stat status;
+
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_ino, disk.inode);
+    assert_int_equal(status.st_size, disk.synced);
+}
+
 static void
 on_delivered(void *context, int64_t start_s)
 {
     struct fixture *f = context;
 
+    assert_synced(f->options.file.path);
     f->delivered++;
     f->delivered_s = start_s;
 }
@@ -512,12 +551,58 @@ test_the_rotated_file_is_locked(void **state)
     assert_string_equal(windows_in(f->path), "4");
 }
 
+/* What could not be synced is not there, and comes again. */
+static void
+test_a_disk_that_fails(void **state)
+{
+    struct fixture *f = *state;
+
+    offer_ok(f, 1, 1);
+    disk.broken = true;
+    offer_bad(f, 2, 3, "cannot write: Input/output error");
+    assert_string_equal(windows_in(f->path), "1");
+    disk.broken = false;
+    offer_ok(f, 2, 3);
+    assert_string_equal(windows_in(f->path), "1 2 3");
+}
+
+/* Lines that somebody wrote, and was killed before he synced them: they count
+   from when they are on the disk, here and in the rotated file. */
+static void
+test_lines_that_are_not_synced(void **state)
+{
+    struct fixture *f = *state;
+
+    offer_ok(f, 1, 2);
+    restart(f);
+    disk = (struct disk){.broken = true};
+    assert_int_equal(sink_file.last(f->sink), 0);
+    disk.broken = false;
+    assert_int_equal(sink_file.last(f->sink), WINDOW(2));
+    assert_synced(f->path);
+    assert_int_equal(rename(f->path, f->rotated), 0);
+    restart(f);
+    disk = (struct disk){.broken = true};
+    assert_int_equal(sink_file.last(f->sink), 0);
+    offer_bad(f, 2, 2, "cannot sync what was rotated away: Input/output error");
+    disk = (struct disk){0};
+    assert_int_equal(sink_file.last(f->sink), WINDOW(2));
+    assert_synced(f->rotated);
+    /* An offer of what is there already is no different. */
+    assert_int_equal(rename(f->rotated, f->path), 0);
+    restart(f);
+    disk = (struct disk){0};
+    offer_ok(f, 2, 2);
+    assert_int_equal(disk.syncs, 1);
+}
+
 static int
 set_up(void **state)
 {
     static struct fixture f;
 
     memset(&f, 0, sizeof(f));
+    disk = (struct disk){0};
     strcpy(f.dir, "/tmp/verve-unit-XXXXXX");
     if (mkdtemp(f.dir) == NULL) {
         return -1;
@@ -571,6 +656,8 @@ main(void)
         TEST(test_two_sinks),
         TEST(test_a_line_of_the_future),
         TEST(test_the_rotated_file_is_locked),
+        TEST(test_a_disk_that_fails),
+        TEST(test_lines_that_are_not_synced),
     };
 
     return cmocka_run_group_tests_name("sink_file", tests, NULL, NULL);
