@@ -12,7 +12,8 @@ from harness.settings import REPORTER
 from harness.wait import wait_until
 
 WINDOW_S = 1
-CURSOR = ("HGET", "verve:sink:kafka:unique-request-count", "cursor")
+SINK = "verve:sink:kafka:unique-request-count"
+CURSOR = ("HGET", SINK, "cursor")
 
 
 @pytest.fixture
@@ -125,6 +126,23 @@ def test_away_for_a_while(redis, kafka, expected, reporter):
     expected.check(kafka.wait_reported(expected.send(7)))
 
 
+def test_nothing_comes_of_a_lost_lease(redis, kafka, expected, reporter):
+    """A message that waits for the broker is dropped with it."""
+    kafka.wait_reported(expected.send(1))
+    kafka.tell("down")
+    wait_until(lambda: expected.send(2) > cursor(redis) + 3, "one is under way",
+               pause_s=0.3)
+    redis("HSET", SINK, "owner", "another", "lease_end_ms",
+          int(time.time() * 1000) + 7000)
+    wait_until(lambda: "no longer ours" in reporter.process.output(),
+               "it is said")
+    held = cursor(redis)
+    kafka.tell("up")
+    time.sleep(2)  # far more than it takes to connect again
+    assert max(kafka.counts()) == cursor(redis) == held
+    expected.check(kafka.wait_reported(expected.send(3)))
+
+
 def test_ended_and_started_again(kafka, expected, reporter):
     """The next one has the lease at once, and nothing comes twice."""
     for number in range(3):
@@ -142,6 +160,7 @@ def test_ended_and_started_again(kafka, expected, reporter):
     ("DELIVERY_REPORT_ONLY_ERROR", "true",
      "kafka.delivery.report.only.error: it is always false"),
     ("TRANSACTIONAL_ID", "x", "kafka.transactional.id: this sink has no use"),
+    ("TEST_MOCK_NUM_BROKERS", "3", "kafka.test.mock.num.brokers: this sink"),
     ("ACKS", "1", "kafka.*: `acks` must be set to `all`"),
     ("SECURITY_PROTOCOL", "sslx", "kafka.security.protocol: Invalid value"),
     ("TOPIC", "a b", "VERVE_KAFKA_TOPIC"),
@@ -152,6 +171,15 @@ def test_bad_properties(sandbox, name, value, words, flags):
         "VERVE_REPORT_SINKS": "kafka", f"VERVE_KAFKA_{name}": value})
     assert process.wait() == 100
     assert words in process.output()
+
+
+def test_bad_properties_of_the_file(sandbox):
+    """Its name has an underscore, so that no variable leads to it."""
+    path = sandbox.folder / "verve.conf"
+    path.write_text("[report]\nsinks = kafka\n[kafka]\nenabled_events = 255\n")
+    process = sandbox.start("reporter", [REPORTER, "-t", "-c", path], {})
+    assert process.wait() == 100
+    assert "kafka.enabled_events: this sink has no use" in process.output()
 
 
 def test_good_properties(sandbox):
