@@ -205,6 +205,30 @@ test_a_forgotten_script_is_loaded_again(void **state)
     count_one(f, 2);
 }
 
+/* So that a count that is gone before the window is sealed is no zero. */
+static void
+test_a_window_is_open_once_it_counts(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)window_s);
+    assert_string_equal(
+        redis_do(f->redis, "ZSCORE", "verve:{0}:open", text, NULL), text);
+    count_one(f, 2);
+    assert_string_equal(redis_do(f->redis, "ZCARD", "verve:{0}:open", NULL),
+                        "1");
+    assert_string_equal(redis_do(f->redis, "TTL", "verve:{0}:open", NULL),
+                        "-1");
+    /* It can't be written: nothing is, so that no id is seen uncounted. */
+    redis_do(f->redis, "FLUSHALL", NULL);
+    redis_do(f->redis, "SET", "verve:{0}:open", "x", NULL);
+    check_refused(f);
+    redis_do(f->redis, "DEL", "verve:{0}:open", NULL);
+    assert_int_equal(count_of(f, count_one(f, 91)), 1);
+}
+
 /* There is no replica: counted, but never said to be. */
 static void
 test_too_few_replicas(void **state)
@@ -267,6 +291,7 @@ run_all(const char *name)
         TALLY_TEST(test_after_a_sealed_one_of_another_length),
         TALLY_TEST(test_how_long_it_holds),
         TALLY_TEST(test_all_or_nothing),
+        TALLY_TEST(test_a_window_is_open_once_it_counts),
         TALLY_TEST(test_a_forgotten_script_is_loaded_again),
         TALLY_TEST(test_too_few_replicas),
         TALLY_TEST(test_agreement_is_restored),
