@@ -11,7 +11,7 @@
 enum plan_kind {
     PLAN_UNIQUE,   /* random 63-bit ids, each different */
     PLAN_UNIQUE31, /* random 31-bit ids, each different */
-    PLAN_ZIPF,     /* ids 1 to a million, id k with a weight of about 1/k */
+    PLAN_ZIPF, /* one in ten is new; else ids 1 to 1000, k weighs about 1/k */
 };
 
 enum { PLAN_TARGET_SIZE = 12288 }; /* of a buffer for the longest target */

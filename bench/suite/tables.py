@@ -37,9 +37,9 @@ def spread(runs, key):
     """Half of what lies between the quartiles, in percent of the median."""
     values = [run[key] for run in runs]
     if len(values) < 2:
-        return 0.0
+        return "-"  # once is no spread
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return 50 * (high - low) / statistics.median(values)
+    return f"{50 * (high - low) / statistics.median(values):.0f} %"
 
 
 def ratios(runs, a, b, key):
@@ -54,8 +54,8 @@ def systems(runs):
     for name, own in runs.items():
         lines.append(row([
             name, f"{median(own, 'requests_per_s'):,.0f}",
-            f"{spread(own, 'requests_per_s'):.0f} %",
-            f"{median(own, 'cpu_us'):.1f}", f"{spread(own, 'cpu_us'):.0f} %",
+            spread(own, 'requests_per_s'),
+            f"{median(own, 'cpu_us'):.1f}", spread(own, 'cpu_us'),
             *(f"{median(own, key) / 1000:.1f}"
               for key in ("p50_us", "p99_us", "p999_us")),
             f"{median(own, 'peak_mb'):,.0f}", failed(own)]))
