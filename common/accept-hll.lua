@@ -7,6 +7,7 @@
 -- middle is counted with the next.
 
 local ids, unique = {}, count
+local known = call('EXISTS', KEYS[7]) == 1
 local function add()
     if #ids > 0 and call('PFADD', KEYS[7], unpack(ids)) == 1 then
         unique = math.max(unique, call('PFCOUNT', KEYS[7]))
@@ -24,7 +25,7 @@ for i = 1, ARGV[6] do
     end
 end
 add()
-if not before and unique > 0 then
+if not known then -- a count alone may be there, of another strategy
     call('EXPIRE', KEYS[7], ttl)
 end
 return finish(unique)

@@ -2,7 +2,7 @@
 -- arrays of integers. See accept.lua, which comes before.
 --
 -- KEYS: 7 sets:<window>, 8 count:<window before>,
---       9... seen:<window>:<set>, the set that the id of each request is in
+--       9... seen:<window>:s<set>, the set that the id of each request is in
 -- ARGV: 7 how many sets the caller believes the window to have,
 --       8... the id of each request, in order
 -- Adds to the reply where nothing was done: the number of sets
@@ -17,7 +17,7 @@
 
 local known = call('HMGET', KEYS[7], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
-if not sets then
+if not (sets and made) or sets < 1 or sets % 1 ~= 0 then
     local last = tonumber(call('GET', KEYS[8]) or 0) or 0
     sets, made = math.max(1024, math.ceil(last / 256)), 0
     call('HSET', KEYS[7], 'sets', sets, 'made', made)

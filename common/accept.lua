@@ -13,12 +13,16 @@
 --        is on, or the strategy says so, with what it adds
 --        {2} where nothing was done: the data has another beginning, and
 --        schema.lua comes first
---        {1, window, ms left, born, new ids, jobs queued}; of the requests with
---        a job, the first `jobs queued` were counted, the others were not
+--        {1, window, ms left, born in us, new ids, jobs queued}; of the
+--        requests with a job, the first `jobs queued` were counted, the others
+--        were not
 --
 -- All that can fail is looked at before the first write, so that no id is ever
 -- seen but not counted, or counted without its job. Redis refuses for want of
 -- memory at the first write only.
+--
+-- A window's first id seals what was before, should nobody else: else a clock
+-- that steps far ahead and back would find the ids forgotten, their count not.
 --
 -- `open` has the windows that count something and are not sealed yet: a count
 -- that is gone by then, for its time to live or by a hand, is no zero.
@@ -45,7 +49,9 @@ end
 
 local before = call('GET', KEYS[3])
 local count = tonumber(before or 0)
-if not count or count % 1 ~= 0 or count >= 2 ^ 53 then
+if before and (not string.find(before, '^%d+$') or count >= 2 ^ 53
+    or string.format('%.0f', count) ~= before) then
+    -- INCRBY takes less for a number than Lua does.
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
 end
 
@@ -86,12 +92,16 @@ local function finish(unique)
     if unique > count then
         call('INCRBY', KEYS[3], string.format('%.0f', unique - count))
         if not before then
-            call('EXPIRE', KEYS[3], ARGV[3])
+            -- Longer where the clock stepped back by more than that.
+            call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
             call('ZADD', KEYS[6], window, window)
+            if not sealed or sealed < on - length then
+                call('SET', KEYS[1], on - length)
+            end
         end
     end
     if #jobs > 0 then
         call('RPUSH', KEYS[4], unpack(jobs))
     end
-    return {1, on, left_ms, tonumber(born), unique - count, queued}
+    return {1, on, left_ms, born * 1000000, unique - count, queued}
 end

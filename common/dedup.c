@@ -82,6 +82,8 @@ set_keys(struct redis_call *call, const struct dedup_batch *batch)
     struct stem stem = seen_stem(batch);
     size_t i;
 
+    /* No name of an id's own key: the strategy may have been setnx. */
+    stem.text[stem.len++] = 's';
     redis_key(call, "%s:" SCHEMA_SHARD ":sets:%" PRId64, prefix,
               batch->window_s);
     redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,

@@ -267,21 +267,6 @@ is_replicated(struct redis *redis, int64_t wanted)
     return false;
 }
 
-bool
-redis_ping(struct redis *redis, int64_t replicas)
-{
-    const char *argv[] = {"PING"};
-    int64_t end_ms = clock_mono_ms() + redis->timeout_ms;
-
-    return redis_wait(redis) == REDIS_STATE_UP &&
-           exchange(redis,
-                    append(redis, 1, argv) &&
-                        (replicas == 0 || append_wait(redis, replicas, end_ms)),
-                    replicas > 0, end_ms) &&
-           redis->reply->type == REDIS_REPLY_STATUS &&
-           is_replicated(redis, replicas);
-}
-
 static bool
 run_as(struct redis *redis, const char *command, const char *script,
        int64_t end_ms)

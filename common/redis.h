@@ -107,12 +107,6 @@ const char *redis_error(const struct redis *redis);
  */
 enum redis_state redis_wait(struct redis *redis);
 
-/*
- * Blocks for at most the time limit. True where Redis answers, and has so many
- * replicas that are as far as it is.
- */
-bool redis_ping(struct redis *redis, int64_t replicas);
-
 /* The longest key that a call takes, with its NUL. */
 enum { REDIS_KEY_MAX_BYTES = 2048 };
 

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "dedup.h"
 #include "endpoint.h"
+#include "ready.lua.h"
 #include "schema.h"
 
 enum {
@@ -41,7 +42,7 @@ struct verdict {
     int64_t window_s;
     int64_t left_ms;
     int64_t sets; /* where nothing was done, if that is why; else 0 */
-    int64_t born_s;
+    int64_t born_us;
     int64_t jobs; /* queued: the first so many of those of the batch */
 };
 
@@ -187,7 +188,7 @@ read_verdict(const struct redis_reply *reply, struct verdict *verdict)
         redis_reply_int(redis_reply_at(reply, 3), &verdict->sets);
         return true;
     }
-    return redis_reply_int(redis_reply_at(reply, 3), &verdict->born_s) &&
+    return redis_reply_int(redis_reply_at(reply, 3), &verdict->born_us) &&
            redis_reply_int(redis_reply_at(reply, 5), &verdict->jobs);
 }
 
@@ -212,6 +213,19 @@ learn(struct tally *tally, const struct verdict *verdict)
     }
 }
 
+/* Runs what was gathered, and has as many replicas as are wanted confirm it. */
+static bool
+run_call(struct tally *tally, struct redis_call *call,
+         const struct redis_reply **reply)
+{
+    enum redis_result result;
+
+    redis_call_replicas(call, tally->options->redis.wait_replicas);
+    result = redis_run(tally->redis, reply);
+    tally->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
+    return result == REDIS_DONE;
+}
+
 /* Runs the script once for the window that is believed to be on. */
 static bool
 run(struct tally *tally, const struct tally_request *requests, size_t count,
@@ -221,7 +235,6 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
     struct dedup_batch batch = {
         .options = tally->options, .requests = requests, .count = count};
     const struct redis_reply *reply;
-    enum redis_result result;
 
     verdict->asked_ms = clock_mono_ms();
     guess_window(tally, verdict->asked_ms);
@@ -229,10 +242,7 @@ run(struct tally *tally, const struct tally_request *requests, size_t count,
     batch.sets = tally->sets;
     add_keys(tally, call, &batch);
     add_args(tally, call, &batch);
-    redis_call_replicas(call, tally->options->redis.wait_replicas);
-    result = redis_run(tally->redis, &reply);
-    tally->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
-    if (result != REDIS_DONE || !read_verdict(reply, verdict)) {
+    if (!run_call(tally, call, &reply) || !read_verdict(reply, verdict)) {
         return false;
     }
     if (verdict->anew) {
@@ -308,10 +318,26 @@ tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
     if (verdict.counted) {
         set_answers(requests, count, verdict.jobs);
         window.start_s = verdict.window_s;
-        window.born_s = verdict.born_s;
+        window.born_us = verdict.born_us;
         window.until_ms = valid_until_ms(tally, &verdict);
     }
     return window;
+}
+
+bool
+tally_is_ready(struct tally *tally)
+{
+    int64_t started_ms = clock_mono_ms();
+    const struct redis_reply *reply;
+    struct redis_call *call;
+
+    if (!agree(tally) ||
+        clock_mono_ms() - started_ms >= tally->options->redis.timeout_ms) {
+        return false;
+    }
+    call = redis_call(tally->redis, &script_ready);
+    redis_key(call, "%s:" SCHEMA_SHARD ":born", tally->options->redis.prefix);
+    return run_call(tally, call, &reply);
 }
 
 bool

@@ -31,7 +31,7 @@ struct tally_request {
 /* Where a batch was counted, and how long that is known to be so. */
 struct tally_window {
     int64_t start_s;  /* of the window; 0: nothing was counted */
-    int64_t born_s;   /* when Redis's data began: with another, it was lost */
+    int64_t born_us;  /* when Redis's data began: with another, it was lost */
     int64_t until_ms; /* monotonic; 0 with start_s */
 };
 
@@ -51,8 +51,17 @@ void tally_close(struct tally *tally);
 struct tally_window tally_commit(struct tally *tally,
                                  struct tally_request *requests, size_t count);
 
-/* True where Redis was there and refused the last batch, or had too few
- * replicas: see redis_error. */
+/*
+ * True where a batch would be counted now: Redis is there, agrees on what all
+ * programs must share, takes writes, and has redis.wait_replicas replicas.
+ * Blocks for at most 2 x redis.timeout_ms.
+ */
+bool tally_is_ready(struct tally *tally);
+
+/*
+ * True where Redis was there and refused the last batch or would refuse the
+ * next, or had too few replicas: see redis_error.
+ */
 bool tally_was_refused(const struct tally *tally);
 
 #endif

@@ -19,7 +19,6 @@ enum { COMPLAINT_PAUSE_MS = 60000 };
 struct batch {
     struct redis *redis;
     struct tally *tally;
-    int64_t replicas; /* redis.wait_replicas */
     struct recent *recent;
     struct exchange *exchanges;
     int64_t known_s; /* the window of which recent knows ids; 0: none */
@@ -43,7 +42,6 @@ batch_open(const struct options *options, struct redis *redis,
     }
     batch->redis = redis;
     batch->tally = tally;
-    batch->replicas = options->redis.wait_replicas;
     batch->recent = recent_open((size_t)options->dedup.local_cache_ids);
     batch->exchanges = calloc(most, sizeof(*batch->exchanges));
     batch->counting = calloc(most, sizeof(*batch->counting));
@@ -138,7 +136,7 @@ remember(struct batch *batch, const struct tally_window *window,
          uint64_t connection, size_t count)
 {
     struct recent_scope scope = {.window_s = window->start_s,
-                                 .born_s = window->born_s,
+                                 .born_us = window->born_us,
                                  .connection = connection};
     size_t i;
 
@@ -171,12 +169,16 @@ commit(struct batch *batch, uint64_t connection)
     }
 }
 
-/* Answers all that ask whether Redis answers, with one question to it. */
+/* Answers all that ask whether Redis would count, with one question to it. */
 static void
 answer_readiness(struct batch *batch)
 {
-    int status = redis_ping(batch->redis, batch->replicas) ? 200 : 503;
+    int status = tally_is_ready(batch->tally) ? 200 : 503;
     size_t i;
+
+    if (tally_was_refused(batch->tally)) {
+        complain(batch);
+    }
 
     for (i = 0; i < batch->asking_count; i++) {
         answer_status(batch->asking[i], status);

@@ -88,7 +88,8 @@ recent_renew(struct recent *recent, const struct recent_scope *scope,
 {
     const struct recent_scope *known = &recent->scope;
 
-    if (known->window_s != scope->window_s || known->born_s != scope->born_s ||
+    if (known->window_s != scope->window_s ||
+        known->born_us != scope->born_us ||
         known->connection != scope->connection) {
         forget_all(recent);
         recent->scope = *scope;

@@ -17,7 +17,7 @@ struct recent;
 /* What ids were confirmed for; with another of these nothing is known. */
 struct recent_scope {
     int64_t window_s;    /* start of the window */
-    int64_t born_s;      /* when Redis's data began */
+    int64_t born_us;     /* when Redis's data began */
     uint64_t connection; /* the number of the connection; 0: none is up */
 };
 

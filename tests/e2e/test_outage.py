@@ -118,10 +118,25 @@ def test_out_of_memory(redis, web):
     redis("CONFIG", "SET", "maxmemory", "1")
     for number in range(20):
         assert_unavailable(fetch(web.port, accept(number + 100, "http://h/")))
+    assert_unavailable(fetch(web.port, "/readyz"))
     redis("CONFIG", "SET", "maxmemory", "0")
+    assert fetch(web.port, "/readyz").status == 200
     assert fetch(web.port, accept(8)).body == b"ok"
     assert counted(redis) == 2
     assert redis("EXISTS", "verve:{0}:callbacks") == 0
+
+
+def test_another_agreement_is_not_ready(redis, web):
+    """The data began anew, and others were the first to say how."""
+    assert fetch(web.port, "/readyz").status == 200
+    redis("HSET", "verve:{0}:meta", "strategy", "hll")
+    redis("DEL", "verve:{0}:born")
+    assert_unavailable(fetch(web.port, "/readyz"))
+    assert_unavailable(fetch(web.port, URL))
+    assert "strategy is hll there and setnx here" in web.process.output()
+    redis("DEL", "verve:{0}:meta")
+    assert fetch(web.port, "/readyz").status == 200
+    assert fetch(web.port, URL).body == b"ok"
 
 
 @every_strategy

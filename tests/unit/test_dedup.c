@@ -113,6 +113,23 @@ test_all_agree_on_the_number_of_sets(void **state)
     tally_close(other);
 }
 
+/* A number of sets that can't be: it is decided anew. */
+static void
+test_nonsense_for_the_number_of_sets(void **state)
+{
+    static const char *const numbers[] = {"0", "-3", "1.5", "many", ""};
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        redis_do(f->redis, "HSET", key_of("sets", window_s), "sets", numbers[i],
+                 NULL);
+        count_one(f, 10 + (int64_t)i);
+        assert_int_equal(count_of(f, window_s), 2 + i);
+        assert_int_equal(field(f, key_of("sets", window_s), "sets"), 1024);
+    }
+}
+
 /* A set that is none: what was added before is counted, nothing is said. */
 static void
 test_a_broken_set_leaves_no_id_uncounted(void **state)
@@ -125,7 +142,7 @@ test_a_broken_set_leaves_no_id_uncounted(void **state)
 
     /* One set in sixteen. */
     for (int set = 0; set < 1024; set++) {
-        snprintf(key, sizeof(key), "verve:{0}:seen:%lld:%d",
+        snprintf(key, sizeof(key), "verve:{0}:seen:%lld:s%d",
                  (long long)window_s, set);
         if (set % 16 == 1) {
             redis_do(f->redis, "SETNX", key, "x", NULL);
@@ -168,6 +185,7 @@ main(void)
         TALLY_TEST(test_sets_are_many_and_small),
         TALLY_TEST(test_each_set_gets_its_time_to_live),
         TALLY_TEST(test_all_agree_on_the_number_of_sets),
+        TALLY_TEST(test_nonsense_for_the_number_of_sets),
         TALLY_TEST(test_a_broken_set_leaves_no_id_uncounted),
     };
     const struct CMUnitTest hll[] = {

@@ -13,7 +13,7 @@
 #include "recent.h"
 
 static const struct recent_scope here = {
-    .window_s = 60, .born_s = 7, .connection = 3};
+    .window_s = 60, .born_us = 7, .connection = 3};
 
 static struct recent *
 open_recent(size_t most)
@@ -110,9 +110,9 @@ static void
 test_forgets_where_anything_is_new(void **state)
 {
     static const struct recent_scope others[] = {
-        {.window_s = 120, .born_s = 7, .connection = 3},
-        {.window_s = 60, .born_s = 8, .connection = 3},
-        {.window_s = 60, .born_s = 7, .connection = 4},
+        {.window_s = 120, .born_us = 7, .connection = 3},
+        {.window_s = 60, .born_us = 8, .connection = 3},
+        {.window_s = 60, .born_us = 7, .connection = 4},
     };
 
     (void)state;
@@ -168,7 +168,7 @@ test_tells_its_window_while_that_is_known(void **state)
 static void
 test_no_connection_is_never_known(void **state)
 {
-    static const struct recent_scope none = {.window_s = 60, .born_s = 7};
+    static const struct recent_scope none = {.window_s = 60, .born_us = 7};
     struct recent *recent = open_recent(8);
 
     (void)state;

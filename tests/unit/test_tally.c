@@ -151,7 +151,7 @@ test_how_long_it_holds(void **state)
     assert_in_range(window.until_ms, before_ms, clock_mono_ms() + 2000);
     assert_int_equal(
         strtoll(redis_do(f->redis, "GET", "verve:{0}:born", NULL), NULL, 10),
-        window.born_s);
+        window.born_us / 1000000);
     f->options.redis.timeout_ms = 10 * HOUR_S * 1000;
     left_ms = window.start_s * 1000 + HOUR_S * 1000 - clock_wall_ms();
     window = tally_commit(f->tally, &one, 1);
@@ -174,7 +174,9 @@ check_refused(struct fixture *f)
 static void
 test_all_or_nothing(void **state)
 {
-    static const char *const counts[] = {"many", "1.5", "9223372036854775807"};
+    static const char *const counts[] = {"many", "1.5",  "9223372036854775807",
+                                         "-1",   "1e3",  "007",
+                                         " 5",   "0x10", "+5"};
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
 
@@ -278,6 +280,82 @@ test_another_agreement_is_refused(void **state)
     assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
 }
 
+static long long
+sealed_of(struct fixture *f)
+{
+    return strtoll(redis_do(f->redis, "GET", "verve:{0}:sealed", NULL), NULL,
+                   10);
+}
+
+/* A clock that was ahead, and is back, opens nothing that was before. */
+static void
+test_a_first_id_seals_what_was_before(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char sealed[24];
+
+    assert_int_equal(sealed_of(f), window_s - HOUR_S);
+    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    count_one(f, 1);
+    assert_int_equal(sealed_of(f), window_s);
+}
+
+/* Where the strategy was changed, as the README says, while a window is on. */
+static void
+test_another_strategy_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    int64_t window_s = 0, least, most;
+    long long before;
+
+    for (int to = DEDUP_SETNX; to <= DEDUP_HLL; to++) {
+        struct tally_request batch[128];
+        struct tally *tally;
+
+        other.dedup.strategy = to;
+        redis_do(f->redis, "FLUSHALL", NULL);
+        for (int64_t id = 0; id < 3000; id++) {
+            window_s = count_one(f, id);
+        }
+        before = count_of(f, window_s);
+        redis_do(f->redis, "DEL", "verve:{0}:meta", NULL);
+        tally = tally_open(&other, f->redis);
+        for (size_t i = 0; i < 128; i++) {
+            batch[i] = request((int64_t)i, NULL);
+        }
+        assert_int_equal(tally_commit(tally, batch, 128).start_s, window_s);
+        assert_int_equal(batch[0].answer, TALLY_COUNTED);
+        /* What the other one has seen, it does not know; or it estimates. */
+        assert_int_equal(count_of(f, window_s),
+                         to == f->options.dedup.strategy ? before
+                         : to == DEDUP_HLL               ? before
+                                                         : before + 128);
+        ttls_of(f, "verve:{0}:se*:1*", &least, &most);
+        assert_in_range(least, 1, 2 * HOUR_S);
+        tally_close(tally);
+    }
+}
+
+/* The window lasts longer than the retention then; so does its count. */
+static void
+test_after_a_clock_that_was_far_ahead(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)(window_s + 9 * HOUR_S));
+    redis_do(f->redis, "SET", "verve:{0}:sealed", text, NULL);
+    window_s = count_one(f, 1);
+    assert_in_range(
+        strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
+                NULL, 10),
+        10 * HOUR_S, 12 * HOUR_S);
+}
+
 static int
 run_all(const char *name)
 {
@@ -291,6 +369,9 @@ run_all(const char *name)
         TALLY_TEST(test_after_a_sealed_one_of_another_length),
         TALLY_TEST(test_how_long_it_holds),
         TALLY_TEST(test_all_or_nothing),
+        TALLY_TEST(test_another_strategy_goes_on),
+        TALLY_TEST(test_after_a_clock_that_was_far_ahead),
+        TALLY_TEST(test_a_first_id_seals_what_was_before),
         TALLY_TEST(test_a_window_is_open_once_it_counts),
         TALLY_TEST(test_a_forgotten_script_is_loaded_again),
         TALLY_TEST(test_too_few_replicas),
