@@ -56,6 +56,9 @@ outcome_fail(struct outcome *outcome, const struct outcome_request *request,
     snprintf(none.word, sizeof(none.word), "%s", error_names[error]);
     outcome->requests++;
     outcome->errors[error]++;
+    if (error == OUTCOME_TIMEOUT) {
+        histogram_add(&outcome->latency_us, now_us - request->start_us);
+    }
     write_line(outcome, request, &none, now_us);
 }
 
@@ -94,7 +97,7 @@ outcome_print(const struct outcome *outcome, double seconds, FILE *out)
     fputs(", \"failed\": ", out);
     print_failed(outcome, out);
     fprintf(out, ", \"seconds\": %.3f, \"requests_per_s\": %.1f", seconds,
-            seconds > 0 ? (double)outcome->requests / seconds : 0);
+            seconds > 0 ? (double)outcome->ok / seconds : 0);
     fprintf(out,
             ", \"p50_us\": %" PRId64 ", \"p99_us\": %" PRId64
             ", \"p999_us\": %" PRId64 ", \"max_us\": %" PRId64 "}\n",

@@ -29,7 +29,7 @@ struct outcome {
     uint64_t ok;            /* 200 with the body "ok" */
     uint64_t statuses[600]; /* of the answers that were not ok */
     uint64_t errors[OUTCOME_ERRORS];
-    struct histogram latency_us; /* of all that were answered */
+    struct histogram latency_us; /* of answers, and of waits up to the limit */
 };
 
 struct outcome_request {
@@ -45,7 +45,7 @@ void outcome_fail(struct outcome *outcome,
                   const struct outcome_request *request,
                   enum outcome_error error, int64_t now_us);
 
-/* Writes the summary as one line of JSON. */
+/* Writes the summary as one line of JSON; its rate is of what was ok. */
 void outcome_print(const struct outcome *outcome, double seconds, FILE *out);
 
 #endif

@@ -41,18 +41,22 @@ def load(host, *options):
     return json.loads(done.stdout)
 
 
-def measure(system, connections, bound, options=()):
-    """Loads a new instance of the system within bound; options are those of
-    the load generator."""
-    running = Running(system)
+def run_load(running, connections, bound, options=()):
+    """Loads what runs within bound; options are those of the load generator.
+    What it cost is shared out over the requests that were ok."""
+    before = cpu_s(running.pids)
+    run = load(running.host, "-c", connections, *bound, *options)
+    run["cpu_us"] = ((cpu_s(running.pids) - before) / max(run["ok"], 1) * 1e6)
+    run["peak_mb"] = peak_mb(running.pids)
+    return run
+
+
+def measure(system, connections, bound, options=(), rewriting=False):
+    """The same for a new instance of the system (rewriting: see Running)."""
+    running = Running(system, rewriting)
     try:
         load(running.host, "-c", connections, *WARM_UP, *options)
-        before = cpu_s(running.pids)
-        run = load(running.host, "-c", connections, *bound, *options)
-        run["cpu_us"] = ((cpu_s(running.pids) - before) / run["requests"]
-                         * 1e6)
-        run["peak_mb"] = peak_mb(running.pids)
-        return run
+        return run_load(running, connections, bound, options)
     finally:
         running.close()
 

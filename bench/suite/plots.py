@@ -75,7 +75,9 @@ def draw(folder, results):
     if results.get("memory"):
         series = {}
         for cell in results["memory"]:
-            name = f"{cell['strategy']}, {cell['bits']} bits"
+            name = f"{cell['strategy']}, {cell['bits']} bits" + (
+                ", a first window" if cell["strategy"] == "set"
+                and not cell["before"] else "")
             series.setdefault(name, []).append(
                 (cell["ids"], cell["bytes_per_id"]))
         curves(folder / "memory.svg", "Memory of Redis an id",

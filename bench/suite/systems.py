@@ -101,18 +101,21 @@ class Peer:
 class Running:
     """A system that runs: host to send requests to, pids of all it is."""
 
-    def __init__(self, system):
+    def __init__(self, system, rewriting=False):
+        """rewriting: Redis may rewrite its file, as it does each 64 MB: that
+        would fall into some short runs and not into others."""
         self.sandbox = Sandbox()
         try:
-            self.start(system)
+            self.start(system, 100 if rewriting else 0)
         except BaseException:
             self.sandbox.close()
             raise
 
-    def start(self, system):
+    def start(self, system, rewrite_percentage):
         # latency-tracking as in conf/redis.conf; the port is for replicas.
         redis = Redis(self.sandbox, fsync=system.fsync, port=free_port(),
                       latency_tracking="no",
+                      auto_aof_rewrite_percentage=rewrite_percentage,
                       repl_diskless_sync_delay=0).start()
         servers = [redis]
         for number in range(system.replicas):

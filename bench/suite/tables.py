@@ -4,15 +4,8 @@ import os
 import platform
 import statistics
 
-# What has to be shown: load, what, of which system, to which, at most or at
-# least, how much.
-TARGETS = [
-    ("unique", "cpu_us", "setnx", "gin, go-redis", "<=", 0.75),
-    ("unique", "cpu_us", "set", "gin, go-redis", "<=", 0.65),
-    ("unique", "requests_per_s", "setnx", "ceiling", ">=", 0.75),
-    ("unique", "requests_per_s", "set", "ceiling", ">=", 0.85),
-    ("zipf", "requests_per_s", "setnx", "ceiling", ">=", 0.93),
-]
+from .pairs import TARGETS, interval, ratios
+
 WORDS = {"cpu_us": "server CPU a request", "requests_per_s": "requests/s"}
 
 
@@ -42,11 +35,6 @@ def spread(runs, key):
     return f"{50 * (high - low) / statistics.median(values):.0f} %"
 
 
-def ratios(runs, a, b, key):
-    """Of a to b, each within its round."""
-    return [x[key] / y[key] for x, y in zip(runs[a], runs[b])]
-
-
 def systems(runs):
     lines = head("system", "requests/s", "±", "server CPU, us a request", "±",
                  "p50, ms", "p99, ms", "p99.9, ms", "peak memory, MB",
@@ -62,21 +50,43 @@ def systems(runs):
     return lines
 
 
-def target_rows(loads):
-    lines = head("ratio of medians", "measured", "least", "most", "wanted", "")
-    for load, key, a, b, sign, wanted in TARGETS:
-        runs = loads.get(load, {})
-        if a not in runs or b not in runs:
-            lines.append(row([f"{load}: {a} / {b}", "not measured", "", "",
-                              f"{sign} {wanted}", ""]))
-            continue
-        ratio = median(runs[a], key) / median(runs[b], key)
-        each = ratios(runs, a, b, key)
-        met = ratio <= wanted if sign == "<=" else ratio >= wanted
+def ratio_cell(pair, key):
+    values = ratios(pair, key)
+    low, high = interval(values)
+    return f"{statistics.median(values):.2f} ({low:.2f} to {high:.2f})"
+
+
+def pairs(rows):
+    lines = head("load: one system / another", "requests/s",
+                 "server CPU a request", "p99")
+    for pair in rows:
         lines.append(row([
-            f"{load}, {WORDS[key]}: {a} / {b}", f"{ratio:.2f}",
-            f"{min(each):.2f}", f"{max(each):.2f}", f"{sign} {wanted}",
-            "met" if met else "missed"]))
+            f"{pair['load']}: {pair['a']} / {pair['b']}",
+            *(ratio_cell(pair, key)
+              for key in ("requests_per_s", "cpu_us", "p99_us"))]))
+    return lines
+
+
+def verdict(values, sign, wanted):
+    """Nothing, where the interval has what was wanted in it."""
+    low, high = interval(values)
+    if low <= wanted <= high:
+        return "undecided"
+    return "met" if (low > wanted) == (sign == ">=") else "missed"
+
+
+def targets(rows):
+    lines = head("what was wanted", "", "ratio of medians",
+                 "median of ratios", "")
+    for load, key, a, b, sign, wanted in TARGETS:
+        for pair in rows:
+            if (pair["load"], pair["a"], pair["b"]) == (load, a, b):
+                own, other = pair["runs"]
+                lines.append(row([
+                    f"{load}, {WORDS[key]}: {a} / {b}", f"{sign} {wanted}",
+                    f"{median(own, key) / median(other, key):.2f}",
+                    ratio_cell(pair, key),
+                    verdict(ratios(pair, key), sign, wanted)]))
     return lines
 
 
@@ -93,12 +103,14 @@ def connections(by_connections):
 
 
 def memory(rows):
-    lines = head("strategy", "ids in the window", "bits of an id",
+    lines = head("strategy", "ids in the window", "in the one before",
+                 "bits of an id",
                  "counted", "bytes of Redis an id", "us of Redis an id",
                  "us an id, with the way there")
     for cell in rows:
         lines.append(row([
-            cell["strategy"], f"{cell['ids']:,}", cell["bits"],
+            cell["strategy"], f"{cell['ids']:,}", f"{cell['before']:,}",
+            cell["bits"],
             f"{cell['counted']:,}", f"{cell['bytes_per_id']:.1f}",
             f"{cell['redis_us_per_id']:.2f}",
             f"{cell['wall_us_per_id']:.2f}"]))

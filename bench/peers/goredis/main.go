@@ -37,7 +37,7 @@ func poolSize() int {
 	if size, err := strconv.Atoi(os.Getenv("POOL")); err == nil {
 		return size
 	}
-	return 32
+	return 16
 }
 
 func main() {
