@@ -17,6 +17,7 @@
 enum {
     COMPLAINT_SIZE = 8192, /* has room for the longest path */
     VARIABLE_SIZE = 256,   /* a longer name is none of ours */
+    WAITING_LEAST_MS = 200,
 };
 
 struct loader {
@@ -236,6 +237,15 @@ check_together(struct loader *loader)
             "callbacks.lease_s: %" PRId64 " is too short for "
             "callbacks.timeout_ms = %" PRId64 "; make it at least %" PRId64,
             options->callbacks.lease_s, options->callbacks.timeout_ms, least_s);
+    }
+    /* Redis may be 100 ms late to say that replicas are missing: redis.c. */
+    if (options->redis.wait_replicas > 0 &&
+        options->redis.timeout_ms < WAITING_LEAST_MS) {
+        complain(loader,
+                 "redis.timeout_ms: %" PRId64 " is too short for "
+                 "redis.wait_replicas = %" PRId64 "; make it at least %d",
+                 options->redis.timeout_ms, options->redis.wait_replicas,
+                 WAITING_LEAST_MS);
     }
 }
 

@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -258,12 +260,19 @@ append_wait(struct redis *redis, int64_t wanted, int64_t end_ms)
 static bool
 is_replicated(struct redis *redis, int64_t wanted)
 {
-    if (wanted == 0 ||
-        (redis->waited != NULL && redis->waited->type == REDIS_REPLY_INTEGER &&
-         redis->waited->integer >= wanted)) {
+    bool told =
+        redis->waited != NULL && redis->waited->type == REDIS_REPLY_INTEGER;
+    int64_t have = told ? redis->waited->integer : 0;
+    char why[96];
+
+    if (have >= wanted) {
         return true;
     }
-    redis_link_note(redis->link, "WAIT", "too few replicas have it");
+    snprintf(why, sizeof(why),
+             "too few replicas have it: %" PRId64
+             " of redis.wait_replicas = %" PRId64,
+             have, wanted);
+    redis_link_note(redis->link, "WAIT", why);
     return false;
 }
 

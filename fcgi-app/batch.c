@@ -28,6 +28,7 @@ struct batch {
     size_t asking_count;
     struct tally_request *wanted; /* what these want to be counted */
     int64_t quiet_until_ms;       /* monotonic: no complaint before */
+    bool complained;              /* and no word yet that it is over */
 };
 
 struct batch *
@@ -127,6 +128,16 @@ complain(struct batch *batch)
     if (now_ms >= batch->quiet_until_ms) {
         log_error("requests are refused: %s", redis_error(batch->redis));
         batch->quiet_until_ms = now_ms + COMPLAINT_PAUSE_MS;
+        batch->complained = true;
+    }
+}
+
+static void
+all_clear(struct batch *batch)
+{
+    if (batch->complained) {
+        log_info("requests are counted again");
+        batch->complained = false;
     }
 }
 
@@ -165,6 +176,7 @@ commit(struct batch *batch, uint64_t connection)
                        window.start_s);
     }
     if (window.until_ms != 0) {
+        all_clear(batch);
         remember(batch, &window, connection, count);
     }
 }

@@ -22,8 +22,7 @@ def redis(sandbox):
                  repl_diskless_sync_delay=0).start()
 
 
-@pytest.fixture
-def replica(sandbox, redis):
+def make_replica(sandbox, redis):
     # Without a file, whose first writing TERM could not interrupt.
     replica = Redis(sandbox, name="replica", appendonly="no",
                     replicaof=f"127.0.0.1 {redis.config['port']}").start()
@@ -32,6 +31,11 @@ def replica(sandbox, redis):
     redis("SET", "hello", "replica")
     assert redis("WAIT", 1, 20000) == 1  # and gets what is new
     return replica
+
+
+@pytest.fixture
+def replica(sandbox, redis):
+    return make_replica(sandbox, redis)
 
 
 @pytest.fixture
@@ -69,9 +73,17 @@ def test_without_a_replica_that_is_said(sandbox, redis):
         "VERVE_REDIS_WAIT_REPLICAS": 1,
         "VERVE_REDIS_TIMEOUT_MS": 2000}).start()
     assert responder.ask(accept(7)).status == 503
-    assert "too few replicas" in responder.process.output()
+    assert ("too few replicas have it: 0 of redis.wait_replicas = 1"
+            in responder.process.output())
     assert responder.ask("/readyz").status == 503
     assert responder.ask("/healthz").status == 200
+    assert "counted again" not in responder.process.output()
+    make_replica(sandbox, redis)
+    for number in range(2):
+        assert responder.ask(accept(number)).status == 200
+    output = responder.process.output()
+    assert output.count("requests are refused") == 1
+    assert output.count("requests are counted again") == 1
 
 
 def test_ready_with_its_replica(replica, responder):

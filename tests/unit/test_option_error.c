@@ -159,6 +159,23 @@ test_all_errors_are_heard(void **state)
 }
 
 static void
+test_no_time_for_replicas(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[redis]\ntimeout_ms = 199\nwait_replicas = 2\n");
+    assert_heard(&loaded, "redis.timeout_ms: 199 is too short for "
+                          "redis.wait_replicas = 2; make it at least 200\n");
+    load_text(&loaded, "[redis]\ntimeout_ms = 200\nwait_replicas = 2\n");
+    assert_string_equal(loaded.heard, "");
+    options_fini(&loaded.options);
+    load_text(&loaded, "[redis]\ntimeout_ms = 1\n");
+    assert_string_equal(loaded.heard, "");
+    options_fini(&loaded.options);
+}
+
+static void
 test_environment_errors(void **state)
 {
     char *const environment[] = {
@@ -240,6 +257,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_all_errors_are_heard),
+        cmocka_unit_test(test_no_time_for_replicas),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_unreadable_files),
