@@ -205,9 +205,9 @@ lint: $(DEPS) $(LUA) ## run all linters
 	@tools/lint $(BUILD)
 
 .PHONY: bench
-bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers
-	@VERVE_BUILD=$(BUILD) bench/run
-	@VERVE_BUILD=$(BUILD) bench/callbacks
+bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pairs memory": a part)
+	@VERVE_BUILD=$(BUILD) bench/run $(SECTIONS)
+	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
 # A file of /etc, with the programs' place in it; an operator's own one stays.
 install-conf = test -e $(DESTDIR)/etc/$2 || { \
