@@ -24,7 +24,7 @@
 -- A window's first id seals what was before, should nobody else: else a clock
 -- that steps far ahead and back would find the ids forgotten, their count not.
 --
--- `open` has the windows that count something and are not sealed yet: a count
+-- `open` has the windows that count something and are not recorded yet: a count
 -- that is gone by then, for its time to live or by a hand, is no zero.
 
 local call = redis.call

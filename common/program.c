@@ -2,9 +2,10 @@
  * program: the command line and the start of the log, as both programs have
  * them. What is wrong goes to stderr in plain lines: the log is not open yet.
  */
-#define _GNU_SOURCE /* environ */
+#define _GNU_SOURCE /* environ, SCHED_BATCH */
 #include "program.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,4 +148,12 @@ program_start(int argc, char **argv, const struct program *program,
         log_open(program->name, options->log.target, options->log.level);
     }
     return code;
+}
+
+void
+program_give_way(void)
+{
+    struct sched_param param = {0};
+
+    (void)sched_setscheduler(0, SCHED_BATCH, &param);
 }

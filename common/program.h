@@ -35,4 +35,11 @@ struct program {
 int program_start(int argc, char **argv, const struct program *program,
                   struct options *options);
 
+/*
+ * From now on this process, when it is woken, does not push others off the
+ * processor but waits for its turn (SCHED_BATCH, sched(7)). Where that is
+ * refused all goes on as before.
+ */
+void program_give_way(void);
+
 #endif

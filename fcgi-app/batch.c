@@ -191,7 +191,6 @@ answer_readiness(struct batch *batch)
     if (tally_was_refused(batch->tally)) {
         complain(batch);
     }
-
     for (i = 0; i < batch->asking_count; i++) {
         answer_status(batch->asking[i], status);
     }

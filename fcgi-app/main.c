@@ -2,9 +2,7 @@
  * verve-fcgi: the FastCGI responder. Listens on fd 0, as lighttpd, spawn-fcgi
  * and systemd hand it over; one of a pool of equals.
  */
-#define _GNU_SOURCE /* SCHED_BATCH */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -39,20 +37,6 @@ ignore_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/*
- * A responder that is woken for one request does not push others off the
- * processor (sched(7)): while it waits for its turn more requests come, and
- * share the round trip. On a busy machine that makes batches twice as large
- * and costs nothing on an idle one. Where it is refused all goes on as before.
- */
-static void
-wait_for_its_turn(void)
-{
-    struct sched_param param = {0};
-
-    (void)sched_setscheduler(0, SCHED_BATCH, &param);
-}
-
 static int
 serve(const struct options *options, struct redis *redis)
 {
@@ -63,7 +47,12 @@ serve(const struct options *options, struct redis *redis)
     if (tally != NULL) {
         responder = responder_open(options, STDIN_FILENO, redis, tally);
     }
-    wait_for_its_turn();
+    /*
+     * While a responder that was woken for one request waits for its turn, more
+     * come and share the round trip. On a busy machine that makes batches twice
+     * as large; on an idle one it costs nothing.
+     */
+    program_give_way();
     if (responder == NULL) {
         log_error("cannot start: %s", strerror(errno));
     } else {

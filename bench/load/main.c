@@ -3,9 +3,7 @@
  * connections, each request accounted for: what fails is counted and shown,
  * never sent again. Used by the tests (-f, -o) and by the benchmark.
  */
-#define _GNU_SOURCE /* SCHED_BATCH */
 #include <getopt.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,20 +183,6 @@ fresh_seed(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/*
- * Clients on other machines do not push a server off its processor. On the
- * server's own an answer wakes this one, which would do just that after each
- * (sched(7)): so measured, servers fell for seconds at a time into serving one
- * request a turn, at twice the price.
- */
-static void
-give_way(void)
-{
-    struct sched_param param = {0};
-
-    (void)sched_setscheduler(0, SCHED_BATCH, &param);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -214,7 +198,12 @@ main(int argc, char **argv)
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
-    give_way();
+    /*
+     * Clients on other machines do not push a server off its processor, which
+     * each answer would make this one do: so measured, servers fell for seconds
+     * at a time into serving one request a turn, at twice the price.
+     */
+    program_give_way();
     outcome = calloc(1, sizeof(*outcome));
     plan = plan_open(&settings.plan);
     if (plan && outcome) {
