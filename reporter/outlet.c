@@ -266,6 +266,11 @@ outlet_serve(struct outlet *outlet)
     int64_t skipped;
     int count;
 
+    /* The look at the start did not know which window is on; and once we have
+       written, what is odd lies behind our lines. */
+    if (!outlet->known) {
+        look_at_place(outlet);
+    }
     tell_odd(outlet); /* before it is replaced */
     save_cursor(outlet);
     if (!is_free(outlet)) {

@@ -61,6 +61,16 @@ def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
     assert own_report()[first] == expected.count(first)
 
 
+def test_a_line_of_the_future_where_records_wait(sandbox, redis, expected):
+    """It is seen though there is something to write from the start."""
+    healthy = make_reporter(sandbox, redis, "healthy").start()
+    healthy.wait_reported(expected.send(1))
+    odd = make_reporter(sandbox, redis, "odd")
+    odd.report_path.write_text(FUTURE)
+    odd.start()
+    said(odd, "seems to have the window 2036-01-01T00:00:00Z")
+
+
 def test_a_cursor_of_the_future_is_replaced(sandbox, redis, expected):
     reporter = make_reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
