@@ -14,7 +14,7 @@ from harness.receiver import Receiver
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
-from harness.settings import MARATHON_WINDOWS
+from harness.settings import MARATHON_WINDOWS, PATIENT_MS
 from harness.web import Web
 
 
@@ -26,16 +26,19 @@ def strategy(request):
 
 
 @pytest.fixture
-def sandbox(strategy):
+def sandbox(request, strategy):
     """What is started in it ends with the test."""
-    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy)
+    timeout_ms = getattr(request.module, "REDIS_TIMEOUT_MS", PATIENT_MS)
+    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy,
+                  VERVE_REDIS_TIMEOUT_MS=timeout_ms)
     yield box
     box.close()
 
 
 @pytest.fixture(scope="session")
 def shared_sandbox(strategy):
-    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy)
+    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy,
+                  VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     yield box
     box.close()
 
@@ -50,10 +53,9 @@ def shared_redis(shared_sandbox):
 def shared_web(shared_sandbox, shared_redis):
     """lighttpd on shared_redis with windows of an hour, for tests that empty
     Redis one after the other: without the cache, which would go by what it
-    knows, and with patience, as none of them is about a time limit."""
+    knows."""
     return Web(shared_sandbox, shared_redis, VERVE_WINDOW_SECONDS=3600,
-               VERVE_DEDUP_LOCAL_CACHE_IDS=0,
-               VERVE_REDIS_TIMEOUT_MS=2000).start()
+               VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from harness.fastcgi import Responder
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
+from harness.settings import PATIENT_MS
 
 WINDOW_S = 1
 SEND_S = 0.1         # between two requests
@@ -115,7 +116,7 @@ class Marathon:
 def main():
     windows, seed = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
-    sandbox = Sandbox()
+    sandbox = Sandbox(VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     try:
         marathon = Marathon(sandbox, windows, seed)
         marathon.run()

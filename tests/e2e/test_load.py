@@ -18,7 +18,7 @@ WINDOW_S = 2
 HLL_ERROR = 0.04  # five standard errors
 # The load takes all of a small machine: the time limit of a quiet one would
 # say more of the machine than of the program.
-SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 2000}
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from harness.wait import wait_for_window_start, wait_until
 
 HOUR_S = 3600
 NOISE_S = 0.4
-# Redis need not be heard of again within any of these tests.
-PATIENT = {"VERVE_REDIS_TIMEOUT_MS": 60000}
+# Redis need not be heard of again within any of these tests but one.
+REDIS_TIMEOUT_MS = 60000
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def script_runs(redis):
 
 @every_strategy
 def test_a_known_id_needs_no_redis(sandbox, redis):
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     window = ask(responder, 7)
     runs = script_runs(redis)
     assert [ask(responder, 7) for _ in range(100)] == [window] * 100
@@ -58,7 +58,7 @@ def test_a_known_id_needs_no_redis(sandbox, redis):
 
 
 def test_an_endpoint_always_needs_redis(sandbox, redis):
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     for _ in range(3):
         ask(responder, 7, "http://h/")
     assert redis("LLEN", "verve:{0}:callbacks") == 3
@@ -68,7 +68,7 @@ def test_an_endpoint_always_needs_redis(sandbox, redis):
 
 
 def test_can_be_turned_off(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **PATIENT)
+    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0)
     ask(responder, 7)
     runs = script_runs(redis)
     for _ in range(10):
@@ -77,7 +77,7 @@ def test_can_be_turned_off(sandbox, redis):
 
 
 def test_more_ids_than_there_is_room_for(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=10, **PATIENT)
+    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=10)
     for _ in range(3):
         window = [ask(responder, number) for number in range(50)][-1]
     assert count(redis, window) == 50
@@ -89,7 +89,7 @@ def test_more_ids_than_there_is_room_for(sandbox, redis):
 
 
 def test_a_refused_request_is_not_known(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=1, **PATIENT)
+    responder = start(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=1)
     ask(responder, 1, "http://h/")
     assert responder.ask(accept(7, "http://h/")).status == 503
     assert count(redis, ask(responder, 7)) == 2
@@ -97,7 +97,7 @@ def test_a_refused_request_is_not_known(sandbox, redis):
 
 @every_strategy
 def test_in_the_next_window_it_counts_anew(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_WINDOW_SECONDS=1, **PATIENT)
+    responder = start(sandbox, redis, VERVE_WINDOW_SECONDS=1)
     wait_for_window_start(1)
     windows = set()
     end = time.monotonic() + 3.0
@@ -114,7 +114,7 @@ def test_in_the_next_window_it_counts_anew(sandbox, redis):
 @every_strategy
 def test_a_window_sealed_early(sandbox, redis):
     """What is known is in its final count; what is new tells of the next."""
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     window = ask(responder, 7)
     redis("SET", "verve:{0}:sealed", window)
     assert ask(responder, 7) == window
@@ -126,7 +126,7 @@ def test_a_window_sealed_early(sandbox, redis):
 
 @every_strategy
 def test_lost_data_is_noticed_by_the_next_script(sandbox, redis):
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     ask(responder, 7)
     redis("FLUSHALL")
     ask(responder, 7)
@@ -145,7 +145,7 @@ def test_lost_data_is_noticed_within_the_time_limit(sandbox, redis):
 
 @every_strategy
 def test_redis_killed_is_noticed_at_once(sandbox, redis):
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     assert count(redis, ask(responder, 7)) == 1
     redis.kill()
     for _ in range(3):
@@ -158,7 +158,7 @@ def test_redis_killed_is_noticed_at_once(sandbox, redis):
 
 def test_a_connection_killed_is_a_new_beginning(sandbox, redis):
     """Between two requests, and long enough for another connection."""
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     ask(responder, 7)
     redis.wipe()
     assert count(redis, ask(responder, 7)) == 1
@@ -169,7 +169,7 @@ def test_a_connection_killed_is_a_new_beginning(sandbox, redis):
 
 def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
     timeout_s = 0.25
-    responder = start(sandbox, redis)
+    responder = start(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250)
     ask(responder, 7)
     redis.freeze()
     frozen = time.monotonic()
@@ -185,7 +185,7 @@ def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
 
 def test_out_of_memory(sandbox, redis):
     """There is nothing to write for an id that is known."""
-    responder = start(sandbox, redis, **PATIENT)
+    responder = start(sandbox, redis)
     ask(responder, 7)
     redis("CONFIG", "SET", "maxmemory", "1")
     assert responder.ask(accept(8)).status == 503
