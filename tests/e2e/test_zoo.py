@@ -11,7 +11,7 @@ from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.resolver import Resolver
 from harness.sandbox import Sandbox
-from harness.settings import PATIENT_MS, SANITIZED
+from harness.settings import SANITIZED
 from harness.wait import wait_until
 from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
 
@@ -83,7 +83,7 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def visit():
-    sandbox = Sandbox(VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
+    sandbox = Sandbox()
     yield Visit(sandbox)
     sandbox.close()
 

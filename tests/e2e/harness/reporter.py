@@ -14,6 +14,8 @@ class Reporter:
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
             "VERVE_REDIS_URL": redis.url,
+            # The default: it asks again by itself, and callbacks wait for it.
+            "VERVE_REDIS_TIMEOUT_MS": 250,
             "VERVE_FILE_PATH": self.report_path,
             "VERVE_CALLBACKS_LOG": self.callback_log,
             "VERVE_CALLBACKS_ALLOW": "127.0.0.0/8",  # the receivers here

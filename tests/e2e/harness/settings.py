@@ -15,9 +15,9 @@ SANITIZED = REPORTER.exists() and b"__asan_init" in REPORTER.read_bytes()
 # Below 1 where a machine is too slow for the whole load.
 SCALE = float(os.environ.get("VERVE_SCALE", "1"))
 
-# redis.timeout_ms of tests that are not about that limit (a module that is has
-# its own REDIS_TIMEOUT_MS): disks and schedulers of shared machines hold Redis
-# up for longer than the default.
+# redis.timeout_ms of responders in tests that are not about that limit (a
+# module that is has its own REDIS_TIMEOUT_MS): disks and schedulers of shared
+# machines hold Redis up for longer than the default.
 PATIENT_MS = 4000
 
 # Of the test that runs beside all others (marathon.py).
