@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "option_place.h"
 #include "option_table.h"
 #include "option_value.h"
 
@@ -44,6 +45,7 @@ options_fini(struct options *options)
     for (size_t i = 0; i < option_row_count; i++) {
         option_clear(options, &option_rows[i]);
     }
+    option_places_close(options->places);
     memset(options, 0, sizeof(*options));
 }
 

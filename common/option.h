@@ -40,6 +40,7 @@ struct option_delays {
 struct option_property {
     char *name;  /* without the section */
     char *value; /* never NULL */
+    int line;    /* of the file that set it; 0: the environment did */
 };
 
 struct option_properties {
@@ -108,6 +109,7 @@ struct options {
         int level;  /* enum log_level */
         int target; /* enum log_target */
     } log;
+    struct option_places *places; /* what set each of them */
 };
 
 /*
@@ -139,6 +141,18 @@ const char *options_file(const char *file, char *const *environment);
 int options_load(struct options *options, const char *file,
                  char *const *environment, option_complaint *complain,
                  void *context);
+
+/* Whether file or environment set a key ("redis.url"), to its default or not.
+ */
+bool options_is_set(const struct options *options, const char *key);
+
+/*
+ * Complains of a key whose value only its user can judge. text begins with the
+ * key ("redis.url: what is wrong"); what is heard begins with the file and line
+ * that set it, or has the variable that did in place of the key.
+ */
+void options_complain(const struct options *options, const char *text,
+                      option_complaint *complain, void *context);
 
 /* Frees what options_load allocated. A zeroed struct is fine. */
 void options_fini(struct options *options);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "option_file.h"
+#include "option_place.h"
 #include "option_property.h"
 #include "option_table.h"
 #include "option_value.h"
@@ -26,7 +27,6 @@ struct loader {
     option_complaint *complain;
     void *context;
     int complaints;
-    int lines[OPTION_ROWS_MAX]; /* of file that set each row; 0: none */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -39,6 +39,20 @@ complain(struct loader *loader, const char *format, ...)
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     loader->complain(loader->context, text);
+    loader->complaints++;
+}
+
+/* Of a value that other keys make wrong; format begins with its key. */
+static void __attribute__((format(printf, 2, 3)))
+complain_of_key(struct loader *loader, const char *format, ...)
+{
+    char text[COMPLAINT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    options_complain(loader->options, text, loader->complain, loader->context);
     loader->complaints++;
 }
 
@@ -84,17 +98,28 @@ file_unknown_key(struct loader *loader, int line, const char *section,
     }
 }
 
+/* The file comes before the environment: what is set was set by it. */
+static void
+set_already(struct loader *loader, int line, const char *section,
+            const char *key, int set_in)
+{
+    complain(loader, "%s:%d: %s.%.64s: it is set in line %d already",
+             loader->file, line, section, key, set_in);
+}
+
 static void
 file_property(struct loader *loader, int line, const struct option_row *row,
               const char *key, const char *value)
 {
     struct option_properties *properties = option_field(loader->options, row);
-    const char *problem = "it is set further up already";
+    const struct option_property *set = option_property_find(properties, key);
+    const char *problem;
 
-    /* The file comes first: what is there now came from it. */
-    if (!option_property_exists(properties, key)) {
-        problem = option_property_set(properties, key, value);
+    if (set != NULL) {
+        set_already(loader, line, row->section, key, set->line);
+        return;
     }
+    problem = option_property_set(properties, key, value, line);
     if (problem != NULL) {
         complain(loader, "%s:%d: %s.%.64s: %s", loader->file, line,
                  row->section, key, problem);
@@ -118,10 +143,9 @@ file_entry(void *context, int line, const char *section, const char *key,
         file_property(loader, line, row, key, value);
         return;
     }
-    set_in = &loader->lines[row - option_rows];
+    set_in = &loader->options->places->rows[row - option_rows].line;
     if (*set_in != 0) {
-        complain(loader, "%s:%d: %s.%s: it is set in line %d already",
-                 loader->file, line, section, key, *set_in);
+        set_already(loader, line, section, key, *set_in);
         return;
     }
     *set_in = line;
@@ -171,7 +195,8 @@ set_variable_property(struct loader *loader, const struct option_row *row,
             *c = '.';
         }
     }
-    return option_property_set(option_field(loader->options, row), key, value);
+    return option_property_set(option_field(loader->options, row), key, value,
+                               0);
 }
 
 /* Takes one VERVE_<SECTION>_<KEY> of the environment. */
@@ -193,8 +218,11 @@ load_variable(struct loader *loader, const char *name, const char *section,
     }
     if (row->type == OPTION_PROPERTIES) {
         problem = set_variable_property(loader, row, key, value);
-    } else if (option_set(loader->options, row, value, why) != 0) {
-        problem = why;
+    } else {
+        loader->options->places->rows[row - option_rows].variable = true;
+        if (option_set(loader->options, row, value, why) != 0) {
+            problem = why;
+        }
     }
     if (problem != NULL) {
         complain(loader, "%.128s: %s", name, problem);
@@ -222,30 +250,46 @@ load_environment(struct loader *loader, char *const *environment)
     }
 }
 
-/* What concerns more than one key. */
+/* An attempt starts only with its time limit and 1 s of lease left. */
 static void
-check_together(struct loader *loader)
+check_lease(struct loader *loader)
 {
-    const struct options *options = loader->options;
-    int64_t attempt_s = (options->callbacks.timeout_ms + 999) / 1000;
+    int64_t timeout_ms = loader->options->callbacks.timeout_ms;
+    int64_t lease_s = loader->options->callbacks.lease_s;
+    int64_t attempt_s = (timeout_ms + 999) / 1000;
     int64_t least_s = attempt_s < 2 ? attempt_s + 2 : 2 * attempt_s;
 
-    /* An attempt starts only with its time limit and 1 s of lease left. */
-    if (options->callbacks.lease_s < least_s) {
-        complain(
-            loader,
-            "callbacks.lease_s: %" PRId64 " is too short for "
-            "callbacks.timeout_ms = %" PRId64 "; make it at least %" PRId64,
-            options->callbacks.lease_s, options->callbacks.timeout_ms, least_s);
+    if (lease_s >= least_s) {
+        return;
     }
-    /* Redis may be 100 ms late to say that replicas are missing: redis.c. */
-    if (options->redis.wait_replicas > 0 &&
-        options->redis.timeout_ms < WAITING_LEAST_MS) {
-        complain(loader,
-                 "redis.timeout_ms: %" PRId64 " is too short for "
-                 "redis.wait_replicas = %" PRId64 "; make it at least %d",
-                 options->redis.timeout_ms, options->redis.wait_replicas,
-                 WAITING_LEAST_MS);
+    if (options_is_set(loader->options, "callbacks.lease_s")) {
+        complain_of_key(loader,
+                        "callbacks.lease_s: %" PRId64 " is too short for "
+                        "callbacks.timeout_ms = %" PRId64
+                        "; make it at least %" PRId64,
+                        lease_s, timeout_ms, least_s);
+    } else {
+        complain_of_key(loader,
+                        "callbacks.timeout_ms: %" PRId64 " is too long for "
+                        "callbacks.lease_s = %" PRId64
+                        "; make that at least %" PRId64,
+                        timeout_ms, lease_s, least_s);
+    }
+}
+
+/* Redis may be 100 ms late to say that replicas are missing: redis.c. */
+static void
+check_waiting(struct loader *loader)
+{
+    int64_t timeout_ms = loader->options->redis.timeout_ms;
+    int64_t replicas = loader->options->redis.wait_replicas;
+
+    if (replicas > 0 && timeout_ms < WAITING_LEAST_MS) {
+        complain_of_key(loader,
+                        "redis.timeout_ms: %" PRId64 " is too short for "
+                        "redis.wait_replicas = %" PRId64
+                        "; make it at least %d",
+                        timeout_ms, replicas, WAITING_LEAST_MS);
     }
 }
 
@@ -262,9 +306,15 @@ options_load(struct options *options, const char *file,
     };
 
     memset(options, 0, sizeof(*options));
+    options->places = option_places_open(file);
+    if (options->places == NULL) {
+        complain(&loader, "no memory");
+        return -1;
+    }
     load_defaults(&loader);
     load_file(&loader);
     load_environment(&loader, environment);
-    check_together(&loader);
+    check_lease(&loader);
+    check_waiting(&loader);
     return loader.complaints == 0 ? 0 : -1;
 }

@@ -4,6 +4,7 @@
  */
 #include "option_property.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,16 +52,16 @@ add(struct option_properties *properties, const char *name)
     return added;
 }
 
-bool
-option_property_exists(const struct option_properties *properties,
-                       const char *name)
+const struct option_property *
+option_property_find(const struct option_properties *properties,
+                     const char *name)
 {
-    return find(properties, name) != NULL;
+    return find(properties, name);
 }
 
 const char *
 option_property_set(struct option_properties *properties, const char *name,
-                    const char *value)
+                    const char *value, int line)
 {
     struct option_property *property;
     char *copy;
@@ -82,6 +83,7 @@ option_property_set(struct option_properties *properties, const char *name,
     }
     free(property->value);
     property->value = copy;
+    property->line = line;
     return NULL;
 }
 

@@ -5,19 +5,19 @@
 #ifndef OPTION_PROPERTY_H
 #define OPTION_PROPERTY_H
 
-#include <stdbool.h>
-
 #include "option.h"
 
-bool option_property_exists(const struct option_properties *properties,
-                            const char *name);
+/* The one of that name, or NULL. */
+const struct option_property *
+option_property_find(const struct option_properties *properties,
+                     const char *name);
 
 /*
- * Sets a property, replacing one of that name. Returns NULL, or what is wrong,
- * static.
+ * Sets a property, replacing one of that name; line as struct option_property
+ * has it. Returns NULL, or what is wrong, static.
  */
 const char *option_property_set(struct option_properties *properties,
-                                const char *name, const char *value);
+                                const char *name, const char *value, int line);
 
 /* Frees all of them. */
 void option_properties_clear(struct option_properties *properties);

@@ -337,8 +337,11 @@ static int
 file_check(const struct options *options, char why[SINK_WHY_SIZE])
 {
     if (strcmp(options->file.path, options->callbacks.log) == 0) {
-        snprintf(why, SINK_WHY_SIZE,
-                 "file.path: it must not be the same as callbacks.log");
+        bool blame_path = options_is_set(options, "file.path");
+
+        snprintf(why, SINK_WHY_SIZE, "%s: it must not be the same as %s",
+                 blame_path ? "file.path" : "callbacks.log",
+                 blame_path ? "callbacks.log" : "file.path");
         return -1;
     }
     return 0;

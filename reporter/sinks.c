@@ -32,7 +32,7 @@ sinks_check(const struct options *options, option_complaint *complain,
 
         if (sinks_wanted(options, sinks[i]) && sinks[i]->check != NULL &&
             sinks[i]->check(options, why) < 0) {
-            complain(context, why);
+            options_complain(options, why, complain, context);
             result = -1;
         }
     }

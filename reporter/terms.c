@@ -24,13 +24,13 @@ open_signature(const struct options *options, char why[WHY_SIZE])
 
 /* Complains of what could not be opened, unless that is the system's fault. */
 static bool
-is_right(const void *opened, const char *why, option_complaint *complain,
-         void *context)
+is_right(const struct options *options, const void *opened, const char *why,
+         option_complaint *complain, void *context)
 {
     if (opened != NULL || errno != EINVAL) {
         return true;
     }
-    complain(context, why);
+    options_complain(options, why, complain, context);
     return false;
 }
 
@@ -40,9 +40,9 @@ terms_check(const struct options *options, option_complaint *complain,
 {
     char why[WHY_SIZE];
     struct guard *guard = guard_open(options->callbacks.allow, why);
-    bool guarded = is_right(guard, why, complain, context);
+    bool guarded = is_right(options, guard, why, complain, context);
     struct signature *signature = open_signature(options, why);
-    bool signable = is_right(signature, why, complain, context);
+    bool signable = is_right(options, signature, why, complain, context);
 
     signature_close(signature);
     guard_close(guard);

@@ -11,7 +11,6 @@ from harness.preload import RedisClock, faketime
 from harness.records import complete_lines, read_report
 from harness.redis import Redis
 from harness.reporter import Reporter
-from harness.settings import REPORTER
 from harness.wait import wait_until
 
 FUTURE = ("2036-01-01T00:01:00.000Z INFO Unique requests in the last minute: 5"
@@ -216,12 +215,3 @@ def test_redis_restarted_without_its_data(sandbox):
     for window, count in report.items():
         assert count in (None, expected.count(window)), window
     assert report[last] == expected.count(last)
-
-
-def test_one_file_for_two_purposes_is_refused(sandbox):
-    path = sandbox.folder / "both.log"
-    process = sandbox.start("reporter", [REPORTER, "-t"], {
-        "VERVE_FILE_PATH": path, "VERVE_CALLBACKS_LOG": path})
-    assert process.wait() == 100
-    assert "file.path: it must not be the same as callbacks.log" \
-        in process.output()

@@ -153,9 +153,29 @@ test_all_errors_are_heard(void **state)
         ":3: redis.timeout_ms: \"x\" is not a whole number from 1 to 60000\n"
         ":4: redis.timeout_ms: it is set in line 3 already\n"
         ":5: there is no section [redsi]; is it [redis]?\n"
-        ":10: kafka.a: it is set further up already\n"
-        "callbacks.lease_s: 11 is too short for callbacks.timeout_ms = 5001; "
-        "make it at least 12\n");
+        ":10: kafka.a: it is set in line 9 already\n"
+        ":12: callbacks.lease_s: 11 is too short for callbacks.timeout_ms = "
+        "5001; make it at least 12\n");
+}
+
+/* Of two keys that contradict each other, one that was set is to blame. */
+static void
+test_no_time_for_attempts(void **state)
+{
+    char *const environment[] = {(char[]){"VERVE_CALLBACKS_LEASE_S=9"}, NULL};
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[callbacks]\ntimeout_ms = 15001\n");
+    assert_heard(&loaded, ":2: callbacks.timeout_ms: 15001 is too long for "
+                          "callbacks.lease_s = 30; make that at least 32\n");
+    load(&loaded, NULL, environment);
+    assert_heard(&loaded, "VERVE_CALLBACKS_LEASE_S: 9 is too short for "
+                          "callbacks.timeout_ms = 5000; make it at least 10\n");
+    write_bytes("[callbacks]\nlease_s = 60\n", 24);
+    load(&loaded, path, environment);
+    assert_heard(&loaded, "VERVE_CALLBACKS_LEASE_S: 9 is too short for "
+                          "callbacks.timeout_ms = 5000; make it at least 10\n");
 }
 
 static void
@@ -165,7 +185,7 @@ test_no_time_for_replicas(void **state)
 
     (void)state;
     load_text(&loaded, "[redis]\ntimeout_ms = 199\nwait_replicas = 2\n");
-    assert_heard(&loaded, "redis.timeout_ms: 199 is too short for "
+    assert_heard(&loaded, ":2: redis.timeout_ms: 199 is too short for "
                           "redis.wait_replicas = 2; make it at least 200\n");
     load_text(&loaded, "[redis]\ntimeout_ms = 200\nwait_replicas = 2\n");
     assert_string_equal(loaded.heard, "");
@@ -257,6 +277,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_all_errors_are_heard),
+        cmocka_unit_test(test_no_time_for_attempts),
         cmocka_unit_test(test_no_time_for_replicas),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),

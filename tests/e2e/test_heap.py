@@ -1,0 +1,63 @@
+"""A request costs no allocation in our own code."""
+
+import struct
+
+from harness.fastcgi import Responder, request
+from harness.load import accept
+from harness.preload import preload
+from harness.settings import BUILD
+from harness.strategies import every_strategy
+
+ROUNDS = 50
+AT_ONCE = 20
+
+
+class Heap:
+    """What the program that it is loaded into has allocated by itself."""
+
+    def __init__(self, sandbox):
+        self.path = sandbox.folder / "heap"
+        self.path.write_bytes(bytes(8))
+
+    @property
+    def environment(self):
+        return {**preload(BUILD / "tests" / "preload" / "heap.so"),
+                "HEAP_COUNT_FILE": self.path}
+
+    def count(self):
+        return struct.unpack("Q", self.path.read_bytes())[0]
+
+
+def ask_at_once(responder, targets):
+    """All of them sent before the first answer is read."""
+    peers = [responder.peer() for _ in targets]
+    for peer, target in zip(peers, targets):
+        peer.send(request(target))
+    answers = [peer.read_to_end() for peer in peers]
+    for peer in peers:
+        peer.close()
+    assert all(answers)
+
+
+def ask_of_all_kinds(responder, number):
+    """New ids, known ones, with an endpoint, and what is refused."""
+    ask_at_once(responder, [
+        accept(number + n // 2, "http://example.org/x?y" if n % 5 == 0 else
+               None) for n in range(AT_ONCE)])
+    ask_at_once(responder, ["/api/verve/accept?id=x", "/api/verve/accept",
+                            "/healthz", "/readyz", "/nothing"])
+
+
+@every_strategy
+def test_a_request_allocates_nothing(sandbox, redis):
+    heap = Heap(sandbox)
+    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                                    "VERVE_WINDOW_SECONDS": 3600,
+                                    **heap.environment}).start()
+    ask_of_all_kinds(responder, 0)
+    before = heap.count()
+    assert before > 5  # it does count: tables and buffers of the start
+    for number in range(1, ROUNDS):
+        ask_of_all_kinds(responder, number * AT_ONCE)
+    # At most a buffer grew once more, for a batch larger than all before.
+    assert heap.count() - before < ROUNDS // 5
