@@ -1,16 +1,16 @@
 -- Counts a batch with a HyperLogLog: about. See accept.lua, which comes before.
 --
--- KEYS: 7 seen:<window>
+-- KEYS: 8 seen:<window>
 -- ARGV: 7... the id of each request, in order
 --
 -- What it estimates is the count, so that a batch that is cut off in the
 -- middle is counted with the next.
 
 local ids, unique = {}, count
-local known = call('EXISTS', KEYS[7]) == 1
+local known = call('EXISTS', KEYS[8]) == 1
 local function add()
-    if #ids > 0 and call('PFADD', KEYS[7], unpack(ids)) == 1 then
-        unique = math.max(unique, call('PFCOUNT', KEYS[7]))
+    if #ids > 0 and call('PFADD', KEYS[8], unpack(ids)) == 1 then
+        unique = math.max(unique, call('PFCOUNT', KEYS[8]))
     end
     ids = {}
 end
@@ -25,7 +25,7 @@ for i = 1, ARGV[6] do
     end
 end
 add()
-if not known then -- a count alone may be there, of another strategy
-    call('EXPIRE', KEYS[7], ttl)
+if not known then
+    call('EXPIRE', KEYS[8], ttl)
 end
 return finish(unique)

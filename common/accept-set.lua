@@ -1,8 +1,8 @@
 -- Counts a batch with many small sets, so small that Redis keeps them as
 -- arrays of integers. See accept.lua, which comes before.
 --
--- KEYS: 7 sets:<window>, 8 count:<window before>,
---       9... seen:<window>:s<set>, the set that the id of each request is in
+-- KEYS: 8 sets:<window>, 9 count:<window before>,
+--       10... seen:<window>:s<set>, the set that the id of each request is in
 -- ARGV: 7 how many sets the caller believes the window to have,
 --       8... the id of each request, in order
 -- Adds to the reply where nothing was done: the number of sets
@@ -15,26 +15,26 @@
 -- A set's first id gives it its time to live. To see that costs a command for
 -- each new id, but only until all sets are there: `made` tells.
 
-local known = call('HMGET', KEYS[7], 'sets', 'made')
+local known = call('HMGET', KEYS[8], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
 if not (sets and made) or sets < 1 or sets % 1 ~= 0 then
-    local last = tonumber(call('GET', KEYS[8]) or 0) or 0
+    local last = tonumber(call('GET', KEYS[9]) or 0) or 0
     sets, made = math.max(1024, math.ceil(last / 256)), 0
-    call('HSET', KEYS[7], 'sets', sets, 'made', made)
-    call('EXPIRE', KEYS[7], ttl)
+    call('HSET', KEYS[8], 'sets', sets, 'made', made)
+    call('EXPIRE', KEYS[8], ttl)
 end
 if sets ~= tonumber(ARGV[7]) then
     return {0, on, left_ms, sets}
 end
 
 local unique, now_made, failed = count, made, nil
-for i = 1, #KEYS - 8 do
+for i = 1, #KEYS - 9 do
     if not refused[i] then
-        local added = redis.pcall('SADD', KEYS[i + 8], ARGV[i + 7])
+        local added = redis.pcall('SADD', KEYS[i + 9], ARGV[i + 7])
         if added == 1 then
             unique = unique + 1
-            if now_made < sets and call('SCARD', KEYS[i + 8]) == 1 then
-                call('EXPIRE', KEYS[i + 8], ttl)
+            if now_made < sets and call('SCARD', KEYS[i + 9]) == 1 then
+                call('EXPIRE', KEYS[i + 9], ttl)
                 now_made = now_made + 1
             end
         elseif added ~= 0 then
@@ -47,7 +47,7 @@ for i = 1, #KEYS - 8 do
     end
 end
 if now_made > made then
-    call('HSET', KEYS[7], 'made', now_made)
+    call('HSET', KEYS[8], 'made', now_made)
 end
 local reply = finish(unique)
 return failed or reply

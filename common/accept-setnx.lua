@@ -1,11 +1,11 @@
 -- Counts a batch with a key for each id. See accept.lua, which comes before.
 --
--- KEYS: 7... seen:<window>:<id>, one for each request, in order
+-- KEYS: 8... seen:<window>:<id>, one for each request, in order
 
 local unique = count
-for i = 1, #KEYS - 6 do
+for i = 1, #KEYS - 7 do
     if not refused[i] then
-        if call('SET', KEYS[i + 6], '1', 'NX', 'EX', ttl) then
+        if call('SET', KEYS[i + 7], '1', 'NX', 'EX', ttl) then
             unique = unique + 1
         end
         if job[i] then

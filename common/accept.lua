@@ -3,13 +3,13 @@
 -- accept-<strategy>.lua, which does the counting.
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 callbacks, 5 due, 6 open,
---       7... the strategy's
+--       7 whole:<strategy>:<window>, 8... the strategy's
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
 --       4 most jobs in the queue, 5 born of the data that was agreed on,
 --       6 how many arguments are the strategy's,
 --       7... those, then pairs: a request's index (from 1), its job without
 --       the last brace
--- Reply: {0, window on, ms left, ...} where nothing was done: another window
+-- Reply: {0, window on, ms left, ...} where nothing was counted: another window
 --        is on, or the strategy says so, with what it adds
 --        {2} where nothing was done: the data has another beginning, and
 --        schema.lua comes first
@@ -21,18 +21,25 @@
 -- seen but not counted, or counted without its job. Redis refuses for want of
 -- memory at the first write only.
 --
--- A window's first id seals what was before, should nobody else: else a clock
--- that steps far ahead and back would find the ids forgotten, their count not.
---
 -- `open` has the windows that count something and are not recorded yet: a count
 -- that is gone by then, for its time to live or by a hand, is no zero.
+--
+-- `whole` is there from a window's first id on, until the first of its ids may
+-- be forgotten: a clock that steps far ahead and back would find ids gone, and
+-- their count not, or that gone as well. Such a window is sealed as it is, and
+-- the next one is on; the same where another strategy has seen its ids. And
+-- since Redis need not have deleted all at once when its clock was ahead, a
+-- window's first id seals the one that counted before it.
 
 local call = redis.call
 local window, length = ARGV[1], tonumber(ARGV[2])
 
-local born = call('GET', KEYS[2])
+local born, whole = unpack(call('MGET', KEYS[2], KEYS[7]), 1, 2)
 if born ~= ARGV[5] then
     return {2}
+end
+if not tonumber(born) then
+    return redis.error_reply('ERR ' .. KEYS[2] .. ' is not a time')
 end
 
 local time = call('TIME')
@@ -55,8 +62,15 @@ if before and (not string.find(before, '^%d+$') or count >= 2 ^ 53
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
 end
 
+local forgotten, previous = not whole, nil -- the window that counted before
 if not before then
-    call('ZCARD', KEYS[6]) -- no zset: stops while nothing was done
+    forgotten = whole or call('ZSCORE', KEYS[6], window)
+    previous = tonumber(call('ZREVRANGEBYSCORE', KEYS[6], '(' .. window,
+        '-inf', 'LIMIT', 0, 1)[1])
+end
+if forgotten then
+    call('SET', KEYS[1], on)
+    return {0, on + length, left_ms + length * 1000}
 end
 
 -- Which requests have a job, and which of those find room in the queue.
@@ -95,8 +109,11 @@ local function finish(unique)
             -- Longer where the clock stepped back by more than that.
             call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
             call('ZADD', KEYS[6], window, window)
-            if not sealed or sealed < on - length then
-                call('SET', KEYS[1], on - length)
+            -- No id is remembered for a shorter time: see ttl.
+            call('SET', KEYS[7], '1')
+            call('EXPIREAT', KEYS[7], on + 2 * length)
+            if previous and (not sealed or sealed < previous) then
+                call('SET', KEYS[1], previous)
             end
         end
     end

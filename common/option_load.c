@@ -56,6 +56,22 @@ complain_of_key(struct loader *loader, const char *format, ...)
     loader->complaints++;
 }
 
+/* Of a row that is not OPTION_PROPERTIES. */
+static struct option_place *
+place_of(struct loader *loader, const struct option_row *row)
+{
+    return &loader->options->places->rows[row - option_rows];
+}
+
+/* Whether both of a section's keys have the values that they were given. */
+static bool
+are_read(struct loader *loader, const char *section, const char *one,
+         const char *other)
+{
+    return !place_of(loader, option_find(section, one))->wrong &&
+           !place_of(loader, option_find(section, other))->wrong;
+}
+
 static void
 load_defaults(struct loader *loader)
 {
@@ -143,13 +159,14 @@ file_entry(void *context, int line, const char *section, const char *key,
         file_property(loader, line, row, key, value);
         return;
     }
-    set_in = &loader->options->places->rows[row - option_rows].line;
+    set_in = &place_of(loader, row)->line;
     if (*set_in != 0) {
         set_already(loader, line, section, key, *set_in);
         return;
     }
     *set_in = line;
     if (option_set(loader->options, row, value, why) != 0) {
+        place_of(loader, row)->wrong = true;
         complain(loader, "%s:%d: %s.%s: %s", loader->file, line, section, key,
                  why);
     }
@@ -219,8 +236,9 @@ load_variable(struct loader *loader, const char *name, const char *section,
     if (row->type == OPTION_PROPERTIES) {
         problem = set_variable_property(loader, row, key, value);
     } else {
-        loader->options->places->rows[row - option_rows].variable = true;
+        place_of(loader, row)->variable = true;
         if (option_set(loader->options, row, value, why) != 0) {
+            place_of(loader, row)->wrong = true;
             problem = why;
         }
     }
@@ -259,7 +277,8 @@ check_lease(struct loader *loader)
     int64_t attempt_s = (timeout_ms + 999) / 1000;
     int64_t least_s = attempt_s < 2 ? attempt_s + 2 : 2 * attempt_s;
 
-    if (lease_s >= least_s) {
+    if (lease_s >= least_s ||
+        !are_read(loader, "callbacks", "lease_s", "timeout_ms")) {
         return;
     }
     if (options_is_set(loader->options, "callbacks.lease_s")) {
@@ -284,7 +303,8 @@ check_waiting(struct loader *loader)
     int64_t timeout_ms = loader->options->redis.timeout_ms;
     int64_t replicas = loader->options->redis.wait_replicas;
 
-    if (replicas > 0 && timeout_ms < WAITING_LEAST_MS) {
+    if (replicas > 0 && timeout_ms < WAITING_LEAST_MS &&
+        are_read(loader, "redis", "timeout_ms", "wait_replicas")) {
         complain_of_key(loader,
                         "redis.timeout_ms: %" PRId64 " is too short for "
                         "redis.wait_replicas = %" PRId64

@@ -15,6 +15,7 @@
 struct option_place {
     int line;      /* of the file; 0: the file did not, or not last */
     bool variable; /* the environment did */
+    bool wrong;    /* one of them could not be read */
 };
 
 struct option_places {

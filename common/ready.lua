@@ -1,8 +1,8 @@
--- Whether Redis would count now, which /readyz asks. Writes nothing over what
--- is there and makes no key, but is refused as any write that takes memory is:
--- where that is full, or the disk is, or this has become a replica.
+-- Whether Redis would count now, which /readyz asks. A write that nobody reads,
+-- refused as any is that takes memory: where that is full, or the disk is, or
+-- this has become a replica. And replicas have to confirm it.
 --
--- KEYS: 1 born
--- Reply: the length of what is there
+-- KEYS: 1 ready
+-- Reply: OK
 
-return redis.call('SETRANGE', KEYS[1], 0, '')
+return redis.call('SET', KEYS[1], '1', 'EX', 1)

@@ -11,17 +11,17 @@
 #include "log.h"
 #include "schema.lua.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 struct schema {
     const struct options *options;
     struct redis *redis;
 };
 
-static const char *
-strategy_name(int strategy)
+const char *
+schema_strategy(const struct options *options)
 {
-    switch ((enum dedup_strategy)strategy) {
+    switch ((enum dedup_strategy)options->dedup.strategy) {
     case DEDUP_SETNX:
         return "setnx";
     case DEDUP_SET:
@@ -42,7 +42,7 @@ ask_int(struct redis_call *call, const char *field, int64_t value)
 static void
 add_words(struct redis_call *call, const struct options *options)
 {
-    const char *strategy = strategy_name(options->dedup.strategy);
+    const char *strategy = schema_strategy(options);
 
     redis_key(call, "%s:" SCHEMA_SHARD ":meta", options->redis.prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":born", options->redis.prefix);

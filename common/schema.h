@@ -16,6 +16,9 @@
 
 struct schema;
 
+/* The name of the strategy, as it is agreed on; static. */
+const char *schema_strategy(const struct options *options);
+
 /*
  * Opens the connection that options describe. Its comings and goings are
  * logged. Keeps a reference to options. NULL where the system refuses (errno).

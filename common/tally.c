@@ -130,6 +130,8 @@ add_keys(const struct tally *tally, struct redis_call *call,
     redis_key(call, "%s:" SCHEMA_SHARD ":callbacks", prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":due", prefix);
     redis_key(call, "%s:" SCHEMA_SHARD ":open", prefix);
+    redis_key(call, "%s:" SCHEMA_SHARD ":whole:%s:%" PRId64, prefix,
+              schema_strategy(tally->options), batch->window_s);
     tally->dedup->add_keys(call, batch);
 }
 
@@ -336,7 +338,7 @@ tally_is_ready(struct tally *tally)
         return false;
     }
     call = redis_call(tally->redis, &script_ready);
-    redis_key(call, "%s:" SCHEMA_SHARD ":born", tally->options->redis.prefix);
+    redis_key(call, "%s:" SCHEMA_SHARD ":ready", tally->options->redis.prefix);
     return run_call(tally, call, &reply);
 }
 

@@ -16,9 +16,11 @@ from harness.records import (assert_no_window_missing, complete_lines,
                              read_report)
 from harness.redis import Redis
 from harness.reporter import Reporter
+from harness.strategies import every_strategy
 from harness.wait import wait_until
 
 WINDOW_S = 1
+HOUR_S = 3600
 TAKE_OVER_S = 10
 
 
@@ -34,7 +36,8 @@ def make_responder(sandbox, redis, name="fcgi", **settings):
 
 
 def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S, **settings)
+    return Reporter(sandbox, redis, **{"VERVE_WINDOW_SECONDS": WINDOW_S,
+                                       **settings})
 
 
 @pytest.fixture
@@ -214,6 +217,40 @@ def test_redis_clock_steps(sandbox):
     for window, count in reporter.report().items():
         assert int(redis("GET", f"verve:{{0}}:count:{window}") or 0) == count
     assert reporter.process.output().count("gaps") == 0
+
+
+@every_strategy
+@pytest.mark.parametrize("is_asked", [True, False])
+@pytest.mark.parametrize("ahead_h,retention_h", [(5, 24), (48, 1)])
+def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
+                                            is_asked):
+    """Ids are forgotten by then, in the second case their count, too. Whether
+    somebody asks meanwhile or not: all that is reported is exact, and one
+    window begins early, no more."""
+    clock = RedisClock(sandbox)
+    redis = Redis(sandbox)
+    redis.environment = clock.environment
+    redis.start()
+    settings = {"VERVE_WINDOW_SECONDS": HOUR_S,
+                "VERVE_WINDOW_RETENTION_HOURS": retention_h}
+    expected = Expected(make_responder(
+        sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **settings), HOUR_S)
+    first = expected.send(*range(20))
+    clock.step_to(ahead_h * HOUR_S)
+    if is_asked:
+        assert expected.send(5) > first + HOUR_S
+    time.sleep(0.5)  # Redis deletes what it takes to be old
+    clock.step_to(0)
+    expected.send(*range(10, 35))
+    assert set(expected.ids) - {first, first + ahead_h * HOUR_S} == \
+        {first + HOUR_S}
+    reporter = make_reporter(sandbox, redis, **settings).start()
+    is_kept = retention_h > ahead_h
+    assert reporter.wait_reported(first)[first] == (20 if is_kept else None)
+    clock.step_to(2 * HOUR_S)
+    report = reporter.wait_reported(first + HOUR_S)
+    assert report[first + HOUR_S] == 25
+    assert list(report) == [first, first + HOUR_S]
 
 
 # Several reporters

@@ -89,9 +89,9 @@ def test_without_a_replica_that_is_said(sandbox, redis):
 
 def test_ready_with_its_replica(replica, responder):
     assert responder.ask("/readyz").status == 200
-    replica.freeze()
-    assert responder.ask(accept(7)).status == 503
+    replica.freeze()  # though it has all that there is
     assert responder.ask("/readyz").status == 503
+    assert responder.ask(accept(7)).status == 503
     replica.thaw()
     wait_until(lambda: responder.ask("/readyz").status == 200, "ready again")
 

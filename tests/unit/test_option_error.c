@@ -178,6 +178,23 @@ test_no_time_for_attempts(void **state)
                           "callbacks.timeout_ms = 5000; make it at least 10\n");
 }
 
+/* Where one of them is wrong anyway, nothing is said of both. */
+static void
+test_no_word_of_what_was_not_read(void **state)
+{
+    char *const environment[] = {(char[]){"VERVE_REDIS_TIMEOUT_MS=x"}, NULL};
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[callbacks]\ntimeout_ms = 20000\nlease_s = x\n");
+    assert_heard(&loaded, ":3: callbacks.lease_s: \"x\" is not a whole number "
+                          "from 2 to 86400\n");
+    write_bytes("[redis]\ntimeout_ms = 100\nwait_replicas = 1\n", 43);
+    load(&loaded, path, environment);
+    assert_heard(&loaded, "VERVE_REDIS_TIMEOUT_MS: \"x\" is not a whole number "
+                          "from 1 to 60000\n");
+}
+
 static void
 test_no_time_for_replicas(void **state)
 {
@@ -278,6 +295,7 @@ main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_all_errors_are_heard),
         cmocka_unit_test(test_no_time_for_attempts),
+        cmocka_unit_test(test_no_word_of_what_was_not_read),
         cmocka_unit_test(test_no_time_for_replicas),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),

@@ -40,7 +40,8 @@ test_large_ids_are_told_apart(void **state)
     assert_int_equal(count_of(f, window_s), 12);
 }
 
-/* Two windows for what is kept of ids, three at least for their count. */
+/* Two windows for what is kept of ids, three at least for their count; and no
+   longer than any id for what tells that all of them are there. */
 static void
 test_all_keys_of_a_window_expire(void **state)
 {
@@ -50,8 +51,11 @@ test_all_keys_of_a_window_expire(void **state)
     for (int64_t id = 0; id < 100; id++) {
         window_s = count_one(f, id);
     }
-    ttls_of(f, "verve:{0}:*:1*", &least, &most);
+    ttls_of(f, "verve:{0}:se*:1*", &least, &most);
     assert_in_range(least, 2 * HOUR_S - 5, 2 * HOUR_S);
+    assert_in_range(most, least, 2 * HOUR_S);
+    ttls_of(f, "verve:{0}:*:1*", &least, &most);
+    assert_in_range(least, HOUR_S, 2 * HOUR_S);
     assert_in_range(most, 3 * HOUR_S - 5, 3 * HOUR_S);
     assert_in_range(
         strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
@@ -289,35 +293,66 @@ sealed_of(struct fixture *f)
 
 /* A clock that was ahead, and is back, opens nothing that was before. */
 static void
-test_a_first_id_seals_what_was_before(void **state)
+test_a_first_id_seals_what_counted_before(void **state)
 {
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
-    char sealed[24];
+    char before[24];
 
-    assert_int_equal(sealed_of(f), window_s - HOUR_S);
-    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s);
-    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    assert_int_equal(sealed_of(f), 0);
+    snprintf(before, sizeof(before), "%lld", (long long)window_s - 9 * HOUR_S);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    redis_do(f->redis, "ZADD", "verve:{0}:open", before, before, NULL);
     count_one(f, 1);
+    assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
+    count_one(f, 2);
+    assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
+}
+
+/* Where ids or their count may be gone, a window is over, and the next is on.
+ */
+static void
+test_what_is_not_whole_is_sealed(void **state)
+{
+    struct fixture *f = *state;
+    char pattern[64];
+    int64_t window_s, least, most;
+
+    window_s = count_one(f, 1);
+    snprintf(pattern, sizeof(pattern), "verve:{0}:whole:*:%lld",
+             (long long)window_s);
+    ttls_of(f, pattern, &least, &most);
+    assert_in_range(least, HOUR_S, 2 * HOUR_S);
+    redis_do(f->redis, "DEL", key_of("whole:setnx", window_s), NULL);
+    redis_do(f->redis, "DEL", key_of("whole:set", window_s), NULL);
+    redis_do(f->redis, "DEL", key_of("whole:hll", window_s), NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
     assert_int_equal(sealed_of(f), window_s);
+    assert_int_equal(count_of(f, window_s), 1);
+    assert_int_equal(count_of(f, window_s + HOUR_S), 1);
+    redis_do(f->redis, "DEL", key_of("count", window_s + HOUR_S), NULL);
+    assert_int_equal(count_one(f, 1), window_s + 2 * HOUR_S);
+    assert_int_equal(sealed_of(f), window_s + HOUR_S);
+    assert_int_equal(count_of(f, window_s + 2 * HOUR_S), 1);
 }
 
 /* Where the strategy was changed, as the README says, while a window is on. */
 static void
-test_another_strategy_goes_on(void **state)
+test_another_strategy_begins_the_next_window(void **state)
 {
     struct fixture *f = *state;
     struct options other = f->options;
     int64_t window_s = 0, least, most;
-    long long before;
 
     for (int to = DEDUP_SETNX; to <= DEDUP_HLL; to++) {
         struct tally_request batch[128];
+        bool same = to == (int)f->options.dedup.strategy;
         struct tally *tally;
+        long long before;
 
         other.dedup.strategy = to;
         redis_do(f->redis, "FLUSHALL", NULL);
-        for (int64_t id = 0; id < 3000; id++) {
+        for (int64_t id = 0; id < 300; id++) {
             window_s = count_one(f, id);
         }
         before = count_of(f, window_s);
@@ -326,15 +361,15 @@ test_another_strategy_goes_on(void **state)
         for (size_t i = 0; i < 128; i++) {
             batch[i] = request((int64_t)i, NULL);
         }
-        assert_int_equal(tally_commit(tally, batch, 128).start_s, window_s);
+        assert_int_equal(tally_commit(tally, batch, 128).start_s,
+                         same ? window_s : window_s + HOUR_S);
         assert_int_equal(batch[0].answer, TALLY_COUNTED);
-        /* What the other one has seen, it does not know; or it estimates. */
-        assert_int_equal(count_of(f, window_s),
-                         to == f->options.dedup.strategy ? before
-                         : to == DEDUP_HLL               ? before
-                                                         : before + 128);
+        assert_int_equal(count_of(f, window_s), before);
+        if (!same) {
+            assert_in_range(count_of(f, window_s + HOUR_S), 125, 131);
+        }
         ttls_of(f, "verve:{0}:se*:1*", &least, &most);
-        assert_in_range(least, 1, 2 * HOUR_S);
+        assert_in_range(least, 1, 3 * HOUR_S);
         tally_close(tally);
     }
 }
@@ -369,9 +404,10 @@ run_all(const char *name)
         TALLY_TEST(test_after_a_sealed_one_of_another_length),
         TALLY_TEST(test_how_long_it_holds),
         TALLY_TEST(test_all_or_nothing),
-        TALLY_TEST(test_another_strategy_goes_on),
+        TALLY_TEST(test_another_strategy_begins_the_next_window),
         TALLY_TEST(test_after_a_clock_that_was_far_ahead),
-        TALLY_TEST(test_a_first_id_seals_what_was_before),
+        TALLY_TEST(test_a_first_id_seals_what_counted_before),
+        TALLY_TEST(test_what_is_not_whole_is_sealed),
         TALLY_TEST(test_a_window_is_open_once_it_counts),
         TALLY_TEST(test_a_forgotten_script_is_loaded_again),
         TALLY_TEST(test_too_few_replicas),
