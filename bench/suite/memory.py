@@ -13,9 +13,13 @@ from .measure import cpu_s
 
 DAY_S = 86400
 FILL = BUILD / "bench" / "fill"
-# With how many ids in the window before, of those in this one: what `set`
-# makes of a window depends on it.
-CASES = (("setnx", 0), ("set", 1), ("set", 0), ("hll", 0))
+SIZES = (100_000, 1_000_000, 10_000_000)
+# Ids in the window, and in the one before: what `set` makes of a window depends
+# on that. With 1,100,000 Redis has just doubled its table of keys (2^20).
+CASES = (*(("setnx", ids, 0) for ids in SIZES), ("setnx", 1_100_000, 0),
+         *(("set", ids, ids) for ids in SIZES), ("set", 1_000_000, 400_000),
+         ("set", 1_000_000, 10_000_000), *(("set", ids, 0) for ids in SIZES),
+         *(("hll", ids, 0) for ids in SIZES))
 BITS = (31, 63)
 
 
@@ -26,42 +30,46 @@ def used_bytes(redis):
     raise ValueError("no used_memory")
 
 
+def count(redis, strategy, ids, bits):
+    """Counts so many ids in one long window; what fill says of that."""
+    done = subprocess.run(
+        [str(FILL), str(ids), str(bits)], check=True, stdout=subprocess.PIPE,
+        env={"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": str(DAY_S),
+             "VERVE_DEDUP_STRATEGY": strategy})
+    return json.loads(done.stdout)
+
+
 def fill(strategy, ids, bits, before_ids):
-    """Counts so many ids in one long window, after one with so many."""
+    """What ids cost in a window, after one with so many."""
     sandbox = Sandbox()
     try:
         redis = Redis(sandbox, appendonly="no").start()
         today = int(time.time()) // DAY_S * DAY_S
         redis("SET", f"verve:{{0}}:count:{today - DAY_S}", before_ids)
+        # Scripts and the like, 400 KB, are there with the first id.
+        count(redis, strategy, 1, bits)
         before, cpu = used_bytes(redis), cpu_s([redis.process.pid])
-        done = subprocess.run(
-            [str(FILL), str(ids), str(bits)], check=True,
-            stdout=subprocess.PIPE, env={
-                "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS":
-                str(DAY_S), "VERVE_DEDUP_STRATEGY": strategy})
+        done = count(redis, strategy, ids, bits)
         cpu = cpu_s([redis.process.pid]) - cpu
         counted = int(redis("GET", f"verve:{{0}}:count:{today}") or 0)
         return {"strategy": strategy, "ids": ids, "bits": bits,
                 "before": before_ids, "counted": counted,
                 "bytes_per_id": (used_bytes(redis) - before) / ids,
                 "redis_us_per_id": cpu / ids * 1e6,
-                "wall_us_per_id": json.loads(done.stdout)["seconds"] / ids
-                * 1e6}
+                "wall_us_per_id": done["seconds"] / ids * 1e6}
     finally:
         sandbox.close()
 
 
 def run(most_ids):
     rows = []
-    for strategy, before in CASES:
+    for strategy, ids, before in CASES:
         for bits in BITS:
-            ids = 100_000
-            while ids <= most_ids:
-                rows.append(fill(strategy, ids, bits, before * ids))
-                print(f"  {strategy} {ids:,} ids of {bits} bits "
-                      f"after {before * ids:,}: "
-                      f"{rows[-1]['bytes_per_id']:.1f} bytes, "
-                      f"{rows[-1]['redis_us_per_id']:.2f} us",
-                      file=sys.stderr, flush=True)
-                ids *= 10
+            if ids > most_ids:
+                continue
+            rows.append(fill(strategy, ids, bits, before))
+            print(f"  {strategy} {ids:,} ids of {bits} bits after "
+                  f"{before:,}: {rows[-1]['bytes_per_id']:.2f} bytes, "
+                  f"{rows[-1]['redis_us_per_id']:.2f} us",
+                  file=sys.stderr, flush=True)
     return rows

@@ -54,9 +54,14 @@ def ratios(pair, key):
     return [x[key] / y[key] for x, y in zip(*pair["runs"])]
 
 
+# Fewer say nothing with that confidence: see interval.
+LEAST_SLICES = 6
+
+
 def interval(values):
     """Where the median lies with at least 95 % confidence, from the order of
-    the values alone (David and Nagaraja, Order Statistics, 7.1)."""
+    the values alone (David and Nagaraja, Order Statistics, 7.1); of fewer than
+    LEAST_SLICES, from the least to the largest, with less."""
     ordered, n = sorted(values), len(values)
     rank, outside = 0, 0.0
     while rank < n // 2:

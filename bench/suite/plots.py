@@ -74,7 +74,9 @@ def draw(folder, results):
                 for name in names}, "x 2")
     if results.get("memory"):
         series = {}
-        for cell in results["memory"]:
+        for cell in sorted(results["memory"], key=lambda cell: cell["ids"]):
+            if cell["before"] not in (0, cell["ids"]):
+                continue
             name = f"{cell['strategy']}, {cell['bits']} bits" + (
                 ", a first window" if cell["strategy"] == "set"
                 and not cell["before"] else "")

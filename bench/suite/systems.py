@@ -112,9 +112,8 @@ class Running:
             raise
 
     def start(self, system, rewrite_percentage):
-        # latency-tracking as in conf/redis.conf; the port is for replicas.
+        # The port is for replicas.
         redis = Redis(self.sandbox, fsync=system.fsync, port=free_port(),
-                      latency_tracking="no",
                       auto_aof_rewrite_percentage=rewrite_percentage,
                       repl_diskless_sync_delay=0).start()
         servers = [redis]
