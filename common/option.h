@@ -149,7 +149,7 @@ bool options_is_set(const struct options *options, const char *key);
 /*
  * Complains of a key whose value only its user can judge. text begins with the
  * key ("redis.url: what is wrong"); what is heard begins with the file and line
- * that set it, or has the variable that did in place of the key.
+ * or the variable that set it.
  */
 void options_complain(const struct options *options, const char *text,
                       option_complaint *complain, void *context);

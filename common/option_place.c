@@ -111,7 +111,7 @@ options_complain(const struct options *options, const char *text,
         char name[KEY_SIZE];
 
         write_variable(name, text, len);
-        snprintf(whole, sizeof(whole), "%s%s", name, text + len);
+        snprintf(whole, sizeof(whole), "%s: %s", name, text);
     } else if (place.line > 0) {
         snprintf(whole, sizeof(whole), "%s:%d: %s", options->places->file,
                  place.line, text);

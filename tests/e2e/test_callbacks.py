@@ -242,7 +242,7 @@ def test_unreadable_jobs_go_to_the_dead_list(redis, responder, reporter,
     receiver.wait_count(1)
     wait_until(lambda: redis("LLEN", "verve:{0}:dead") == len(junk),
                "all are buried")
-    assert is_settled(redis)
+    wait_until(lambda: is_settled(redis), "the other one is settled")
 
 
 def test_the_log_is_opened_anew(responder, reporter, receiver):

@@ -40,9 +40,10 @@ def test_the_line_is_named(sandbox, text, words, flags):
 
 
 @pytest.mark.parametrize("name,value,words", [
-    ("VERVE_CALLBACKS_ALLOW", "nonsense", "\"nonsense\" is no address"),
-    ("VERVE_CALLBACKS_SECRET", "topsecret", "number 1"),
-    ("VERVE_FILE_PATH", "/tmp/log", "it must not be the same"),
+    ("VERVE_CALLBACKS_ALLOW", "nonsense",
+     "callbacks.allow: \"nonsense\" is no address"),
+    ("VERVE_CALLBACKS_SECRET", "topsecret", "callbacks.secret: number 1"),
+    ("VERVE_FILE_PATH", "/tmp/log", "file.path: it must not be the same"),
 ])
 def test_the_variable_is_named(sandbox, name, value, words):
     """It overrides the file, whose line is right."""

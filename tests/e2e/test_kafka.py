@@ -153,16 +153,16 @@ def test_ended_and_started_again(kafka, expected, reporter):
 
 
 @pytest.mark.parametrize("name,value,words", [
-    ("FOO", "bar", 'VERVE_KAFKA_FOO: No such configuration property: "foo"'),
-    ("LINGER_MS", "-1", "VERVE_KAFKA_LINGER_MS: Configuration property"),
-    ("BOOTSTRAP_SERVERS", "h:1", "VERVE_KAFKA_BOOTSTRAP_SERVERS: set kafka.brokers"),
-    ("ENABLE_IDEMPOTENCE", "false", "VERVE_KAFKA_ENABLE_IDEMPOTENCE: it is always"),
+    ("FOO", "bar", 'kafka.foo: No such configuration property: "foo"'),
+    ("LINGER_MS", "-1", "kafka.linger.ms: Configuration property"),
+    ("BOOTSTRAP_SERVERS", "h:1", "kafka.bootstrap.servers: set kafka.brokers"),
+    ("ENABLE_IDEMPOTENCE", "false", "kafka.enable.idempotence: it is always"),
     ("DELIVERY_REPORT_ONLY_ERROR", "true",
-     "VERVE_KAFKA_DELIVERY_REPORT_ONLY_ERROR: it is always false"),
-    ("TRANSACTIONAL_ID", "x", "VERVE_KAFKA_TRANSACTIONAL_ID: this sink has no use"),
-    ("TEST_MOCK_NUM_BROKERS", "3", "VERVE_KAFKA_TEST_MOCK_NUM_BROKERS: this sink"),
+     "kafka.delivery.report.only.error: it is always false"),
+    ("TRANSACTIONAL_ID", "x", "kafka.transactional.id: this sink has no use"),
+    ("TEST_MOCK_NUM_BROKERS", "3", "kafka.test.mock.num.brokers: this sink"),
     ("ACKS", "1", "kafka.*: `acks` must be set to `all`"),
-    ("SECURITY_PROTOCOL", "sslx", "VERVE_KAFKA_SECURITY_PROTOCOL: Invalid value"),
+    ("SECURITY_PROTOCOL", "sslx", "kafka.security.protocol: Invalid value"),
     ("TOPIC", "a b", "VERVE_KAFKA_TOPIC"),
 ])
 @pytest.mark.parametrize("flags", [["-t"], []])
@@ -171,6 +171,8 @@ def test_bad_properties(sandbox, name, value, words, flags):
         "VERVE_REPORT_SINKS": "kafka", f"VERVE_KAFKA_{name}": value})
     assert process.wait() == 100
     assert words in process.output()
+    assert f"verve-reporter: VERVE_KAFKA_{name}: " in process.output() \
+        or "kafka.*" in words
 
 
 def test_bad_properties_of_the_file(sandbox):

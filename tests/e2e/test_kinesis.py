@@ -151,8 +151,8 @@ def test_kinesalite(sandbox, redis, expected):
 @pytest.mark.parametrize("change,words", [
     ({"AWS_ACCESS_KEY_ID": ""}, "AWS_ACCESS_KEY_ID"),
     ({"AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY"),
-    ({"VERVE_KINESIS_ENDPOINT": "ftp://h/"}, "VERVE_KINESIS_ENDPOINT: "),
-    ({"VERVE_KINESIS_ENDPOINT": "h:1:2"}, "VERVE_KINESIS_ENDPOINT: "),
+    ({"VERVE_KINESIS_ENDPOINT": "ftp://h/"}, "kinesis.endpoint: "),
+    ({"VERVE_KINESIS_ENDPOINT": "h:1:2"}, "kinesis.endpoint: "),
     ({"VERVE_KINESIS_REGION": "EU.x"}, "VERVE_KINESIS_REGION"),
     ({"VERVE_KINESIS_STREAM": "a/b"}, "VERVE_KINESIS_STREAM"),
 ])

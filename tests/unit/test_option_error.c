@@ -170,12 +170,16 @@ test_no_time_for_attempts(void **state)
     assert_heard(&loaded, ":2: callbacks.timeout_ms: 15001 is too long for "
                           "callbacks.lease_s = 30; make that at least 32\n");
     load(&loaded, NULL, environment);
-    assert_heard(&loaded, "VERVE_CALLBACKS_LEASE_S: 9 is too short for "
-                          "callbacks.timeout_ms = 5000; make it at least 10\n");
+    assert_heard(
+        &loaded,
+        "VERVE_CALLBACKS_LEASE_S: callbacks.lease_s: 9 is too short for "
+        "callbacks.timeout_ms = 5000; make it at least 10\n");
     write_bytes("[callbacks]\nlease_s = 60\n", 24);
     load(&loaded, path, environment);
-    assert_heard(&loaded, "VERVE_CALLBACKS_LEASE_S: 9 is too short for "
-                          "callbacks.timeout_ms = 5000; make it at least 10\n");
+    assert_heard(
+        &loaded,
+        "VERVE_CALLBACKS_LEASE_S: callbacks.lease_s: 9 is too short for "
+        "callbacks.timeout_ms = 5000; make it at least 10\n");
 }
 
 /* Where one of them is wrong anyway, nothing is said of both. */
