@@ -142,8 +142,7 @@ int options_load(struct options *options, const char *file,
                  char *const *environment, option_complaint *complain,
                  void *context);
 
-/* Whether file or environment set a key ("redis.url"), to its default or not.
- */
+/* Whether file or environment set a key ("redis.url"), if to its default. */
 bool options_is_set(const struct options *options, const char *key);
 
 /*

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "option_property.h"
+
 enum {
     KEY_SIZE = 256,        /* a longer one is none of ours */
     COMPLAINT_SIZE = 8192, /* has room for the longest path */
@@ -40,13 +42,12 @@ option_places_close(struct option_places *places)
 static struct option_place
 property_place(const struct option_properties *properties, const char *name)
 {
+    const struct option_property *set = option_property_find(properties, name);
     struct option_place place = {0};
 
-    for (size_t i = 0; i < properties->count; i++) {
-        if (strcmp(properties->items[i].name, name) == 0) {
-            place.line = properties->items[i].line;
-            place.variable = place.line == 0;
-        }
+    if (set != NULL) {
+        place.line = set->line;
+        place.variable = set->line == 0;
     }
     return place;
 }

@@ -309,8 +309,7 @@ test_a_first_id_seals_what_counted_before(void **state)
     assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
 }
 
-/* Where ids or their count may be gone, a window is over, and the next is on.
- */
+/* Where ids or their count may be gone, a window is over; the next is on. */
 static void
 test_what_is_not_whole_is_sealed(void **state)
 {
