@@ -185,7 +185,7 @@ def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
     for number in range(50, 60):
         ask(responder, number, receiver.url("/slow"))
     reporter.start()
-    wait_until(lambda: is_settled(redis), "all are settled", 15.0)
+    wait_until(lambda: is_settled(redis), "all are settled", 30.0)
     told = {got.body for got in receiver.at("/slow")}
     assert len(told) == 60
 
@@ -193,9 +193,9 @@ def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
 def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
                                                receiver):
     reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=4,
-                             VERVE_CALLBACKS_TIMEOUT_MS=1200,
+                             VERVE_CALLBACKS_TIMEOUT_MS=4000,
                              VERVE_CALLBACKS_LEASE_S=60).start()
-    receiver.respond("/slow", Answer(delay_s=0.9))
+    receiver.respond("/slow", Answer(delay_s=1.5))
     receiver.respond("/hang", Answer(None))
     for number in range(2):
         ask(responder, number, receiver.url("/slow"))
@@ -205,7 +205,7 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
         ask(responder, number, receiver.url("/after"))
     started = time.monotonic()
     assert reporter.term() == 0
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 6
     assert not receiver.at("/after")
     # Not leased any more, though the lease was a minute.
     waiting = redis("ZRANGE", "verve:{0}:due", 0, -1)
@@ -214,7 +214,7 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
     assert all(text.startswith(("- ", "{")) for text in waiting)
     reporter.start()
     receiver.wait_count(5, "/after")
-    receiver.wait_count(4, "/hang", seconds=5.0)
+    receiver.wait_count(4, "/hang")
 
 
 def test_a_stale_acknowledgement_does_nothing(sandbox, redis, responder,
@@ -272,5 +272,5 @@ def test_redis_away_during_deliveries(redis, responder, reporter, receiver):
     redis.kill()
     time.sleep(0.5)
     redis.start()
-    wait_until(lambda: is_settled(redis), "all are settled", 15.0)
+    wait_until(lambda: is_settled(redis), "all are settled", 30.0)
     assert reporter.process.running()

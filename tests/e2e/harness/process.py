@@ -12,8 +12,10 @@ LIBC = ctypes.CDLL(None)
 
 
 def die_with_parent():
-    """Nothing is left running even where pytest is killed."""
+    """Nothing is left running even where pytest is killed. And a Ctrl-C counts
+    where pytest runs in a shell's background, which ignores it."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def processes_of_group(group):
