@@ -51,21 +51,19 @@ class Marathon:
         self.expected = Expected(Responder(sandbox, {
             "VERVE_REDIS_URL": self.redis.url,
             "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
-        path = sandbox.folder / "unique.log"
+        path = sandbox.memory / "unique.log"
         self.reporters = [
             Reporter(sandbox, self.redis, name=name, VERVE_FILE_PATH=path,
                      VERVE_WINDOW_SECONDS=WINDOW_S).start()
             for name in ("one", "two")]
-        for reporter in self.reporters:
-            reporter.report_path = path
         self.faults = []
         self.counts = {"kill": 0, "stop": 0}
         self.next_fault = time.monotonic() + 1
 
     def leader(self):
         """Whose lease it is; None: nobody's whom we could befall."""
-        (key,) = self.redis("KEYS", "verve:sink:*")
-        owner = self.redis("HGET", key, "owner")
+        owner = "".join(self.redis("HGET", key, "owner") or ""
+                        for key in self.redis("KEYS", "verve:sink:*"))
         busy = [fault.reporter for fault in self.faults]
         for reporter in self.reporters:
             if reporter not in busy and \

@@ -13,18 +13,18 @@ from harness.queue import DEAD, LIST, dead, due, is_settled, put, standing
 from harness.receiver import Answer
 from harness.redis import Redis
 from harness.reporter import Reporter
-from harness.settings import scaled
+from harness.settings import PATIENT_MS, scaled
 from harness.wait import wait_until
 
-LEASE_S = 3
+LEASE_S = 4
 
 
 def make_reporter(sandbox, redis, name="reporter", **settings):
     return Reporter(sandbox, redis, name=name, **{
         "VERVE_WINDOW_SECONDS": 3600,
         "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
-        "VERVE_CALLBACKS_TIMEOUT_MS": 1000,
-        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 1000,
+        "VERVE_CALLBACKS_TIMEOUT_MS": 2000,
+        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 2000,
         "VERVE_CALLBACKS_LEASE_S": LEASE_S, **settings})
 
 
@@ -80,6 +80,8 @@ def test_killed_with_a_thousand_in_flight(sandbox, redis, receiver):
     receiver.wait_count(number // 2)
     reporter.kill()
     killed = time.time()
+    receiver.respond("/slow", 200)
+    wait_until(lambda: not receiver.open, "all that was sent is received")
     started = len(receiver.received)
     delivered = number - len(due(redis)) - redis("LLEN", LIST)
     print(f"killed with {started - delivered} in flight")
@@ -103,6 +105,7 @@ def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
     ids = put(redis, *[receiver.url("/slow")] * 40)
     receiver.wait_count(4, "/slow")
     sleeper.process.freeze()
+    receiver.respond("/slow", 200)
     make_reporter(sandbox, redis, "other").start()
     wait_until(lambda: set(ids_of(receiver.at("/slow"))) >= set(ids),
                "the other delivers all", 15.0)
@@ -119,7 +122,8 @@ def test_several_share_the_work(sandbox, redis, receiver):
     number = 3000  # fewer are one claim of one reporter
     receiver.respond("/", Answer(delay_s=0.05))
     for name in ("one", "two", "three"):
-        make_reporter(sandbox, redis, name).start()
+        make_reporter(sandbox, redis, name,
+                      VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16).start()
     ids = put(redis, *[receiver.url()] * number)
     receiver.wait_count(number, seconds=30)
     wait_until(lambda: is_settled(redis), "all are settled")
@@ -158,31 +162,34 @@ def test_the_breaker(sandbox, redis):
     make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=200).start()
     ids = put(redis, *[hung.url()] * 100)
     wait_until(lambda: len(hung.times) >= 10, "ten attempts")
-    time.sleep(2.5)
+
+    def shown():
+        return [one for published in standing(redis).values()
+                for one in published["destinations"]
+                if one["breaker"] == "open"]
+
+    (destination,) = wait_until(shown, "it is published")
+    assert destination["origin"] == hung.url().rstrip("/")
+    assert 25000 < destination["blocked_ms"] <= 30000
+    time.sleep(2.0)
     assert len(hung.times) < 10 + 4
     waiting = due(redis)
     assert set(waiting) == set(ids)
     assert all(claim == "-" for claim, _, _ in waiting.values())
     assert sum(attempts for _, attempts, _ in waiting.values()) == \
         len(hung.times)
-    (published,) = standing(redis).values()
-    (shown,) = published["destinations"]
-    assert shown["origin"] == hung.url().rstrip("/")
-    assert shown["breaker"] == "open"
-    assert 25000 < shown["blocked_ms"] <= 30000
 
 
 def test_retry_after_holds_the_whole_destination(sandbox, redis, receiver):
     receiver.respond("/busy", Answer(429, {"Retry-After": "3"}), 200)
-    make_reporter(sandbox, redis).start()
+    reporter = make_reporter(sandbox, redis).start()
     put(redis, receiver.url("/busy"))
-    receiver.wait_count(1)
-    time.sleep(0.1)
+    wait_until(reporter.callbacks, "the first answer is there")
     put(redis, *[receiver.url("/other")] * 10)
     got = receiver.wait_count(12)
     assert all(later.time - got[0].time >= 2.9 for later in got[1:])
-    assert not any(attempt["attempt"] == "3" for attempt in
-                   Reporter.callbacks(make_reporter(sandbox, redis)))
+    assert not any(attempt["attempt"] == "3"
+                   for attempt in reporter.callbacks())
 
 
 def test_a_slow_destination_does_not_hoard(sandbox, redis, receiver):
@@ -198,7 +205,8 @@ def test_a_slow_destination_does_not_hoard(sandbox, redis, receiver):
 
 def test_the_dead_are_bounded(sandbox, redis, receiver):
     receiver.respond("/gone", 410)
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_MAX_DEAD=10).start()
+    make_reporter(sandbox, redis, VERVE_CALLBACKS_MAX_DEAD=10,
+                  VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     put(redis, *[receiver.url("/gone")] * 25)
     wait_until(lambda: counts(redis)["dropped"] == 15, "it is published")
     assert redis("LLEN", DEAD) == 10
@@ -209,7 +217,7 @@ def test_the_dead_are_bounded(sandbox, redis, receiver):
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 def test_redis_that_evicts_is_refused(sandbox, policy):
     redis = Redis(sandbox, maxmemory_policy=policy).start()
-    reporter = make_reporter(sandbox, redis)
+    reporter = make_reporter(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     process = sandbox.start("refused", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "noeviction" in process.output()
@@ -217,7 +225,7 @@ def test_redis_that_evicts_is_refused(sandbox, policy):
 
 
 def test_a_lease_too_short_is_refused(sandbox, redis):
-    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=2000)
+    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=3000)
     process = sandbox.start("refused", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "lease_s" in process.output()

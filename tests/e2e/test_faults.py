@@ -16,12 +16,13 @@ from harness.records import (assert_no_window_missing, complete_lines,
                              read_report)
 from harness.redis import Redis
 from harness.reporter import Reporter
+from harness.settings import PATIENT_MS
 from harness.strategies import every_strategy
 from harness.wait import wait_until
 
 WINDOW_S = 1
 HOUR_S = 3600
-TAKE_OVER_S = 10
+TAKE_OVER_S = 15
 
 
 @pytest.fixture
@@ -88,22 +89,23 @@ def test_a_full_disk(sandbox, redis, expected):
     send_for(expected, 3.5 * WINDOW_S)
     assert len(report()) <= 1
     assert "No space left on device" in reporter.process.output()
-    assert (disk / "unique.log").read_text().endswith("\n")
+    wait_until(lambda: (disk / "unique.log").read_text().endswith("\n"),
+               "what was half written is cut")
     (disk / "ballast").unlink()
     last = expected.send(9)
     wait_until(lambda: last in report(), "all is written")
     expected.check(report())
-    assert "works again" in reporter.process.output()
+    wait_until(lambda: "works again" in reporter.process.output(),
+               "it is said")
 
 
 def test_rotated_and_removed_under_load(sandbox, expected, reporter):
     path = reporter.report_path
     generations = []
-    for step in range(8):
+    for step in range(6):
         send_for(expected, 0.6)
-        if not path.exists():
-            continue
-        generations.append(sandbox.folder / f"generation-{step}")
+        wait_until(path.exists, "there is a line")
+        generations.append(path.with_name(f"generation-{step}"))
         os.link(path, generations[-1])
         if step % 2:
             os.replace(path, path.with_name(path.name + ".1"))
@@ -112,7 +114,6 @@ def test_rotated_and_removed_under_load(sandbox, expected, reporter):
         if step % 4 < 2:
             reporter.process.hup()
     reporter.wait_reported(send_for(expected, 0.1))
-    assert len(generations) > 4
     whole = sandbox.folder / "whole.txt"
     whole.write_text("".join(f.read_text() for f in [*generations, path]))
     expected.check(read_report(whole))
@@ -193,7 +194,9 @@ def test_wrong_clocks_change_nothing(sandbox, redis, offset_s):
         time.sleep(0.05)
     assert abs(last - now) < 10
     right.check(reporter.wait_reported(last))
-    assert "late" not in reporter.report_path.read_text()
+    # By the clock of the reporter, all would be.
+    assert not all(line.endswith(" late")
+                   for line in complete_lines(reporter.report_path))
 
 
 def test_redis_clock_steps(sandbox):
@@ -228,6 +231,8 @@ def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
     somebody asks meanwhile or not: all that is reported is exact, and one
     window begins early, no more."""
     clock = RedisClock(sandbox)
+    half_s = HOUR_S / 2 - time.time() % HOUR_S
+    clock.step_to(half_s)  # no window ends meanwhile
     redis = Redis(sandbox)
     redis.environment = clock.environment
     redis.start()
@@ -237,18 +242,18 @@ def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
         sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **settings), HOUR_S)
     first = expected.send(*range(20))
     keys = redis("KEYS", "*")
-    clock.step_to(ahead_h * HOUR_S)
+    clock.step_to(half_s + ahead_h * HOUR_S)
     if is_asked:
         assert expected.send(5) > first + HOUR_S
     redis("EXISTS", *keys)  # Redis deletes what it takes to be old
-    clock.step_to(0)
+    clock.step_to(half_s)
     expected.send(*range(10, 35))
     assert set(expected.ids) - {first, first + ahead_h * HOUR_S} == \
         {first + HOUR_S}
     reporter = make_reporter(sandbox, redis, **settings).start()
     is_kept = retention_h > ahead_h
     assert reporter.wait_reported(first)[first] == (20 if is_kept else None)
-    clock.step_to(2 * HOUR_S)
+    clock.step_to(half_s + 2 * HOUR_S)
     report = reporter.wait_reported(first + HOUR_S)
     assert report[first + HOUR_S] == 25
     assert list(report) == [first, first + HOUR_S]
@@ -265,6 +270,7 @@ class Pair:
         self.key = f"verve:sink:kafka:{self.kafka.topic}"
         self.reporters = [
             make_reporter(sandbox, redis, name=name,
+                          VERVE_REDIS_TIMEOUT_MS=PATIENT_MS,
                           **self.kafka.settings).start()
             for name in ("one", "two")]
 
@@ -277,11 +283,9 @@ class Pair:
         return int(self.redis("HGET", self.key, "cursor") or 0)
 
     def wait_taken_over(self, cursor):
-        """Returns after how many seconds a record behind cursor was there."""
-        started = time.monotonic()
+        """Until there is a record behind cursor."""
         wait_until(lambda: self.cursor() > cursor, "another one has taken over",
                    TAKE_OVER_S)
-        return time.monotonic() - started
 
     def counts(self):
         """{window: count}: at least once, the first ones in order."""
@@ -310,10 +314,13 @@ def test_another_takes_over(pair, expected):
     expected.check(pair.counts())
 
 
-def test_an_orderly_end_hands_over_at_once(pair):
+def test_an_orderly_end_hands_over_at_once(redis, pair):
     wait_until(lambda: pair.cursor() > 0, "there is a leader")
-    assert pair.leader().term() == 0
-    assert pair.wait_taken_over(pair.cursor()) < 3
+    leader = pair.leader()
+    assert leader.term() == 0
+    owner, end_ms = redis("HMGET", pair.key, "owner", "lease_end_ms")
+    assert end_ms == "0" or f":{leader.process.pid}:" not in owner
+    pair.wait_taken_over(pair.cursor())
 
 
 def test_paused_past_its_lease(pair, expected):

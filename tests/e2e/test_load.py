@@ -10,7 +10,7 @@ from harness.records import assert_no_window_missing, epoch
 from harness.reporter import Reporter
 from harness.settings import scaled
 from harness.strategies import every_strategy
-from harness.wait import wait_for_window_start
+from harness.wait import wait_for_window_start, wait_until
 from harness.web import Web
 
 pytestmark = every_strategy
@@ -80,6 +80,8 @@ def test_every_count_is_right_under_load(sandbox, webs, reporter, receiver,
     assert_none_failed(load, count)
     report = assert_reported(reporter, ids_by_window(load.rows, ids), strategy)
     assert_called_back_once(receiver, load, endpoints, report)
+    wait_until(lambda: len(reporter.callbacks()) == len(endpoints),
+               "all are logged", pause_s=0.2)
     statuses = [line["status"] for line in reporter.callbacks()]
     assert statuses == ["200"] * len(endpoints)
 

@@ -11,8 +11,8 @@ from harness.redis import Redis
 from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
-HOUR_S = 3600
-NOISE_S = 0.4
+DAY_S = 86400  # no window ends meanwhile, as good as never
+NOISE_S = 2.0  # what a shared machine may add
 # Redis need not be heard of again within these tests, unless they say so.
 REDIS_TIMEOUT_MS = 60000
 
@@ -24,7 +24,7 @@ def redis(sandbox):
 
 def start(sandbox, redis, **settings):
     return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": HOUR_S,
+                               "VERVE_WINDOW_SECONDS": DAY_S,
                                **settings}).start()
 
 
@@ -118,10 +118,10 @@ def test_a_window_sealed_early(sandbox, redis):
     window = ask(responder, 7)
     redis("SET", "verve:{0}:sealed", window)
     assert ask(responder, 7) == window
-    assert ask(responder, 8) == window + HOUR_S
-    assert ask(responder, 7) == window + HOUR_S
+    assert ask(responder, 8) == window + DAY_S
+    assert ask(responder, 7) == window + DAY_S
     assert count(redis, window) == 1
-    assert count(redis, window + HOUR_S) == 2
+    assert count(redis, window + DAY_S) == 2
 
 
 @every_strategy
@@ -136,10 +136,10 @@ def test_lost_data_is_noticed_by_the_next_script(sandbox, redis):
 
 
 def test_lost_data_is_noticed_within_the_time_limit(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250)
+    responder = start(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=2000)
     ask(responder, 7)
     redis("FLUSHALL")
-    time.sleep(0.3)
+    time.sleep(2.1)
     assert count(redis, ask(responder, 7)) == 1
 
 
@@ -170,11 +170,12 @@ def test_a_connection_killed_is_a_new_beginning(sandbox, redis):
 def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
     timeout_s = 0.25
     responder = start(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250)
-    ask(responder, 7)
+    wait_until(lambda: responder.ask(accept(7)).status == 200, "it is there")
     redis.freeze()
-    frozen = time.monotonic()
+    frozen = asked = time.monotonic()
     while responder.ask(accept(7)).status == 200:
-        assert time.monotonic() - frozen < timeout_s + NOISE_S
+        assert asked - frozen < timeout_s
+        asked = time.monotonic()
     assert time.monotonic() - frozen < 2 * timeout_s + 0.1 + NOISE_S
     started = time.monotonic()
     assert all(responder.ask(accept(7)).status == 503 for _ in range(5))

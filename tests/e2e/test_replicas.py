@@ -8,13 +8,15 @@ from harness.load import accept
 from harness.records import epoch
 from harness.redis import Redis
 from harness.sandbox import free_port
+from harness.settings import PATIENT_MS
 from harness.strategies import every_strategy
 from harness.wait import wait_until
 
+DAY_S = 86400
 REDIS_TIMEOUT_MS = 250  # the default
 TIMEOUT_S = REDIS_TIMEOUT_MS / 1000
 LIMIT_S = 2 * TIMEOUT_S + 0.1
-NOISE_S = 0.4
+NOISE_S = 2.0  # what a shared machine may add
 
 
 @pytest.fixture
@@ -39,11 +41,22 @@ def replica(sandbox, redis):
     return make_replica(sandbox, redis)
 
 
+def make_responder(sandbox, redis, **settings):
+    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                               "VERVE_WINDOW_SECONDS": DAY_S,
+                               "VERVE_REDIS_WAIT_REPLICAS": 1,
+                               **settings}).start()
+
+
 @pytest.fixture
 def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": 3600,
-                               "VERVE_REDIS_WAIT_REPLICAS": 1}).start()
+    return make_responder(sandbox, redis)
+
+
+@pytest.fixture
+def patient(sandbox, redis):
+    """Has time enough for a Redis or a replica that is held up."""
+    return make_responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
 
 
 def count(redis, window):
@@ -51,9 +64,9 @@ def count(redis, window):
 
 
 @every_strategy
-def test_an_ok_is_on_the_replica(replica, responder):
+def test_an_ok_is_on_the_replica(replica, patient):
     for number in range(50):
-        answer = responder.ask(accept(number, "http://h/"))
+        answer = patient.ask(accept(number, "http://h/"))
         assert answer.body == b"ok"
         window = epoch(answer.headers["verve-window"])
         assert count(replica, window) == number + 1
@@ -67,12 +80,8 @@ def test_without_a_replica_nothing_is_ok(redis, responder):
     assert time.monotonic() - started < LIMIT_S + NOISE_S
 
 
-def test_without_a_replica_that_is_said(sandbox, redis):
-    """With time enough for a Redis that is slow to end its WAIT."""
-    responder = Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600,
-        "VERVE_REDIS_WAIT_REPLICAS": 1,
-        "VERVE_REDIS_TIMEOUT_MS": 2000}).start()
+def test_without_a_replica_that_is_said(sandbox, redis, patient):
+    responder = patient
     assert responder.ask(accept(7)).status == 503
     assert ("too few replicas have it: 0 of redis.wait_replicas = 1"
             in responder.process.output())
@@ -88,7 +97,7 @@ def test_without_a_replica_that_is_said(sandbox, redis):
 
 
 def test_ready_with_its_replica(replica, responder):
-    assert responder.ask("/readyz").status == 200
+    wait_until(lambda: responder.ask("/readyz").status == 200, "ready")
     replica.freeze()  # though it has all that there is
     assert responder.ask("/readyz").status == 503
     assert responder.ask(accept(7)).status == 503
@@ -98,6 +107,7 @@ def test_ready_with_its_replica(replica, responder):
 
 @every_strategy
 def test_a_retry_counts_once(redis, replica, responder):
+    wait_until(lambda: responder.ask(accept(1)).status == 200, "ready")
     window = epoch(responder.ask(accept(1)).headers["verve-window"])
     replica.freeze()
     for _ in range(3):

@@ -43,9 +43,7 @@ def make_reporter(sandbox, redis, **settings):
     return Reporter(sandbox, redis, **{
         "VERVE_WINDOW_SECONDS": 3600,
         "VERVE_CALLBACKS_SECRET": SECRET,
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1",
-        "VERVE_CALLBACKS_TIMEOUT_MS": 500,
-        "VERVE_CALLBACKS_LEASE_S": 3, **settings}).start()
+        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1", **settings}).start()
 
 
 def test_post(sandbox, redis, receiver):

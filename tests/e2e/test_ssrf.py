@@ -87,7 +87,6 @@ def silence(sandbox):
 def make_reporter(sandbox, redis, before=(), **settings):
     return Reporter(sandbox, redis, before=before, **{
         "VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_ALLOW": "",
-        "VERVE_CALLBACKS_TIMEOUT_MS": 500, "VERVE_CALLBACKS_LEASE_S": 3,
         **settings})
 
 

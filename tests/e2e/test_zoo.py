@@ -17,7 +17,7 @@ from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
 
 needs_mounts = pytest.mark.skipif(not is_possible(),
                                   reason="only root may mount")
-TIMEOUT_S = 1.0
+TIMEOUT_S = 2.0
 # The animal, the status and error of each attempt, what the dead list says.
 ROWS = [
     ("ok", ["200 -"], None),
@@ -65,8 +65,8 @@ class Visit:
             sandbox, self.redis, VERVE_WINDOW_SECONDS=3600,
             VERVE_CALLBACKS_RETRY_DELAYS_S="1",
             VERVE_CALLBACKS_TIMEOUT_MS=int(TIMEOUT_S * 1000),
-            VERVE_CALLBACKS_CONNECT_TIMEOUT_MS=500,
-            VERVE_CALLBACKS_LEASE_S=3).start()
+            VERVE_CALLBACKS_CONNECT_TIMEOUT_MS=int(TIMEOUT_S * 1000),
+            VERVE_CALLBACKS_LEASE_S=4).start()
         self.rss_before_kb = rss_kb(self.reporter.process.pid)
         names = list(ANIMALS)
         ids = put(self.redis, *(self.zoo.url(name) for name in names))
@@ -102,13 +102,13 @@ def test_animal(visit, name, attempts, reason):
 @pytest.mark.parametrize("name", ["hang", "drip", "slow-body"])
 def test_the_deadline_is_for_the_whole_transfer(visit, name):
     for line in visit.lines(name):
-        assert 950 <= int(line["duration_ms"]) < 1500
+        assert 1950 <= int(line["duration_ms"]) < 3500
 
 
 @pytest.mark.parametrize("name,least,most", [
-    ("500", 0.8, 2.0), ("garbage", 0.8, 2.0),
-    ("seconds", RETRY_AFTER_S, RETRY_AFTER_S + 1.0),
-    ("date", RETRY_AFTER_S - 1, RETRY_AFTER_S + 1.0),
+    ("500", 0.8, 3.5), ("garbage", 0.8, 3.5),
+    ("seconds", RETRY_AFTER_S, RETRY_AFTER_S + 2.5),
+    ("date", RETRY_AFTER_S - 1, RETRY_AFTER_S + 2.5),
 ])
 def test_when_it_is_tried_again(visit, name, least, most):
     first, second = visit.zoo.requests[name]
@@ -139,6 +139,7 @@ def test_a_certificate_that_the_system_trusts(sandbox, redis):
     reporter = Reporter(sandbox, redis, before=before).start()
     good, bad = put(redis, zoo.url("good-tls"), zoo.url("bad-tls"))
     wait_until(lambda: set(due(redis)) == {bad}, "the good one is settled")
+    wait_until(lambda: len(reporter.callbacks()) == 2, "both are logged")
     found = {line["job"]: (line["status"], line["error"])
              for line in reporter.callbacks()}
     assert found == {good: ("200", "-"), bad: ("-", "tls")}
@@ -153,21 +154,21 @@ def test_names(sandbox, redis, receiver):
                                   "hung.test": None})
     reporter = Reporter(
         sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
-        VERVE_CALLBACKS_RETRY_DELAYS_S="1", VERVE_CALLBACKS_TIMEOUT_MS=1000,
-        VERVE_CALLBACKS_LEASE_S=3).start()
+        VERVE_CALLBACKS_RETRY_DELAYS_S="1", VERVE_CALLBACKS_TIMEOUT_MS=3000,
+        VERVE_CALLBACKS_LEASE_S=6).start()
     hung, missing = put(redis, "http://hung.test/", "http://missing.test/")
     wait_until(lambda: "hung.test" in resolver.asked, "it is looked up")
     started = time.monotonic()
     put(redis, *(f"http://{name}:{receiver.port}/{n}" for n in range(100)
                  for name in ("good.test", "GOOD.test", "two.test")))
     receiver.wait_count(300)
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 2.5
     assert resolver.asked.count("good.test") <= 2  # A and AAAA
-    wait_until(lambda: len(dead(redis)) == 2, "the others are dead")
+    wait_until(lambda: len(dead(redis)) == 2, "the others are dead", 20.0)
     assert dead(redis) == {hung: "resolve", missing: "resolve"}
     lines = [line for line in reporter.callbacks() if line["job"] == hung]
     assert [line["error"] for line in lines] == ["resolve"] * 2
-    assert all(950 <= int(line["duration_ms"]) < 1500 for line in lines)
+    assert all(2950 <= int(line["duration_ms"]) < 4500 for line in lines)
 
 
 @needs_mounts
@@ -177,11 +178,11 @@ def test_hung_names_hold_up_no_others(sandbox, redis, receiver):
     names["known.test"] = ["127.0.0.1"]
     resolver = Resolver(sandbox, names)
     Reporter(sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
-             VERVE_CALLBACKS_TIMEOUT_MS=1000,
-             VERVE_CALLBACKS_LEASE_S=3).start()
+             VERVE_CALLBACKS_TIMEOUT_MS=3000,
+             VERVE_CALLBACKS_LEASE_S=6).start()
     put(redis, *(f"http://{name}/" for name in names if "hung" in name))
     wait_until(lambda: len(set(resolver.asked)) == 12, "all are looked up")
     started = time.monotonic()
     put(redis, *(f"http://known.test:{receiver.port}/" for _ in range(50)))
     receiver.wait_count(50)
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 2.5

@@ -235,10 +235,10 @@ test_a_retry_waits_and_counts(void **state)
 
     push(f, text_of("a", 7));
     claim(f, 1);
-    settle(f, JOB_RETRY, 100, "timeout");
+    settle(f, JOB_RETRY, 2000, "timeout");
     flush(f);
     assert_string_equal(claim(f, 1), "");
-    pause_ms(130);
+    pause_ms(2030);
     assert_string_equal(claim(f, 1), "a");
     assert_int_equal(f->taken[0]->attempts, 1);
     assert_int_equal(f->taken[0]->count, 7);
@@ -296,12 +296,12 @@ test_a_lease_that_ran_out_is_anothers(void **state)
     struct fixture *f = *state;
     struct job *lost;
 
-    f->options.callbacks.lease_s = 1;
+    f->options.callbacks.lease_s = 2;
     push(f, text_of("a", 1));
     claim(f, 1);
     lost = pop(f);
     assert_string_equal(claim_by(f, f->others, 1), "");
-    pause_ms(1050);
+    pause_ms(2050);
     assert_string_equal(claim_by(f, f->others, 1), "a");
     assert_int_equal(f->taken[0]->attempts, 1);
 

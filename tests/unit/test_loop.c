@@ -65,10 +65,11 @@ test_watch(void **state)
 
     assert_int_equal(loop_watch(f->loop, f->pipes[0][0], EPOLLIN, on_byte, f),
                      0);
-    put_byte(f->pipes[0][1]);
-    put_byte(f->pipes[0][1]);
-    run_for(f, 10);
-    assert_int_equal(f->calls[0], 2);
+    for (int calls = 1; calls <= 2; calls++) {
+        put_byte(f->pipes[0][1]);
+        run_for(f, 10);
+        assert_int_equal(f->calls[0], calls);
+    }
     assert_int_equal(f->events, EPOLLIN);
     loop_forget(f->loop, f->pipes[0][0]);
     put_byte(f->pipes[0][1]);
@@ -255,14 +256,14 @@ test_timers_in_order(void **state)
 {
     struct fixture *f = *state;
     struct mark marks[4];
-    int64_t delays_ms[] = {8, 2, 4, 2};
+    int64_t delays_ms[] = {400, 100, 200, 100};
 
     for (size_t i = 0; i < 4; i++) {
         marks[i] = mark_of(f, "dacb"[i]);
         marks[i].timer.context = &marks[i];
         loop_arm(f->loop, &marks[i].timer, delays_ms[i]);
     }
-    run_for(f, 20);
+    run_for(f, 500);
     assert_string_equal(f->order, "abcd");
 }
 
@@ -328,7 +329,9 @@ test_restless_timer(void **state)
     assert_int_equal(loop_watch(f->loop, f->pipes[0][0], EPOLLIN, on_byte, f),
                      0);
     loop_arm(f->loop, &restless.timer, 0);
-    run_for(f, 10);
+    for (int runs = 0; f->calls[0] == 0 && runs < 100; runs++) {
+        run_for(f, 10);
+    }
     assert_int_equal(f->calls[0], 1);
     assert_in_range(restless.calls, 1, 2);
 }

@@ -8,6 +8,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from .process import said_ready
 from .settings import FCGI
 from .wait import wait_until
 
@@ -152,7 +153,7 @@ class Responder:
     @staticmethod
     def is_ready(process):
         assert process.running(), process.output()
-        return "ready" in process.output()
+        return said_ready(process)
 
     @property
     def process(self):

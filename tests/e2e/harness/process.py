@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 
@@ -47,6 +48,11 @@ def children(pid):
             if fields and fields[0] != "Z" and int(fields[1]) == pid:
                 found.append(int(name))
     return sorted(found)
+
+
+def said_ready(process):
+    """How often it has said so of itself; of Redis it says it in other lines."""
+    return len(re.findall(r"\]: ready$", process.output(), re.M))
 
 
 class Process:

@@ -58,7 +58,7 @@ class Redis:
     def __init__(self, sandbox, fsync="everysec", name="redis", **config):
         self.sandbox = sandbox
         self.name = name
-        self.folder = sandbox.folder / name
+        self.folder = sandbox.memory / name
         self.folder.mkdir()
         self.path = sandbox.folder / f"{name}.sock"
         self.url = f"unix://{self.path}"

@@ -1,5 +1,6 @@
 """verve-reporter, with its own report file and callback log."""
 
+from .process import said_ready
 from .records import read_callbacks, read_report
 from .settings import REPORTER
 from .wait import wait_until
@@ -10,7 +11,8 @@ class Reporter:
         self.sandbox = sandbox
         self.name = name
         self.command = [*before, REPORTER]
-        self.report_path = sandbox.folder / f"{name}-unique.txt"
+        self.report_path = settings.get("VERVE_FILE_PATH",
+                                        sandbox.memory / f"{name}-unique.txt")
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
             "VERVE_REDIS_URL": redis.url,
@@ -26,7 +28,7 @@ class Reporter:
         """Returns once it has said `ready`."""
         seen = 0
         if self.process:
-            seen = self.process.output().count("ready")
+            seen = said_ready(self.process)
         self.process = self.sandbox.start(self.name, self.command,
                                           self.settings)
         wait_until(self.said_ready(seen), f"{self.name} is ready")
@@ -35,7 +37,7 @@ class Reporter:
     def said_ready(self, seen):
         def check():
             assert self.process.running(), self.process.output()
-            return self.process.output().count("ready") > seen
+            return said_ready(self.process) > seen
         return check
 
     def kill(self):

@@ -33,8 +33,10 @@ class SystemLog:
 
     def stop(self):
         if self.socket:
-            self.socket.close()
             self.path.unlink()
+            if self.socket.type == socket.SOCK_DGRAM:
+                self.read()
+            self.socket.close()
         self.socket = None
 
     def read(self):
