@@ -30,7 +30,7 @@ class Operator:
         self.sandbox = sandbox
         self.env = sandbox.environment(
             {"VERVE_CALLBACKS_LOG": sandbox.folder / "callbacks.txt",
-             "VERVE_FILE_PATH": sandbox.folder / "reporter-unique.txt",
+             "VERVE_FILE_PATH": sandbox.memory / "reporter-unique.txt",
              **settings})
 
     def argv(self, *words):
