@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from harness.process import die_with_parent
+from harness.process import prepare_child
 from harness.receiver import Receiver
 from harness.redis import Redis
 from harness.reporter import Reporter
@@ -94,7 +94,7 @@ class Marathon(subprocess.Popen):
         super().__init__(
             [sys.executable, "-B", program, str(MARATHON_WINDOWS),
              str(random.randrange(10**6))], stdout=self.log,
-            stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
+            stderr=subprocess.STDOUT, preexec_fn=prepare_child)
 
     def output(self):
         self.log.seek(0)

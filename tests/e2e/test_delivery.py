@@ -121,6 +121,7 @@ def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
 def test_several_share_the_work(sandbox, redis, receiver):
     number = 3000  # fewer are one claim of one reporter
     receiver.respond("/", Answer(delay_s=0.05))
+    # None holds so many that nothing is left for one that is late.
     for name in ("one", "two", "three"):
         make_reporter(sandbox, redis, name,
                       VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16).start()

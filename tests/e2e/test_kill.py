@@ -29,7 +29,7 @@ SETTINGS = {
 
 @pytest.fixture
 def redis(sandbox):
-    """What it has confirmed is on the disk."""
+    """What it has confirmed survives it."""
     return Redis(sandbox, fsync="always").start()
 
 

@@ -81,17 +81,16 @@ def test_without_a_replica_nothing_is_ok(redis, responder):
 
 
 def test_without_a_replica_that_is_said(sandbox, redis, patient):
-    responder = patient
-    assert responder.ask(accept(7)).status == 503
+    assert patient.ask(accept(7)).status == 503
     assert ("too few replicas have it: 0 of redis.wait_replicas = 1"
-            in responder.process.output())
-    assert responder.ask("/readyz").status == 503
-    assert responder.ask("/healthz").status == 200
-    assert "counted again" not in responder.process.output()
+            in patient.process.output())
+    assert patient.ask("/readyz").status == 503
+    assert patient.ask("/healthz").status == 200
+    assert "counted again" not in patient.process.output()
     make_replica(sandbox, redis)
     for number in range(2):
-        assert responder.ask(accept(number)).status == 200
-    output = responder.process.output()
+        assert patient.ask(accept(number)).status == 200
+    output = patient.process.output()
     assert output.count("requests are refused") == 1
     assert output.count("requests are counted again") == 1
 

@@ -39,12 +39,12 @@ def reporter(sandbox, redis, system_log):
                     VERVE_REPORT_SINKS="syslog").start()
 
 
-def reported(system_log, but_for=None):
-    """{window: count} of all messages, each of which has its form: at least
-    once, the first ones in order. Those of another tag are left out."""
+def reported(system_log):
+    """{window: count} of all messages of reporters, each of which has its form:
+    at least once, the first ones in order."""
     report = {}
     for message in system_log.read():
-        if message["tag"] == but_for:
+        if message["tag"] == "other":
             continue
         assert int(message["priority"]) == syslog.LOG_DAEMON | syslog.LOG_INFO
         assert message["tag"].startswith("verve-reporter")
@@ -64,7 +64,10 @@ def test_a_message_a_window(system_log, responder, reporter):
     system_log.start()
     expected = Expected(responder)
     wait_reported(system_log, expected.send(1, 2, 2))
-    expected.check(wait_reported(system_log, expected.send(3)))
+    report = wait_reported(system_log, expected.send(3))
+    expected.check(report)
+    # A second time only where syslog(3) itself was held up.
+    assert len(system_log.messages) <= len(report) + 1
 
 
 def test_nobody_listens_for_a_while(system_log, responder, reporter):
@@ -79,7 +82,8 @@ def test_nobody_listens_for_a_while(system_log, responder, reporter):
                "some windows later", pause_s=0.3)
     system_log.start()
     expected.check(wait_reported(system_log, expected.send(6)))
-    assert "works again" in reporter.process.output()
+    wait_until(lambda: "works again" in reporter.process.output(),
+               "it is said")
 
 
 def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
@@ -98,8 +102,7 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
     last = expected.send(1, 2)
     assert reporter.term() == 0
     reporter.start()
-    wait_until(lambda: last in reported(system_log, "other"), "it comes later")
-    assert reported(system_log, "other")[last] == expected.count(last)
+    assert wait_reported(system_log, last)[last] == expected.count(last)
 
 
 @pytest.mark.parametrize("places", [2, 3, 4])
@@ -110,10 +113,11 @@ def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
     of syslog(3), is a matter of how many there are."""
     system_log.start(socket.SOCK_STREAM)
     system_log.socket.listen(places - 1)
+    file = sandbox.folder / "unique.txt"  # /dev/shm is not in its /dev
     reporter = Reporter(sandbox, redis, before=system_log.inside,
                         VERVE_WINDOW_SECONDS=WINDOW_S,
                         VERVE_REPORT_SINKS="syslog,file",
-                        VERVE_FILE_PATH=sandbox.folder / "unique.txt").start()
+                        VERVE_FILE_PATH=file).start()
     expected = Expected(responder)
     wait_until(lambda: "its queue is full" in reporter.process.output(),
                "it is said", 20.0)

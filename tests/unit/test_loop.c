@@ -65,11 +65,12 @@ test_watch(void **state)
 
     assert_int_equal(loop_watch(f->loop, f->pipes[0][0], EPOLLIN, on_byte, f),
                      0);
-    for (int calls = 1; calls <= 2; calls++) {
-        put_byte(f->pipes[0][1]);
+    put_byte(f->pipes[0][1]);
+    put_byte(f->pipes[0][1]);
+    for (int runs = 0; f->calls[0] < 2 && runs < 100; runs++) {
         run_for(f, 10);
-        assert_int_equal(f->calls[0], calls);
     }
+    assert_int_equal(f->calls[0], 2);
     assert_int_equal(f->events, EPOLLIN);
     loop_forget(f->loop, f->pipes[0][0]);
     put_byte(f->pipes[0][1]);

@@ -166,7 +166,7 @@ static void
 test_failed(void **state)
 {
     struct fixture *f = *state;
-    int64_t until_ms;
+    int64_t until_ms, over_ms;
 
     add_records(f, 101, 103);
     outlet_keep(f->outlet);
@@ -174,6 +174,7 @@ test_failed(void **state)
     deliver(101);
     until_ms = clock_mono_ms() + 200;
     fake.sink.events.failed(fake.sink.events.context, 200);
+    over_ms = clock_mono_ms() + 200;
     for (;;) {
         outlet_serve(f->outlet);
         if (clock_mono_ms() >= until_ms) {
@@ -182,7 +183,9 @@ test_failed(void **state)
         assert_int_equal(fake.offers, 1);
         usleep(10000);
     }
-    usleep(50000);
+    while (clock_mono_ms() <= over_ms) {
+        usleep(10000);
+    }
     outlet_serve(f->outlet);
     assert_offered(2, 102, 2); /* what was delivered is not offered again */
     fake.sink.events.failed(fake.sink.events.context, 60000);

@@ -8,7 +8,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from .process import said_ready
+from .process import times_ready
 from .settings import FCGI
 from .wait import wait_until
 
@@ -153,7 +153,7 @@ class Responder:
     @staticmethod
     def is_ready(process):
         assert process.running(), process.output()
-        return said_ready(process)
+        return times_ready(process) > 0
 
     @property
     def process(self):

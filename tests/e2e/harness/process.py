@@ -12,7 +12,7 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
 
-def die_with_parent():
+def prepare_child():
     """Nothing is left running even where pytest is killed. And a Ctrl-C counts
     where pytest runs in a shell's background, which ignores it."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -50,8 +50,8 @@ def children(pid):
     return sorted(found)
 
 
-def said_ready(process):
-    """How often it has said so of itself; of Redis it says it in other lines."""
+def times_ready(process):
+    """How often it has said so of itself; of Redis, too, it says "ready"."""
     return len(re.findall(r"\]: ready$", process.output(), re.M))
 
 
@@ -66,7 +66,7 @@ class Process:
             self.child = subprocess.Popen(
                 [str(arg) for arg in argv], cwd=folder, env=env, stdin=stdin,
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-                preexec_fn=die_with_parent)
+                preexec_fn=prepare_child)
 
     @property
     def pid(self):

@@ -1,6 +1,6 @@
 """verve-reporter, with its own report file and callback log."""
 
-from .process import said_ready
+from .process import times_ready
 from .records import read_callbacks, read_report
 from .settings import REPORTER
 from .wait import wait_until
@@ -28,16 +28,16 @@ class Reporter:
         """Returns once it has said `ready`."""
         seen = 0
         if self.process:
-            seen = said_ready(self.process)
+            seen = times_ready(self.process)
         self.process = self.sandbox.start(self.name, self.command,
                                           self.settings)
-        wait_until(self.said_ready(seen), f"{self.name} is ready")
+        wait_until(self.is_ready(seen), f"{self.name} is ready")
         return self
 
-    def said_ready(self, seen):
+    def is_ready(self, seen):
         def check():
             assert self.process.running(), self.process.output()
-            return said_ready(self.process) > seen
+            return times_ready(self.process) > seen
         return check
 
     def kill(self):

@@ -14,7 +14,7 @@ SANITIZERS = {
 }
 
 
-# No stranger's writing holds it up; and the room that tests may want there.
+# No stranger's writing holds it up; and the room that one test may want there.
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 1 << 30
 
@@ -25,13 +25,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def make_folder(parent=None):
+    """A new one that others may look into; parent None: of temporary files."""
+    folder = Path(tempfile.mkdtemp(prefix="verve-e2e-", dir=parent))
+    folder.chmod(0o755)
+    return folder
+
+
 class Sandbox:
     def __init__(self, **settings):
         """settings are those of every program, where it has none of its own."""
         self.settings = settings
         # Short, for the 107 bytes that a unix socket's path may have.
-        self.folder = Path(tempfile.mkdtemp(prefix="verve-e2e-"))
-        self.folder.chmod(0o755)
+        self.folder = make_folder()
         self.memory = self.memory_folder()
         self.started = []
         self.closers = []
@@ -41,7 +47,7 @@ class Sandbox:
         a shared disk may take a second for an fsync."""
         if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and \
                 shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
-            return Path(tempfile.mkdtemp(prefix="verve-e2e-", dir=MEMORY))
+            return make_folder(MEMORY)
         return self.folder
 
     def environment(self, settings=None):

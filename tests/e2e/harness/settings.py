@@ -16,8 +16,9 @@ SANITIZED = REPORTER.exists() and b"__asan_init" in REPORTER.read_bytes()
 SCALE = float(os.environ.get("VERVE_SCALE", "1"))
 
 # redis.timeout_ms of responders in tests that are not about that limit (a
-# module that is has its own REDIS_TIMEOUT_MS): disks and schedulers of shared
-# machines hold Redis up for longer than the default.
+# module that is has its own REDIS_TIMEOUT_MS), and of reporters where a test
+# counts on one answer: disks and schedulers of shared machines hold Redis up
+# for longer than the default.
 PATIENT_MS = 4000
 
 # Of the test that runs beside all others (marathon.py).

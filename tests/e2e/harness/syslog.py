@@ -33,7 +33,7 @@ class SystemLog:
 
     def stop(self):
         if self.socket:
-            self.path.unlink()
+            self.path.unlink()  # nothing more can come; what has is kept
             if self.socket.type == socket.SOCK_DGRAM:
                 self.read()
             self.socket.close()
