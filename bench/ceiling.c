@@ -6,17 +6,17 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "tally.h"
-#include "window.h"
+#include "store/counter.h"
+#include "store/window.h"
 
-struct tally {
+struct counter {
     int64_t length_s; /* of a window */
 };
 
-struct tally *
-tally_open(const struct options *options, struct redis *redis)
+struct counter *
+counter_open(const struct options *options, struct redis *redis)
 {
-    struct tally *tally = calloc(1, sizeof(*tally));
+    struct counter *tally = calloc(1, sizeof(*tally));
 
     (void)redis;
     if (tally != NULL) {
@@ -26,32 +26,33 @@ tally_open(const struct options *options, struct redis *redis)
 }
 
 void
-tally_close(struct tally *tally)
+counter_close(struct counter *tally)
 {
     free(tally);
 }
 
-struct tally_window
-tally_commit(struct tally *tally, struct tally_request *requests, size_t count)
+struct counter_window
+counter_commit(struct counter *tally, struct counter_request *requests,
+               size_t count)
 {
-    struct tally_window window = {0};
+    struct counter_window window = {0};
 
     for (size_t i = 0; i < count; i++) {
-        requests[i].answer = TALLY_COUNTED;
+        requests[i].answer = COUNTER_COUNTED;
     }
     window.start_s = window_start(time(NULL), tally->length_s);
     return window;
 }
 
 bool
-tally_is_ready(struct tally *tally)
+counter_is_ready(struct counter *tally)
 {
     (void)tally;
     return true;
 }
 
 bool
-tally_was_refused(const struct tally *tally)
+counter_was_refused(const struct counter *tally)
 {
     (void)tally;
     return false;

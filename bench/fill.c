@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "number.h"
-#include "option.h"
-#include "program.h"
-#include "schema.h"
-#include "tally.h"
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "config/cli.h"
+#include "config/options.h"
+#include "store/counter.h"
+#include "store/schema.h"
 
 enum { BATCH = 128 };
 
@@ -39,9 +39,9 @@ spread(int64_t i, int64_t bits)
 }
 
 static bool
-fill(struct tally *tally, int64_t ids, int64_t bits)
+fill(struct counter *tally, int64_t ids, int64_t bits)
 {
-    struct tally_request batch[BATCH];
+    struct counter_request batch[BATCH];
     int64_t done = 0;
 
     while (done < ids) {
@@ -52,7 +52,7 @@ fill(struct tally *tally, int64_t ids, int64_t bits)
         for (size_t i = 0; i < n; i++) {
             batch[i].id = spread(done + (int64_t)i, bits);
         }
-        if (tally_commit(tally, batch, n).start_s == 0) {
+        if (counter_commit(tally, batch, n).start_s == 0) {
             return false;
         }
         done += (int64_t)n;
@@ -64,12 +64,12 @@ static int
 measure(const struct options *options, int64_t ids, int64_t bits)
 {
     struct schema *schema = schema_open(options, "fill");
-    struct tally *tally = NULL;
+    struct counter *tally = NULL;
     int64_t started_ms;
     int code = EXIT_SYSTEM;
 
     if (schema != NULL && redis_wait(schema_redis(schema)) == REDIS_STATE_UP) {
-        tally = tally_open(options, schema_redis(schema));
+        tally = counter_open(options, schema_redis(schema));
     }
     started_ms = clock_mono_ms();
     if (tally != NULL && fill(tally, ids, bits)) {
@@ -79,7 +79,7 @@ measure(const struct options *options, int64_t ids, int64_t bits)
     } else {
         fprintf(stderr, "fill: not all were counted\n");
     }
-    tally_close(tally);
+    counter_close(tally);
     schema_close(schema);
     return code;
 }
@@ -91,9 +91,9 @@ main(int argc, char **argv)
     int64_t ids, bits;
     int code = EXIT_USAGE;
 
-    if (argc != 3 || !number_parse(argv[1], strlen(argv[1]), &ids) ||
-        !number_parse(argv[2], strlen(argv[2]), &bits) || ids < 0 || bits < 1 ||
-        bits > 63) {
+    if (argc != 3 || !decimal_parse(argv[1], strlen(argv[1]), &ids) ||
+        !decimal_parse(argv[2], strlen(argv[2]), &bits) || ids < 0 ||
+        bits < 1 || bits > 63) {
         fputs("usage: fill IDS BITS\n", stderr);
         return EXIT_USAGE;
     }

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "number.h"
-#include "program.h"
+#include "base/decimal.h"
+#include "config/cli.h"
 
 enum { WINDOW_S = 60, SEEN_TTL_S = 120 };
 
@@ -24,7 +24,7 @@ static bool
 read_id(const char *query, int64_t *id)
 {
     return query != NULL && strncmp(query, "id=", 3) == 0 &&
-           number_parse(query + 3, strcspn(query + 3, "&"), id);
+           decimal_parse(query + 3, strcspn(query + 3, "&"), id);
 }
 
 /* Runs a command that is complete; true where Redis did not say nil. */

@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "number.h"
+#include "base/decimal.h"
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -184,7 +184,7 @@ take_request(struct receiver *receiver, const char *bytes, size_t len)
         return 0;
     }
     path++;
-    if (number_parse(path, strcspn(path, " ?"), &number)) {
+    if (decimal_parse(path, strcspn(path, " ?"), &number)) {
         note(receiver, number);
     }
     return size;
@@ -307,7 +307,7 @@ read_number(const char *text)
 {
     int64_t number;
 
-    if (!number_parse(text, strlen(text), &number) || number < 0 ||
+    if (!decimal_parse(text, strlen(text), &number) || number < 0 ||
         number > PORTS_MAX) {
         fprintf(stderr, "receiver: %s: not a number of ports\n", text);
         exit(100);

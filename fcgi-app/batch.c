@@ -8,32 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
-#include "clock.h"
-#include "exchange.h"
-#include "log.h"
-#include "recent.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "fcgi_conn.h"
+#include "id_cache.h"
+#include "response.h"
 
 enum { COMPLAINT_PAUSE_MS = 60000 };
 
 struct batch {
     struct redis *redis;
-    struct tally *tally;
-    struct recent *recent;
-    struct exchange *exchanges;
+    struct counter *counter;
+    struct id_cache *cache;
+    struct fcgi_conn *exchanges;
     int64_t known_s; /* the window of which recent knows ids; 0: none */
-    struct exchange **counting; /* those that wait to be counted */
+    struct fcgi_conn **counting; /* those that wait to be counted */
     size_t counting_count;
-    struct exchange **asking; /* those that ask for Redis itself */
+    struct fcgi_conn **asking; /* those that ask for Redis itself */
     size_t asking_count;
-    struct tally_request *wanted; /* what these want to be counted */
-    int64_t quiet_until_ms;       /* monotonic: no complaint before */
-    bool complained;              /* and no word yet that it is over */
+    struct counter_request *wanted; /* what these want to be counted */
+    int64_t quiet_until_ms;         /* monotonic: no complaint before */
+    bool complained;                /* and no word yet that it is over */
 };
 
 struct batch *
 batch_open(const struct options *options, struct redis *redis,
-           struct tally *tally)
+           struct counter *counter)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
     size_t most = (size_t)options->accept.max_batch;
@@ -42,13 +42,13 @@ batch_open(const struct options *options, struct redis *redis,
         return NULL;
     }
     batch->redis = redis;
-    batch->tally = tally;
-    batch->recent = recent_open((size_t)options->dedup.local_cache_ids);
+    batch->counter = counter;
+    batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
     batch->exchanges = calloc(most, sizeof(*batch->exchanges));
     batch->counting = calloc(most, sizeof(*batch->counting));
     batch->asking = calloc(most, sizeof(*batch->asking));
     batch->wanted = calloc(most, sizeof(*batch->wanted));
-    if (batch->recent == NULL || batch->exchanges == NULL ||
+    if (batch->cache == NULL || batch->exchanges == NULL ||
         batch->counting == NULL || batch->asking == NULL ||
         batch->wanted == NULL) {
         batch_close(batch);
@@ -63,7 +63,7 @@ batch_close(struct batch *batch)
     if (batch == NULL) {
         return;
     }
-    recent_close(batch->recent);
+    id_cache_close(batch->cache);
     free(batch->exchanges);
     free(batch->counting);
     free(batch->asking);
@@ -72,46 +72,46 @@ batch_close(struct batch *batch)
 }
 
 static void
-answer_status(struct exchange *exchange, int status)
+answer_status(struct fcgi_conn *conn, int status)
 {
-    struct answer told = {.status = status,
-                          .error = exchange->request.error,
-                          .head = exchange->request.head};
+    struct response told = {.status = status,
+                            .error = conn->request.error,
+                            .head = conn->request.head};
 
-    exchange_answer(exchange, &told);
+    fcgi_conn_answer(conn, &told);
 }
 
 static void
-answer_ok(struct exchange *exchange, int64_t window_s)
+answer_ok(struct fcgi_conn *conn, int64_t window_s)
 {
-    struct answer told = {
-        .status = 200, .window_s = window_s, .head = exchange->request.head};
+    struct response told = {
+        .status = 200, .window_s = window_s, .head = conn->request.head};
 
-    exchange_answer(exchange, &told);
+    fcgi_conn_answer(conn, &told);
 }
 
 static void
-answer_failed(struct exchange *exchange, const char *error)
+answer_failed(struct fcgi_conn *conn, const char *error)
 {
-    struct answer told = {
-        .status = 503, .error = error, .head = exchange->request.head};
+    struct response told = {
+        .status = 503, .error = error, .head = conn->request.head};
 
-    exchange_answer(exchange, &told);
+    fcgi_conn_answer(conn, &told);
 }
 
 static void
-answer_counted(struct exchange *exchange, enum tally_answer answer,
+answer_counted(struct fcgi_conn *conn, enum counter_answer answer,
                int64_t window_s)
 {
     switch (answer) {
-    case TALLY_COUNTED:
-        answer_ok(exchange, window_s);
+    case COUNTER_COUNTED:
+        answer_ok(conn, window_s);
         break;
-    case TALLY_QUEUE_FULL:
-        answer_failed(exchange, "callback-queue-full");
+    case COUNTER_QUEUE_FULL:
+        answer_failed(conn, "callback-queue-full");
         break;
-    case TALLY_UNAVAILABLE:
-        answer_failed(exchange, "redis-unavailable");
+    case COUNTER_UNAVAILABLE:
+        answer_failed(conn, "redis-unavailable");
         break;
     }
 }
@@ -121,7 +121,7 @@ answer_counted(struct exchange *exchange, enum tally_answer answer,
  * here is that Redis is there and refuses (out of memory, or replicas, say).
  */
 static void
-complain(struct batch *batch)
+log_refusal(struct batch *batch)
 {
     int64_t now_ms = clock_mono_ms();
 
@@ -133,7 +133,7 @@ complain(struct batch *batch)
 }
 
 static void
-all_clear(struct batch *batch)
+log_recovered(struct batch *batch)
 {
     if (batch->complained) {
         log_info("requests are counted again");
@@ -143,18 +143,18 @@ all_clear(struct batch *batch)
 
 /* Keeps the ids that were counted, so that the next time needs no Redis. */
 static void
-remember(struct batch *batch, const struct tally_window *window,
+remember(struct batch *batch, const struct counter_window *window,
          uint64_t connection, size_t count)
 {
-    struct recent_scope scope = {.window_s = window->start_s,
-                                 .born_us = window->born_us,
-                                 .connection = connection};
+    struct id_cache_scope scope = {.window_s = window->start_s,
+                                   .born_us = window->born_us,
+                                   .connection = connection};
     size_t i;
 
-    recent_renew(batch->recent, &scope, window->until_ms);
+    id_cache_renew(batch->cache, &scope, window->until_ms);
     for (i = 0; i < count; i++) {
-        if (batch->wanted[i].answer == TALLY_COUNTED) {
-            recent_add(batch->recent, batch->wanted[i].id);
+        if (batch->wanted[i].answer == COUNTER_COUNTED) {
+            id_cache_add(batch->cache, batch->wanted[i].id);
         }
     }
 }
@@ -164,19 +164,19 @@ static void
 commit(struct batch *batch, uint64_t connection)
 {
     size_t count = batch->counting_count;
-    struct tally_window window =
-        tally_commit(batch->tally, batch->wanted, count);
+    struct counter_window window =
+        counter_commit(batch->counter, batch->wanted, count);
     size_t i;
 
-    if (tally_was_refused(batch->tally)) {
-        complain(batch);
+    if (counter_was_refused(batch->counter)) {
+        log_refusal(batch);
     }
     for (i = 0; i < count; i++) {
         answer_counted(batch->counting[i], batch->wanted[i].answer,
                        window.start_s);
     }
     if (window.until_ms != 0) {
-        all_clear(batch);
+        log_recovered(batch);
         remember(batch, &window, connection, count);
     }
 }
@@ -185,11 +185,11 @@ commit(struct batch *batch, uint64_t connection)
 static void
 answer_readiness(struct batch *batch)
 {
-    int status = tally_is_ready(batch->tally) ? 200 : 503;
+    int status = counter_is_ready(batch->counter) ? 200 : 503;
     size_t i;
 
-    if (tally_was_refused(batch->tally)) {
-        complain(batch);
+    if (counter_was_refused(batch->counter)) {
+        log_refusal(batch);
     }
     for (i = 0; i < batch->asking_count; i++) {
         answer_status(batch->asking[i], status);
@@ -198,47 +198,47 @@ answer_readiness(struct batch *batch)
 
 /* An id for Redis to count, unless it is known. */
 static void
-add_to_batch(struct batch *batch, struct exchange *exchange)
+add_to_batch(struct batch *batch, struct fcgi_conn *conn)
 {
-    struct tally_request *counted = &batch->wanted[batch->counting_count];
-    const struct request *request = &exchange->request;
+    struct counter_request *counted = &batch->wanted[batch->counting_count];
+    const struct request *request = &conn->request;
 
     memset(counted, 0, sizeof(*counted));
     counted->id = request->id;
-    if (exchange_wants_callback(exchange)) {
+    if (fcgi_conn_wants_callback(conn)) {
         counted->endpoint = request->endpoint;
         counted->endpoint_len = request->endpoint_len;
     }
     if (batch->known_s != 0 && counted->endpoint == NULL &&
-        recent_has(batch->recent, request->id)) {
-        answer_ok(exchange, batch->known_s);
+        id_cache_has(batch->cache, request->id)) {
+        answer_ok(conn, batch->known_s);
     } else {
-        batch->counting[batch->counting_count++] = exchange;
+        batch->counting[batch->counting_count++] = conn;
     }
 }
 
 /* Answers what needs no Redis, and has the others wait. */
 static void
-sort_out(struct batch *batch, struct exchange *exchange)
+dispatch(struct batch *batch, struct fcgi_conn *conn)
 {
-    const struct request *request = &exchange->request;
+    const struct request *request = &conn->request;
 
     if (request->status != 200) {
-        answer_status(exchange, request->status);
+        answer_status(conn, request->status);
         return;
     }
     switch (request->kind) {
     case REQUEST_ACCEPT:
-        add_to_batch(batch, exchange);
+        add_to_batch(batch, conn);
         break;
     case REQUEST_READYZ:
-        batch->asking[batch->asking_count++] = exchange;
+        batch->asking[batch->asking_count++] = conn;
         break;
     case REQUEST_HEALTHZ:
-        answer_status(exchange, 200);
+        answer_status(conn, 200);
         break;
     case REQUEST_UNKNOWN:
-        answer_status(exchange, 404);
+        answer_status(conn, 404);
         break;
     }
 }
@@ -249,12 +249,12 @@ batch_serve(struct batch *batch, const int *fds, size_t count)
     uint64_t connection = redis_connection(batch->redis);
     size_t i;
 
-    batch->known_s = recent_window(batch->recent, connection, clock_mono_ms());
+    batch->known_s = id_cache_window(batch->cache, connection, clock_mono_ms());
     batch->counting_count = 0;
     batch->asking_count = 0;
     for (i = 0; i < count; i++) {
-        if (exchange_hear(&batch->exchanges[i], fds[i])) {
-            sort_out(batch, &batch->exchanges[i]);
+        if (fcgi_conn_read(&batch->exchanges[i], fds[i])) {
+            dispatch(batch, &batch->exchanges[i]);
         }
     }
     if (batch->counting_count > 0) {

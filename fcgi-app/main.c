@@ -9,11 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "program.h"
+#include "base/log.h"
+#include "config/cli.h"
 #include "responder.h"
-#include "schema.h"
-#include "tally.h"
+#include "store/counter.h"
+#include "store/schema.h"
 
 static bool
 is_listening(int fd)
@@ -40,12 +40,12 @@ ignore_signals(void)
 static int
 serve(const struct options *options, struct redis *redis)
 {
-    struct tally *tally = tally_open(options, redis);
+    struct counter *counter = counter_open(options, redis);
     struct responder *responder = NULL;
     int code = EXIT_SYSTEM;
 
-    if (tally != NULL) {
-        responder = responder_open(options, STDIN_FILENO, redis, tally);
+    if (counter != NULL) {
+        responder = responder_open(options, STDIN_FILENO, redis, counter);
     }
     /*
      * While a responder that was woken for one request waits for its turn, more
@@ -64,7 +64,7 @@ serve(const struct options *options, struct redis *redis)
         }
     }
     responder_close(responder);
-    tally_close(tally);
+    counter_close(counter);
     return code;
 }
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "number.h"
+#include "base/decimal.h"
 
 /* A piece of the target as it came. */
 struct slice {
@@ -180,7 +180,7 @@ read_id(const struct parameter *id, int64_t *value)
     if (len > sizeof(text)) {
         return "id-too-long";
     }
-    return number_parse(text, len, value) ? NULL : number_rule(text, len);
+    return decimal_parse(text, len, value) ? NULL : number_rule(text, len);
 }
 
 /* Returns the broken rule, or NULL with the request's endpoint set. */
@@ -196,10 +196,11 @@ read_endpoint(const struct parameter *endpoint, struct request *request)
     if (endpoint->value.len == 0) {
         return NULL;
     }
-    if (!decode(endpoint->value, request->buffer, ENDPOINT_MAX_BYTES, &len)) {
+    if (!decode(endpoint->value, request->buffer, ENDPOINT_URL_MAX_BYTES,
+                &len)) {
         return "endpoint-bad-escape";
     }
-    broken = endpoint_check(request->buffer, &len);
+    broken = endpoint_url_check(request->buffer, &len);
     if (broken == NULL) {
         request->buffer[len] = '\0';
         request->endpoint = request->buffer;

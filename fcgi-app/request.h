@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "endpoint.h"
+#include "store/endpoint_url.h"
 
 enum { REQUEST_ID_MAX_BYTES = 64 }; /* after decoding */
 
@@ -32,7 +32,7 @@ struct request {
     const char *endpoint; /* decoded, without fragment; NULL: none */
     size_t endpoint_len;
 
-    char buffer[ENDPOINT_MAX_BYTES + 1]; /* what endpoint points into */
+    char buffer[ENDPOINT_URL_MAX_BYTES + 1]; /* what endpoint points into */
 };
 
 /*
@@ -44,7 +44,7 @@ struct request {
  *
  *   id-missing, id-repeated, id-bad-escape, id-empty, id-too-long,
  *   id-not-an-integer, id-out-of-range,
- *   endpoint-repeated, endpoint-bad-escape, and those of endpoint.h.
+ *   endpoint-repeated, endpoint-bad-escape, and those of endpoint_url.h.
  *
  * The struct must not be moved while endpoint is in use.
  */

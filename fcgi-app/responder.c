@@ -11,10 +11,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "batch.h"
-#include "clock.h"
-#include "exchange.h"
-#include "intake.h"
+#include "fcgi_conn.h"
+#include "listener.h"
 
 enum { EVENTS = 64, DRAIN_MS = 2000 };
 
@@ -23,7 +23,7 @@ struct responder {
     int listen_fd;
     int epoll_fd;
     int signal_fd;
-    struct intake *intake;
+    struct listener *listener;
     struct batch *batch;
     size_t max_batch;
     int *fds;               /* connections that have sent a request */
@@ -34,8 +34,8 @@ struct responder {
 static void
 turn(struct responder *responder)
 {
-    size_t count =
-        intake_gather(responder->intake, responder->fds, responder->max_batch);
+    size_t count = listener_gather(responder->listener, responder->fds,
+                                   responder->max_batch);
 
     if (count > 0) {
         batch_serve(responder->batch, responder->fds, count);
@@ -53,20 +53,21 @@ start_draining(struct responder *responder)
         responder->drain_until_ms = clock_mono_ms() + DRAIN_MS;
     }
     /* Look at the listener once more, whatever epoll says. */
-    intake_note(responder->intake, responder->listen_fd);
+    listener_note(responder->listener, responder->listen_fd);
 }
 
 static int
 wait_ms(const struct responder *responder)
 {
-    int intake_ms = intake_wait_ms(responder->intake);
+    int listener_ms = listener_wait_ms(responder->listener);
     int64_t drain_ms = responder->drain_until_ms - clock_mono_ms();
 
     if (responder->drain_until_ms == 0) {
-        return intake_ms;
+        return listener_ms;
     }
     drain_ms = drain_ms < 0 ? 0 : drain_ms;
-    return intake_ms >= 0 && intake_ms < drain_ms ? intake_ms : (int)drain_ms;
+    return listener_ms >= 0 && listener_ms < drain_ms ? listener_ms
+                                                      : (int)drain_ms;
 }
 
 /* Waits for something to do and notes what it is. -1 where epoll fails. */
@@ -89,7 +90,7 @@ await(struct responder *responder)
         } else if (fd == responder->signal_fd) {
             start_draining(responder);
         } else {
-            intake_note(responder->intake, fd);
+            listener_note(responder->listener, fd);
         }
     }
     return 0;
@@ -100,7 +101,7 @@ static bool
 is_drained(const struct responder *responder)
 {
     return responder->drain_until_ms != 0 &&
-           (intake_is_empty(responder->intake) ||
+           (listener_is_empty(responder->listener) ||
             clock_mono_ms() >= responder->drain_until_ms);
 }
 
@@ -152,13 +153,14 @@ open_fds(struct responder *responder)
         watch(responder, redis_fd(responder->redis)) != 0) {
         return false;
     }
-    responder->intake = intake_open(responder->listen_fd, responder->epoll_fd);
-    return responder->intake != NULL;
+    responder->listener =
+        listener_open(responder->listen_fd, responder->epoll_fd);
+    return responder->listener != NULL;
 }
 
 struct responder *
 responder_open(const struct options *options, int listen_fd,
-               struct redis *redis, struct tally *tally)
+               struct redis *redis, struct counter *counter)
 {
     struct responder *responder = calloc(1, sizeof(*responder));
 
@@ -171,9 +173,9 @@ responder_open(const struct options *options, int listen_fd,
     responder->signal_fd = -1;
     responder->max_batch = (size_t)options->accept.max_batch;
     responder->fds = calloc(responder->max_batch, sizeof(*responder->fds));
-    responder->batch = batch_open(options, redis, tally);
+    responder->batch = batch_open(options, redis, counter);
     if (responder->fds == NULL || responder->batch == NULL ||
-        !open_fds(responder) || exchange_start() != 0) {
+        !open_fds(responder) || fcgi_conn_start() != 0) {
         responder_close(responder);
         return NULL;
     }
@@ -186,7 +188,7 @@ responder_close(struct responder *responder)
     if (responder == NULL) {
         return;
     }
-    intake_close(responder->intake);
+    listener_close(responder->listener);
     if (responder->signal_fd >= 0) {
         close(responder->signal_fd);
     }

@@ -8,9 +8,9 @@
 #ifndef RESPONDER_H
 #define RESPONDER_H
 
-#include "option.h"
-#include "redis.h"
-#include "tally.h"
+#include "config/options.h"
+#include "redis/redis.h"
+#include "store/counter.h"
 
 struct responder;
 
@@ -21,7 +21,7 @@ struct responder;
  * system refuses (errno).
  */
 struct responder *responder_open(const struct options *options, int listen_fd,
-                                 struct redis *redis, struct tally *tally);
+                                 struct redis *redis, struct counter *counter);
 void responder_close(struct responder *responder);
 
 /*

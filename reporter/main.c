@@ -10,26 +10,26 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "courier.h"
-#include "log.h"
-#include "loop.h"
-#include "program.h"
-#include "report.h"
-#include "schema.h"
-#include "sinks.h"
-#include "terms.h"
+#include "base/log.h"
+#include "callbacks/settings.h"
+#include "callbacks/worker.h"
+#include "config/cli.h"
+#include "net/event_loop.h"
+#include "reports/reports.h"
+#include "reports/sinks.h"
+#include "store/schema.h"
 
 #define NAME "verve-reporter"
 
 struct reporter {
     struct options options;
-    struct loop *loop;
+    struct event_loop *loop;
     int signal_fd;
     struct schema *schema;
     struct redis *redis;          /* the schema's */
     enum redis_state redis_state; /* as last seen */
-    struct report *report;
-    struct courier *courier;
+    struct reports *report;
+    struct worker *worker;
     bool draining;
 };
 
@@ -44,15 +44,15 @@ on_redis(void *context, int fd, uint32_t events)
     redis_step(reporter->redis);
     reporter->redis_state = redis_state(reporter->redis);
     if (reporter->redis_state == REDIS_STATE_UP && before != REDIS_STATE_UP) {
-        report_wake(reporter->report);
-        courier_wake(reporter->courier);
+        reports_wake(reporter->report);
+        worker_wake(reporter->worker);
     }
 }
 
 static void
 on_drained(void *context)
 {
-    loop_stop(((struct reporter *)context)->loop);
+    event_loop_stop(((struct reporter *)context)->loop);
 }
 
 /* Whoever asks for the second time is in a hurry. */
@@ -60,12 +60,12 @@ static void
 stop(struct reporter *reporter)
 {
     if (reporter->draining) {
-        loop_stop(reporter->loop);
+        event_loop_stop(reporter->loop);
         return;
     }
     reporter->draining = true;
     log_info("stopping");
-    courier_drain(reporter->courier, on_drained, reporter);
+    worker_drain(reporter->worker, on_drained, reporter);
 }
 
 static void
@@ -80,8 +80,8 @@ on_signal(void *context, int fd, uint32_t events)
     }
     if (info.ssi_signo == SIGHUP) {
         log_info("opening files anew");
-        report_reopen(reporter->report);
-        courier_reopen(reporter->courier);
+        reports_reopen(reporter->report);
+        worker_reopen(reporter->worker);
     } else {
         stop(reporter);
     }
@@ -112,29 +112,30 @@ open_all(struct reporter *reporter)
 {
     const struct options *options = &reporter->options;
 
-    if (open_signals(reporter) < 0 || (reporter->loop = loop_open()) == NULL ||
+    if (open_signals(reporter) < 0 ||
+        (reporter->loop = event_loop_open()) == NULL ||
         (reporter->schema = schema_open(options, NAME)) == NULL) {
         return -1;
     }
     reporter->redis = schema_redis(reporter->schema);
-    reporter->report = report_open(options, reporter->loop, reporter->redis);
-    reporter->courier = courier_open(options, reporter->loop, reporter->redis);
-    if (reporter->report == NULL || reporter->courier == NULL ||
-        loop_watch(reporter->loop, reporter->signal_fd, EPOLLIN, on_signal,
-                   reporter) < 0) {
+    reporter->report = reports_open(options, reporter->loop, reporter->redis);
+    reporter->worker = worker_open(options, reporter->loop, reporter->redis);
+    if (reporter->report == NULL || reporter->worker == NULL ||
+        event_loop_watch(reporter->loop, reporter->signal_fd, EPOLLIN,
+                         on_signal, reporter) < 0) {
         return -1;
     }
-    return loop_watch(reporter->loop, redis_fd(reporter->redis), EPOLLIN,
-                      on_redis, reporter);
+    return event_loop_watch(reporter->loop, redis_fd(reporter->redis), EPOLLIN,
+                            on_redis, reporter);
 }
 
 static void
 close_all(struct reporter *reporter)
 {
-    courier_close(reporter->courier);
-    report_close(reporter->report);
+    worker_close(reporter->worker);
+    reports_close(reporter->report);
     schema_close(reporter->schema);
-    loop_close(reporter->loop);
+    event_loop_close(reporter->loop);
     if (reporter->signal_fd >= 0) {
         close(reporter->signal_fd);
     }
@@ -154,7 +155,7 @@ run(struct reporter *reporter)
         return EXIT_USAGE;
     }
     log_info("ready");
-    if (loop_run(reporter->loop) < 0) {
+    if (event_loop_run(reporter->loop) < 0) {
         log_error("cannot wait for events: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
@@ -166,7 +167,7 @@ static int
 check(const struct options *options, option_complaint *complain, void *context)
 {
     int of_sinks = sinks_check(options, complain, context);
-    int of_terms = terms_check(options, complain, context);
+    int of_terms = settings_check(options, complain, context);
 
     return of_sinks == 0 && of_terms == 0 ? 0 : -1;
 }

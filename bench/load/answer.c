@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "number.h"
+#include "base/decimal.h"
 
 enum { MALFORMED = -1, MORE = 0, CHUNK_MAX = 1 << 20 };
 
@@ -65,7 +65,7 @@ read_header(const char *line, size_t len, struct head *head,
     }
     value_len = line + len - value;
     if (is_header(line, name_len, "Content-Length")) {
-        return number_parse(value, value_len, &head->content_length) &&
+        return decimal_parse(value, value_len, &head->content_length) &&
                head->content_length >= 0;
     }
     if (is_header(line, name_len, "Transfer-Encoding")) {
@@ -84,7 +84,7 @@ read_status(const char *line, size_t len, struct answer *answer)
     int64_t status;
 
     if (len < 12 || memcmp(line, "HTTP/1.1 ", 9) != 0 ||
-        !number_parse(line + 9, 3, &status)) {
+        !decimal_parse(line + 9, 3, &status)) {
         return false;
     }
     answer->status = (int)status;

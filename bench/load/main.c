@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "number.h"
+#include "base/decimal.h"
+#include "config/cli.h"
 #include "outcome.h"
 #include "plan.h"
-#include "program.h"
 #include "run.h"
 
 static const char usage[] =
@@ -51,7 +51,7 @@ read_number(const char *text, int64_t least, int64_t most, int64_t *value)
     if (len > 1 && text[len - 1] == '%') {
         len--;
     }
-    return number_parse(text, len, value) && *value >= least && *value <= most;
+    return decimal_parse(text, len, value) && *value >= least && *value <= most;
 }
 
 static bool

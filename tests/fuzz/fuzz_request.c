@@ -6,8 +6,8 @@
  * full, is read as the same.
  *
  *   clang -fsanitize=fuzzer,address,undefined -Icommon -Ifcgi-app \
- *       tests/fuzz/fuzz_request.c fcgi-app/request.c common/endpoint.c \
- *       common/number.c -lcurl
+ *       tests/fuzz/fuzz_request.c fcgi-app/request.c common/endpoint_url.c \
+ *       common/decimal.c -lcurl
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #include "request.h"
 
-enum { TARGET_SIZE = 3 * ENDPOINT_MAX_BYTES + 128 };
+enum { TARGET_SIZE = 3 * ENDPOINT_URL_MAX_BYTES + 128 };
 
 /* Not assert: it has to hold with NDEBUG too. */
 #define MUST(condition)                                                        \
@@ -35,13 +35,13 @@ check_endpoint(const struct request *request)
     size_t len = request->endpoint_len;
 
     MUST(request->endpoint == request->buffer);
-    MUST(len > strlen("http://") && len <= ENDPOINT_MAX_BYTES);
+    MUST(len > strlen("http://") && len <= ENDPOINT_URL_MAX_BYTES);
     MUST(strlen(request->endpoint) == len);
     for (size_t i = 0; i < len; i++) {
         MUST(request->endpoint[i] > 0x20 && request->endpoint[i] < 0x7f);
         MUST(request->endpoint[i] != '#');
     }
-    MUST(endpoint_check(request->endpoint, &len) == NULL);
+    MUST(endpoint_url_check(request->endpoint, &len) == NULL);
     MUST(len == request->endpoint_len);
 }
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "redis.h"
+#include "redis/redis.h"
 
 struct redis_server {
     char dir[32];  /* temporary, removed at the end */
@@ -91,7 +91,7 @@ static inline const char *
 redis_do(struct redis *redis, ...)
 {
     static char text[512];
-    struct redis_call *call = redis_call(redis, &redis_server_command);
+    struct command *call = redis_call(redis, &redis_server_command);
     const struct redis_reply *reply;
     const char *word, *bytes;
     int64_t number;
@@ -115,7 +115,7 @@ redis_do(struct redis *redis, ...)
 }
 
 static inline void
-redis_server_ask(void *context, struct redis_call *call)
+redis_server_ask(void *context, struct command *call)
 {
     (void)context;
     redis_arg(call, "PING", strlen("PING"));

@@ -1,0 +1,16 @@
+/*
+ * The two local clocks. Nothing that is counted depends on either: windows
+ * follow the clock of Redis (see counter.h and window_closer.h).
+ */
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds of CLOCK_MONOTONIC: for time limits and durations. */
+int64_t clock_mono_ms(void);
+
+/* Milliseconds since the Unix epoch: for what people and receivers read. */
+int64_t clock_wall_ms(void);
+
+#endif

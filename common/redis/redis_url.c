@@ -1,0 +1,148 @@
+/*
+ * redis_url: the address of a Redis. TCP addresses are read by libcurl's URL
+ * parser, which knows of brackets, escapes and odd spellings.
+ */
+#include "redis_url.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/decimal.h"
+
+static const char *
+read_socket(const char *path, struct redis_url *url)
+{
+    struct sockaddr_un address;
+
+    if (path[0] != '/') {
+        return "a unix socket needs its whole path: unix:///path";
+    }
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return "the path of a unix socket has at most 107 bytes";
+    }
+    url->path = strdup(path);
+    return url->path == NULL ? "no memory" : NULL;
+}
+
+/* One decoded part, copied out of libcurl's memory; NULL where it is empty. */
+static char *
+part(CURLU *parsed, CURLUPart which)
+{
+    char *text = NULL;
+    char *copy = NULL;
+
+    if (curl_url_get(parsed, which, &text, CURLU_URLDECODE) == CURLUE_OK &&
+        text[0] != '\0') {
+        copy = strdup(text);
+    }
+    curl_free(text);
+    return copy;
+}
+
+/* Takes the brackets off an IPv6 address. */
+static void
+unbracket(char *host)
+{
+    size_t len = strlen(host);
+
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        memmove(host, host + 1, len - 2);
+        host[len - 2] = '\0';
+    }
+}
+
+static const char *
+read_database(CURLU *parsed, struct redis_url *url)
+{
+    char *path = part(parsed, CURLUPART_PATH);
+    const char *problem = NULL;
+    int64_t database;
+
+    if (path == NULL || strcmp(path, "/") == 0) {
+        free(path);
+        return NULL;
+    }
+    if (!decimal_parse(path + 1, strlen(path + 1), &database) || database < 0) {
+        problem = "the database after the host is not a number";
+    } else {
+        url->database = strdup(path + 1);
+    }
+    free(path);
+    return problem;
+}
+
+static const char *
+read_tcp(CURLU *parsed, struct redis_url *url)
+{
+    url->host = part(parsed, CURLUPART_HOST);
+    url->port = part(parsed, CURLUPART_PORT);
+    url->user = part(parsed, CURLUPART_USER);
+    url->password = part(parsed, CURLUPART_PASSWORD);
+    if (url->port == NULL) {
+        url->port = strdup("6379");
+    }
+    if (url->host == NULL || url->port == NULL) {
+        return "it names no host";
+    }
+    if (strcmp(url->port, "0") == 0) {
+        return "the port is none: 1 to 65535";
+    }
+    if (url->user != NULL && url->password == NULL) {
+        return "a user needs a password: redis://user:password@host";
+    }
+    unbracket(url->host);
+    return read_database(parsed, url);
+}
+
+static bool
+starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+const char *
+redis_url_parse(const char *text, struct redis_url *url)
+{
+    const char *problem;
+    CURLU *parsed;
+
+    memset(url, 0, sizeof(*url));
+    if (starts(text, "unix://")) {
+        return read_socket(text + strlen("unix://"), url);
+    }
+    if (starts(text, "redis+sentinel://") || starts(text, "redis+cluster://")) {
+        return "this version cannot use Redis Sentinel or Cluster yet; use "
+               "unix:///path or redis://host:port";
+    }
+    if (!starts(text, "redis://")) {
+        return "it is neither unix:///path nor "
+               "redis://[user:password@]host[:port][/database]";
+    }
+    parsed = curl_url();
+    if (parsed == NULL) {
+        return "no memory";
+    }
+    if (curl_url_set(parsed, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) !=
+        CURLUE_OK) {
+        problem = "it is not redis://[user:password@]host[:port][/database]";
+    } else {
+        problem = read_tcp(parsed, url);
+    }
+    curl_url_cleanup(parsed);
+    return problem;
+}
+
+void
+redis_url_fini(struct redis_url *url)
+{
+    free(url->path);
+    free(url->host);
+    free(url->port);
+    free(url->user);
+    free(url->password);
+    free(url->database);
+    memset(url, 0, sizeof(*url));
+}

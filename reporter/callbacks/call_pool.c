@@ -1,0 +1,96 @@
+/*
+ * attempts: all that were made in one array, the idle ones in a stack, so that
+ * the one that was busy last, which is still in the cache, is the next.
+ */
+#include "call_pool.h"
+
+#include <stdlib.h>
+
+struct call_pool {
+    const struct settings *settings;
+    size_t most;
+    size_t made;
+    size_t idle_count;
+    struct http_call **all;  /* [0..made) */
+    struct http_call **idle; /* [0..idle_count) */
+};
+
+struct call_pool *
+call_pool_open(const struct settings *settings, size_t most)
+{
+    struct call_pool *pool = calloc(1, sizeof(*pool));
+
+    if (pool == NULL) {
+        return NULL;
+    }
+    pool->settings = settings;
+    pool->most = most;
+    pool->all = calloc(pool->most, sizeof(struct http_call *));
+    pool->idle = calloc(pool->most, sizeof(struct http_call *));
+    if (pool->all == NULL || pool->idle == NULL) {
+        call_pool_close(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+void
+call_pool_close(struct call_pool *pool)
+{
+    if (pool != NULL) {
+        while (pool->made > 0) {
+            http_call_close(pool->all[--pool->made]);
+        }
+        free(pool->all);
+        free(pool->idle);
+        free(pool);
+    }
+}
+
+size_t
+call_pool_busy(const struct call_pool *pool)
+{
+    return pool->made - pool->idle_count;
+}
+
+size_t
+call_pool_room(const struct call_pool *pool)
+{
+    return pool->most - call_pool_busy(pool);
+}
+
+struct http_call *
+call_pool_take(struct call_pool *pool)
+{
+    struct http_call *call;
+
+    if (pool->idle_count > 0) {
+        return pool->idle[--pool->idle_count];
+    }
+    if (pool->made == pool->most) {
+        return NULL;
+    }
+    call = http_call_open(pool->settings);
+    if (call != NULL) {
+        pool->all[pool->made++] = call;
+    }
+    return call;
+}
+
+struct job *
+call_pool_give(struct call_pool *pool, struct http_call *call)
+{
+    pool->idle[pool->idle_count++] = call;
+    return http_call_release(call);
+}
+
+struct http_call *
+call_pool_any(const struct call_pool *pool)
+{
+    for (size_t i = 0; i < pool->made; i++) {
+        if (http_call_job(pool->all[i]) != NULL) {
+            return pool->all[i];
+        }
+    }
+    return NULL;
+}

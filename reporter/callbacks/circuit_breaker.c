@@ -1,0 +1,116 @@
+/*
+ * breaker: what ends while it is not closed counts only if it is the probe: the
+ * others started before it opened, and are old news.
+ */
+#include "circuit_breaker.h"
+
+#include <string.h>
+
+enum circuit_breaker_state
+circuit_breaker_state(const struct circuit_breaker *breaker, int64_t now_ms)
+{
+    if (breaker->open_ms == 0) {
+        return CIRCUIT_BREAKER_CLOSED;
+    }
+    return now_ms < breaker->until_ms ? CIRCUIT_BREAKER_OPEN
+                                      : CIRCUIT_BREAKER_HALF_OPEN;
+}
+
+int64_t
+circuit_breaker_wait_ms(const struct circuit_breaker *breaker, int64_t now_ms)
+{
+    return circuit_breaker_state(breaker, now_ms) == CIRCUIT_BREAKER_OPEN
+               ? breaker->until_ms - now_ms
+               : 0;
+}
+
+bool
+circuit_breaker_permits(const struct circuit_breaker *breaker, int64_t now_ms)
+{
+    return circuit_breaker_wait_ms(breaker, now_ms) == 0 && !breaker->probing;
+}
+
+bool
+circuit_breaker_start(struct circuit_breaker *breaker, int64_t now_ms)
+{
+    breaker->probing =
+        circuit_breaker_state(breaker, now_ms) == CIRCUIT_BREAKER_HALF_OPEN;
+    return breaker->probing;
+}
+
+/* Puts the end of an attempt into the window, in place of the oldest. */
+static void
+note(struct circuit_breaker *breaker, bool failed, int64_t now_ms)
+{
+    unsigned i = breaker->ended++ % CIRCUIT_BREAKER_WINDOW;
+
+    breaker->ended_ms[i] = now_ms;
+    if (failed) {
+        breaker->in_row++;
+        breaker->failed |= UINT32_C(1) << i;
+    } else {
+        breaker->in_row = 0;
+        breaker->failed &= ~(UINT32_C(1) << i);
+    }
+}
+
+static bool
+had_enough(const struct circuit_breaker *breaker, int64_t now_ms)
+{
+    int64_t oldest_ms =
+        breaker->ended_ms[breaker->ended % CIRCUIT_BREAKER_WINDOW];
+
+    if (breaker->in_row >= CIRCUIT_BREAKER_ROW) {
+        return true;
+    }
+    return breaker->ended >= CIRCUIT_BREAKER_WINDOW &&
+           now_ms - oldest_ms <= CIRCUIT_BREAKER_WINDOW_MS &&
+           __builtin_popcount(breaker->failed) >=
+               CIRCUIT_BREAKER_WINDOW_FAILURES;
+}
+
+/* Opens it for twice as long as before, forgetting what led to it. */
+static void
+open_up(struct circuit_breaker *breaker, int64_t now_ms)
+{
+    int64_t open_ms =
+        breaker->open_ms == 0 ? CIRCUIT_BREAKER_OPEN_MS : 2 * breaker->open_ms;
+
+    memset(breaker, 0, sizeof(*breaker));
+    breaker->open_ms = open_ms < CIRCUIT_BREAKER_OPEN_MAX_MS
+                           ? open_ms
+                           : CIRCUIT_BREAKER_OPEN_MAX_MS;
+    breaker->until_ms = now_ms + breaker->open_ms;
+}
+
+void
+circuit_breaker_succeed(struct circuit_breaker *breaker, bool probe,
+                        int64_t now_ms)
+{
+    if (probe) {
+        memset(breaker, 0, sizeof(*breaker));
+    }
+    if (breaker->open_ms == 0) {
+        note(breaker, false, now_ms);
+    }
+}
+
+void
+circuit_breaker_fail(struct circuit_breaker *breaker, bool probe,
+                     int64_t now_ms)
+{
+    if (breaker->open_ms == 0) {
+        note(breaker, true, now_ms);
+    }
+    if (probe || had_enough(breaker, now_ms)) {
+        open_up(breaker, now_ms);
+    }
+}
+
+void
+circuit_breaker_forget(struct circuit_breaker *breaker, bool probe)
+{
+    if (probe) {
+        breaker->probing = false;
+    }
+}

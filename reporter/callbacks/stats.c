@@ -1,0 +1,193 @@
+/*
+ * standing: counters, and their JSON.
+ */
+#include "stats.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/cli.h"
+#include "store/reporters.h"
+
+enum { SAY_AGAIN_MS = 60000 };
+
+struct stats {
+    const struct options *options;
+    const struct dispatcher *dispatcher;
+    struct stats_counts counts;
+    struct stats_counts said; /* what of it the log has */
+    int64_t publish_ms;       /* monotonic: when next */
+    int64_t say_ms;           /* monotonic: not before */
+    int64_t started_s;        /* since the Unix epoch */
+    char name[REPORTERS_NAME_SIZE];
+};
+
+struct stats *
+stats_open(const struct options *options, const struct dispatcher *dispatcher)
+{
+    struct stats *stats = calloc(1, sizeof(*stats));
+
+    if (stats != NULL) {
+        stats->options = options;
+        stats->dispatcher = dispatcher;
+        stats->started_s = clock_wall_ms() / 1000;
+        reporters_own_name(stats->name);
+    }
+    return stats;
+}
+
+void
+stats_close(struct stats *stats)
+{
+    free(stats);
+}
+
+void
+stats_count(struct stats *stats, const struct retry_policy *outcome)
+{
+    switch (outcome->disposition) {
+    case JOB_DELIVERED:
+        stats->counts.delivered++;
+        break;
+    case JOB_RETRY:
+        stats->counts.retried++;
+        break;
+    case JOB_RETURN:
+        stats->counts.returned++;
+        break;
+    case JOB_DEAD:
+        stats->counts.dead++;
+        break;
+    }
+}
+
+void
+stats_count_flushed(struct stats *stats,
+                    const struct job_queue_flushed *flushed)
+{
+    stats->counts.stale += flushed->stale;
+    stats->counts.dropped += flushed->dropped;
+}
+
+void
+stats_count_unreadable(struct stats *stats, size_t count)
+{
+    stats->counts.unreadable += (int64_t)count;
+}
+
+/* What happened to jobs but delivery. */
+static void
+say_losses(struct stats *stats, int64_t now_ms)
+{
+    const struct stats_counts *counts = &stats->counts;
+    int64_t stale = counts->stale - stats->said.stale;
+    int64_t dropped = counts->dropped - stats->said.dropped;
+    int64_t unreadable = counts->unreadable - stats->said.unreadable;
+
+    if (now_ms < stats->say_ms ||
+        (stale == 0 && dropped == 0 && unreadable == 0)) {
+        return;
+    }
+    log_warn("callbacks: %" PRId64 " settled after their lease had run out, "
+             "%" PRId64 " unreadable ones moved to the dead list, %" PRId64
+             " oldest dropped from the dead list",
+             stale, unreadable, dropped);
+    stats->said = *counts;
+    stats->say_ms = now_ms + SAY_AGAIN_MS;
+}
+
+static const char *
+state_name(enum circuit_breaker_state state)
+{
+    switch (state) {
+    case CIRCUIT_BREAKER_CLOSED:
+        return "closed";
+    case CIRCUIT_BREAKER_OPEN:
+        return "open";
+    case CIRCUIT_BREAKER_HALF_OPEN:
+        return "half-open";
+    }
+    return "";
+}
+
+static void
+add_destination(void *context, const struct destination_status *status)
+{
+    json_t *list = context;
+
+    if (json_array_size(list) < STATS_DESTINATIONS_MAX) {
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I}", "origin",
+                      status->origin, "waiting", (json_int_t)status->waiting,
+                      "under_way", (json_int_t)status->under_way, "limit",
+                      (json_int_t)status->limit, "breaker",
+                      state_name(status->breaker), "blocked_ms",
+                      (json_int_t)status->blocked_ms, "took_ms",
+                      (json_int_t)status->took_ms));
+    }
+}
+
+static json_t *
+counts_json(const struct stats_counts *counts)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "delivered",
+        (json_int_t)counts->delivered, "retried", (json_int_t)counts->retried,
+        "dead", (json_int_t)counts->dead, "returned",
+        (json_int_t)counts->returned, "stale", (json_int_t)counts->stale,
+        "dropped", (json_int_t)counts->dropped, "unreadable",
+        (json_int_t)counts->unreadable);
+}
+
+/* malloc'd; NULL: no memory. */
+static char *
+describe(const struct stats *stats)
+{
+    json_t *queue = json_array();
+    json_t *root;
+    char *text;
+
+    dispatcher_each(stats->dispatcher, add_destination, queue);
+    root = json_pack(
+        "{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "v", 1, "name",
+        stats->name, "version", VERVE_VERSION, "started",
+        (json_int_t)stats->started_s, "at",
+        (json_int_t)(clock_wall_ms() / 1000), "waiting",
+        (json_int_t)dispatcher_waiting(stats->dispatcher), "under_way",
+        (json_int_t)dispatcher_under_way(stats->dispatcher), "counts",
+        counts_json(&stats->counts), "destinations", queue);
+    text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return text;
+}
+
+static void
+publish(struct stats *stats, struct redis *redis)
+{
+    char *text = describe(stats);
+
+    if (text != NULL) {
+        reporters_publish(stats->options, redis, stats->name, text,
+                          strlen(text), STATS_TTL_MS);
+    }
+    free(text);
+}
+
+void
+stats_step(struct stats *stats, struct redis *redis)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    say_losses(stats, now_ms);
+    if (now_ms >= stats->publish_ms && redis_state(redis) == REDIS_STATE_UP) {
+        publish(stats, redis);
+        stats->publish_ms = now_ms + STATS_EVERY_MS;
+    }
+}

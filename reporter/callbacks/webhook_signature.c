@@ -1,0 +1,238 @@
+/*
+ * signature: HMAC-SHA256 and base64, both libcrypto's.
+ */
+#include "webhook_signature.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLANKS " \t"
+#define PREFIX "whsec_"
+#define VERSION "v1,"
+
+enum {
+    PREFIX_LEN = sizeof(PREFIX) - 1,
+    VERSION_LEN = sizeof(VERSION) - 1,
+    DIGEST_BYTES = 32,
+    /* Of n bytes, base64 makes this many. */
+    DIGEST_TEXT_LEN = (DIGEST_BYTES + 2) / 3 * 4,
+    KEY_TEXT_MAX = (WEBHOOK_SIGNATURE_KEY_MAX + 2) / 3 * 4,
+};
+
+struct key {
+    unsigned char bytes[KEY_TEXT_MAX / 4 * 3]; /* libcrypto decodes padding */
+    size_t len;
+};
+
+struct webhook_signature {
+    EVP_MAC *hmac;
+    EVP_MAC_CTX *context; /* set to SHA-256; used for one after another */
+    struct key *keys;
+    size_t count;
+};
+
+/*
+ * Decodes text[0..len). libcrypto is lenient about blanks, padding and unused
+ * bits, of which a receiver may make another key: what does not encode to the
+ * same text again is refused.
+ */
+static bool
+decode(const char *text, size_t len, struct key *key)
+{
+    unsigned char again[KEY_TEXT_MAX + 1];
+    int decoded;
+    bool same;
+
+    if (len > KEY_TEXT_MAX) {
+        return false;
+    }
+    decoded =
+        EVP_DecodeBlock(key->bytes, (const unsigned char *)text, (int)len);
+    for (size_t i = len; decoded > 0 && i > 0 && text[i - 1] == '='; i--) {
+        decoded--;
+    }
+    if (decoded <= 0) {
+        return false;
+    }
+    key->len = (size_t)decoded;
+    same = EVP_EncodeBlock(again, key->bytes, decoded) == (int)len &&
+           memcmp(again, text, len) == 0;
+    OPENSSL_cleanse(again, sizeof(again));
+    return same;
+}
+
+/* Reads text[0..len). NULL, or what is wrong, static. */
+static const char *
+read_secret(const char *text, size_t len, struct key *key)
+{
+    if (len < PREFIX_LEN || memcmp(text, PREFIX, PREFIX_LEN) != 0) {
+        return "does not begin with " PREFIX;
+    }
+    text += PREFIX_LEN;
+    len -= PREFIX_LEN;
+    if (len <= KEY_TEXT_MAX && !decode(text, len, key)) {
+        return "is not base64 (with padding) behind " PREFIX;
+    }
+    if (len > KEY_TEXT_MAX || key->len < WEBHOOK_SIGNATURE_KEY_MIN ||
+        key->len > WEBHOOK_SIGNATURE_KEY_MAX) {
+        return "does not have the 24 to 64 bytes that Standard Webhooks wants";
+    }
+    return NULL;
+}
+
+/* Reads all secrets. 0, or -1 (errno) with the reason. */
+static int
+read_secrets(struct webhook_signature *signature, const char *secrets,
+             char why[WEBHOOK_SIGNATURE_WHY_SIZE])
+{
+    size_t len;
+
+    /* One secret has at least one byte, and a blank. */
+    signature->keys = calloc(strlen(secrets) / 2 + 1, sizeof(struct key));
+    if (signature->keys == NULL) {
+        snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE, "no memory");
+        return -1;
+    }
+    for (secrets += strspn(secrets, BLANKS); *secrets != '\0';
+         secrets += len + strspn(secrets + len, BLANKS)) {
+        struct key *key = &signature->keys[signature->count++];
+        const char *problem;
+
+        len = strcspn(secrets, BLANKS);
+        problem = read_secret(secrets, len, key);
+        if (problem != NULL) {
+            snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE,
+                     "callbacks.secret: number %zu %s", signature->count,
+                     problem);
+            errno = EINVAL;
+            return -1;
+        }
+    }
+    if (signature->count == 0) {
+        snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE,
+                 "callbacks.secret: there is none");
+        errno = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+/* 0, or -1 (errno) with the reason. */
+static int
+open_hmac(struct webhook_signature *signature,
+          char why[WEBHOOK_SIGNATURE_WHY_SIZE])
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM settings[] = {
+        OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+
+    signature->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    if (signature->hmac != NULL) {
+        signature->context = EVP_MAC_CTX_new(signature->hmac);
+    }
+    if (signature->context == NULL ||
+        EVP_MAC_CTX_set_params(signature->context, settings) != 1) {
+        snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE,
+                 "libcrypto has no HMAC-SHA256");
+        errno = ENOTSUP;
+        return -1;
+    }
+    return 0;
+}
+
+struct webhook_signature *
+webhook_signature_open(const char *secrets,
+                       char why[WEBHOOK_SIGNATURE_WHY_SIZE])
+{
+    struct webhook_signature *signature = calloc(1, sizeof(*signature));
+    int reason;
+
+    if (signature == NULL) {
+        snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE, "no memory");
+        return NULL;
+    }
+    if (read_secrets(signature, secrets, why) == 0 &&
+        open_hmac(signature, why) == 0) {
+        return signature;
+    }
+    reason = errno;
+    webhook_signature_close(signature);
+    errno = reason;
+    return NULL;
+}
+
+void
+webhook_signature_close(struct webhook_signature *signature)
+{
+    if (signature == NULL) {
+        return;
+    }
+    EVP_MAC_CTX_free(signature->context);
+    EVP_MAC_free(signature->hmac);
+    if (signature->keys != NULL) {
+        OPENSSL_cleanse(signature->keys, signature->count * sizeof(struct key));
+        free(signature->keys);
+    }
+    free(signature);
+}
+
+size_t
+webhook_signature_size(const struct webhook_signature *signature)
+{
+    return signature->count * (VERSION_LEN + DIGEST_TEXT_LEN + 1);
+}
+
+static bool
+add(EVP_MAC_CTX *context, const void *bytes, size_t len)
+{
+    return EVP_MAC_update(context, bytes, len) == 1;
+}
+
+/* Signs with one key. */
+static bool
+make_digest(EVP_MAC_CTX *context, const struct key *key,
+            const struct webhook_signature_of *of,
+            unsigned char digest[DIGEST_BYTES])
+{
+    char timestamp[32];
+    int len = snprintf(timestamp, sizeof(timestamp), ".%" PRId64 ".",
+                       of->timestamp_s);
+    size_t digest_len;
+
+    return EVP_MAC_init(context, key->bytes, key->len, NULL) == 1 &&
+           add(context, of->id, strlen(of->id)) &&
+           add(context, timestamp, (size_t)len) &&
+           add(context, of->content, of->content_len) &&
+           EVP_MAC_final(context, digest, &digest_len, DIGEST_BYTES) == 1 &&
+           digest_len == DIGEST_BYTES;
+}
+
+int
+webhook_signature_make(const struct webhook_signature *signature,
+                       const struct webhook_signature_of *of, char *value)
+{
+    unsigned char digest[DIGEST_BYTES];
+
+    for (size_t i = 0; i < signature->count; i++) {
+        if (!make_digest(signature->context, &signature->keys[i], of, digest)) {
+            return -1;
+        }
+        if (i > 0) {
+            *value++ = ' ';
+        }
+        memcpy(value, VERSION, VERSION_LEN);
+        value += VERSION_LEN;
+        /* Writes a NUL too. */
+        value += EVP_EncodeBlock((unsigned char *)value, digest, DIGEST_BYTES);
+    }
+    return 0;
+}

@@ -1,0 +1,120 @@
+/*
+ * wording: the forms of a window's record. Dashboards and tests match the
+ * words, so nothing here depends on settings.
+ */
+#define _GNU_SOURCE /* memmem */
+#include "record_format.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/window.h"
+
+#define WORDS "Unique requests in the last minute: "
+
+size_t
+record_format_text(char text[RECORD_FORMAT_SIZE],
+                   const struct window_record *record, int64_t now_ms)
+{
+    char now[RFC3339_SIZE], start[RFC3339_SIZE];
+    int len;
+
+    rfc3339_format_ms(now, now_ms);
+    rfc3339_format(start, record->start_s);
+    if (record->gap) {
+        len = snprintf(text, RECORD_FORMAT_SIZE,
+                       "%s WARN " WORDS "unknown window=%s gap", now, start);
+    } else {
+        len = snprintf(text, RECORD_FORMAT_SIZE,
+                       "%s INFO " WORDS "%" PRId64 " window=%s%s", now,
+                       record->count, start, record->late ? " late" : "");
+    }
+    return (size_t)len;
+}
+
+size_t
+record_format_syslog(char text[RECORD_FORMAT_SIZE],
+                     const struct window_record *record)
+{
+    char count[24] = "unknown", start[RFC3339_SIZE];
+    int len;
+
+    rfc3339_format(start, record->start_s);
+    if (!record->gap) {
+        snprintf(count, sizeof(count), "%" PRId64, record->count);
+    }
+    len = snprintf(text, RECORD_FORMAT_SIZE,
+                   WORDS "%s window=%s window_seconds=%" PRId64 " late=%s%s",
+                   count, start, record->length_s,
+                   record->late ? "true" : "false",
+                   record->gap ? " gap=true" : "");
+    return (size_t)len;
+}
+
+/* Keys come out in the order in which they are set. */
+static json_t *
+make_json(const struct window_record *record)
+{
+    char start[RFC3339_SIZE];
+    json_t *json = json_object();
+
+    rfc3339_format(start, record->start_s);
+    json_object_set_new(json, "unique_request_count",
+                        record->gap ? json_null()
+                                    : json_integer(record->count));
+    json_object_set_new(json, "window_start", json_string(start));
+    json_object_set_new(json, "window_seconds", json_integer(record->length_s));
+    json_object_set_new(json, "late", json_boolean(record->late));
+    if (record->gap) {
+        json_object_set_new(json, "gap", json_true());
+    }
+    return json;
+}
+
+size_t
+record_format_json(char text[RECORD_FORMAT_SIZE],
+                   const struct window_record *record)
+{
+    json_t *json = make_json(record);
+    size_t keys = record->gap ? 5 : 4;
+    size_t len = 0;
+
+    if (json_object_size(json) == keys) {
+        len = json_dumpb(json, text, RECORD_FORMAT_SIZE, JSON_COMPACT);
+    }
+    json_decref(json);
+    return len;
+}
+
+/* Reads the window that stands in line between before and after. */
+static int
+find_window(const char *line, size_t len, const char *before, char after,
+            int64_t *start_s)
+{
+    const char *found = memmem(line, len, before, strlen(before));
+    const char *start, *end;
+    size_t rest;
+
+    if (found == NULL) {
+        return -1;
+    }
+    start = found + strlen(before);
+    rest = len - (size_t)(start - line);
+    end = memchr(start, after, rest);
+    return rfc3339_parse(start, end != NULL ? (size_t)(end - start) : rest,
+                         start_s);
+}
+
+int
+record_format_window(const char *line, size_t len, int64_t *start_s)
+{
+    if (len > 0 && line[0] == '{') {
+        return find_window(line, len, "\"window_start\":\"", '"', start_s);
+    }
+    if (memmem(line, len, WORDS, strlen(WORDS)) == NULL) {
+        return -1;
+    }
+    return find_window(line, len, " window=", ' ', start_s);
+}

@@ -1,0 +1,383 @@
+/*
+ * sink_file: exactly one line a window. Under a lock, the file's tail says
+ * which windows are in it: only newer ones are written, and synced before they
+ * count as delivered. So neither a kill between line and cursor nor a second
+ * reporter doubles one. Whatever fails, the file is left with whole lines.
+ */
+#define _GNU_SOURCE /* asprintf */
+#include "sink_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "file_tail.h"
+#include "record_format.h"
+
+/*
+ * How long the lock is waited for: longer than another reporter takes for its
+ * line, short enough for the loop. One that was stopped may hold it for ever.
+ */
+enum { LOCK_TRIES = 20, LOCK_PAUSE_MS = 5 };
+
+struct file {
+    struct sink sink; /* first: a sink is a file */
+    const struct options *options;
+    int fd;            /* -1: not open */
+    int64_t written_s; /* the last window that we wrote; 0: none */
+};
+
+static struct file *
+file_of(struct sink *sink)
+{
+    return (struct file *)sink;
+}
+
+static int
+fail(struct file *file, const char *what, const char *why)
+{
+    snprintf(file->sink.error, sizeof(file->sink.error), "%s: %s", what, why);
+    return -1;
+}
+
+static void
+shut(struct file *file)
+{
+    if (file->fd >= 0) {
+        close(file->fd);
+        file->fd = -1;
+    }
+}
+
+/* Has the name of a file that may be new on the disk, too: fsync(2). A folder
+   that can't be opened is left to the kernel. */
+static void
+sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX] = ".";
+    int fd;
+
+    if (slash != NULL) {
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path) + 1, path);
+    }
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!fsync(fd);
+        close(fd);
+    }
+}
+
+/* Opens the path where it is not open. Only a regular file has a tail. */
+static int
+open_path(struct file *file)
+{
+    struct stat status;
+
+    if (file->fd >= 0) {
+        return 0;
+    }
+    file->fd = open(
+        file->options->file.path,
+        O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (file->fd < 0) {
+        return fail(file, "cannot open it", strerror(errno));
+    }
+    if (fstat(file->fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+        shut(file);
+        return fail(file, "cannot use it", "not a regular file");
+    }
+    sync_folder(file->options->file.path);
+    return 0;
+}
+
+/* Whether the path still leads to the file that is open. */
+static bool
+is_current(const struct file *file)
+{
+    struct stat open_one, named_one;
+
+    return fstat(file->fd, &open_one) == 0 &&
+           stat(file->options->file.path, &named_one) == 0 &&
+           open_one.st_dev == named_one.st_dev &&
+           open_one.st_ino == named_one.st_ino;
+}
+
+static void
+pause_ms(long ms)
+{
+    struct timespec pause = {.tv_nsec = ms * 1000 * 1000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* Locks the file that the path leads to now, opening it anew where needed. */
+static int
+lock(struct file *file)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (open_path(file) < 0) {
+            return -1;
+        }
+        if (flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
+            if (is_current(file)) {
+                return 0;
+            }
+            shut(file); /* rotated */
+        } else if (errno == EWOULDBLOCK) {
+            pause_ms(LOCK_PAUSE_MS);
+        } else {
+            return fail(file, "cannot lock it", strerror(errno));
+        }
+    }
+    return fail(file, "cannot lock it", "another process holds the lock");
+}
+
+/*
+ * Sets *last_s to the last window in the locked file at fd, which was rotated
+ * away; 0: none. -1 where its end is not on the disk, and so may not last. What
+ * can't be synced at all is none of ours: fsync(2).
+ */
+static int
+read_last(struct file *file, int fd, int64_t *last_s)
+{
+    struct file_tail tail;
+
+    if (fdatasync(fd) < 0 && errno != EINVAL && errno != EROFS) {
+        return fail(file, "cannot sync what was rotated away", strerror(errno));
+    }
+    if (file_tail_read(fd, file->sink.implausible_from_s, &tail) == 0) {
+        *last_s = tail.last_s;
+    }
+    return 0;
+}
+
+/*
+ * Sets *last_s to the last window in the file that was rotated away last; 0:
+ * none. -1 where somebody has its lock: one that was stopped in the middle of a
+ * line, say, before the file was rotated. Who comes for it later finds that
+ * its name leads elsewhere (is_current).
+ */
+static int
+last_before_rotation(struct file *file, int64_t *last_s)
+{
+    char path[PATH_MAX];
+    int result = -1;
+    int fd;
+
+    *last_s = 0;
+    if (snprintf(path, sizeof(path), "%s.1", file->options->file.path) >=
+        (int)sizeof(path)) {
+        return 0;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return 0;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        fail(file, "cannot look into what was rotated away",
+             "another process holds its lock");
+    } else {
+        result = read_last(file, fd, last_s);
+    }
+    close(fd);
+    return result;
+}
+
+/* Sets *last_s to the last window that was written, as far as the files and we
+   know. 0, or -1. */
+static int
+last_written(struct file *file, const struct file_tail *tail, int64_t *last_s)
+{
+    *last_s = tail->last_s;
+    file->sink.future_window_s = tail->future_window_s;
+    if (*last_s == 0 && last_before_rotation(file, last_s) < 0) {
+        return -1;
+    }
+    if (*last_s < file->written_s) {
+        *last_s = file->written_s;
+    }
+    return 0;
+}
+
+static int
+write_line(struct file *file, const struct window_record *record)
+{
+    char line[RECORD_FORMAT_SIZE + 1];
+    size_t len = 0;
+    ssize_t n;
+
+    switch ((enum line_format)file->options->file.format) {
+    case FORMAT_TEXT:
+        len = record_format_text(line, record, clock_wall_ms());
+        break;
+    case FORMAT_JSON:
+        len = record_format_json(line, record);
+        break;
+    }
+    if (len == 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    line[len++] = '\n';
+    n = write(file->fd, line, len);
+    if (n >= 0 && (size_t)n < len) {
+        errno = ENOSPC; /* so it is, where a part of a line was written */
+    }
+    return n == (ssize_t)len ? 0 : -1;
+}
+
+/* Writes the records that are newer than last_s, and syncs them. */
+static int
+write_lines(struct file *file, const struct window_record *records,
+            size_t count, int64_t last_s)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].start_s > last_s && write_line(file, &records[i]) < 0) {
+            return -1;
+        }
+    }
+    return fdatasync(file->fd);
+}
+
+static int
+append_locked(struct file *file, const struct window_record *records,
+              size_t count)
+{
+    struct file_tail tail;
+    int64_t last_s;
+    int reason;
+
+    if (file_tail_read(file->fd, file->sink.implausible_from_s, &tail) < 0) {
+        return fail(file, "cannot read its end",
+                    errno == EMEDIUMTYPE ? "it has no lines" : strerror(errno));
+    }
+    if (tail.whole < tail.size && ftruncate(file->fd, tail.whole) < 0) {
+        return fail(file, "cannot cut its torn last line", strerror(errno));
+    }
+    if (last_written(file, &tail, &last_s) < 0) {
+        return -1;
+    }
+    if (write_lines(file, records, count, last_s) == 0) {
+        return 0;
+    }
+    reason = errno;
+    /* Should this fail too, the next append finds what is whole of it. */
+    (void)!ftruncate(file->fd, tail.whole);
+    return fail(file, "cannot write", strerror(reason));
+}
+
+static int
+append(struct file *file, const struct window_record *records, size_t count)
+{
+    int result;
+
+    if (lock(file) < 0) {
+        return -1;
+    }
+    result = append_locked(file, records, count);
+    flock(file->fd, LOCK_UN);
+    return result;
+}
+
+static void
+file_offer(struct sink *sink, const struct window_record *records, size_t count)
+{
+    struct file *file = file_of(sink);
+    int64_t last_s = records[count - 1].start_s;
+
+    if (append(file, records, count) < 0) {
+        sink->events.failed(sink->events.context, SINK_WAIT_MS);
+        return;
+    }
+    file->written_s = last_s;
+    sink->events.delivered(sink->events.context, last_s);
+}
+
+static int64_t
+file_last(struct sink *sink)
+{
+    struct file *file = file_of(sink);
+    struct file_tail tail;
+    int64_t last_s;
+
+    /* A line that was written, but not synced by who wrote it, is no line. */
+    if (open_path(file) < 0 || fdatasync(file->fd) < 0 ||
+        file_tail_read(file->fd, sink->implausible_from_s, &tail) < 0) {
+        return 0;
+    }
+    (void)last_written(file, &tail, &last_s);
+    return last_s;
+}
+
+static void
+file_reopen(struct sink *sink)
+{
+    shut(file_of(sink));
+}
+
+static void
+file_close(struct sink *sink)
+{
+    shut(file_of(sink));
+    free(sink->name);
+    free(sink);
+}
+
+/* The end of a line that is torn is cut off: not in a file of others. */
+static int
+file_check(const struct options *options, char why[SINK_WHY_SIZE])
+{
+    if (strcmp(options->file.path, options->callbacks.log) == 0) {
+        bool blame_path = options_is_set(options, "file.path");
+
+        snprintf(why, SINK_WHY_SIZE, "%s: it must not be the same as %s",
+                 blame_path ? "file.path" : "callbacks.log",
+                 blame_path ? "callbacks.log" : "file.path");
+        return -1;
+    }
+    return 0;
+}
+
+static struct sink *
+file_open(const struct options *options, struct event_loop *loop,
+          const struct sink_events *events)
+{
+    struct file *file = calloc(1, sizeof(*file));
+    char host[HOST_NAME_MAX + 1] = "";
+
+    (void)loop;
+    if (file == NULL) {
+        return NULL;
+    }
+    gethostname(host, sizeof(host) - 1);
+    file->sink.type = &sink_file;
+    file->sink.events = *events;
+    file->options = options;
+    file->fd = -1;
+    if (asprintf(&file->sink.name, "file:%s:%s", host, options->file.path) <
+        0) {
+        free(file);
+        return NULL;
+    }
+    return &file->sink;
+}
+
+const struct sink_type sink_file = {
+    .kind = SINK_FILE,
+    .most = SINK_OFFER_MOST,
+    .check = file_check,
+    .open = file_open,
+    .close = file_close,
+    .last = file_last,
+    .offer = file_offer,
+    .reopen = file_reopen,
+};

@@ -1,0 +1,486 @@
+/*
+ * test_destinations: who is called next, and what is handed back. Time is the
+ * tests' own. How it all goes together is in test_fairness.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "callbacks/fair_queue.h"
+
+enum { NOW_MS = 1000000, SINK_LEASE_MS = 30000, TIMEOUT_MS = 5000 };
+
+static const struct options options = {
+    .callbacks = {.concurrency = 1024,
+                  .per_host_concurrency = 64,
+                  .timeout_ms = TIMEOUT_MS},
+};
+
+static const struct destination_news well = {.result = DESTINATION_WELL};
+static const struct destination_news failed = {.result = DESTINATION_FAILED};
+
+/* A job for host, with a url and a lease and nothing else. */
+static struct job *
+make(const char *host, int64_t now_ms)
+{
+    enum { URL_SIZE = 64 };
+    struct job *job = calloc(1, sizeof(*job) + URL_SIZE);
+    char *url = (char *)(job + 1);
+
+    snprintf(url, URL_SIZE, "http://%s/path", host);
+    job->url = url;
+    job->leased_ms = now_ms + SINK_LEASE_MS;
+    return job;
+}
+
+/* Adds count jobs for host; all must find a place. */
+static void
+add(struct fair_queue *queue, const char *host, int count, int64_t now_ms)
+{
+    while (count-- > 0) {
+        assert_int_equal(fair_queue_add(queue, make(host, now_ms), now_ms), 0);
+    }
+}
+
+/* The host's letter of the next job to start; 0: none. */
+static char
+next(struct fair_queue *queue, struct destination_ticket *ticket,
+     int64_t now_ms)
+{
+    struct job *job = fair_queue_next(queue, ticket, now_ms);
+    char letter = '\0';
+
+    if (job != NULL) {
+        letter = job->url[strlen("http://")];
+        job_free(job);
+    }
+    return letter;
+}
+
+/* Starts what may start, at most most, and ends each after took_ms. */
+static const char *
+order(struct fair_queue *queue, size_t most, int64_t took_ms)
+{
+    static char letters[128];
+    size_t count = 0;
+
+    while (count < most && count < sizeof(letters) - 1) {
+        struct destination_ticket ticket;
+
+        letters[count] = next(queue, &ticket, NOW_MS);
+        if (letters[count] == '\0') {
+            break;
+        }
+        fair_queue_end(queue, &ticket, &well, NOW_MS + took_ms);
+        count++;
+    }
+    letters[count] = '\0';
+    return letters;
+}
+
+static void
+test_round_robin(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+
+    (void)state;
+    add(queue, "a", 6, NOW_MS);
+    add(queue, "b", 1, NOW_MS);
+    add(queue, "c", 3, NOW_MS);
+    assert_int_equal(fair_queue_waiting(queue), 10);
+    assert_string_equal(order(queue, 10, 0), "abcacacaaa");
+    assert_int_equal(fair_queue_waiting(queue), 0);
+    assert_string_equal(order(queue, 1, 0), "");
+    fair_queue_close(queue);
+}
+
+/* The same host by another scheme or port is another destination. */
+static void
+test_origins(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+
+    (void)state;
+    add(queue, "a", 2, NOW_MS);
+    add(queue, "a:80", 1, NOW_MS);
+    add(queue, "A", 1, NOW_MS);
+    add(queue, "a:81", 2, NOW_MS);
+    add(queue, "b", 2, NOW_MS);
+    assert_string_equal(order(queue, 10, 0), "aabaabaA");
+    fair_queue_close(queue);
+}
+
+/* Who holds its slots for longer gets fewer of them, unless they are free. */
+static void
+test_cost(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    int slow = 0;
+
+    (void)state;
+    add(queue, "s", 40, NOW_MS);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(next(queue, &ticket, NOW_MS), 's');
+        fair_queue_end(queue, &ticket, &well, NOW_MS + 500);
+    }
+    add(queue, "s", 100, NOW_MS);
+    add(queue, "f", 100, NOW_MS);
+    for (int i = 0; i < 100; i++) {
+        char letter = next(queue, &ticket, NOW_MS);
+
+        slow += letter == 's';
+        fair_queue_end(queue, &ticket, &well,
+                       NOW_MS + (letter == 's' ? 500 : 1));
+    }
+    assert_in_range(slow, 7, 11);
+    /* 91 or so of f, then s alone: no slot is kept free. */
+    for (int i = 0; i < 100; i++) {
+        assert_int_not_equal(next(queue, &ticket, NOW_MS), 0);
+        fair_queue_end(queue, &ticket, &well, NOW_MS + 1);
+    }
+    fair_queue_close(queue);
+}
+
+/* Never more than its limit, which here is all that the options allow. */
+static void
+test_limit(void **state)
+{
+    const struct options few = {
+        .callbacks = {.concurrency = 1024,
+                      .per_host_concurrency = DESTINATION_START_LIMIT,
+                      .timeout_ms = TIMEOUT_MS},
+    };
+    struct fair_queue *queue = fair_queue_open(&few, 1);
+    struct destination_ticket tickets[DESTINATION_START_LIMIT];
+    struct destination_ticket ticket;
+
+    (void)state;
+    add(queue, "a", 10, NOW_MS);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        assert_int_equal(next(queue, &tickets[i], NOW_MS), 'a');
+    }
+    assert_int_equal(next(queue, &ticket, NOW_MS), 0);
+    add(queue, "b", 1, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'b');
+    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_end(queue, &tickets[0], &well, NOW_MS);
+    assert_int_equal(next(queue, &tickets[0], NOW_MS), 'a');
+    assert_int_equal(next(queue, &ticket, NOW_MS), 0);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        fair_queue_end(queue, &tickets[i], &failed, NOW_MS + 1);
+    }
+    assert_int_equal(next(queue, &tickets[0], NOW_MS + 2), 'a');
+    assert_int_equal(next(queue, &tickets[1], NOW_MS + 2), 'a');
+    assert_int_equal(next(queue, &ticket, NOW_MS + 2), 0);
+    fair_queue_end(queue, &tickets[0], &well, NOW_MS + 2);
+    fair_queue_end(queue, &tickets[1], &well, NOW_MS + 2);
+    fair_queue_close(queue);
+}
+
+/*
+ * One takes half of the room at most, the next half of what is left; but an
+ * eighth is for those that come with a first job.
+ */
+static void
+test_room(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    const size_t rooms[] = {896, 448, 224};
+    const char *hosts[] = {"a", "b", "c"};
+    char host[16];
+
+    (void)state;
+    assert_int_equal(fair_queue_room(queue), 2048 - 256);
+    for (int i = 0; i < 3; i++) {
+        struct job *job = make(hosts[i], NOW_MS);
+
+        while (fair_queue_add(queue, job, NOW_MS) == 0) {
+            job = make(hosts[i], NOW_MS);
+        }
+        job_free(job);
+        assert_int_equal(fair_queue_room(queue), rooms[i]);
+    }
+    for (int i = 0; i < 256; i++) {
+        snprintf(host, sizeof(host), "n%d", i);
+        add(queue, host, 1, NOW_MS);
+    }
+    fair_queue_close(queue);
+}
+
+/* Opens host's breaker by jobs of its own. */
+static void
+bring_down(struct fair_queue *queue, const char *host)
+{
+    struct destination_ticket ticket;
+
+    add(queue, host, CIRCUIT_BREAKER_ROW, NOW_MS);
+    for (int i = 0; i < CIRCUIT_BREAKER_ROW; i++) {
+        assert_int_equal(next(queue, &ticket, NOW_MS), host[0]);
+        fair_queue_end(queue, &ticket, &failed, NOW_MS);
+    }
+}
+
+/*
+ * However slow a destination was, all that waits for it comes again soon after
+ * it may be called again: it may be fast by then.
+ */
+static void
+test_a_backlog_comes_again_soon(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+
+    (void)state;
+    add(queue, "a", CIRCUIT_BREAKER_ROW, NOW_MS);
+    for (int i = 0; i < CIRCUIT_BREAKER_ROW; i++) {
+        assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+        fair_queue_end(queue, &ticket, &failed, NOW_MS + 5000);
+    }
+    for (int i = 0; i < 12000; i++) {
+        struct job *job = make("a", NOW_MS + 5000);
+
+        assert_in_range(fair_queue_add(queue, job, NOW_MS + 5000),
+                        CIRCUIT_BREAKER_OPEN_MS,
+                        CIRCUIT_BREAKER_OPEN_MS + 16000);
+        job_free(job);
+    }
+    fair_queue_close(queue);
+}
+
+static void
+test_breaker(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    struct destination_ticket probe;
+    struct job *job = make("a", NOW_MS);
+    int64_t now_ms = NOW_MS + CIRCUIT_BREAKER_OPEN_MS;
+    int64_t retry_ms;
+
+    (void)state;
+    bring_down(queue, "a");
+    assert_in_range(fair_queue_add(queue, job, NOW_MS), CIRCUIT_BREAKER_OPEN_MS,
+                    CIRCUIT_BREAKER_OPEN_MS + 1000);
+    job_free(job);
+
+    /* Half open: one goes out, the others wait for what becomes of it. */
+    add(queue, "a", 3, now_ms);
+    assert_int_equal(next(queue, &probe, now_ms), 'a');
+    assert_true(probe.probe);
+    assert_int_equal(next(queue, &ticket, now_ms), 0);
+    assert_null(fair_queue_return_expired(queue, &retry_ms, now_ms));
+    fair_queue_end(queue, &probe, &failed, now_ms);
+    assert_int_equal(next(queue, &ticket, now_ms), 0);
+    for (int i = 0; i < 2; i++) {
+        job = fair_queue_return_expired(queue, &retry_ms, now_ms);
+        assert_non_null(job);
+        assert_in_range(retry_ms, 2 * CIRCUIT_BREAKER_OPEN_MS,
+                        2 * CIRCUIT_BREAKER_OPEN_MS + 1000);
+        job_free(job);
+    }
+    assert_null(fair_queue_return_expired(queue, &retry_ms, now_ms));
+
+    now_ms += 2 * CIRCUIT_BREAKER_OPEN_MS;
+    add(queue, "a", 2, now_ms);
+    assert_int_equal(next(queue, &probe, now_ms), 'a');
+    fair_queue_end(queue, &probe, &well, now_ms);
+    assert_int_equal(next(queue, &ticket, now_ms), 'a');
+    assert_false(ticket.probe);
+    fair_queue_end(queue, &ticket, &well, now_ms);
+    fair_queue_close(queue);
+}
+
+/* Retry-After: what waits goes back, and comes when it is over. */
+static void
+test_hold(void **state)
+{
+    static const struct destination_news news = {.result = DESTINATION_STRAINED,
+                                                 .retry_after_ms = 7000};
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    int64_t retry_ms;
+
+    (void)state;
+    add(queue, "a", 3, NOW_MS);
+    add(queue, "b", 1, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    fair_queue_end(queue, &ticket, &news, NOW_MS);
+    assert_string_equal(order(queue, 9, 0), "b");
+    for (int i = 0; i < 2; i++) {
+        struct job *job = fair_queue_return_expired(queue, &retry_ms, NOW_MS);
+
+        assert_non_null(job);
+        assert_in_range(retry_ms, 7000, 7100);
+        job_free(job);
+    }
+    assert_null(fair_queue_return_expired(queue, &retry_ms, NOW_MS));
+
+    /* What was not taken out in time may start after all. */
+    add(queue, "c", 2, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'c');
+    fair_queue_end(queue, &ticket, &news, NOW_MS);
+    assert_null(fair_queue_return_expired(queue, &retry_ms, NOW_MS + 7000));
+    assert_int_equal(next(queue, &ticket, NOW_MS + 7000), 'c');
+    fair_queue_end(queue, &ticket, &well, NOW_MS + 7000);
+    fair_queue_close(queue);
+}
+
+/* No attempt starts, and no job waits, with too little of its lease left. */
+static void
+test_lease(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket tickets[DESTINATION_START_LIMIT];
+    struct destination_ticket ticket;
+    int64_t last_ms =
+        NOW_MS + SINK_LEASE_MS - TIMEOUT_MS - FAIR_QUEUE_MARGIN_MS;
+    struct job *job = make("b", NOW_MS);
+    int64_t retry_ms;
+
+    (void)state;
+    assert_true(fair_queue_add(queue, job, last_ms + 1) > 0);
+    assert_int_equal(fair_queue_add(queue, job, last_ms), 0);
+    assert_int_equal(next(queue, &ticket, last_ms + 1), 0);
+    assert_ptr_equal(fair_queue_return_expired(queue, &retry_ms, last_ms + 1),
+                     job);
+    job_free(job);
+
+    /* Those that wait for a slot are found within a second. */
+    add(queue, "a", DESTINATION_START_LIMIT + 1, NOW_MS);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        assert_int_equal(next(queue, &tickets[i], NOW_MS), 'a');
+    }
+    assert_null(fair_queue_return_expired(queue, &retry_ms, last_ms));
+    job = fair_queue_return_expired(queue, &retry_ms, last_ms + 1001);
+    assert_non_null(job);
+    job_free(job);
+    for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
+        fair_queue_end(queue, &tickets[i], &well, NOW_MS);
+    }
+    fair_queue_close(queue);
+}
+
+static void
+test_take(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    struct job *job;
+    int count = 0;
+
+    (void)state;
+    add(queue, "a", 5, NOW_MS);
+    add(queue, "b", 1, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    while ((job = fair_queue_drain(queue)) != NULL) {
+        job_free(job);
+        count++;
+    }
+    assert_int_equal(count, 5);
+    assert_int_equal(fair_queue_waiting(queue), 0);
+    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_close(queue);
+}
+
+struct seen {
+    size_t queue;
+    struct destination_status last; /* of host "a" */
+};
+
+static void
+see(void *context, const struct destination_status *status)
+{
+    struct seen *seen = context;
+
+    seen->queue++;
+    if (strcmp(status->origin, "http://a:80") == 0) {
+        seen->last = *status;
+    }
+}
+
+static void
+test_status(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    struct seen seen = {0};
+
+    (void)state;
+    add(queue, "a", 3, NOW_MS);
+    add(queue, "b", 1, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    fair_queue_each(queue, see, &seen, NOW_MS);
+    assert_int_equal(seen.queue, 2);
+    assert_int_equal(seen.last.waiting, 2);
+    assert_int_equal(seen.last.under_way, 1);
+    assert_int_equal(seen.last.limit, DESTINATION_START_LIMIT);
+    assert_int_equal(seen.last.breaker, CIRCUIT_BREAKER_CLOSED);
+    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_close(queue);
+
+    queue = fair_queue_open(&options, 1);
+    bring_down(queue, "a");
+    fair_queue_each(queue, see, &seen, NOW_MS + 1000);
+    assert_int_equal(seen.last.breaker, CIRCUIT_BREAKER_OPEN);
+    assert_int_equal(seen.last.blocked_ms, CIRCUIT_BREAKER_OPEN_MS - 1000);
+    fair_queue_close(queue);
+}
+
+/* However many there were; not those that have something to do, nor those that
+   are left alone. */
+static void
+test_forgets(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    struct seen seen = {0};
+
+    (void)state;
+    bring_down(queue, "a");
+    add(queue, "b", 2, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'b');
+    for (int i = 0; i < 3 * FAIR_QUEUE_IDLE_MAX; i++) {
+        struct destination_ticket other;
+        char host[32];
+
+        snprintf(host, sizeof(host), "c%d", i);
+        add(queue, host, 1, NOW_MS);
+        while (next(queue, &other, NOW_MS) != 0) {
+            fair_queue_end(queue, &other, &well, NOW_MS);
+        }
+    }
+    fair_queue_each(queue, see, &seen, NOW_MS);
+    assert_int_equal(seen.queue, FAIR_QUEUE_IDLE_MAX + 1);
+    assert_int_equal(seen.last.breaker, CIRCUIT_BREAKER_OPEN);
+    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_close(queue);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_robin),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_a_backlog_comes_again_soon),
+        cmocka_unit_test(test_breaker),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_forgets),
+    };
+
+    return cmocka_run_group_tests_name("destinations", tests, NULL, NULL);
+}

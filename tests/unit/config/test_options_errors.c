@@ -1,0 +1,311 @@
+/*
+ * test_option_error: what is said of settings that are wrong, by a table of
+ * rows, and that all of it is said at once.
+ */
+#include "options_loaded.h"
+
+/* A value, by section and key, and what is said of it; NULL: it is fine. */
+static const struct {
+    const char *section;
+    const char *line;
+    const char *complaint;
+} values[] = {
+    {"redis", "timeout_ms = 1", NULL},
+    {"redis", "timeout_ms = 60000", NULL},
+    {"redis", "timeout_ms = 0",
+     "redis.timeout_ms: \"0\" is not a whole number from 1 to 60000"},
+    {"redis", "timeout_ms = 60001",
+     "redis.timeout_ms: \"60001\" is not a whole number from 1 to 60000"},
+    {"redis", "timeout_ms = ",
+     "redis.timeout_ms: \"\" is not a whole number from 1 to 60000"},
+    {"redis", "timeout_ms = 250 ms",
+     "redis.timeout_ms: \"250 ms\" is not a whole number from 1 to 60000"},
+    {"redis", "shards = 1", NULL},
+    {"redis", "shards = 4",
+     "redis.shards: \"4\" is not 1 (nothing else is built yet)"},
+    {"redis", "wait_replicas = 1", NULL},
+    {"redis", "wait_replicas = 17",
+     "redis.wait_replicas: \"17\" is not a whole number from 0 to 16"},
+    {"redis", "prefix = a:b-c.d", NULL},
+    {"redis", "prefix =",
+     "redis.prefix: \"\" is not text of 1 to 64 bytes without control bytes"},
+    {"redis", "prefix = a{b",
+     "redis.prefix: \"a{b\": braces and blanks are not allowed"},
+    {"redis", "prefix = a b",
+     "redis.prefix: \"a b\": braces and blanks are not allowed"},
+    {"redis", "prefix = a\x7F",
+     "redis.prefix: \"a\x7F\" is not text of 1 to 64 bytes without control "
+     "bytes"},
+    {"redis", "url = redis://u:p@h:6379/1", NULL},
+    {"redis", "url = unix:///s", NULL},
+    {"window", "seconds = 1", NULL},
+    {"window", "seconds = 86400", NULL},
+    {"window", "seconds = 0",
+     "window.seconds: \"0\" is not a whole number from 1 to 86400"},
+    {"window", "seconds = 86401",
+     "window.seconds: \"86401\" is not a whole number from 1 to 86400"},
+    {"window", "retention_hours = 8785",
+     "window.retention_hours: \"8785\" is not a whole number from 1 to 8784"},
+    {"dedup", "strategy = set", NULL},
+    {"dedup", "strategy = hll", NULL},
+    {"dedup", "strategy = SETNX",
+     "dedup.strategy: \"SETNX\" is not one of setnx, set, hll"},
+    {"dedup", "local_cache_ids = 0", NULL},
+    {"accept", "max_batch = 1024", NULL},
+    {"accept", "max_batch = 1025",
+     "accept.max_batch: \"1025\" is not a whole number from 1 to 1024"},
+    {"callbacks", "method = PUT",
+     "callbacks.method: \"PUT\" is not one of POST, GET"},
+    {"callbacks", "query_param = a&b",
+     "callbacks.query_param: \"a&b\": only letters, digits and - . _ ~ are "
+     "allowed"},
+    {"callbacks", "json_field = a\"b",
+     "callbacks.json_field: \"a\"b\": only printable ASCII without \" and \\ "
+     "is allowed"},
+    {"callbacks", "retry_delays_s = 1,,2",
+     "callbacks.retry_delays_s: \"1,,2\" is not at most 32 whole numbers from "
+     "1 to 2592000, with commas"},
+    {"callbacks", "retry_delays_s = 1,0",
+     "callbacks.retry_delays_s: \"1,0\" is not at most 32 whole numbers from "
+     "1 to 2592000, with commas"},
+    {"callbacks",
+     "retry_delays_s = 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,"
+     "22,23,24,25,26,27,28,29,30,31,32",
+     NULL},
+    {"callbacks", "lease_s = 10", NULL},
+    {"report", "sinks = kafka", NULL},
+    {"report", "sinks = file,kinesis", NULL},
+    {"report", "sinks = file,",
+     "report.sinks: \"file,\" is not one or more of file, syslog, kafka, "
+     "kinesis, with commas"},
+    {"report", "sinks =",
+     "report.sinks: \"\" is not one or more of file, syslog, kafka, "
+     "kinesis, with commas"},
+    {"file", "path =",
+     "file.path: \"\" is not text of 1 to 1024 bytes without control bytes"},
+    {"log", "level = warning",
+     "log.level: \"warning\" is not one of error, warn, info, debug"},
+    {"kinesis", "endpoint =", NULL},
+
+    {"redis", "timeout = 1",
+     "redis.timeout: there is no such key; is it redis.timeout_ms?"},
+    {"redis", "ulr = 1", "redis.ulr: there is no such key; is it redis.url?"},
+    {"redis", "seconds = 1",
+     "redis.seconds: there is no such key; is it window.seconds?"},
+    {"redis", "colour = 1", "redis.colour: there is no such key"},
+    {"redis", "= 1", "redis.: there is no such key"},
+    {"kafka", "sasl.username = u", NULL},
+    {"kafka", "Sasl = u",
+     "kafka.Sasl: a property's name has 1 to 128 small letters, digits, . _ "
+     "-"},
+    {"redis", "just words", "the line is not key = value"},
+    {"redis", "[log", "the head of a section is [name], nothing more"},
+    {"redis", "[log] x", "the head of a section is [name], nothing more"},
+    {"redis", "[lgo]", "there is no section [lgo]; is it [log]?"},
+    {"redis", "[callback]",
+     "there is no section [callback]; is it [callbacks]?"},
+    {"redis", "[]", "there is no section []"},
+};
+
+static void
+test_values(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct loaded loaded;
+        char text[1024];
+
+        snprintf(text, sizeof(text), "[%s]\n%s\n", values[i].section,
+                 values[i].line);
+        load_text(&loaded, text);
+        if (values[i].complaint != NULL) {
+            snprintf(text, sizeof(text), ":2: %s\n", values[i].complaint);
+            assert_heard(&loaded, text);
+        } else {
+            assert_string_equal(loaded.heard, "");
+            options_fini(&loaded.options);
+        }
+    }
+}
+
+static void
+test_all_errors_are_heard(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "a = 1\n"
+                       "[redis]\n"
+                       "timeout_ms = x\n"
+                       "timeout_ms = 7\n"
+                       "[redsi]\n"
+                       "url = x\n"
+                       "shards = 7\n"
+                       "[kafka]\n"
+                       "a = 1\n"
+                       "a = 2\n"
+                       "[callbacks]\n"
+                       "lease_s = 11\n"
+                       "timeout_ms = 5001\n");
+    assert_heard(
+        &loaded,
+        ":1: \"a\" stands before the first [section]\n"
+        ":3: redis.timeout_ms: \"x\" is not a whole number from 1 to 60000\n"
+        ":4: redis.timeout_ms: it is set in line 3 already\n"
+        ":5: there is no section [redsi]; is it [redis]?\n"
+        ":10: kafka.a: it is set in line 9 already\n"
+        ":12: callbacks.lease_s: 11 is too short for callbacks.timeout_ms = "
+        "5001; make it at least 12\n");
+}
+
+/* Of two keys that contradict each other, one that was set is to blame. */
+static void
+test_no_time_for_attempts(void **state)
+{
+    char *const environment[] = {(char[]){"VERVE_CALLBACKS_LEASE_S=9"}, NULL};
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[callbacks]\ntimeout_ms = 15001\n");
+    assert_heard(&loaded, ":2: callbacks.timeout_ms: 15001 is too long for "
+                          "callbacks.lease_s = 30; make that at least 32\n");
+    load(&loaded, NULL, environment);
+    assert_heard(
+        &loaded,
+        "VERVE_CALLBACKS_LEASE_S: callbacks.lease_s: 9 is too short for "
+        "callbacks.timeout_ms = 5000; make it at least 10\n");
+    write_bytes("[callbacks]\nlease_s = 60\n", 24);
+    load(&loaded, path, environment);
+    assert_heard(
+        &loaded,
+        "VERVE_CALLBACKS_LEASE_S: callbacks.lease_s: 9 is too short for "
+        "callbacks.timeout_ms = 5000; make it at least 10\n");
+}
+
+/* Where one of them is wrong anyway, nothing is said of both. */
+static void
+test_no_word_of_what_was_not_read(void **state)
+{
+    char *const environment[] = {(char[]){"VERVE_REDIS_TIMEOUT_MS=x"}, NULL};
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[callbacks]\ntimeout_ms = 20000\nlease_s = x\n");
+    assert_heard(&loaded, ":3: callbacks.lease_s: \"x\" is not a whole number "
+                          "from 2 to 86400\n");
+    write_bytes("[redis]\ntimeout_ms = 100\nwait_replicas = 1\n", 43);
+    load(&loaded, path, environment);
+    assert_heard(&loaded, "VERVE_REDIS_TIMEOUT_MS: \"x\" is not a whole number "
+                          "from 1 to 60000\n");
+}
+
+static void
+test_no_time_for_replicas(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[redis]\ntimeout_ms = 199\nwait_replicas = 2\n");
+    assert_heard(&loaded, ":2: redis.timeout_ms: 199 is too short for "
+                          "redis.wait_replicas = 2; make it at least 200\n");
+    load_text(&loaded, "[redis]\ntimeout_ms = 200\nwait_replicas = 2\n");
+    assert_string_equal(loaded.heard, "");
+    options_fini(&loaded.options);
+    load_text(&loaded, "[redis]\ntimeout_ms = 1\n");
+    assert_string_equal(loaded.heard, "");
+    options_fini(&loaded.options);
+}
+
+static void
+test_environment_errors(void **state)
+{
+    char *const environment[] = {
+        (char[]){"VERVE_REDIS_TIMEOUT=1"},
+        (char[]){"VERVE_REDIS_TIMEOUT_MS=x"},
+        (char[]){"VERVE_LOG_COLOUR=1"},
+        (char[]){"VERVE_LOG_=1"},
+        (char[]){"VERVE_KAFKA_=1"},
+        (char[]){"VERVE_redis_url=1"},
+        NULL,
+    };
+    struct loaded loaded;
+
+    (void)state;
+    load(&loaded, NULL, environment);
+    assert_heard(
+        &loaded,
+        "VERVE_REDIS_TIMEOUT: there is no such key; is it "
+        "VERVE_REDIS_TIMEOUT_MS?\n"
+        "VERVE_REDIS_TIMEOUT_MS: \"x\" is not a whole number from 1 to 60000\n"
+        "VERVE_LOG_COLOUR: there is no such key\n"
+        "VERVE_LOG_: there is no such key\n"
+        "VERVE_KAFKA_: a property's name has 1 to 128 small letters, digits, "
+        ". _ -\n"
+        "VERVE_redis_url: its name has to be in capitals\n");
+}
+
+static void
+test_secrets_are_not_shown(void **state)
+{
+    static const char *const texts[] = {
+        "[redis]\nurl = redis://u:hunter2@h:port\n",
+        "[redis]\nurl = redis+sentinel://u:hunter2@h/m\n",
+        "[redis]\nurl = hunter2\n",
+        "[redis]\nurl = redis://u:hunter2\x01@h\n",
+        "[redis]\nhunter2\n",
+        "[redis]\nurl = unix:///s\nurl = redis://u:hunter2@h\n",
+        "[callbacks]\nsecret = hunter2\x01\n",
+        "[kafka]\na = b\na = hunter2\n",
+        "[kafka]\nA = hunter2\n",
+        "[redis]\nulr = redis://u:hunter2@h\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct loaded loaded;
+
+        load_text(&loaded, texts[i]);
+        assert_int_equal(loaded.result, -1);
+        if (strstr(loaded.heard, "hunter2") != NULL) {
+            fail_msg("shown: %s", loaded.heard);
+        }
+        options_fini(&loaded.options);
+    }
+}
+
+static void
+test_unreadable_files(void **state)
+{
+    struct loaded loaded;
+    char text[256];
+
+    (void)state;
+    unlink(path);
+    load(&loaded, path, no_environment);
+    assert_heard(&loaded, ": can't be read: No such file or directory\n");
+    load(&loaded, directory, no_environment);
+    snprintf(text, sizeof(text), "%s: can't be read: Is a directory\n",
+             directory);
+    assert_heard(&loaded, text);
+    write_bytes("[redis]\nprefix = a\0b\n", 21);
+    load(&loaded, path, no_environment);
+    assert_heard(&loaded, ":2: the line has a NUL byte\n");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_all_errors_are_heard),
+        cmocka_unit_test(test_no_time_for_attempts),
+        cmocka_unit_test(test_no_word_of_what_was_not_read),
+        cmocka_unit_test(test_no_time_for_replicas),
+        cmocka_unit_test(test_environment_errors),
+        cmocka_unit_test(test_secrets_are_not_shown),
+        cmocka_unit_test(test_unreadable_files),
+    };
+
+    return cmocka_run_group_tests_name("option_error", tests, make_directory,
+                                       remove_directory);
+}

@@ -1,0 +1,130 @@
+/*
+ * trouble: what is logged of one, and when, by a clock and a log of the test's
+ * own: those of common/ are not linked.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "output/log_throttle.h"
+
+enum { MINUTE_MS = 60 * 1000 };
+
+static int64_t now_ms;
+static char logged[128];
+static int lines;
+
+int64_t
+clock_mono_ms(void)
+{
+    return now_ms;
+}
+
+static void __attribute__((format(printf, 1, 0)))
+keep_line(const char *format, va_list arguments)
+{
+    vsnprintf(logged, sizeof(logged), format, arguments);
+    lines++;
+}
+
+void
+log_error(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    keep_line(format, arguments);
+    va_end(arguments);
+}
+
+void
+log_info(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    keep_line(format, arguments);
+    va_end(arguments);
+}
+
+static void
+assert_said(int count, const char *line)
+{
+    assert_int_equal(lines, count);
+    assert_string_equal(logged, line);
+}
+
+static void
+test_once_a_minute(void **state)
+{
+    struct log_throttle trouble = {0};
+
+    (void)state;
+    log_throttle_note(&trouble, "who", "why");
+    assert_said(1, "who: why; trying again");
+    for (int i = 0; i < 59; i++) {
+        now_ms += 1000;
+        log_throttle_note(&trouble, "who", "another reason");
+    }
+    assert_said(1, "who: why; trying again");
+    now_ms += 1000;
+    log_throttle_note(&trouble, "who", "another reason");
+    assert_said(2, "who: another reason; trying again");
+    now_ms += MINUTE_MS - 1;
+    log_throttle_note(&trouble, "who", "why");
+    assert_int_equal(lines, 2);
+    now_ms += 1;
+    log_throttle_note(&trouble, "who", "why");
+    assert_int_equal(lines, 3);
+}
+
+static void
+test_its_end(void **state)
+{
+    struct log_throttle trouble = {0};
+
+    (void)state;
+    log_throttle_over(&trouble, "who");
+    assert_int_equal(lines, 0);
+    log_throttle_note(&trouble, "who", "why");
+    now_ms += 2 * MINUTE_MS;
+    log_throttle_note(&trouble, "who", "why");
+    now_ms += 3000;
+    log_throttle_over(&trouble, "who");
+    assert_said(3, "who: works again, after 123 s");
+    log_throttle_over(&trouble, "who");
+    assert_int_equal(lines, 3);
+    /* The next one is a trouble of its own. */
+    now_ms += 1;
+    log_throttle_note(&trouble, "who", "why");
+    assert_int_equal(lines, 4);
+}
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    now_ms = 1000;
+    lines = 0;
+    logged[0] = '\0';
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_once_a_minute),
+        TEST(test_its_end),
+    };
+
+    return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);
+}

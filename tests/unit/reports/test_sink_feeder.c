@@ -1,0 +1,387 @@
+/*
+ * outlet with a sink that does as it is told, and a real Redis: what is
+ * offered when, and whose word moves the cursor.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "redis_server.h"
+#include "reports/sink_feeder.h"
+#include "store/sink_lease.h"
+
+#define KEY "verve:sink:fake"
+
+static struct redis_server server;
+
+/* One at a time, as open is not told by whom. */
+static struct fake {
+    struct sink sink;
+    int64_t place_s;       /* what its place shows */
+    int offers;            /* so far */
+    int64_t first_s;       /* of the last offer */
+    size_t count;          /* of that */
+    int drops;             /* so far */
+    bool settles_at_close; /* what is under way is delivered */
+} fake;
+
+struct fixture {
+    struct options options;
+    struct redis *redis;
+    struct window_closer *closer;
+    struct sink_feeder_needs needs;
+    struct sink_feeder *feeder;
+    int wakes;
+};
+
+static int64_t
+fake_last(struct sink *sink)
+{
+    (void)sink;
+    return fake.place_s;
+}
+
+static void
+fake_offer(struct sink *sink, const struct window_record *records, size_t count)
+{
+    (void)sink;
+    fake.offers++;
+    fake.first_s = records[0].start_s;
+    fake.count = count;
+}
+
+static void
+fake_drop(struct sink *sink)
+{
+    (void)sink;
+    fake.drops++;
+}
+
+static void
+deliver(int64_t start_s)
+{
+    fake.sink.events.delivered(fake.sink.events.context, start_s);
+}
+
+static void
+fake_finish(struct sink *sink)
+{
+    (void)sink;
+    if (fake.settles_at_close) {
+        deliver(fake.first_s);
+    }
+}
+
+static void
+fake_close(struct sink *sink)
+{
+    (void)sink;
+}
+
+static struct sink *fake_open(const struct options *options,
+                              struct event_loop *loop,
+                              const struct sink_events *events);
+
+static const struct sink_type fake_type = {
+    .most = 4,
+    .open = fake_open,
+    .close = fake_close,
+    .last = fake_last,
+    .offer = fake_offer,
+    .finish = fake_finish,
+    .drop = fake_drop,
+};
+
+static struct sink *
+fake_open(const struct options *options, struct event_loop *loop,
+          const struct sink_events *events)
+{
+    (void)options;
+    (void)loop;
+    fake.sink = (struct sink){
+        .type = &fake_type, .events = *events, .name = (char *)"fake"};
+    return &fake.sink;
+}
+
+static void
+on_wake(void *context)
+{
+    ((struct fixture *)context)->wakes++;
+}
+
+/* Records of windows of 1 s, from..to, as another reporter would make them. */
+static void
+add_records(struct fixture *f, int64_t from_s, int64_t to_s)
+{
+    char id[32];
+
+    for (; from_s <= to_s; from_s++) {
+        snprintf(id, sizeof(id), "%" PRId64 "-0", from_s);
+        redis_do(f->redis, "XADD", "verve:windows", id, "count", "1", "late",
+                 "0", "gap", "0", NULL);
+    }
+}
+
+static int64_t
+saved_cursor(struct fixture *f)
+{
+    return strtoll(redis_do(f->redis, "HGET", KEY, "cursor", NULL), NULL, 10);
+}
+
+static void
+assert_offered(int offers, int64_t first_s, size_t count)
+{
+    assert_int_equal(fake.offers, offers);
+    assert_int_equal(fake.first_s, first_s);
+    assert_int_equal(fake.count, count);
+}
+
+static void
+test_offered_step_by_step(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 106);
+    sink_feeder_renew_lease(f->feeder);
+    assert_false(sink_feeder_serve(f->feeder));
+    assert_offered(1, 101, 4);
+
+    /* Nothing more until all of it is settled. */
+    deliver(102);
+    assert_int_equal(f->wakes, 0);
+    assert_false(sink_feeder_serve(f->feeder));
+    assert_int_equal(fake.offers, 1);
+    assert_int_equal(saved_cursor(f), 102);
+    deliver(104);
+    assert_int_equal(f->wakes, 1);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 105, 2);
+    assert_int_equal(saved_cursor(f), 104);
+}
+
+static void
+test_failed(void **state)
+{
+    struct fixture *f = *state;
+    int64_t until_ms, over_ms;
+
+    add_records(f, 101, 103);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(101);
+    until_ms = clock_mono_ms() + 200;
+    fake.sink.events.failed(fake.sink.events.context, 200);
+    over_ms = clock_mono_ms() + 200;
+    for (;;) {
+        sink_feeder_serve(f->feeder);
+        if (clock_mono_ms() >= until_ms) {
+            break;
+        }
+        assert_int_equal(fake.offers, 1);
+        usleep(10000);
+    }
+    while (clock_mono_ms() <= over_ms) {
+        usleep(10000);
+    }
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 102, 2); /* what was delivered is not offered again */
+    fake.sink.events.failed(fake.sink.events.context, 60000);
+    sink_feeder_reopen(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(fake.offers, 3);
+}
+
+static void
+test_another_has_the_lease(void **state)
+{
+    struct fixture *f = *state;
+    struct sink_lease *other =
+        sink_lease_open(f->redis, "verve", "fake", "other");
+
+    add_records(f, 101, 103);
+    sink_lease_keep(other);
+    sink_lease_advance(other, 102, INT64_MAX);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(fake.offers, 0);
+    assert_int_equal(sink_feeder_cursor_s(f->feeder), 102); /* but it knows */
+    sink_lease_release(other);
+    sink_lease_close(other);
+    usleep(600 * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(1, 103, 1);
+}
+
+/* Taken over while something was under way. */
+static void
+test_lease_lost(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 103);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    redis_do(f->redis, "HSET", KEY, "owner", "other", NULL);
+    deliver(101);
+    sink_feeder_serve(
+        f->feeder); /* tries to save the cursor, and hears of it */
+    assert_int_equal(saved_cursor(f), 0);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(fake.drops, 1);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(fake.offers, 1);
+}
+
+/* What the place shows is there, whatever Redis has of it. */
+static void
+test_place_is_ahead(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 103);
+    fake.place_s = 102;
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(1, 103, 1);
+    assert_int_equal(saved_cursor(f), 102);
+}
+
+/* Redis has lost the cursor: it gets it again. */
+static void
+test_cursor_lost(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 101);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(101);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(saved_cursor(f), 101);
+    assert_int_equal(sink_feeder_cursor_s(f->feeder), 101);
+}
+
+/* Windows that have not ended, by a hand: nobody has written them. */
+static void
+test_what_cannot_be_written(void **state)
+{
+    struct fixture *f = *state;
+    int64_t implausible_from_s = window_closer_implausible_from_s(f->closer);
+    char text[24];
+
+    assert_true(implausible_from_s > 0);
+    snprintf(text, sizeof(text), "%" PRId64, implausible_from_s + 3600);
+    redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
+    fake.place_s = implausible_from_s;
+    add_records(f, 101, 103);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(sink_feeder_cursor_s(f->feeder), 0);
+    sink_feeder_serve(f->feeder);
+    assert_offered(1, 101, 3);
+    deliver(102);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(saved_cursor(f), 102);
+    /* What can be counts as before, beside what can't. */
+    fake.place_s = 103;
+    redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
+    usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(sink_feeder_cursor_s(f->feeder), 102);
+}
+
+static void
+test_end(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 101);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    fake.settles_at_close = true;
+    sink_feeder_close(f->feeder);
+    f->feeder = NULL;
+    assert_int_equal(saved_cursor(f), 101);
+    assert_string_equal(redis_do(f->redis, "HGET", KEY, "lease_end_ms", NULL),
+                        "0");
+}
+
+static int
+set_up(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *f = &fixture;
+
+    memset(f, 0, sizeof(*f));
+    memset(&fake, 0, sizeof(fake));
+    f->options.redis.prefix = (char *)"verve";
+    f->options.window.seconds = 1;
+    f->options.window.retention_hours = 168;
+    f->redis = redis_server_connect(&server);
+    if (f->redis == NULL) {
+        return -1;
+    }
+    redis_do(f->redis, "FLUSHALL", NULL);
+    f->closer = window_closer_open(&f->options, f->redis);
+    window_closer_seal(f->closer, 1,
+                       &(struct window_closer_sealed){0}); /* the time */
+    redis_do(f->redis, "DEL", "verve:windows", NULL); /* if one ended by now */
+    f->needs = (struct sink_feeder_needs){.options = &f->options,
+                                          .redis = f->redis,
+                                          .closer = f->closer,
+                                          .owner = "us",
+                                          .wake = on_wake,
+                                          .context = f};
+    f->feeder = sink_feeder_open(&f->needs, &fake_type);
+    *state = f;
+    return f->feeder == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_feeder_close(f->feeder);
+    window_closer_close(f->closer);
+    redis_close(f->redis);
+    return 0;
+}
+
+static int
+start_server(void **state)
+{
+    (void)state;
+    return redis_server_start(&server);
+}
+
+static int
+stop_server(void **state)
+{
+    (void)state;
+    redis_server_stop(&server);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_offered_step_by_step),  TEST(test_failed),
+        TEST(test_another_has_the_lease), TEST(test_lease_lost),
+        TEST(test_place_is_ahead),        TEST(test_what_cannot_be_written),
+        TEST(test_cursor_lost),           TEST(test_end),
+    };
+
+    return cmocka_run_group_tests_name("outlet", tests, start_server,
+                                       stop_server);
+}

@@ -1,0 +1,152 @@
+/*
+ * For the tests of what is counted: a tally of any strategy on a Redis of its
+ * own. Header only, as each test is one program.
+ */
+#ifndef COUNTER_FIXTURE_H
+#define COUNTER_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config/options.h"
+#include "redis_server.h"
+#include "store/counter.h"
+
+enum { HOUR_S = 3600 };
+
+static struct redis_server server;
+
+/* Of the tallies that setup makes. */
+static enum dedup_kind strategy;
+
+struct fixture {
+    struct options options;
+    struct redis *redis;
+    struct counter *counter;
+};
+
+static inline int
+setup(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *f = &fixture;
+
+    while (time(NULL) % HOUR_S > HOUR_S - 60) {
+        sleep(1); /* no window ends meanwhile */
+    }
+    *f = (struct fixture){0};
+    f->options.redis.prefix = (char *)"verve";
+    f->options.redis.timeout_ms = 2000;
+    f->options.window.seconds = HOUR_S;
+    f->options.window.retention_hours = 2;
+    f->options.dedup.strategy = strategy;
+    f->options.callbacks.max_queue = 100;
+    f->redis = redis_server_connect(&server);
+    f->counter = f->redis != NULL ? counter_open(&f->options, f->redis) : NULL;
+    *state = f;
+    if (f->counter == NULL) {
+        return -1;
+    }
+    redis_do(f->redis, "FLUSHALL", NULL);
+    return 0;
+}
+
+static inline int
+teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    counter_close(f->counter);
+    redis_close(f->redis);
+    return 0;
+}
+
+static inline int
+start_server(void **state)
+{
+    (void)state;
+    return redis_server_start(&server);
+}
+
+static inline int
+stop_server(void **state)
+{
+    (void)state;
+    redis_server_stop(&server);
+    return 0;
+}
+
+#define COUNTER_TEST(test)                                                     \
+    cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+/* The key verve:{0}:<kind>:<window>; valid until the next. */
+static inline const char *
+key_of(const char *kind, int64_t window_s)
+{
+    static char key[64];
+
+    snprintf(key, sizeof(key), "verve:{0}:%s:%lld", kind, (long long)window_s);
+    return key;
+}
+
+static inline long long
+count_of(struct fixture *f, int64_t window_s)
+{
+    const char *key = key_of("count", window_s);
+
+    return strtoll(redis_do(f->redis, "GET", key, NULL), NULL, 10);
+}
+
+static inline struct counter_request
+request(int64_t id, const char *endpoint)
+{
+    struct counter_request made = {.id = id, .endpoint = endpoint};
+
+    made.endpoint_len = endpoint == NULL ? 0 : strlen(endpoint);
+    return made;
+}
+
+/* Counts one id, which must be possible; returns its window. */
+static inline int64_t
+count_one(struct fixture *f, int64_t id)
+{
+    struct counter_request one = request(id, NULL);
+    int64_t window_s = counter_commit(f->counter, &one, 1).start_s;
+
+    assert_int_equal(one.answer, COUNTER_COUNTED);
+    return window_s;
+}
+
+static const struct redis_script least_and_most_ttl = {
+    .name = "least_and_most_ttl",
+    .sha1 = "ab37cbaca776fa7e0fd8be119b885ed19ba305aa",
+    .body = "local least, most = math.huge, -1\n"
+            "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do\n"
+            "    local ttl = redis.call('TTL', key)\n"
+            "    least, most = math.min(least, ttl), math.max(most, ttl)\n"
+            "end\n"
+            "return {least, most}\n",
+};
+
+/* How long the keys of a pattern live, at least and at most. */
+static inline void
+ttls_of(struct fixture *f, const char *pattern, int64_t *least, int64_t *most)
+{
+    struct command *call = redis_call(f->redis, &least_and_most_ttl);
+    const struct redis_reply *reply;
+
+    redis_arg(call, pattern, strlen(pattern));
+    assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+    assert_true(redis_reply_int(redis_reply_at(reply, 0), least));
+    assert_true(redis_reply_int(redis_reply_at(reply, 1), most));
+}
+
+#endif

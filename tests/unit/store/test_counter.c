@@ -1,0 +1,434 @@
+/*
+ * tally: batches against a real Redis, with each strategy. What the scripts
+ * promise: all of a batch or nothing, counted in the window that is on by
+ * Redis's clock.
+ */
+#include "base/clock.h"
+#include "counter_fixture.h"
+#include "store/schema.h"
+
+static void
+test_counts_unique_ids(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request batch[] = {request(7, NULL), request(-7, NULL),
+                                      request(7, NULL),
+                                      request(INT64_MIN, NULL)};
+    int64_t window_s = counter_commit(f->counter, batch, 4).start_s;
+    size_t i;
+
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(batch[i].answer, COUNTER_COUNTED);
+    }
+    assert_int_equal(window_s % HOUR_S, 0);
+    assert_int_equal(count_of(f, window_s), 3);
+    counter_commit(f->counter, batch, 4);
+    assert_int_equal(count_of(f, window_s), 3);
+}
+
+/* Numbers that Lua's doubles can't tell apart. */
+static void
+test_large_ids_are_told_apart(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = 0;
+
+    for (int64_t i = 0; i < 4; i++) {
+        count_one(f, INT64_MAX - i);
+        count_one(f, INT64_MIN + i);
+        window_s = count_one(f, ((int64_t)1 << 53) + i);
+    }
+    assert_int_equal(count_of(f, window_s), 12);
+}
+
+/* Two windows for what is kept of ids, three at least for their count; and no
+   longer than any id for what tells that all of them are there. */
+static void
+test_all_keys_of_a_window_expire(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = 0, least, most;
+
+    for (int64_t id = 0; id < 100; id++) {
+        window_s = count_one(f, id);
+    }
+    ttls_of(f, "verve:{0}:se*:1*", &least, &most);
+    assert_in_range(least, 2 * HOUR_S - 5, 2 * HOUR_S);
+    assert_in_range(most, least, 2 * HOUR_S);
+    ttls_of(f, "verve:{0}:*:1*", &least, &most);
+    assert_in_range(least, HOUR_S, 2 * HOUR_S);
+    assert_in_range(most, 3 * HOUR_S - 5, 3 * HOUR_S);
+    assert_in_range(
+        strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
+                NULL, 10),
+        3 * HOUR_S - 5, 3 * HOUR_S);
+}
+
+static void
+test_jobs_carry_the_running_count(void **state)
+{
+    static const char url[] = "http://h/\"\\?a=b";
+    struct fixture *f = *state;
+    struct counter_request batch[] = {request(1, url), request(2, NULL),
+                                      request(1, url)};
+    int64_t window_s = counter_commit(f->counter, batch, 3).start_s;
+    char expected[128];
+    const char *job;
+
+    assert_string_equal(redis_do(f->redis, "LLEN", "verve:{0}:callbacks", NULL),
+                        "2");
+    snprintf(expected, sizeof(expected),
+             "\",\"url\":\"http://h/\\\"\\\\?a=b\",\"window\":%lld,"
+             "\"count\":2}",
+             (long long)window_s);
+    job = redis_do(f->redis, "LINDEX", "verve:{0}:callbacks", "1", NULL);
+    assert_memory_equal(job, "{\"v\":1,\"id\":\"", 13);
+    assert_string_equal(job + 13 + 32, expected);
+    job = redis_do(f->redis, "LINDEX", "verve:{0}:callbacks", "0", NULL);
+    assert_non_null(strstr(job, "\"count\":1}"));
+}
+
+static void
+test_a_full_queue_counts_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request batch[] = {request(1, "http://h/"), request(2, NULL),
+                                      request(3, "http://h/"),
+                                      request(4, NULL)};
+    int64_t window_s;
+
+    f->options.callbacks.max_queue = 3;
+    redis_do(f->redis, "RPUSH", "verve:{0}:callbacks", "x", NULL);
+    redis_do(f->redis, "ZADD", "verve:{0}:due", "1", "y", NULL);
+    window_s = counter_commit(f->counter, batch, 4).start_s;
+    assert_int_equal(batch[0].answer, COUNTER_COUNTED);
+    assert_int_equal(batch[1].answer, COUNTER_COUNTED);
+    assert_int_equal(batch[2].answer, COUNTER_QUEUE_FULL);
+    assert_int_equal(batch[3].answer, COUNTER_COUNTED);
+    assert_int_equal(count_of(f, window_s), 3);
+    count_one(f, 3);
+    assert_int_equal(count_of(f, window_s), 4);
+}
+
+/* A sealed window takes no more ids: they count in the next. */
+static void
+test_a_sealed_window_is_over(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    int64_t least, most;
+    char sealed[24];
+
+    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    redis_do(f->redis, "DEL", key_of("sets", window_s), NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+    assert_int_equal(count_of(f, window_s), 1);
+    assert_int_equal(count_of(f, window_s + HOUR_S), 1);
+    /* Seen for as long as that window is on, however far it lies ahead. */
+    ttls_of(f, "verve:{0}:s*:1*", &least, &most);
+    assert_in_range(least, 2 * HOUR_S - 5, 3 * HOUR_S);
+    assert_in_range(most, 2 * HOUR_S, 3 * HOUR_S);
+}
+
+/* What was sealed may be of another length, inside what is a window now. */
+static void
+test_after_a_sealed_one_of_another_length(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char sealed[24];
+
+    snprintf(sealed, sizeof(sealed), "%lld", (long long)window_s + 60);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", sealed, NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+}
+
+/* What was confirmed holds until the window ends, or Redis might be away. */
+static void
+test_how_long_it_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, NULL);
+    int64_t before_ms = clock_mono_ms();
+    struct counter_window window = counter_commit(f->counter, &one, 1);
+    int64_t left_ms;
+
+    assert_in_range(window.until_ms, before_ms, clock_mono_ms() + 2000);
+    assert_int_equal(
+        strtoll(redis_do(f->redis, "GET", "verve:{0}:born", NULL), NULL, 10),
+        window.born_us / 1000000);
+    f->options.redis.timeout_ms = 10 * HOUR_S * 1000;
+    left_ms = window.start_s * 1000 + HOUR_S * 1000 - clock_wall_ms();
+    window = counter_commit(f->counter, &one, 1);
+    assert_in_range(window.until_ms, before_ms + left_ms - 5000,
+                    clock_mono_ms() + left_ms);
+}
+
+/* Whatever is wrong in Redis, a batch leaves nothing half done. */
+static void
+check_refused(struct fixture *f)
+{
+    struct counter_request batch[] = {request(91, "http://h/"),
+                                      request(92, NULL)};
+
+    assert_int_equal(counter_commit(f->counter, batch, 2).start_s, 0);
+    assert_int_equal(batch[0].answer, COUNTER_UNAVAILABLE);
+    assert_int_equal(batch[1].answer, COUNTER_UNAVAILABLE);
+}
+
+static void
+test_all_or_nothing(void **state)
+{
+    static const char *const counts[] = {"many", "1.5",  "9223372036854775807",
+                                         "-1",   "1e3",  "007",
+                                         " 5",   "0x10", "+5"};
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        redis_do(f->redis, "SET", key_of("count", window_s), counts[i], NULL);
+        check_refused(f);
+    }
+    redis_do(f->redis, "DEL", key_of("count", window_s), NULL);
+    redis_do(f->redis, "RPUSH", key_of("count", window_s), "x", NULL);
+    check_refused(f);
+    redis_do(f->redis, "DEL", key_of("count", window_s), NULL);
+    redis_do(f->redis, "SET", key_of("count", window_s), "1", NULL);
+    redis_do(f->redis, "SET", "verve:{0}:callbacks", "x", NULL);
+    check_refused(f);
+    redis_do(f->redis, "DEL", "verve:{0}:callbacks", NULL);
+    count_one(f, 91);
+    count_one(f, 92);
+    assert_int_equal(count_of(f, window_s), 3);
+}
+
+static void
+test_a_forgotten_script_is_loaded_again(void **state)
+{
+    struct fixture *f = *state;
+
+    count_one(f, 1);
+    redis_do(f->redis, "SCRIPT", "FLUSH", NULL);
+    count_one(f, 2);
+}
+
+/* So that a count that is gone before the window is sealed is no zero. */
+static void
+test_a_window_is_open_once_it_counts(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)window_s);
+    assert_string_equal(
+        redis_do(f->redis, "ZSCORE", "verve:{0}:open", text, NULL), text);
+    count_one(f, 2);
+    assert_string_equal(redis_do(f->redis, "ZCARD", "verve:{0}:open", NULL),
+                        "1");
+    assert_string_equal(redis_do(f->redis, "TTL", "verve:{0}:open", NULL),
+                        "-1");
+    /* It can't be written: nothing is, so that no id is seen uncounted. */
+    redis_do(f->redis, "FLUSHALL", NULL);
+    redis_do(f->redis, "SET", "verve:{0}:open", "x", NULL);
+    check_refused(f);
+    redis_do(f->redis, "DEL", "verve:{0}:open", NULL);
+    assert_int_equal(count_of(f, count_one(f, 91)), 1);
+}
+
+/* There is no replica: counted, but never said to be. */
+static void
+test_too_few_replicas(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, NULL);
+    int64_t window_s = count_one(f, 2);
+
+    f->options.redis.wait_replicas = 1;
+    assert_int_equal(counter_commit(f->counter, &one, 1).start_s, 0);
+    assert_int_equal(one.answer, COUNTER_UNAVAILABLE);
+    f->options.redis.wait_replicas = 0;
+    count_one(f, 1);
+    assert_int_equal(count_of(f, window_s), 2);
+}
+
+/* What was agreed on is lost with the data: it is agreed on again. */
+static void
+test_agreement_is_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    assert_int_equal(count_of(f, count_one(f, 1)), 1);
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:meta", "window_seconds", NULL),
+        "3600");
+}
+
+/* Another program was first to agree with the Redis that began anew. */
+static void
+test_another_agreement_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    char born[SCHEMA_BORN_SIZE];
+
+    count_one(f, 1);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    other.window.seconds = 60;
+    assert_int_equal(schema_agree(&other, f->redis, born), REDIS_DONE);
+    check_refused(f);
+    assert_true(counter_was_refused(f->counter));
+    assert_non_null(strstr(redis_error(f->redis),
+                           "window_seconds is 60 there and 3600 here"));
+    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
+}
+
+static long long
+sealed_of(struct fixture *f)
+{
+    return strtoll(redis_do(f->redis, "GET", "verve:{0}:sealed", NULL), NULL,
+                   10);
+}
+
+/* A clock that was ahead, and is back, opens nothing that was before. */
+static void
+test_a_first_id_seals_what_counted_before(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char before[24];
+
+    assert_int_equal(sealed_of(f), 0);
+    snprintf(before, sizeof(before), "%lld", (long long)window_s - 9 * HOUR_S);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    redis_do(f->redis, "ZADD", "verve:{0}:open", before, before, NULL);
+    count_one(f, 1);
+    assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
+    count_one(f, 2);
+    assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
+}
+
+/* Where ids or their count may be gone, a window is over; the next is on. */
+static void
+test_what_is_not_whole_is_sealed(void **state)
+{
+    struct fixture *f = *state;
+    char pattern[64];
+    int64_t window_s, least, most;
+
+    window_s = count_one(f, 1);
+    snprintf(pattern, sizeof(pattern), "verve:{0}:whole:*:%lld",
+             (long long)window_s);
+    ttls_of(f, pattern, &least, &most);
+    assert_in_range(least, HOUR_S, 2 * HOUR_S);
+    redis_do(f->redis, "DEL", key_of("whole:setnx", window_s), NULL);
+    redis_do(f->redis, "DEL", key_of("whole:set", window_s), NULL);
+    redis_do(f->redis, "DEL", key_of("whole:hll", window_s), NULL);
+    assert_int_equal(count_one(f, 1), window_s + HOUR_S);
+    assert_int_equal(sealed_of(f), window_s);
+    assert_int_equal(count_of(f, window_s), 1);
+    assert_int_equal(count_of(f, window_s + HOUR_S), 1);
+    redis_do(f->redis, "DEL", key_of("count", window_s + HOUR_S), NULL);
+    assert_int_equal(count_one(f, 1), window_s + 2 * HOUR_S);
+    assert_int_equal(sealed_of(f), window_s + HOUR_S);
+    assert_int_equal(count_of(f, window_s + 2 * HOUR_S), 1);
+}
+
+/* Where the strategy was changed, as the README says, while a window is on. */
+static void
+test_another_strategy_begins_the_next_window(void **state)
+{
+    struct fixture *f = *state;
+    struct options other = f->options;
+    int64_t window_s = 0, least, most;
+
+    for (int to = DEDUP_SETNX; to <= DEDUP_HLL; to++) {
+        struct counter_request batch[128];
+        bool same = to == (int)f->options.dedup.strategy;
+        struct counter *counter;
+        long long before;
+
+        other.dedup.strategy = to;
+        redis_do(f->redis, "FLUSHALL", NULL);
+        for (int64_t id = 0; id < 300; id++) {
+            window_s = count_one(f, id);
+        }
+        before = count_of(f, window_s);
+        redis_do(f->redis, "DEL", "verve:{0}:meta", NULL);
+        counter = counter_open(&other, f->redis);
+        for (size_t i = 0; i < 128; i++) {
+            batch[i] = request((int64_t)i, NULL);
+        }
+        assert_int_equal(counter_commit(counter, batch, 128).start_s,
+                         same ? window_s : window_s + HOUR_S);
+        assert_int_equal(batch[0].answer, COUNTER_COUNTED);
+        assert_int_equal(count_of(f, window_s), before);
+        if (!same) {
+            assert_in_range(count_of(f, window_s + HOUR_S), 125, 131);
+        }
+        ttls_of(f, "verve:{0}:se*:1*", &least, &most);
+        assert_in_range(least, 1, 3 * HOUR_S);
+        counter_close(counter);
+    }
+}
+
+/* The window lasts longer than the retention then; so does its count. */
+static void
+test_after_a_clock_that_was_far_ahead(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)(window_s + 9 * HOUR_S));
+    redis_do(f->redis, "SET", "verve:{0}:sealed", text, NULL);
+    window_s = count_one(f, 1);
+    assert_in_range(
+        strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
+                NULL, 10),
+        10 * HOUR_S, 12 * HOUR_S);
+}
+
+static int
+run_all(const char *name)
+{
+    const struct CMUnitTest tests[] = {
+        COUNTER_TEST(test_counts_unique_ids),
+        COUNTER_TEST(test_large_ids_are_told_apart),
+        COUNTER_TEST(test_all_keys_of_a_window_expire),
+        COUNTER_TEST(test_jobs_carry_the_running_count),
+        COUNTER_TEST(test_a_full_queue_counts_nothing),
+        COUNTER_TEST(test_a_sealed_window_is_over),
+        COUNTER_TEST(test_after_a_sealed_one_of_another_length),
+        COUNTER_TEST(test_how_long_it_holds),
+        COUNTER_TEST(test_all_or_nothing),
+        COUNTER_TEST(test_another_strategy_begins_the_next_window),
+        COUNTER_TEST(test_after_a_clock_that_was_far_ahead),
+        COUNTER_TEST(test_a_first_id_seals_what_counted_before),
+        COUNTER_TEST(test_what_is_not_whole_is_sealed),
+        COUNTER_TEST(test_a_window_is_open_once_it_counts),
+        COUNTER_TEST(test_a_forgotten_script_is_loaded_again),
+        COUNTER_TEST(test_too_few_replicas),
+        COUNTER_TEST(test_agreement_is_restored),
+        COUNTER_TEST(test_another_agreement_is_refused),
+    };
+
+    return cmocka_run_group_tests_name(name, tests, start_server, stop_server);
+}
+
+int
+main(void)
+{
+    int failed;
+
+    strategy = DEDUP_SETNX;
+    failed = run_all("tally setnx");
+    strategy = DEDUP_SET;
+    failed += run_all("tally set");
+    strategy = DEDUP_HLL;
+    failed += run_all("tally hll");
+    return failed;
+}

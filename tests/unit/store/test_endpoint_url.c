@@ -1,0 +1,179 @@
+/*
+ * test_endpoint: which URLs may be endpoints, by a table of rows: our own
+ * rules, and what libcurl's parser lets through though we do not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/endpoint_url.h"
+
+/* Text with its length, NUL bytes included. */
+#define T(literal) literal, sizeof(literal) - 1
+
+static const struct row {
+    const char *url;
+    size_t len;
+    const char *rule;
+    const char *kept; /* what is left of the URL; NULL: all */
+} rows[] = {
+    {T("http://h"), NULL, NULL},
+    {T("http://h/"), NULL, NULL},
+    {T("https://h.example/p"), NULL, NULL},
+    {T("HTTP://H/P"), NULL, NULL},
+    {T("hTTpS://h"), NULL, NULL},
+    {T("http://h?a=b"), NULL, NULL},
+    {T("http://h/p?a=b&c=d?e"), NULL, NULL},
+    {T("http://h/p%20q?a=%C3%A9"), NULL, NULL},
+    {T("http://h/@p"), NULL, NULL},
+    {T("http://h?u@v"), NULL, NULL},
+    {T("http://h:1"), NULL, NULL},
+    {T("http://h:65535/"), NULL, NULL},
+    {T("http://h:080/"), NULL, NULL},
+    {T("http://h:/"), NULL, NULL},
+    {T("http://127.0.0.1:8080/x"), NULL, NULL},
+    {T("http://[::1]"), NULL, NULL},
+    {T("http://[2001:db8::1]:8080/x"), NULL, NULL},
+    {T("http://xn--mnchen-3ya.example/"), NULL, NULL},
+
+    {T("http://h/p#"), NULL, "http://h/p"},
+    {T("http://h/p#a#b"), NULL, "http://h/p"},
+    {T("http://h#@evil/"), NULL, "http://h"},
+    {T("http://h?a=b#c?d"), NULL, "http://h?a=b"},
+
+    {T(""), "endpoint-not-absolute", NULL},
+    {T("h"), "endpoint-not-absolute", NULL},
+    {T("/p"), "endpoint-not-absolute", NULL},
+    {T("//h/p"), "endpoint-not-absolute", NULL},
+    {T("://h/p"), "endpoint-not-absolute", NULL},
+    {T("h.example/p"), "endpoint-not-absolute", NULL},
+    {T("h:80"), "endpoint-not-absolute", NULL},
+    {T("http"), "endpoint-not-absolute", NULL},
+    {T("http:"), "endpoint-not-absolute", NULL},
+    {T("http:h"), "endpoint-not-absolute", NULL},
+    {T("http:/h"), "endpoint-not-absolute", NULL},
+    {T("http:\\\\h"), "endpoint-not-absolute", NULL},
+    {T("mailto:a@h"), "endpoint-not-absolute", NULL},
+    {T("?u=http://h"), "endpoint-not-absolute", NULL},
+    {T("#http://h"), "endpoint-not-absolute", NULL},
+
+    {T("ftp://h/"), "endpoint-bad-scheme", NULL},
+    {T("file:///etc/passwd"), "endpoint-bad-scheme", NULL},
+    {T("gopher://h/"), "endpoint-bad-scheme", NULL},
+    {T("httpx://h/"), "endpoint-bad-scheme", NULL},
+    {T("htt://h/"), "endpoint-bad-scheme", NULL},
+    {T("unix:///s"), "endpoint-bad-scheme", NULL},
+
+    {T("http://"), "endpoint-no-host", NULL},
+    {T("http:///"), "endpoint-no-host", NULL},
+    {T("http:///h"), "endpoint-no-host", NULL},
+    {T("http:////h"), "endpoint-no-host", NULL},
+    {T("http://?a"), "endpoint-no-host", NULL},
+    {T("http://#a"), "endpoint-no-host", NULL},
+    {T("http://:80/"), "endpoint-no-host", NULL},
+
+    {T("http://u@h/"), "endpoint-credentials", NULL},
+    {T("http://u:p@h/"), "endpoint-credentials", NULL},
+    {T("http://:p@h/"), "endpoint-credentials", NULL},
+    {T("http://@h/"), "endpoint-credentials", NULL},
+    {T("http://a@b@h/"), "endpoint-credentials", NULL},
+    {T("http://evil\\@h/"), "endpoint-credentials", NULL},
+
+    {T("http://h:0/"), "endpoint-bad-port", NULL},
+    {T("http://h:00000"), "endpoint-bad-port", NULL},
+    {T("http://h:65536/"), "endpoint-bad-port", NULL},
+    {T("http://h:99999999999999999999/"), "endpoint-bad-port", NULL},
+    {T("http://h:http/"), "endpoint-bad-port", NULL},
+    {T("http://h:-1/"), "endpoint-bad-port", NULL},
+    {T("http://h:+80/"), "endpoint-bad-port", NULL},
+    {T("http://h:80x/"), "endpoint-bad-port", NULL},
+    {T("http://h:80:90/"), "endpoint-bad-port", NULL},
+    {T("http://[::1]:0"), "endpoint-bad-port", NULL},
+
+    {T("http://[fe80::1%25eth0]/"), "endpoint-zone-id", NULL},
+    {T("http://[fe80::1%eth0]/"), "endpoint-zone-id", NULL},
+
+    {T("http://[::1/"), "endpoint-malformed", NULL},
+    {T("http://[]/"), "endpoint-malformed", NULL},
+    {T("http://[h]/"), "endpoint-malformed", NULL},
+    {T("http://[::1]x/"), "endpoint-bad-port", NULL},
+    {T("http://a\\b/"), "endpoint-malformed", NULL},
+    {T("http://a,b/"), "endpoint-malformed", NULL},
+    {T("http://a<b/"), "endpoint-malformed", NULL},
+    {T("http://h%00/"), "endpoint-malformed", NULL},
+    {T("http://h%0d%0ax/"), "endpoint-malformed", NULL},
+    {T("http://a%20b/"), "endpoint-malformed", NULL},
+    {T("http://a%2fb/"), "endpoint-malformed", NULL},
+    {T("http://a%40b/"), "endpoint-malformed", NULL},
+
+    {T("http://h/a b"), "endpoint-bad-byte", NULL},
+    {T(" http://h/"), "endpoint-bad-byte", NULL},
+    {T("http://h/ "), "endpoint-bad-byte", NULL},
+    {T("http://h/\r\nHost: x"), "endpoint-bad-byte", NULL},
+    {T("http://h/\n"), "endpoint-bad-byte", NULL},
+    {T("http://h/\t"), "endpoint-bad-byte", NULL},
+    {T("http://h/\0/"), "endpoint-bad-byte", NULL},
+    {T("http://h/\x7F"), "endpoint-bad-byte", NULL},
+    {T("http://h/\xC3\xA9"), "endpoint-bad-byte", NULL},
+    {T("http://m\xC3\xBCnchen/"), "endpoint-bad-byte", NULL},
+    {T("http://m%C3%BCnchen/"), "endpoint-bad-byte", NULL},
+    {T("http://h/#\xFF"), "endpoint-bad-byte", NULL},
+};
+
+static bool
+same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void
+test_rows(void **state)
+{
+    int failed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *row = &rows[i];
+        size_t kept = row->kept == NULL ? row->len : strlen(row->kept);
+        size_t len = row->len;
+        const char *rule = endpoint_url_check(row->url, &len);
+
+        if (!same(rule, row->rule) || len != kept) {
+            print_error("\"%s\": %s, %zu bytes\n", row->url,
+                        rule == NULL ? "accepted" : rule, len);
+            failed++;
+        }
+    }
+    assert_int_equal(failed, 0);
+}
+
+static void
+test_length(void **state)
+{
+    char url[ENDPOINT_URL_MAX_BYTES + 2];
+    size_t len = ENDPOINT_URL_MAX_BYTES;
+
+    (void)state;
+    memset(url, 'a', sizeof(url));
+    memcpy(url, "http://h/", 9);
+    assert_null(endpoint_url_check(url, &len));
+    assert_int_equal(len, ENDPOINT_URL_MAX_BYTES);
+    len = ENDPOINT_URL_MAX_BYTES + 1;
+    assert_string_equal(endpoint_url_check(url, &len), "endpoint-too-long");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_length),
+    };
+
+    return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
+}

@@ -1,0 +1,678 @@
+/*
+ * jobs: the queue against a real Redis. What it promises: a job is never lost,
+ * its bytes never change, and whoever lost a lease changes nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "redis_server.h"
+#include "store/job_queue.h"
+
+#define LIST "verve:{0}:callbacks"
+#define DUE "verve:{0}:due"
+#define DEAD "verve:{0}:dead"
+
+enum { TAKEN_MAX = 1024 };
+
+struct fixture {
+    struct options options;
+    struct redis *redis;
+    struct job_queue *queue;
+    struct job_queue *others; /* another reporter */
+    struct job *taken[TAKEN_MAX];
+    size_t count;
+    struct job_queue_claimed claimed; /* of the last claim */
+};
+
+static struct redis_server server;
+
+static int
+setup(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *f = &fixture;
+
+    *f = (struct fixture){0};
+    f->options.redis.prefix = (char *)"verve";
+    f->options.callbacks.lease_s = 30;
+    f->options.callbacks.max_dead = 100;
+    f->redis = redis_server_connect(&server);
+    f->queue = job_queue_open(&f->options, f->redis);
+    f->others = job_queue_open(&f->options, f->redis);
+    *state = f;
+    if (f->redis == NULL || f->queue == NULL || f->others == NULL) {
+        return -1;
+    }
+    redis_do(f->redis, "FLUSHALL", NULL);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < f->count; i++) {
+        job_free(f->taken[i]);
+    }
+    job_queue_close(f->queue);
+    job_queue_close(f->others);
+    redis_close(f->redis);
+    return 0;
+}
+
+/* The text of a job whose id is c and whose count is n. */
+static const char *
+text_of(const char *id, long long n)
+{
+    static char text[256];
+
+    snprintf(text, sizeof(text),
+             "{\"v\":1,\"id\":\"%s\",\"url\":\"http://h/\",\"window\":60,"
+             "\"count\":%lld}",
+             id, n);
+    return text;
+}
+
+static void
+push(struct fixture *f, const char *text)
+{
+    redis_do(f->redis, "RPUSH", LIST, text, NULL);
+}
+
+static void
+take(void *context, struct job *job)
+{
+    struct fixture *f = context;
+
+    assert_true(f->count < TAKEN_MAX);
+    f->taken[f->count++] = job;
+}
+
+/* Claims, and returns the ids that were claimed, in order, one behind other. */
+static const char *
+claim_by(struct fixture *f, struct job_queue *queue, size_t most)
+{
+    static char ids[TAKEN_MAX * 2];
+    size_t before = f->count;
+
+    ids[0] = '\0';
+    assert_int_equal(job_queue_claim(queue, most, take, f, &f->claimed), 0);
+    assert_int_equal(f->count - before, f->claimed.count);
+    for (size_t i = before; i < f->count; i++) {
+        strcat(ids, f->taken[i]->id);
+    }
+    return ids;
+}
+
+static const char *
+claim(struct fixture *f, size_t most)
+{
+    return claim_by(f, f->queue, most);
+}
+
+/* The last job that was taken; it is no longer the fixture's. */
+static struct job *
+pop(struct fixture *f)
+{
+    assert_true(f->count > 0);
+    return f->taken[--f->count];
+}
+
+static struct job_queue_flushed
+flush(struct fixture *f)
+{
+    struct job_queue_flushed flushed;
+
+    assert_int_equal(job_queue_flush(f->queue, &flushed), 0);
+    assert_int_equal(job_queue_unflushed(f->queue), 0);
+    return flushed;
+}
+
+static void
+settle(struct fixture *f, enum job_disposition disposition, int64_t delay_ms,
+       const char *error)
+{
+    job_queue_settle(f->queue, pop(f), disposition, delay_ms, error);
+}
+
+static void
+pause_ms(long ms)
+{
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+static void
+assert_holds(struct fixture *f, const char *list, const char *due,
+             const char *dead)
+{
+    assert_string_equal(redis_do(f->redis, "LLEN", LIST, NULL), list);
+    assert_string_equal(redis_do(f->redis, "ZCARD", DUE, NULL), due);
+    assert_string_equal(redis_do(f->redis, "LLEN", DEAD, NULL), dead);
+}
+
+static void
+test_claims_the_oldest_first(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_string_equal(claim(f, 10), "");
+    assert_false(f->claimed.more);
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 2));
+    push(f, text_of("c", 3));
+    assert_string_equal(claim(f, 2), "ab");
+    assert_true(f->claimed.more);
+    assert_string_equal(claim(f, 2), "c");
+    assert_false(f->claimed.more);
+    assert_string_equal(claim(f, 2), "");
+    assert_holds(f, "0", "3", "0");
+}
+
+static void
+test_a_job_says_all_that_was_pushed(void **state)
+{
+    static const char text[] =
+        "{\"v\":1,\"id\":\"0123456789abcdef0123456789abcdef\","
+        "\"url\":\"https://h:1/p?a=\\\"\\\\b/\\u0041\",\"window\":1767322980,"
+        "\"count\":9223372036854775807}";
+    struct fixture *f = *state;
+    struct job *job;
+
+    push(f, text);
+    claim(f, 1);
+    job = f->taken[0];
+    assert_string_equal(job->id, "0123456789abcdef0123456789abcdef");
+    assert_string_equal(job->url, "https://h:1/p?a=\"\\b/A");
+    assert_int_equal(job->window_s, 1767322980);
+    assert_true(job->count == INT64_MAX);
+    assert_int_equal(job->attempts, 0);
+    assert_int_equal(job->json_len, strlen(text));
+    assert_memory_equal(job->json, text, strlen(text));
+}
+
+static void
+test_a_delivered_job_is_gone(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    claim(f, 2);
+    settle(f, JOB_DELIVERED, 0, "");
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(job_queue_unflushed(f->queue), 2);
+    assert_int_equal(flush(f).stale, 0);
+    assert_holds(f, "0", "0", "0");
+}
+
+/* The first job taken is text_of("a", 7), with end in place of its last brace.
+ */
+static void
+assert_job_json(struct fixture *f, const char *end)
+{
+    char wanted[320];
+
+    snprintf(wanted, sizeof(wanted), "%s", text_of("a", 7));
+    snprintf(wanted + strlen(wanted) - 1, 64, "%s", end);
+    assert_int_equal(f->taken[0]->json_len, strlen(wanted));
+    assert_memory_equal(f->taken[0]->json, wanted, strlen(wanted));
+}
+
+static void
+test_a_retry_waits_and_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 7));
+    claim(f, 1);
+    settle(f, JOB_RETRY, 2000, "timeout");
+    flush(f);
+    assert_string_equal(claim(f, 1), "");
+    pause_ms(2030);
+    assert_string_equal(claim(f, 1), "a");
+    assert_int_equal(f->taken[0]->attempts, 1);
+    assert_int_equal(f->taken[0]->count, 7);
+    assert_job_json(f, ",\"error\":\"timeout\"}");
+    settle(f, JOB_RETURN, 0, "");
+    flush(f);
+    assert_string_equal(claim(f, 1), "a");
+    assert_int_equal(f->taken[0]->attempts, 1);
+    assert_job_json(f, ",\"error\":\"timeout\"}");
+    settle(f, JOB_RETRY, 0, "status-500");
+    flush(f);
+    assert_string_equal(claim(f, 1), "a");
+    assert_job_json(f, ",\"error\":\"status-500\"}");
+}
+
+static void
+test_what_is_due_comes_before_the_list(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    settle(f, JOB_RETRY, 0, "");
+    flush(f);
+    push(f, text_of("b", 1));
+    assert_string_equal(claim(f, 5), "ab");
+}
+
+/* Jobs that are up again, however many, do not keep new ones waiting. */
+static void
+test_due_and_list_share_a_claim(void **state)
+{
+    static const char *const ids[] = {"p", "q", "r", "s"};
+    struct fixture *f = *state;
+    char member[320];
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        snprintf(member, sizeof(member), "- 1 %s", text_of(ids[i], 1));
+        redis_do(f->redis, "ZADD", DUE, "0", member, NULL);
+    }
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    push(f, text_of("c", 1));
+    assert_string_equal(claim(f, 4), "pqab");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(f->taken[i]->reclaimed, i < 2);
+    }
+    assert_string_equal(claim(f, 4), "rsc");
+    assert_holds(f, "0", "7", "0");
+}
+
+static void
+test_a_lease_that_ran_out_is_anothers(void **state)
+{
+    struct fixture *f = *state;
+    struct job *lost;
+
+    f->options.callbacks.lease_s = 2;
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    lost = pop(f);
+    assert_string_equal(claim_by(f, f->others, 1), "");
+    pause_ms(2050);
+    assert_string_equal(claim_by(f, f->others, 1), "a");
+    assert_int_equal(f->taken[0]->attempts, 1);
+
+    job_queue_settle(f->queue, lost, JOB_DELIVERED, 0, "");
+    assert_int_equal(flush(f).stale, 1);
+    assert_holds(f, "0", "1", "0");
+    job_queue_settle(f->others, pop(f), JOB_DELIVERED, 0, "");
+    assert_int_equal(job_queue_flush(f->others, &(struct job_queue_flushed){0}),
+                     0);
+    assert_holds(f, "0", "0", "0");
+}
+
+/* Each fate, settled late, while another has the job. */
+static void
+test_a_stale_settle_does_nothing(void **state)
+{
+    static const enum job_disposition fates[] = {JOB_DELIVERED, JOB_RETRY,
+                                                 JOB_RETURN, JOB_DEAD};
+    struct fixture *f = *state;
+    size_t i;
+
+    for (i = 0; i < 4; i++) {
+        push(f, text_of("a", 1));
+        claim(f, 1);
+        redis_do(f->redis, "ZADD", DUE, "0", "theirs 1 {}", NULL);
+        redis_do(f->redis, "ZREM", DUE, f->taken[0]->member, NULL);
+        settle(f, fates[i], 0, "e");
+        assert_int_equal(flush(f).stale, 1);
+        assert_holds(f, "0", "1", "0");
+        redis_do(f->redis, "FLUSHALL", NULL);
+    }
+}
+
+static void
+test_the_dead_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    const char *ids[] = {"a", "b", "c", "d", "e"};
+
+    f->options.callbacks.max_dead = 2;
+    for (size_t i = 0; i < 5; i++) {
+        push(f, text_of(ids[i], INT64_MAX));
+        claim(f, 1);
+        settle(f, JOB_DEAD, 0, "status-500");
+    }
+    assert_int_equal(flush(f).dropped, 3);
+    assert_string_equal(
+        redis_do(f->redis, "LINDEX", DEAD, "0", NULL),
+        "{\"v\":1,\"id\":\"d\",\"url\":\"http://h/\",\"window\":60,\"count\":"
+        "9223372036854775807,\"attempts\":1,\"error\":\"status-500\"}");
+    assert_holds(f, "0", "0", "2");
+}
+
+/* As an operator would do it: LMOVE dead callbacks RIGHT LEFT. */
+static void
+test_a_dead_entry_may_be_queued_again(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    settle(f, JOB_DEAD, 0, "status-410");
+    flush(f);
+    redis_do(f->redis, "LMOVE", DEAD, LIST, "RIGHT", "LEFT", NULL);
+    assert_string_equal(claim(f, 1), "a");
+    assert_int_equal(f->taken[0]->attempts, 0);
+    settle(f, JOB_DEAD, 0, "timeout");
+    flush(f);
+    assert_string_equal(
+        redis_do(f->redis, "LINDEX", DEAD, "0", NULL),
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,\"count\":1,"
+        "\"attempts\":1,\"error\":\"timeout\"}");
+}
+
+static void
+test_unreadable_jobs_are_buried_as_they_are(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        " ",
+        "x",
+        "- 0 {}",
+        "{}",
+        "[]",
+        "null",
+        "{\"v\":1,\"id\":\"a\"",
+        /* one member missing, of a wrong type, or out of its bounds */
+        "{\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,\"count\":1}",
+        "{\"v\":2,\"id\":\"a\",\"url\":\"http://h/"
+        "\",\"window\":60,\"count\":1}",
+        "{\"v\":\"1\",\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":1}",
+        "{\"v\":1,\"url\":\"http://h/\",\"window\":60,\"count\":1}",
+        "{\"v\":1,\"id\":7,\"url\":\"http://h/\",\"window\":60,\"count\":1}",
+        "{\"v\":1,\"id\":\"\",\"url\":\"http://h/\",\"window\":60,\"count\":1}",
+        "{\"v\":1,\"id\":\"a b\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\\r\\nb\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\\u0000\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"window\":60,\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"file:///etc/passwd\",\"window\":60,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://u:p@h/\",\"window\":60,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":-60,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60.0,"
+        "\"count\":1}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":\"1\"}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":9223372036854775808}",
+        "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,"
+        "\"count\":-1}",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        push(f, texts[i]);
+        assert_string_equal(claim(f, 1), "");
+        if (f->claimed.unreadable != 1) {
+            fail_msg("row %zu was taken: %s", i, texts[i]);
+        }
+        flush(f);
+        assert_string_equal(redis_do(f->redis, "RPOP", DEAD, NULL), texts[i]);
+        assert_holds(f, "0", "0", "0");
+    }
+}
+
+/* Members of `due` that we did not write, as from a hand at redis-cli. */
+static void
+test_strange_members_are_buried(void **state)
+{
+    static const char *const members[] = {
+        "",   " ",     "- 0",       "- x {}",
+        "{}", "a b c", "- -1 {\"}", "- 99999999999999999999 {}",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        redis_do(f->redis, "ZADD", DUE, "0", members[i], NULL);
+        assert_string_equal(claim(f, 1), "");
+        if (f->claimed.unreadable != 1) {
+            fail_msg("row %zu was taken: %s", i, members[i]);
+        }
+        flush(f);
+        assert_holds(f, "0", "0", "1");
+        redis_do(f->redis, "DEL", DEAD, NULL);
+    }
+}
+
+static void
+test_bytes_of_any_value_are_kept(void **state)
+{
+    static const char bytes[] = "t 0 {\0\n\r\xff\x80\\\"}";
+    struct job *job = job_read(bytes, sizeof(bytes) - 1);
+    size_t len;
+    char *text;
+
+    (void)state;
+    assert_non_null(job);
+    assert_null(job->url);
+    text = job_dead_entry(job, 1, "unreadable", &len);
+    assert_int_equal(len, sizeof(bytes) - 1 - 4);
+    assert_memory_equal(text, bytes + 4, len);
+    free(text);
+    text = job_waiting(job, 12, "timeout", &len);
+    assert_int_equal(len, sizeof(bytes) - 1 + 1);
+    assert_memory_equal(text, "- 12 ", 5);
+    assert_memory_equal(text + 5, bytes + 4, len - 5);
+    free(text);
+    job_free(job);
+}
+
+static void
+test_large_batches_are_cut(void **state)
+{
+    struct fixture *f = *state;
+    size_t i;
+
+    for (i = 0; i < JOB_QUEUE_BATCH * 2 + 10; i++) {
+        push(f, text_of("a", (long long)i));
+    }
+    for (i = 0; i < 3; i++) {
+        claim(f, TAKEN_MAX);
+        assert_int_equal(f->claimed.count, i < 2 ? JOB_QUEUE_BATCH : 10);
+        assert_true(f->claimed.more == (i < 2));
+    }
+    while (f->count > 0) {
+        settle(f, f->count % 2 == 0 ? JOB_DELIVERED : JOB_RETRY, 0, "");
+    }
+    assert_int_equal(flush(f).stale, 0);
+    assert_holds(f, "0", "261", "0");
+}
+
+static void
+test_keys_of_a_wrong_type_lose_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct job_queue_flushed flushed;
+
+    push(f, text_of("a", 1));
+    redis_do(f->redis, "SET", DUE, "x", NULL);
+    assert_int_equal(job_queue_claim(f->queue, 1, take, f, &f->claimed), -1);
+    assert_string_equal(redis_do(f->redis, "LLEN", LIST, NULL), "1");
+    redis_do(f->redis, "DEL", DUE, NULL);
+
+    claim(f, 1);
+    redis_do(f->redis, "SET", DEAD, "x", NULL);
+    settle(f, JOB_DEAD, 0, "timeout");
+    assert_int_equal(job_queue_flush(f->queue, &flushed), -1);
+    assert_int_equal(job_queue_unflushed(f->queue), 1);
+    redis_do(f->redis, "DEL", DEAD, NULL);
+    flush(f);
+    assert_holds(f, "0", "0", "1");
+}
+
+/* CONFIG is not for scripts, and so not for redis_do. */
+static void
+set_max_memory(const char *bytes)
+{
+    char command[256];
+
+    snprintf(command, sizeof(command),
+             "redis-cli -s %s config set maxmemory %s >/dev/null", server.path,
+             bytes);
+    assert_int_equal(system(command), 0);
+}
+
+/* A Redis that is full can still be emptied. */
+static void
+test_no_memory_stops_no_delivery(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    set_max_memory("1");
+    assert_non_null(
+        strstr(redis_do(f->redis, "RPUSH", LIST, "c", NULL), "OOM"));
+    assert_string_equal(claim(f, 2), "ab");
+    settle(f, JOB_DELIVERED, 0, "");
+    settle(f, JOB_RETRY, 60000, "");
+    assert_int_equal(flush(f).stale, 0);
+    set_max_memory("0");
+    assert_holds(f, "0", "1", "0");
+}
+
+static void
+wait_until_up(struct fixture *f)
+{
+    for (int i = 0; i < 500 && redis_state(f->redis) != REDIS_STATE_UP; i++) {
+        redis_step(f->redis);
+        pause_ms(10);
+    }
+    assert_int_equal(redis_state(f->redis), REDIS_STATE_UP);
+}
+
+/* Fates wait for Redis; leases that it forgot with all else are stale. */
+static void
+test_fates_outlive_an_outage(void **state)
+{
+    struct fixture *f = *state;
+    struct job_queue_flushed flushed;
+
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    redis_server_kill(&server);
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(job_queue_flush(f->queue, &flushed), -1);
+    assert_int_equal(job_queue_claim(f->queue, 1, take, f, &f->claimed), -1);
+    assert_int_equal(job_queue_unflushed(f->queue), 1);
+    assert_int_equal(redis_server_start(&server), 0);
+    wait_until_up(f);
+    assert_int_equal(flush(f).stale, 1);
+}
+
+/* Claims while Redis hangs, which does it all once it goes on. */
+static void
+claim_in_vain(struct fixture *f)
+{
+    kill(server.pid, SIGSTOP);
+    assert_int_equal(job_queue_claim(f->queue, 2, take, f, &f->claimed), -1);
+    kill(server.pid, SIGCONT);
+    wait_until_up(f);
+}
+
+static void
+test_a_lost_claim_costs_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_string_equal(claim(f, 1), ""); /* Redis has the script now */
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    push(f, text_of("c", 1));
+    claim_in_vain(f);
+    assert_holds(f, "1", "2", "0");
+    assert_string_equal(claim(f, 1), "ab");
+    assert_int_equal(f->taken[0]->attempts, 0);
+    assert_string_equal(claim(f, 2), "c");
+    settle(f, JOB_DELIVERED, 0, "");
+    settle(f, JOB_DELIVERED, 0, "");
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(flush(f).stale, 0);
+    assert_holds(f, "0", "0", "0");
+}
+
+/* Not even where the lease ran out before Redis was heard of again. */
+static void
+test_a_claim_lost_for_long_costs_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.callbacks.lease_s = 1;
+    assert_string_equal(claim(f, 1), "");
+    push(f, text_of("a", 1));
+    claim_in_vain(f);
+    assert_holds(f, "0", "1", "0");
+    pause_ms(1100);
+    assert_string_equal(claim(f, 1), "a");
+    assert_int_equal(f->taken[0]->attempts, 0);
+}
+
+static int
+start_server(void **state)
+{
+    (void)state;
+    return redis_server_start(&server);
+}
+
+static int
+stop_server(void **state)
+{
+    (void)state;
+    redis_server_stop(&server);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_claims_the_oldest_first),
+        TEST(test_a_job_says_all_that_was_pushed),
+        TEST(test_a_delivered_job_is_gone),
+        TEST(test_a_retry_waits_and_counts),
+        TEST(test_what_is_due_comes_before_the_list),
+        TEST(test_due_and_list_share_a_claim),
+        TEST(test_a_lease_that_ran_out_is_anothers),
+        TEST(test_a_stale_settle_does_nothing),
+        TEST(test_the_dead_are_bounded),
+        TEST(test_a_dead_entry_may_be_queued_again),
+        TEST(test_unreadable_jobs_are_buried_as_they_are),
+        TEST(test_strange_members_are_buried),
+        TEST(test_bytes_of_any_value_are_kept),
+        TEST(test_large_batches_are_cut),
+        TEST(test_keys_of_a_wrong_type_lose_nothing),
+        TEST(test_no_memory_stops_no_delivery),
+        TEST(test_fates_outlive_an_outage),
+        TEST(test_a_lost_claim_costs_no_attempt),
+        TEST(test_a_claim_lost_for_long_costs_no_attempt),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests_name("jobs", tests, start_server,
+                                       stop_server);
+}

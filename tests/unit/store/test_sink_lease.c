@@ -1,0 +1,338 @@
+/*
+ * lease against a real Redis: who has it, until when, and whose word moves the
+ * cursor. The passing of time is made by writing the end that Redis has.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "redis_server.h"
+#include "store/sink_lease.h"
+
+#define KEY "verve:sink:kafka:a b"
+
+static struct redis_server server;
+
+struct fixture {
+    struct redis *redis;
+    struct sink_lease *a;
+    struct sink_lease *b;
+};
+
+static struct sink_lease *
+open_lease(struct fixture *f, const char *owner)
+{
+    struct sink_lease *lease =
+        sink_lease_open(f->redis, "verve", "kafka:a b", owner);
+
+    assert_non_null(lease);
+    return lease;
+}
+
+static int64_t
+field(struct fixture *f, const char *name)
+{
+    return strtoll(redis_do(f->redis, "HGET", KEY, name, NULL), NULL, 10);
+}
+
+static void
+set_end(struct fixture *f, int64_t end_ms)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRId64, end_ms);
+    redis_do(f->redis, "HSET", KEY, "lease_end_ms", text, NULL);
+}
+
+/* As if the whole lease had passed in Redis. */
+static void
+let_it_end(struct fixture *f)
+{
+    set_end(f, clock_wall_ms() - 1);
+}
+
+/* 0 where it moved, as it is ours. */
+static int
+advance(struct sink_lease *lease, int64_t start_s)
+{
+    return sink_lease_advance(lease, start_s, INT64_MAX) == 0 &&
+                   sink_lease_ours(lease)
+               ? 0
+               : -1;
+}
+
+static void
+test_one_has_it(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_ms = clock_wall_ms();
+
+    assert_false(sink_lease_ours(f->a));
+    assert_int_equal(sink_lease_keep(f->a), 0);
+    assert_true(sink_lease_ours(f->a));
+    assert_int_equal(sink_lease_keep(f->b), 0);
+    assert_false(sink_lease_ours(f->b));
+    assert_int_equal(field(f, "token"), 1);
+    assert_in_range(field(f, "lease_end_ms"), now_ms + SINK_LEASE_MS,
+                    now_ms + SINK_LEASE_MS + 2000);
+    assert_string_equal(redis_do(f->redis, "HGET", KEY, "owner", NULL), "a");
+    assert_string_equal(redis_do(f->redis, "TTL", KEY, NULL), "-1");
+}
+
+/* Redis is asked only when it is time: what it is told then changes nothing. */
+static void
+test_renewed_in_time(void **state)
+{
+    struct fixture *f = *state;
+    int64_t end_ms, until_ms = clock_mono_ms() + SINK_LEASE_RENEW_MS;
+
+    sink_lease_keep(f->a);
+    end_ms = field(f, "lease_end_ms");
+    for (;;) {
+        sink_lease_keep(f->a);
+        if (clock_mono_ms() >= until_ms) {
+            break;
+        }
+        assert_int_equal(field(f, "lease_end_ms"), end_ms);
+        usleep(100000);
+    }
+    usleep(300000);
+    sink_lease_keep(f->a);
+    assert_true(field(f, "lease_end_ms") > end_ms);
+    assert_int_equal(field(f, "token"), 1);
+}
+
+static void
+test_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    int64_t cursor_s;
+
+    sink_lease_keep(f->a);
+    assert_int_equal(advance(f->a, 60), 0);
+    let_it_end(f);
+    sink_lease_keep(f->b);
+    assert_true(sink_lease_ours(f->b));
+    assert_int_equal(field(f, "token"), 2);
+    assert_int_equal(sink_lease_cursor_s(f->b), 60);
+
+    /* The first believes in it yet, as it would after a pause: in vain. */
+    assert_true(sink_lease_ours(f->a));
+    assert_int_equal(advance(f->a, 120), -1);
+    assert_false(sink_lease_ours(f->a));
+    cursor_s = field(f, "cursor");
+    assert_int_equal(cursor_s, 60);
+    assert_int_equal(advance(f->b, 120), 0);
+    assert_int_equal(field(f, "cursor"), 120);
+}
+
+/* It has ended, and nobody took it: nothing moves before it is taken again. */
+static void
+test_ended(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_lease_keep(f->a);
+    let_it_end(f);
+    assert_int_equal(advance(f->a, 60), -1);
+    assert_false(sink_lease_ours(f->a));
+    usleep(600 * 1000);
+    sink_lease_keep(f->a);
+    assert_int_equal(advance(f->a, 60), 0);
+}
+
+/* Given up by the own clock, without a word from Redis. */
+static void
+test_given_up(void **state)
+{
+    struct fixture *f = *state;
+    int64_t before_ms = clock_mono_ms();
+    int64_t after_ms;
+
+    sink_lease_keep(f->a);
+    after_ms = clock_mono_ms();
+    for (;;) {
+        bool ours = sink_lease_ours(f->a);
+        int64_t now_ms = clock_mono_ms();
+
+        if (now_ms < before_ms + SINK_LEASE_OURS_MS) {
+            assert_true(ours);
+        } else if (now_ms > after_ms + SINK_LEASE_OURS_MS) {
+            break;
+        }
+        usleep(10000);
+    }
+    assert_false(sink_lease_ours(f->a));
+    assert_int_equal(advance(f->a, 60), -1);
+    assert_int_equal(field(f, "cursor"), 0);
+}
+
+static void
+test_cursor_never_goes_back(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_lease_keep(f->a);
+    assert_int_equal(sink_lease_cursor_s(f->a), 0);
+    advance(f->a, 120);
+    assert_int_equal(advance(f->a, 60), 0);
+    assert_int_equal(sink_lease_cursor_s(f->a), 120);
+    sink_lease_keep(f->b); /* not its own, but told */
+    assert_int_equal(sink_lease_cursor_s(f->b), 120);
+}
+
+static void
+test_released(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_lease_keep(f->a);
+    advance(f->a, 60);
+    sink_lease_release(f->a);
+    assert_false(sink_lease_ours(f->a));
+    sink_lease_keep(f->b);
+    assert_true(sink_lease_ours(f->b));
+    sink_lease_release(f->a); /* ends nobody else's */
+    assert_int_equal(advance(f->b, 120), 0);
+}
+
+/* Redis's clock has stepped back by an hour: it is no lease of an hour. */
+static void
+test_clock_that_stepped_back(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_ms = clock_wall_ms();
+
+    sink_lease_keep(f->a);
+    set_end(f, now_ms + 3600 * 1000);
+    sink_lease_keep(f->b);
+    assert_false(sink_lease_ours(f->b));
+    assert_in_range(field(f, "lease_end_ms"), now_ms,
+                    now_ms + SINK_LEASE_MS + 2000);
+    assert_int_equal(advance(f->a, 60), 0);
+}
+
+/* FLUSHALL: the token begins anew, the owner's name does not. */
+static void
+test_lost_by_redis(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_lease_keep(f->a);
+    advance(f->a, 60);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    sink_lease_keep(f->b);
+    assert_true(sink_lease_ours(f->b));
+    assert_int_equal(field(f, "token"), 1);
+    assert_int_equal(advance(f->a, 120), -1);
+    assert_int_equal(field(f, "cursor"), 0);
+}
+
+static void
+test_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    redis_do(f->redis, "SET", KEY, "x", NULL);
+    assert_int_equal(sink_lease_keep(f->a), -1);
+    assert_false(sink_lease_ours(f->a));
+}
+
+static void
+test_owners_differ(void **state)
+{
+    char one[SINK_LEASE_OWNER_SIZE], two[SINK_LEASE_OWNER_SIZE];
+    char host[65] = "";
+
+    (void)state;
+    sink_lease_owner(one);
+    sink_lease_owner(two);
+    gethostname(host, sizeof(host) - 1);
+    assert_string_not_equal(one, two);
+    assert_memory_equal(one, host, strlen(host));
+}
+
+/* The longest prefix, host and path that may be configured make a key. */
+static void
+test_a_long_name(void **state)
+{
+    struct fixture *f = *state;
+    char prefix[64 + 1], host[64 + 1], path[1024 + 1], name[1200];
+    struct sink_lease *lease;
+
+    memset(prefix, 'x', sizeof(prefix) - 1);
+    memset(host, 'h', sizeof(host) - 1);
+    memset(path, '/', sizeof(path) - 1);
+    prefix[64] = host[64] = path[1024] = '\0';
+    snprintf(name, sizeof(name), "file:%s:%s", host, path);
+    lease = sink_lease_open(f->redis, prefix, name, "a");
+    assert_non_null(lease);
+    assert_int_equal(sink_lease_keep(lease), 0);
+    assert_int_equal(advance(lease, 60), 0);
+    assert_int_equal(sink_lease_cursor_s(lease), 60);
+    sink_lease_close(lease);
+}
+
+static int
+set_up(void **state)
+{
+    static struct fixture fixture;
+
+    fixture.redis = redis_server_connect(&server);
+    if (fixture.redis == NULL) {
+        return -1;
+    }
+    redis_do(fixture.redis, "FLUSHALL", NULL);
+    fixture.a = open_lease(&fixture, "a");
+    fixture.b = open_lease(&fixture, "b");
+    *state = &fixture;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_lease_close(f->a);
+    sink_lease_close(f->b);
+    redis_close(f->redis);
+    return 0;
+}
+
+static int
+start_server(void **state)
+{
+    (void)state;
+    return redis_server_start(&server);
+}
+
+static int
+stop_server(void **state)
+{
+    (void)state;
+    redis_server_stop(&server);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_one_has_it),    TEST(test_renewed_in_time),
+        TEST(test_taken_over),    TEST(test_ended),
+        TEST(test_given_up),      TEST(test_cursor_never_goes_back),
+        TEST(test_released),      TEST(test_clock_that_stepped_back),
+        TEST(test_lost_by_redis), TEST(test_refused),
+        TEST(test_owners_differ), TEST(test_a_long_name),
+    };
+
+    return cmocka_run_group_tests_name("lease", tests, start_server,
+                                       stop_server);
+}
