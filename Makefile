@@ -31,7 +31,7 @@ ifneq ($(V),1)
 say = @printf '  %-4s %s\n' $1 $@ &&
 endif
 
-BASE_CFLAGS = -std=gnu11 -Icommon -I$(BUILD)/lua -MMD -MP
+BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 # libgcc_s, which glibc would else load when a thread of its getaddrinfo_a ends,
@@ -41,15 +41,15 @@ LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto \
 REPORTER_LIBS := -lrdkafka
 
 FUZZ_CC ?= clang
-FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -Ireporter -O1 -g $(SANITIZERS) \
+FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -O1 -g $(SANITIZERS) \
 	-fsanitize=fuzzer-no-link
 
-COMMON_SRC := $(wildcard common/*.c)
+COMMON_SRC := $(wildcard common/*/*.c)
 FCGI_SRC := $(wildcard fcgi-app/*.c)
-REPORTER_SRC := $(wildcard reporter/*.c)
+REPORTER_SRC := $(wildcard reporter/*.c reporter/*/*.c)
 MODULES_SRC := $(COMMON_SRC) $(filter-out %/main.c,$(FCGI_SRC) $(REPORTER_SRC))
 LOAD_SRC := $(wildcard bench/load/*.c)
-UNIT_SRC := $(wildcard tests/unit/*.c)
+UNIT_SRC := $(wildcard tests/unit/*/*.c)
 MOCK_SRC := $(wildcard tests/mock/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -59,8 +59,9 @@ FCGI := $(FCGI_SRC:%.c=$(OBJ)/%.o)
 REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
 LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
-LUA := $(patsubst common/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out common/accept.lua,$(wildcard common/*.lua)))
+LUA_DIR := common/store/lua
+LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
+	$(filter-out %/accept.lua,$(wildcard $(LUA_DIR)/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -115,9 +116,9 @@ $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as they are run. Those that accept have a first part in common.
-$(BUILD)/lua/accept-%.lua: common/accept.lua common/accept-%.lua
+$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua
 	@mkdir -p $(@D) && cat $^ >$@
-$(BUILD)/lua/%.lua: common/%.lua
+$(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
 .PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua
 
@@ -131,7 +132,7 @@ endif
 endif
 
 # A unit test links what it needs out of all modules but the mains.
-$(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Ireporter
+$(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Itests/unit
 $(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
 		$(BUILD)/common.a
 	@mkdir -p $(@D)

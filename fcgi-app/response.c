@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 /* What comes after the status. */
 #define HEAD                                                                   \

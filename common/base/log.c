@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "store/window.h"
+#include "rfc3339.h"
 
 enum {
     LINE_SIZE = PIPE_BUF, /* bytes of a line: what is written as one */

@@ -14,7 +14,7 @@
 #include "output/line_file.h"
 #include "output/log_throttle.h"
 #include "store/endpoint_url.h"
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 /* A host may be as long as an endpoint; everything else fits beside it. */
 enum { LINE_SIZE = ENDPOINT_URL_MAX_BYTES + 512 };

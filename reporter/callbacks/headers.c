@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 #define WEBHOOK_SIGNATURE_HEADER "webhook-signature: "
 

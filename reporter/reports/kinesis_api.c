@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "record_format.h"
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 enum { BASE64_SIZE = (RECORD_FORMAT_SIZE + 2) / 3 * 4 + 1 };
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 #define WORDS "Unique requests in the last minute: "
 

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "output/log_throttle.h"
 #include "store/sink_lease.h"
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 /* A sink that lets us wait longer than this is a trouble worth a line. */
 enum { PATIENCE_MS = 5000 };

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "kafka_config.h"
 #include "record_format.h"
-#include "store/window.h"
+#include "base/rfc3339.h"
 
 enum {
     FAIL_WAIT_MS = 1000,

@@ -4,10 +4,6 @@
  * whole target. Checked for any input: what a
  * struct request promises, and that an accepted request, written out again in
  * full, is read as the same.
- *
- *   clang -fsanitize=fuzzer,address,undefined -Icommon -Ifcgi-app \
- *       tests/fuzz/fuzz_request.c fcgi-app/request.c common/endpoint_url.c \
- *       common/decimal.c -lcurl
  */
 #include <inttypes.h>
 #include <stdio.h>
