@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/rfc3339.h"
 #include "output/line_file.h"
 #include "output/log_throttle.h"
 #include "store/endpoint_url.h"
-#include "base/rfc3339.h"
 
 /* A host may be as long as an endpoint; everything else fits beside it. */
 enum { LINE_SIZE = ENDPOINT_URL_MAX_BYTES + 512 };

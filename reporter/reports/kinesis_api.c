@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "record_format.h"
 #include "base/rfc3339.h"
+#include "record_format.h"
 
 enum { BASE64_SIZE = (RECORD_FORMAT_SIZE + 2) / 3 * 4 + 1 };
 

@@ -11,9 +11,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rfc3339.h"
 #include "output/log_throttle.h"
 #include "store/sink_lease.h"
-#include "base/rfc3339.h"
 
 /* A sink that lets us wait longer than this is a trouble worth a line. */
 enum { PATIENCE_MS = 5000 };

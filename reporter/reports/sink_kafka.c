@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/rfc3339.h"
 #include "kafka_config.h"
 #include "record_format.h"
-#include "base/rfc3339.h"
 
 enum {
     FAIL_WAIT_MS = 1000,
