@@ -1,7 +1,6 @@
 /*
- * redis_call: gathers the keys and arguments of one script run. A batch has
- * hundreds of them: they are written as they are sent, so that none is copied
- * or measured again.
+ * command: a batch has hundreds of keys and arguments. Each is written at once
+ * in the form in which it is sent, so that none is copied or measured again.
  */
 #include "command.h"
 
@@ -29,7 +28,7 @@ command_start(struct command *call, const struct redis_script *script)
     call->failed = false;
 }
 
-/* Makes room for a word of len bytes; false where there is none. */
+/* Makes room for a word of len bytes; false if there is no memory. */
 static bool
 reserve(struct command *call, size_t len)
 {
@@ -125,32 +124,51 @@ redis_call_replicas(struct command *call, int64_t replicas)
     call->replicas = replicas;
 }
 
-int
-command_append(const struct command *call, const char *command,
-               const char *word, struct redisContext *context)
+/* Adds the words in front of the keys: command, script, number of keys. */
+static int
+append_head(const struct command *call, bool by_text,
+            struct redisContext *context)
 {
-    char head[96];
-    char keys[48];
-    char digits[24];
-    size_t word_len = strlen(word);
+    const char *command = by_text ? "EVAL" : "EVALSHA";
+    const char *script = by_text ? call->script->body : call->script->sha1;
+    size_t script_len = strlen(script);
+    char head[96], keys[48], digits[DECIMAL_TEXT_SIZE] = "";
     int head_len, keys_len;
 
-    if (call->failed) {
-        return -1;
-    }
+    decimal_format(digits, (int64_t)call->keys);
     head_len = snprintf(head, sizeof(head), "*%zu\r\n$%zu\r\n%s\r\n$%zu\r\n",
                         WORDS_BEFORE + call->words, strlen(command), command,
-                        word_len);
-    snprintf(digits, sizeof(digits), "%zu", call->keys);
+                        script_len);
     keys_len = snprintf(keys, sizeof(keys), "\r\n$%zu\r\n%s\r\n",
                         strlen(digits), digits);
-    if (redisAppendFormattedCommand(context, head, (size_t)head_len) ||
-        redisAppendFormattedCommand(context, word, word_len) ||
-        redisAppendFormattedCommand(context, keys, (size_t)keys_len) ||
+    return redisAppendFormattedCommand(context, head, (size_t)head_len) ||
+                   redisAppendFormattedCommand(context, script, script_len) ||
+                   redisAppendFormattedCommand(context, keys, (size_t)keys_len)
+               ? -1
+               : 0;
+}
+
+static int
+append_wait(int64_t replicas, int64_t wait_ms, struct redisContext *context)
+{
+    char count[DECIMAL_TEXT_SIZE] = "", limit_ms[DECIMAL_TEXT_SIZE] = "";
+    const char *argv[] = {"WAIT", count, limit_ms};
+
+    decimal_format(count, replicas);
+    decimal_format(limit_ms, wait_ms);
+    return redisAppendCommandArgv(context, 3, argv, NULL) == REDIS_OK ? 0 : -1;
+}
+
+int
+command_append(const struct command *call, bool by_text, int64_t wait_ms,
+               struct redisContext *context)
+{
+    if (call->failed || append_head(call, by_text, context) != 0 ||
         redisAppendFormattedCommand(context, call->bytes, call->used)) {
         return -1;
     }
-    return 0;
+    return call->replicas > 0 ? append_wait(call->replicas, wait_ms, context)
+                              : 0;
 }
 
 void

@@ -26,11 +26,12 @@ struct command {
 void command_start(struct command *call, const struct redis_script *script);
 
 /*
- * Adds command, word, the number of keys and all keys and arguments to what
- * context sends. 0, or -1: no memory, or the call had failed.
+ * Adds the run to what context sends: the script by its text or by its SHA-1,
+ * all keys and arguments, and a WAIT of wait_ms if replicas are wanted. 0, or
+ * -1: no memory, or the call had failed.
  */
-int command_append(const struct command *call, const char *command,
-                   const char *word, struct redisContext *context);
+int command_append(const struct command *call, bool by_text, int64_t wait_ms,
+                   struct redisContext *context);
 
 void command_fini(struct command *call);
 

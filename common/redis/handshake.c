@@ -41,7 +41,7 @@ say_question(struct handshake *handshake, redisContext *context)
     command_start(call, greeting->script);
     greeting->ask(greeting->context, call);
     handshake->due[HANDSHAKE_ASK] = true;
-    command_append(call, "EVAL", call->script->body, context);
+    command_append(call, true, 0, context);
 }
 
 void

@@ -1,10 +1,11 @@
 /*
- * redis: runs scripts on the connection that redis_link keeps up. A run blocks
- * for at most the time limit, whatever Redis does.
+ * redis: runs scripts on the connection that connection.c keeps up, and reads
+ * their replies without trust in their shape. A run is sent and then received
+ * step by step; redis_run does both and waits in between. A struct redis_reply
+ * is hiredis's redisReply under a name of ours.
  */
 #include "redis.h"
 
-#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -25,9 +26,12 @@ enum { WAIT_LATE_MS = 100 };
 struct redis {
     struct connection *connection;
     int64_t timeout_ms;
-    struct command call;
-    redisReply *reply;  /* of the last run; freed at the next */
-    redisReply *waited; /* of the WAIT behind it; NULL: there was none */
+    struct command command; /* of the last run, and of the one being made */
+    int64_t end_ms;         /* monotonic: time limit of the run under way */
+    bool unsent;            /* some of it is still in the output buffer */
+    bool by_text;           /* the script was sent as text, not by its name */
+    redisReply *reply;      /* of the last run; freed at the next */
+    redisReply *waited;     /* of the WAIT behind it; NULL: there was none */
 };
 
 const char *
@@ -73,7 +77,7 @@ redis_close(struct redis *redis)
         return;
     }
     drop_replies(redis);
-    command_fini(&redis->call);
+    command_fini(&redis->command);
     connection_close(redis->connection);
     free(redis);
 }
@@ -134,132 +138,114 @@ redis_wait(struct redis *redis)
     return connection_wait(redis->connection);
 }
 
-/* Waits until the socket can be read, or written; false at end_ms. */
-static bool
-await(struct redis *redis, short events, int64_t end_ms)
-{
-    const redisContext *context = connection_context(redis->connection);
-    struct pollfd pollfd = {.fd = context->fd, .events = events};
-    int n;
-
-    do {
-        int64_t left_ms = end_ms - clock_mono_ms();
-
-        n = poll(&pollfd, 1, left_ms > 0 ? (int)left_ms : 0);
-    } while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
-/* Sends what is in the output buffer. NULL, or what went wrong. */
-static const char *
-send_all(struct redis *redis, int64_t end_ms)
-{
-    redisContext *context = connection_context(redis->connection);
-    int written = 0;
-
-    while (!written) {
-        if (redisBufferWrite(context, &written) != REDIS_OK) {
-            return context->errstr;
-        }
-        if (!written && !await(redis, POLLOUT, end_ms)) {
-            return "no answer in time";
-        }
-    }
-    return NULL;
-}
-
-/* Takes one reply. NULL, or what went wrong. */
-static const char *
-receive(struct redis *redis, redisReply **reply, int64_t end_ms)
-{
-    redisContext *context = connection_context(redis->connection);
-    void *taken = NULL;
-
-    for (;;) {
-        if (redisGetReplyFromReader(context, &taken) != REDIS_OK) {
-            return context->errstr;
-        }
-        if (taken != NULL) {
-            *reply = taken;
-            return NULL;
-        }
-        if (!await(redis, POLLIN, end_ms)) {
-            return "no answer in time";
-        }
-        if (redisBufferRead(context) != REDIS_OK) {
-            return context->errstr;
-        }
-    }
-}
-
-/*
- * Sends what was appended and waits for the reply, or two where there is a
- * WAIT behind. A connection that fails here is closed: a late reply would
- * answer the next command. Too slow is down; broken is worth an attempt at
- * once.
- */
-static bool
-exchange(struct redis *redis, bool appended, bool waits, int64_t end_ms)
-{
-    const char *problem = "no memory";
-
-    drop_replies(redis);
-    if (appended) {
-        problem = send_all(redis, end_ms);
-    }
-    if (problem == NULL) {
-        problem = receive(redis, &redis->reply, end_ms);
-    }
-    if (problem == NULL && waits) {
-        problem = receive(redis, &redis->waited, end_ms);
-    }
-    if (problem == NULL && redis->reply != NULL) {
-        return true;
-    }
-    if (clock_mono_ms() >= end_ms) {
-        connection_give_up(redis->connection, problem);
-    } else {
-        connection_lose(redis->connection, problem);
-    }
-    return false;
-}
-
-/* Appends a command to what is sent. */
-static bool
-append(struct redis *redis, int argc, const char **argv)
-{
-    return redisAppendCommandArgv(connection_context(redis->connection), argc,
-                                  argv, NULL) == REDIS_OK;
-}
-
 struct command *
 redis_call(struct redis *redis, const struct redis_script *script)
 {
-    command_start(&redis->call, script);
-    return &redis->call;
+    command_start(&redis->command, script);
+    return &redis->command;
+}
+
+/* A connection that timed out is down; a broken one is made anew at once. */
+static enum redis_result
+lose(struct redis *redis, const char *why)
+{
+    /* It is closed in any case: a late reply would answer the next run. */
+    if (clock_mono_ms() >= redis->end_ms) {
+        connection_give_up(redis->connection, why);
+    } else {
+        connection_lose(redis->connection, why);
+    }
+    return REDIS_LOST;
+}
+
+/* Writes the output buffer as far as the socket takes it. */
+static bool
+flush(struct redis *redis)
+{
+    int written = 0;
+    bool good = redisBufferWrite(connection_context(redis->connection),
+                                 &written) == REDIS_OK;
+
+    redis->unsent = !written;
+    return good;
 }
 
 /*
- * Half of the time that is left, as the script takes some, too; but for what
- * Redis may be late with the answer: it looks ten times a second which WAIT is
- * over. One of 0 has no end.
+ * WAIT gets half of the time that is left, as the script takes some, too, but
+ * for the 100 ms that Redis may be late: ten times a second it looks which WAIT
+ * has ended. A WAIT of 0 ms has no end.
  */
-static bool
-append_wait(struct redis *redis, int64_t wanted, int64_t end_ms)
+static int64_t
+replicas_wait_ms(const struct redis *redis)
 {
-    int64_t wait_ms = (end_ms - clock_mono_ms() - WAIT_LATE_MS) / 2;
-    char replicas[24] = "", limit_ms[24] = "";
-    const char *argv[] = {"WAIT", replicas, limit_ms};
+    int64_t wait_ms = (redis->end_ms - clock_mono_ms() - WAIT_LATE_MS) / 2;
 
-    decimal_format(replicas, wanted);
-    decimal_format(limit_ms, wait_ms > 0 ? wait_ms : 1);
-    return append(redis, 3, argv);
+    return wait_ms > 0 ? wait_ms : 1;
 }
 
-/* True where as many replicas as were wanted have what was written. */
-static bool
-is_replicated(struct redis *redis, int64_t wanted)
+static enum redis_result
+send_script(struct redis *redis, bool by_text)
 {
+    redisContext *context = connection_context(redis->connection);
+
+    drop_replies(redis);
+    redis->by_text = by_text;
+    if (command_append(&redis->command, by_text, replicas_wait_ms(redis),
+                       context) != 0) {
+        return lose(redis, "no memory");
+    }
+    return flush(redis) ? REDIS_PENDING : lose(redis, context->errstr);
+}
+
+enum redis_result
+redis_send(struct redis *redis)
+{
+    if (redis_wait(redis) != REDIS_STATE_UP) {
+        return REDIS_AWAY;
+    }
+    redis->end_ms = clock_mono_ms() + redis->timeout_ms;
+    return send_script(redis, false);
+}
+
+/* Takes a reply that has come into *reply, unless it is there already. */
+static bool
+take_reply(redisContext *context, redisReply **reply)
+{
+    void *taken = NULL;
+
+    if (*reply == NULL) {
+        if (redisGetReplyFromReader(context, &taken) != REDIS_OK) {
+            return false;
+        }
+        *reply = taken;
+    }
+    return true;
+}
+
+/* Takes what has come, without waiting. False if the connection is broken. */
+static bool
+take_replies(struct redis *redis)
+{
+    redisContext *context = connection_context(redis->connection);
+
+    return redisBufferRead(context) == REDIS_OK &&
+           take_reply(context, &redis->reply) &&
+           (redis->reply == NULL || redis->command.replicas == 0 ||
+            take_reply(context, &redis->waited));
+}
+
+static bool
+has_replies(const struct redis *redis)
+{
+    return redis->reply != NULL &&
+           (redis->command.replicas == 0 || redis->waited != NULL);
+}
+
+/* True if as many replicas as were wanted have what the run wrote. */
+static bool
+is_replicated(struct redis *redis)
+{
+    int64_t wanted = redis->command.replicas;
     bool told =
         redis->waited != NULL && redis->waited->type == REDIS_REPLY_INTEGER;
     int64_t have = told ? redis->waited->integer : 0;
@@ -277,75 +263,125 @@ is_replicated(struct redis *redis, int64_t wanted)
 }
 
 static bool
-run_as(struct redis *redis, const char *command, const char *script,
-       int64_t end_ms)
-{
-    const struct command *call = &redis->call;
-    bool waits = call->replicas > 0;
-    bool appended = command_append(call, command, script,
-                                   connection_context(redis->connection)) == 0;
-
-    if (appended && waits) {
-        appended = append_wait(redis, call->replicas, end_ms);
-    }
-    return exchange(redis, appended, waits, end_ms);
-}
-
-static bool
 starts(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Runs the script by its name; by its text where Redis has forgotten it. */
-static bool
-run_script(struct redis *redis, int64_t end_ms)
-{
-    const struct redis_script *script = redis->call.script;
-
-    if (!run_as(redis, "EVALSHA", script->sha1, end_ms)) {
-        return false;
-    }
-    if (redis->reply->type == REDIS_REPLY_ERROR &&
-        starts(redis->reply->str, "NOSCRIPT")) {
-        return run_as(redis, "EVAL", script->body, end_ms);
-    }
-    return true;
-}
-
 /*
- * Notes an error reply. One that says that this is no Redis for us any more
- * (a replica after a failover, say) ends the connection.
+ * Notes an error reply. An error that says that this Redis is of no use to us
+ * any more (it became a replica in a failover, for example) ends the
+ * connection.
  */
-static void
-note_refusal(struct redis *redis)
+static enum redis_result
+refuse(struct redis *redis)
 {
     const char *text = redis->reply->str;
 
-    connection_note(redis->connection, redis->call.script->name, text);
+    connection_note(redis->connection, redis->command.script->name, text);
     if (starts(text, "READONLY") || starts(text, "LOADING") ||
         starts(text, "MASTERDOWN") || starts(text, "NOAUTH")) {
         connection_give_up(redis->connection, text);
     }
+    return REDIS_REFUSED;
+}
+
+enum redis_result
+redis_receive(struct redis *redis, const struct redis_reply **reply)
+{
+    redisContext *context = connection_context(redis->connection);
+
+    if ((redis->unsent && !flush(redis)) || !take_replies(redis)) {
+        return lose(redis, context->errstr);
+    }
+    if (!has_replies(redis)) {
+        return clock_mono_ms() < redis->end_ms
+                   ? REDIS_PENDING
+                   : lose(redis, "no answer in time");
+    }
+    if (redis->reply->type == REDIS_REPLY_ERROR) {
+        return !redis->by_text && starts(redis->reply->str, "NOSCRIPT")
+                   ? send_script(redis, true)
+                   : refuse(redis);
+    }
+    *reply = (const struct redis_reply *)redis->reply;
+    return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
+}
+
+/* Waits until the run can go on, or its time is over. */
+static void
+await(const struct redis *redis)
+{
+    struct pollfd pollfd = {
+        .fd = connection_context(redis->connection)->fd,
+        .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
+    int64_t left_ms = redis->end_ms - clock_mono_ms();
+
+    poll(&pollfd, 1, left_ms > 0 ? (int)left_ms : 0);
 }
 
 enum redis_result
 redis_run(struct redis *redis, const struct redis_reply **reply)
 {
-    int64_t end_ms;
+    enum redis_result result = redis_send(redis);
 
-    if (redis_wait(redis) != REDIS_STATE_UP) {
-        return REDIS_AWAY;
+    while (result == REDIS_PENDING) {
+        await(redis);
+        result = redis_receive(redis, reply);
     }
-    end_ms = clock_mono_ms() + redis->timeout_ms;
-    if (!run_script(redis, end_ms)) {
-        return REDIS_LOST;
+    return result;
+}
+
+static const redisReply *
+of(const struct redis_reply *reply)
+{
+    return (const redisReply *)reply;
+}
+
+static bool
+is_text(const redisReply *reply)
+{
+    return reply != NULL && (reply->type == REDIS_REPLY_STRING ||
+                             reply->type == REDIS_REPLY_STATUS);
+}
+
+size_t
+redis_reply_count(const struct redis_reply *reply)
+{
+    return reply != NULL && of(reply)->type == REDIS_REPLY_ARRAY
+               ? of(reply)->elements
+               : 0;
+}
+
+const struct redis_reply *
+redis_reply_at(const struct redis_reply *reply, size_t i)
+{
+    if (i >= redis_reply_count(reply)) {
+        return NULL;
     }
-    if (redis->reply->type == REDIS_REPLY_ERROR) {
-        note_refusal(redis);
-        return REDIS_REFUSED;
+    return (const struct redis_reply *)of(reply)->element[i];
+}
+
+bool
+redis_reply_int(const struct redis_reply *reply, int64_t *value)
+{
+    const redisReply *raw = of(reply);
+
+    if (raw != NULL && raw->type == REDIS_REPLY_INTEGER) {
+        *value = raw->integer;
+        return true;
     }
-    *reply = (const struct redis_reply *)redis->reply;
-    return is_replicated(redis, redis->call.replicas) ? REDIS_DONE
-                                                      : REDIS_SPARSE;
+    return is_text(raw) && decimal_parse(raw->str, raw->len, value);
+}
+
+const char *
+redis_reply_text(const struct redis_reply *reply, size_t *len)
+{
+    const redisReply *raw = of(reply);
+
+    if (!is_text(raw)) {
+        return NULL;
+    }
+    *len = raw->len;
+    return raw->str;
 }

@@ -32,6 +32,7 @@ enum redis_result {
     REDIS_LOST,    /* sent, but no reply: it may have been done, or not */
     REDIS_REFUSED, /* Redis answered with an error: see redis_error */
     REDIS_SPARSE,  /* done, but fewer replicas have it than were asked for */
+    REDIS_PENDING, /* under way: only redis_send and redis_receive say this */
 };
 
 /* What the user of a connection wants to say and hear at each connect. */
@@ -132,11 +133,25 @@ void redis_arg_int(struct command *call, int64_t value);
 void redis_call_replicas(struct command *call, int64_t replicas);
 
 /*
- * Makes the call that redis_call started and blocks for the reply, for at most
- * the time limit (twice where it first waits for a connection that is being
- * made). *reply is valid until the next call, and set only for REDIS_DONE.
- * A script that Redis does not know is sent again as text: NOSCRIPT says that
- * nothing was done.
+ * Sends the call that redis_call started. REDIS_PENDING: go on with
+ * redis_receive; REDIS_AWAY and REDIS_LOST are final. Blocks only while a
+ * connection is being made, for at most the time limit. A script that Redis
+ * does not know is sent again as text: NOSCRIPT says that nothing was done.
+ */
+enum redis_result redis_send(struct redis *redis);
+
+/*
+ * Takes what has come of the reply, without blocking. Called when the socket is
+ * readable or the time limit may be over, until the result is not
+ * REDIS_PENDING. *reply is set for REDIS_DONE and REDIS_SPARSE alone, and valid
+ * until the next call.
+ */
+enum redis_result redis_receive(struct redis *redis,
+                                const struct redis_reply **reply);
+
+/*
+ * redis_send and redis_receive in one: blocks for the reply, for at most twice
+ * the time limit. Never REDIS_PENDING.
  */
 enum redis_result redis_run(struct redis *redis,
                             const struct redis_reply **reply);
