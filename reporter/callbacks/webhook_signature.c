@@ -1,5 +1,5 @@
 /*
- * signature: HMAC-SHA256 and base64, both libcrypto's.
+ * signature: HMAC-SHA256 of our hmac, base64 of libcrypto.
  */
 #include "webhook_signature.h"
 
@@ -7,11 +7,12 @@
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/hmac.h"
 
 #define BLANKS " \t"
 #define PREFIX "whsec_"
@@ -20,9 +21,8 @@
 enum {
     PREFIX_LEN = sizeof(PREFIX) - 1,
     VERSION_LEN = sizeof(VERSION) - 1,
-    DIGEST_BYTES = 32,
     /* Of n bytes, base64 makes this many. */
-    DIGEST_TEXT_LEN = (DIGEST_BYTES + 2) / 3 * 4,
+    DIGEST_TEXT_LEN = (HMAC_BYTES + 2) / 3 * 4,
     KEY_TEXT_MAX = (WEBHOOK_SIGNATURE_KEY_MAX + 2) / 3 * 4,
 };
 
@@ -32,8 +32,7 @@ struct key {
 };
 
 struct webhook_signature {
-    EVP_MAC *hmac;
-    EVP_MAC_CTX *context; /* set to SHA-256; used for one after another */
+    struct hmac *hmac;
     struct key *keys;
     size_t count;
 };
@@ -129,20 +128,10 @@ static int
 open_hmac(struct webhook_signature *signature,
           char why[WEBHOOK_SIGNATURE_WHY_SIZE])
 {
-    char digest[] = "SHA256";
-    OSSL_PARAM settings[] = {
-        OSSL_PARAM_construct_utf8_string("digest", digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-
-    signature->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    if (signature->hmac != NULL) {
-        signature->context = EVP_MAC_CTX_new(signature->hmac);
-    }
-    if (signature->context == NULL ||
-        EVP_MAC_CTX_set_params(signature->context, settings) != 1) {
+    signature->hmac = hmac_open();
+    if (signature->hmac == NULL) {
         snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE,
-                 "libcrypto has no HMAC-SHA256");
+                 "no memory, or libcrypto has no HMAC-SHA256");
         errno = ENOTSUP;
         return -1;
     }
@@ -176,8 +165,7 @@ webhook_signature_close(struct webhook_signature *signature)
     if (signature == NULL) {
         return;
     }
-    EVP_MAC_CTX_free(signature->context);
-    EVP_MAC_free(signature->hmac);
+    hmac_close(signature->hmac);
     if (signature->keys != NULL) {
         OPENSSL_cleanse(signature->keys, signature->count * sizeof(struct key));
         free(signature->keys);
@@ -191,39 +179,31 @@ webhook_signature_size(const struct webhook_signature *signature)
     return signature->count * (VERSION_LEN + DIGEST_TEXT_LEN + 1);
 }
 
-static bool
-add(EVP_MAC_CTX *context, const void *bytes, size_t len)
-{
-    return EVP_MAC_update(context, bytes, len) == 1;
-}
-
 /* Signs with one key. */
 static bool
-make_digest(EVP_MAC_CTX *context, const struct key *key,
+make_digest(struct hmac *hmac, const struct key *key,
             const struct webhook_signature_of *of,
-            unsigned char digest[DIGEST_BYTES])
+            unsigned char digest[HMAC_BYTES])
 {
     char timestamp[32];
     int len = snprintf(timestamp, sizeof(timestamp), ".%" PRId64 ".",
                        of->timestamp_s);
-    size_t digest_len;
 
-    return EVP_MAC_init(context, key->bytes, key->len, NULL) == 1 &&
-           add(context, of->id, strlen(of->id)) &&
-           add(context, timestamp, (size_t)len) &&
-           add(context, of->content, of->content_len) &&
-           EVP_MAC_final(context, digest, &digest_len, DIGEST_BYTES) == 1 &&
-           digest_len == DIGEST_BYTES;
+    return hmac_start(hmac, key->bytes, key->len) &&
+           hmac_add(hmac, of->id, strlen(of->id)) &&
+           hmac_add(hmac, timestamp, (size_t)len) &&
+           hmac_add(hmac, of->content, of->content_len) &&
+           hmac_end(hmac, digest);
 }
 
 int
 webhook_signature_make(const struct webhook_signature *signature,
                        const struct webhook_signature_of *of, char *value)
 {
-    unsigned char digest[DIGEST_BYTES];
+    unsigned char digest[HMAC_BYTES];
 
     for (size_t i = 0; i < signature->count; i++) {
-        if (!make_digest(signature->context, &signature->keys[i], of, digest)) {
+        if (!make_digest(signature->hmac, &signature->keys[i], of, digest)) {
             return -1;
         }
         if (i > 0) {
@@ -232,7 +212,7 @@ webhook_signature_make(const struct webhook_signature *signature,
         memcpy(value, VERSION, VERSION_LEN);
         value += VERSION_LEN;
         /* Writes a NUL too. */
-        value += EVP_EncodeBlock((unsigned char *)value, digest, DIGEST_BYTES);
+        value += EVP_EncodeBlock((unsigned char *)value, digest, HMAC_BYTES);
     }
     return 0;
 }
