@@ -201,7 +201,7 @@ const struct option_row option_rows[] = {
     {ROW(kinesis, region), TEXT(1, 64), .problem = region_problem,
      .fallback = "us-east-1", .help = "Region of the stream."},
     {ROW(kinesis, endpoint), TEXT(0, 2048), .fallback = "",
-     .help = "URL to use in place of AWS's own."},
+     .help = "http(s)://<host>[:<port>] to use in place of AWS's own."},
 
     {ROW(log, level), CHOICE(levels), .fallback = "info",
      .help = "The least weighty lines that are logged."},

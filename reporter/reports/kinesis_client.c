@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "aws_sigv4.h"
 #include "base/clock.h"
 #include "config/cli.h"
 
@@ -23,14 +24,23 @@ enum {
     TIMEOUT_MS = 10000,
     SKEW_MIN_S = 60,    /* a clock that is less wrong is no error's cause */
     ANSWER_SIZE = 4096, /* of an answer's body; what is more is not read */
+    HEADERS_MAX = 5,    /* those that are signed */
+    DATE_SIZE = sizeof("20260102T030405Z"),
 };
+
+/* 9999-12-31T00:00:00Z: X-Amz-Date has a year of four digits. */
+#define DATE_MAX_S INT64_C(253402214400)
+
+#define ACCESS_KEY "AWS_ACCESS_KEY_ID"
+#define SECRET_KEY "AWS_SECRET_ACCESS_KEY"
+#define SESSION_TOKEN "AWS_SESSION_TOKEN"
 
 struct kinesis_request {
     const struct options *options;
     CURL *easy;
     struct curl_slist *headers;
     char *url;
-    char *signing;  /* CURLOPT_AWS_SIGV4 */
+    char *host;     /* the header Host of a request to url */
     int64_t skew_s; /* what AWS's clock is ahead of ours */
     bool skewed;    /* the last answer changed that by SKEW_MIN_S or more */
     char body[KINESIS_BODY_SIZE];
@@ -54,7 +64,7 @@ take_header(char *bytes, size_t size, size_t count, void *context)
     snprintf(text, sizeof(text), "%.*s", (int)(count - strlen(name)),
              bytes + strlen(name));
     date = curl_getdate(text, NULL);
-    if (date != -1) {
+    if (date != -1 && date <= DATE_MAX_S) {
         skew_s = date - clock_wall_ms() / 1000;
         kinesis->skewed = llabs(skew_s - kinesis->skew_s) >= SKEW_MIN_S;
         kinesis->skew_s = skew_s;
@@ -92,30 +102,85 @@ add_header(struct kinesis_request *kinesis, const char *name, const char *value)
     return 0;
 }
 
-/* All of them are signed. */
+/* Sends the request's headers and the signature over them. */
 static int
-make_headers(struct kinesis_request *kinesis)
+add_signed(struct kinesis_request *kinesis,
+           const struct aws_sigv4_request *request)
 {
-    const char *token = getenv("AWS_SESSION_TOKEN");
+    const struct aws_sigv4_signer signer = {
+        .access_key = getenv(ACCESS_KEY),
+        .secret_key = getenv(SECRET_KEY),
+        .region = kinesis->options->kinesis.region,
+        .service = "kinesis",
+    };
+    char *authorization = aws_sigv4_authorization(request, &signer);
+    int result = -1;
+
+    if (authorization != NULL) {
+        result = add_header(kinesis, "authorization", authorization);
+        free(authorization);
+    }
+    for (size_t i = 0; result == 0 && i < request->header_count; i++) {
+        result = add_header(kinesis, request->headers[i].name,
+                            request->headers[i].value);
+    }
+    return result;
+}
+
+/* Writes AWS's time. 0, or -1: its year does not have four digits. */
+static int
+write_date(const struct kinesis_request *kinesis, char date[DATE_SIZE])
+{
     time_t now = clock_wall_ms() / 1000 + kinesis->skew_s;
     struct tm parts;
-    char date[32];
+
+    if (gmtime_r(&now, &parts) == NULL ||
+        strftime(date, DATE_SIZE, "%Y%m%dT%H%M%SZ", &parts) == 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* Lists what is signed, by name. Host is among it so that what libcurl would
+   make of it does not matter. Returns how many there are. */
+static size_t
+list_headers(const struct kinesis_request *kinesis, const char *date,
+             struct aws_sigv4_header headers[HEADERS_MAX])
+{
+    const char *token = getenv(SESSION_TOKEN);
+    struct aws_sigv4_header *next = headers;
+
+    *next++ = (struct aws_sigv4_header){"content-type", KINESIS_CONTENT_TYPE};
+    *next++ = (struct aws_sigv4_header){"host", kinesis->host};
+    *next++ = (struct aws_sigv4_header){"x-amz-date", date};
+    if (token != NULL && token[0] != '\0') {
+        *next++ = (struct aws_sigv4_header){"x-amz-security-token", token};
+    }
+    *next++ = (struct aws_sigv4_header){"x-amz-target", KINESIS_TARGET};
+    return (size_t)(next - headers);
+}
+
+static int
+make_headers(struct kinesis_request *kinesis, size_t body_len)
+{
+    struct aws_sigv4_header headers[HEADERS_MAX];
+    struct aws_sigv4_request request = {
+        .method = "POST",
+        .path = "/",
+        .query = "",
+        .headers = headers,
+        .body = kinesis->body,
+        .body_len = body_len,
+    };
+    char date[DATE_SIZE];
 
     curl_slist_free_all(kinesis->headers);
     kinesis->headers = NULL;
-    if (gmtime_r(&now, &parts) == NULL) {
+    if (write_date(kinesis, date) < 0) {
         return -1;
     }
-    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &parts);
-    if (add_header(kinesis, "Content-Type", KINESIS_CONTENT_TYPE) < 0 ||
-        add_header(kinesis, "X-Amz-Target", KINESIS_TARGET) < 0 ||
-        add_header(kinesis, "X-Amz-Date", date) < 0) {
-        return -1;
-    }
-    if (token != NULL && token[0] != '\0') {
-        return add_header(kinesis, "X-Amz-Security-Token", token);
-    }
-    return 0;
+    request.header_count = list_headers(kinesis, date, headers);
+    return add_signed(kinesis, &request);
 }
 
 /* As libcurl would, but close-on-exec. */
@@ -161,10 +226,6 @@ static bool
 set_up(struct kinesis_request *kinesis)
 {
     return set_text(kinesis, CURLOPT_URL, kinesis->url) &&
-           set_text(kinesis, CURLOPT_AWS_SIGV4, kinesis->signing) &&
-           set_text(kinesis, CURLOPT_USERNAME, getenv("AWS_ACCESS_KEY_ID")) &&
-           set_text(kinesis, CURLOPT_PASSWORD,
-                    getenv("AWS_SECRET_ACCESS_KEY")) &&
            set_text(kinesis, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
            set_text(kinesis, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_long(kinesis, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
@@ -194,6 +255,44 @@ make_url(struct kinesis_request *kinesis)
     return kinesis->url == NULL ? -1 : 0;
 }
 
+/* The part of url, "" if it has none. NULL: no memory. The caller frees it. */
+static char *
+part_of(CURLU *url, CURLUPart part)
+{
+    char *text = NULL, *copy;
+    CURLUcode code = curl_url_get(url, part, &text, CURLU_NO_DEFAULT_PORT);
+
+    if (code == CURLUE_OUT_OF_MEMORY) {
+        return NULL;
+    }
+    copy = strdup(code == CURLUE_OK ? text : "");
+    curl_free(text);
+    return copy;
+}
+
+/* RFC 9112, 3.2: without the port if it is the scheme's own. */
+static int
+make_host(struct kinesis_request *kinesis)
+{
+    CURLU *url = curl_url();
+    char *name = NULL, *port = NULL;
+
+    if (url != NULL &&
+        curl_url_set(url, CURLUPART_URL, kinesis->url, 0) == CURLUE_OK) {
+        name = part_of(url, CURLUPART_HOST);
+        port = part_of(url, CURLUPART_PORT);
+    }
+    if (name == NULL || port == NULL ||
+        asprintf(&kinesis->host, "%s%s%s", name, port[0] != '\0' ? ":" : "",
+                 port) < 0) {
+        kinesis->host = NULL; /* else it is undefined: asprintf(3) */
+    }
+    free(name);
+    free(port);
+    curl_url_cleanup(url);
+    return kinesis->host == NULL ? -1 : 0;
+}
+
 struct kinesis_request *
 kinesis_client_open(const struct options *options)
 {
@@ -204,12 +303,8 @@ kinesis_client_open(const struct options *options)
     }
     kinesis->options = options;
     kinesis->easy = curl_easy_init();
-    if (asprintf(&kinesis->signing, "aws:amz:%s:kinesis",
-                 options->kinesis.region) < 0) {
-        kinesis->signing = NULL; /* else it is undefined: asprintf(3) */
-    }
-    if (kinesis->easy == NULL || kinesis->signing == NULL ||
-        make_url(kinesis) < 0 || !set_up(kinesis)) {
+    if (kinesis->easy == NULL || make_url(kinesis) < 0 ||
+        make_host(kinesis) < 0 || !set_up(kinesis)) {
         kinesis_client_close(kinesis);
         return NULL;
     }
@@ -223,7 +318,7 @@ kinesis_client_close(struct kinesis_request *kinesis)
         curl_easy_cleanup(kinesis->easy);
         curl_slist_free_all(kinesis->headers);
         free(kinesis->url);
-        free(kinesis->signing);
+        free(kinesis->host);
         free(kinesis);
     }
 }
@@ -237,7 +332,7 @@ kinesis_client_prepare(struct kinesis_request *kinesis,
 
     kinesis->answer_len = 0;
     kinesis->skewed = false;
-    if (len == 0 || make_headers(kinesis) < 0 ||
+    if (len == 0 || make_headers(kinesis, len) < 0 ||
         curl_easy_setopt(kinesis->easy, CURLOPT_HTTPHEADER, kinesis->headers) !=
             CURLE_OK ||
         curl_easy_setopt(kinesis->easy, CURLOPT_POSTFIELDSIZE, (long)len) !=
@@ -273,25 +368,60 @@ kinesis_client_skewed(const struct kinesis_request *kinesis)
     return kinesis->skewed;
 }
 
+/* All of it is visible ASCII: it can be sent in a header. */
 static bool
-is_set(const char *name)
+is_visible(const char *text)
+{
+    while (*text > 0x20 && *text < 0x7f) {
+        text++;
+    }
+    return *text == '\0';
+}
+
+static int
+check_credential(const char *name, bool needed, char why[SINK_WHY_SIZE])
 {
     const char *value = getenv(name);
 
-    return value != NULL && value[0] != '\0';
+    if (value == NULL || value[0] == '\0') {
+        snprintf(why, SINK_WHY_SIZE,
+                 "kinesis: " ACCESS_KEY " and " SECRET_KEY
+                 " have to be in the environment");
+        return needed ? -1 : 0;
+    }
+    if (!is_visible(value)) {
+        snprintf(why, SINK_WHY_SIZE,
+                 "kinesis: %s has a blank, a newline or a byte outside ASCII",
+                 name);
+        return -1;
+    }
+    return 0;
 }
 
 static bool
-is_web_url(const char *text)
+part_is(CURLU *url, CURLUPart part, const char *wanted)
+{
+    char *text = part_of(url, part);
+    bool result = text != NULL && strcmp(text, wanted) == 0;
+
+    free(text);
+    return result;
+}
+
+/* Kinesis has no path, and all credentials are in the environment. */
+static bool
+is_endpoint(const char *text)
 {
     CURLU *url = curl_url();
-    char *scheme = NULL;
-    bool result =
-        url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    bool result = url != NULL && is_visible(text) &&
+                  curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) ==
+                      CURLUE_OK &&
+                  (part_is(url, CURLUPART_SCHEME, "http") ||
+                   part_is(url, CURLUPART_SCHEME, "https")) &&
+                  part_is(url, CURLUPART_PATH, "/") &&
+                  part_is(url, CURLUPART_QUERY, "") &&
+                  part_is(url, CURLUPART_FRAGMENT, "");
 
-    curl_free(scheme);
     curl_url_cleanup(url);
     return result;
 }
@@ -301,15 +431,15 @@ kinesis_client_check(const struct options *options, char why[SINK_WHY_SIZE])
 {
     const char *endpoint = options->kinesis.endpoint;
 
-    if (!is_set("AWS_ACCESS_KEY_ID") || !is_set("AWS_SECRET_ACCESS_KEY")) {
-        snprintf(why, SINK_WHY_SIZE,
-                 "kinesis: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have to "
-                 "be in the environment");
+    if (check_credential(ACCESS_KEY, true, why) < 0 ||
+        check_credential(SECRET_KEY, true, why) < 0 ||
+        check_credential(SESSION_TOKEN, false, why) < 0) {
         return -1;
     }
-    if (endpoint[0] != '\0' && !is_web_url(endpoint)) {
+    if (endpoint[0] != '\0' && !is_endpoint(endpoint)) {
         snprintf(why, SINK_WHY_SIZE,
-                 "kinesis.endpoint: \"%.200s\" is no http or https URL",
+                 "kinesis.endpoint: \"%.200s\" is no http or https URL of "
+                 "host and port alone",
                  endpoint);
         return -1;
     }

@@ -15,7 +15,8 @@
 struct kinesis_request;
 
 /*
- * Looks at the endpoint, and for credentials in the environment
+ * Looks at the endpoint (http or https, host and port alone: Kinesis has no
+ * path), and for credentials of visible ASCII in the environment
  * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for those
  * that are lent). 0, or -1 and why.
  */
@@ -28,7 +29,8 @@ struct kinesis_request *kinesis_client_open(const struct options *options);
 /* It may not be under way. */
 void kinesis_client_close(struct kinesis_request *request);
 
-/* Makes it the request that puts that record. 0, or -1: no memory. */
+/* Makes it the request that puts that record, signed as of now. 0, or -1: no
+ * memory, or libcrypto refuses. */
 int kinesis_client_prepare(struct kinesis_request *request,
                            const struct window_record *record);
 

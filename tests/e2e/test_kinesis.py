@@ -4,9 +4,11 @@ independent verifier agrees; throttled, refused, and with a wrong clock."""
 import time
 
 import pytest
+from harness import botocore
 from harness.expected import Expected
 from harness.fastcgi import Responder
-from harness.kinesis import FakeKinesis, Kinesalite, settings
+from harness.kinesis import (ACCESS_KEY, REGION, SECRET_KEY, FakeKinesis,
+                             Kinesalite, settings)
 from harness.preload import faketime
 from harness.receiver import Answer
 from harness.reporter import Reporter
@@ -54,7 +56,9 @@ def test_a_record_a_window(redis, kinesis, expected, reporter):
     assert request.method == "POST"
     assert request.headers["x-amz-target"] == "Kinesis_20131202.PutRecord"
     assert request.headers["content-type"] == "application/x-amz-json-1.1"
-    assert "x-amz-security-token" not in request.headers
+    assert set(request.headers) == {
+        "accept", "authorization", "content-length", "content-type", "host",
+        "user-agent", "x-amz-date", "x-amz-target"}
     assert kinesis.connections == 1  # kept
     wait_until(lambda: int(redis("HGET", f"verve:sink:{NAME}", "cursor")
                            or 0) >= last, "the cursor follows")
@@ -68,6 +72,35 @@ def test_session_credentials(sandbox, redis, kinesis, expected):
     assert kinesis.received[-1].headers["x-amz-security-token"] == \
         "IQoJb3JpZ2lu/+="
     assert kinesis.problems == []
+
+
+@pytest.mark.parametrize("token", [None, "IQoJb3JpZ2lu/+=" * 100])
+def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
+    more = {"AWS_SESSION_TOKEN": token} if token else {}
+    make_reporter(sandbox, redis, kinesis.url(), **more).start()
+    kinesis.wait_reported(expected.send(1))
+    request = kinesis.received[-1]
+    assert request.headers["authorization"] == botocore.authorization(
+        method="POST", url=kinesis.url(), headers={
+            name: request.headers[name]
+            for name in ("host", "content-type", "x-amz-target")},
+        body=request.body.decode(), stamp=request.headers["x-amz-date"],
+        region=REGION, service="kinesis", access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY, token=token)
+
+
+@pytest.mark.parametrize("endpoint,host", [
+    ("http://kinesis.test", "kinesis.test"),
+    ("http://kinesis.test:80/", "kinesis.test"),
+    ("http://kinesis.test:443/", "kinesis.test:443"),
+    ("http://[::1]:4567/", "[::1]:4567"),
+])
+def test_host(sandbox, redis, receiver, endpoint, host):
+    """Sent once, as signed. A proxy sees it of any host and port."""
+    make_reporter(sandbox, redis, endpoint, http_proxy=receiver.url()).start()
+    request = receiver.wait_count(1)[0]
+    assert request.headers["host"] == host
+    assert not request.doubled
 
 
 def test_throttled_and_broken(kinesis, expected, reporter):
@@ -143,6 +176,15 @@ def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
                "it is said")
 
 
+def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
+    """X-Amz-Date has a year of four digits: another is no time of AWS's."""
+    kinesis.scripts["/"] = [Answer(500, {
+        "Date": "Fri, 01 Jan 99999 00:00:00 GMT"}), None]
+    expected.send(1)
+    expected.check(kinesis.wait_reported(expected.send(2)))
+    assert kinesis.problems == []
+
+
 def test_kinesalite(sandbox, redis, expected):
     kinesalite = Kinesalite(sandbox)
     make_reporter(sandbox, redis, kinesalite.url).start()
@@ -155,6 +197,15 @@ def test_kinesalite(sandbox, redis, expected):
     ({"AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY"),
     ({"VERVE_KINESIS_ENDPOINT": "ftp://h/"}, "kinesis.endpoint: "),
     ({"VERVE_KINESIS_ENDPOINT": "h:1:2"}, "kinesis.endpoint: "),
+    ({"VERVE_KINESIS_ENDPOINT": "http://h/path"}, "kinesis.endpoint: "),
+    ({"VERVE_KINESIS_ENDPOINT": "http://h/?query"}, "kinesis.endpoint: "),
+    ({"VERVE_KINESIS_ENDPOINT": "http://h/#part"}, "kinesis.endpoint: "),
+    ({"VERVE_KINESIS_ENDPOINT": "http://user:word@h/"}, "kinesis.endpoint: "),
+    ({"VERVE_KINESIS_ENDPOINT": "http://h\u00e9/"}, "kinesis.endpoint: "),
+    ({"AWS_ACCESS_KEY_ID": "AKID\nX: y"}, "AWS_ACCESS_KEY_ID has a blank"),
+    ({"AWS_SECRET_ACCESS_KEY": "secret\n"}, "AWS_SECRET_ACCESS_KEY has a"),
+    ({"AWS_SESSION_TOKEN": "to\r\nX: y"}, "AWS_SESSION_TOKEN has a blank"),
+    ({"AWS_SESSION_TOKEN": "t\u00e9"}, "AWS_SESSION_TOKEN has a blank"),
     ({"VERVE_KINESIS_REGION": "EU.x"}, "VERVE_KINESIS_REGION"),
     ({"VERVE_KINESIS_STREAM": "a/b"}, "VERVE_KINESIS_STREAM"),
 ])

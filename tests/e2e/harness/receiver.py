@@ -23,7 +23,8 @@ class Received:
     """One request, as it came."""
     method: str
     target: str
-    headers: dict  # names in lower case
+    headers: dict  # names in lower case; doubled ones joined by commas
+    doubled: list  # names of headers that came more than once
     body: bytes
     connection: int  # number of the connection
     address: str  # of ours that was called
@@ -77,20 +78,28 @@ class Connection(asyncio.Protocol):
             if not separator:
                 return
             lines = head.decode("latin-1").split("\r\n")
-            headers = dict(self.header(line) for line in lines[1:])
+            headers, doubled = self.headers(lines[1:])
             length = int(headers.get("content-length", 0))
             if len(rest) < length:
                 return
             self.buffer = rest[length:]
             method, target, _ = lines[0].split(" ")
             self.answer(self.receiver.record(Received(
-                method, target, headers, rest[:length], self.number,
+                method, target, headers, doubled, rest[:length], self.number,
                 self.address)))
 
     @staticmethod
-    def header(line):
-        name, _, value = line.partition(":")
-        return name.lower(), value.strip()
+    def headers(lines):
+        """RFC 9110, 5.3: the values of one name are joined in their order."""
+        headers, doubled = {}, []
+        for line in lines:
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip()
+            if name in headers:
+                doubled.append(name)
+                value = f"{headers[name]},{value}"
+            headers[name] = value
+        return headers, doubled
 
     def answer(self, answer):
         if answer is None:
@@ -109,8 +118,9 @@ class Connection(asyncio.Protocol):
 
 
 class Receiver:
-    """Answers 200 with an empty body, but for what respond() says. Listens on
-    all of 127.0.0.0/8: each address of it is another destination."""
+    """Answers 200 with an empty body, but for what respond() says, and 400 to
+    doubled headers, which verve never sends. Listens on all of 127.0.0.0/8:
+    each address of it is another destination."""
 
     def __init__(self, port=0):
         self.received = []
@@ -148,6 +158,8 @@ class Receiver:
     def record(self, request):
         """Notes a request and returns its answer; None is the usual one."""
         self.received.append(request)
+        if request.doubled:
+            return Answer(400, body=f"doubled: {request.doubled}".encode())
         answers = self.scripts.get(request.path)
         if not answers:
             return None

@@ -34,7 +34,10 @@ def canonical(request, names):
 
 
 def problem(request, access_key, secret_key, region, service):
-    """What is wrong with a request (of harness.receiver); None: nothing."""
+    """What is wrong with a request (of harness.receiver); None: nothing. AWS
+    would sign the joined values of a doubled header; here it is refused."""
+    if request.doubled:
+        return f"Doubled: {', '.join(request.doubled)}"
     match = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
     if not match:
         return "IncompleteSignatureException"
