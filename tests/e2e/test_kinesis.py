@@ -74,7 +74,8 @@ def test_session_credentials(sandbox, redis, kinesis, expected):
     assert kinesis.problems == []
 
 
-@pytest.mark.parametrize("token", [None, "IQoJb3JpZ2lu/+=" * 100])
+@pytest.mark.parametrize("token", [None, "IQoJb3JpZ2lu/+=" * 100],
+                         ids=["own", "lent"])
 def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
     more = {"AWS_SESSION_TOKEN": token} if token else {}
     make_reporter(sandbox, redis, kinesis.url(), **more).start()
