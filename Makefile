@@ -38,7 +38,7 @@ ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 # and abort the program where it can't: out of descriptors, say.
 LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto \
 	-Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
-REPORTER_LIBS := -lrdkafka
+REPORTER_LIBS := -lrdkafka -lssl
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -O1 -g $(SANITIZERS) \

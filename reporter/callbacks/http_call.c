@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "config/cli.h"
 #include "headers.h"
+#include "net/tls.h"
 #include "receipt.h"
 #include "socket_guard.h"
 
@@ -92,9 +93,7 @@ set_bounds(const struct http_call *call)
            set_text(call, CURLOPT_PROXY, "") &&
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
-           set_long(call, CURLOPT_SSL_VERIFYPEER, 1) &&
-           set_long(call, CURLOPT_SSL_VERIFYHOST, 2) &&
-           set_long(call, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
+           tls_set_up(call->easy) == 0 &&
            set_long(call, CURLOPT_CONNECTTIMEOUT_MS,
                     call->settings->options->callbacks.connect_timeout_ms) &&
            set_long(call, CURLOPT_NOSIGNAL, 1);

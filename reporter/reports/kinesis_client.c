@@ -18,6 +18,7 @@
 #include "aws_sigv4.h"
 #include "base/clock.h"
 #include "config/cli.h"
+#include "net/tls.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 5000,
@@ -229,7 +230,7 @@ set_up(struct kinesis_request *kinesis)
            set_text(kinesis, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
            set_text(kinesis, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_long(kinesis, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
-           set_long(kinesis, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) &&
+           tls_set_up(kinesis->easy) == 0 &&
            set_long(kinesis, CURLOPT_POST, 1) &&
            set_long(kinesis, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
            set_long(kinesis, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&

@@ -8,11 +8,12 @@ import gzip
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 import warnings
 from email.utils import formatdate
+
+from .tls import make_certificate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 RETRY_AFTER_S = 3
@@ -118,21 +119,6 @@ ANIMALS = {
     "bad-tls": simple(200), "good-tls": simple(200), "old-tls": simple(200),
 }
 TLS = {"bad-tls", "good-tls", "old-tls"}
-
-
-def openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def make_certificate(folder, name, *more):
-    """A self-signed one for 127.0.0.1; (certificate, key)."""
-    paths = folder / f"{name}.crt", folder / f"{name}.key"
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj",
-            f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
-            "-out", paths[0], "-keyout", paths[1], *more)
-    return paths
 
 
 class Zoo:
