@@ -8,8 +8,8 @@ RUN make -C /src -j"$(nproc)" install DESTDIR=/out
 FROM debian:bookworm-slim
 RUN apt-get -q update && \
     apt-get -qy install --no-install-recommends \
-        curl libcurl4 libfcgi0ldbl libhiredis0.14 libinih1 libjansson4 \
-        librdkafka1 lighttpd && \
+        ca-certificates curl libcurl4 libfcgi0ldbl libhiredis0.14 libinih1 \
+        libjansson4 librdkafka1 libssl3 lighttpd && \
     rm -rf /var/lib/apt/lists/* && \
     useradd --system --no-create-home --home-dir /nonexistent verve && \
     install -d -o verve -g verve /run/verve /var/log/verve
