@@ -1,7 +1,7 @@
 /*
  * What a client asks for: method and raw target in, a typed struct out. Pure:
  * no sockets, no clock, no memory of its own. The rules are those of the HTTP
- * contract in the README.
+ * contract in docs/http.md.
  */
 #ifndef REQUEST_H
 #define REQUEST_H

@@ -207,7 +207,7 @@ def test_redis_away_at_the_start_is_no_error(sandbox):
 
 @pytest.mark.parametrize("before,after", [(1, 3), (3, 1)])
 def test_windows_of_another_length(sandbox, redis, before, after):
-    """By the procedure of the README, at a bad moment for the new grid."""
+    """As docs/redis-keys.md has it, at a bad moment for the new grid."""
     reporter = make_reporter(sandbox, redis)
     responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url})
 

@@ -337,7 +337,7 @@ test_what_is_not_whole_is_sealed(void **state)
     assert_int_equal(count_of(f, window_s + 2 * HOUR_S), 1);
 }
 
-/* Where the strategy was changed, as the README says, while a window is on. */
+/* If the strategy is changed by docs/redis-keys.md while a window is on. */
 static void
 test_another_strategy_begins_the_next_window(void **state)
 {

@@ -1,0 +1,78 @@
+"""The documents against the programs: the table of options, links, and the
+length of the README."""
+
+import re
+import subprocess
+
+import pytest
+from harness.settings import REPORTER, ROOT
+
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
+
+
+def options_of_help():
+    """key: (default, what it may be), as -h lists them."""
+    text = subprocess.run([REPORTER, "-h"], check=True, text=True,
+                          capture_output=True).stdout
+    options, section = {}, None
+    for line in text.splitlines():
+        if head := re.fullmatch(r"\[(\w+)\]", line):
+            section = head[1]
+        elif row := re.fullmatch(r"  (\w+) = (.*)", line):
+            key = f"{section}.{row[1]}"
+            options[key] = [row[2], ""]
+        elif row := re.fullmatch(r"  <(\w+)>", line):
+            key = f"{section}.<{row[1]}>"
+            options[key] = ["", ""]
+        elif row := re.fullmatch(r"      May be (.*)\.", line):
+            options[key][1] = row[1]
+    return options
+
+
+def options_of_document():
+    """The same of docs/configuration.md."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| `(\w+\.[^`]+)` \| (.*?) \| (.*?) \|", text, re.M)
+    return {key: ("" if default == "none" else default.strip("`"), bounds)
+            for key, default, bounds in rows}
+
+
+def test_every_option_is_documented_with_its_default():
+    written = options_of_document()
+    shown = options_of_help()
+    assert list(written) == list(shown)
+    assert {key: default for key, (default, _) in written.items()} == \
+        {key: default for key, (default, _) in shown.items()}
+
+
+def test_the_bounds_of_options_are_documented():
+    written = options_of_document()
+    for key, (_, may_be) in options_of_help().items():
+        # Numbers, and the words of a choice: "one of POST, GET".
+        words = re.findall(r"\d+", may_be)
+        if choice := re.match(r"one (?:or more )?of (.*?)(?:, with commas)?$",
+                              may_be):
+            words = choice[1].split(", ")
+        for word in words:
+            assert re.search(rf"\b{word}\b", written[key][1]), (key, may_be)
+
+
+def anchors(text):
+    """The anchors that GitHub makes of the headings."""
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 1300
