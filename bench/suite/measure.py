@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from harness.process import die_with_parent, stat_fields
+from harness.process import prepare_child, stat_fields
 from harness.settings import LOAD
 
 from .systems import Running
@@ -37,7 +37,7 @@ def load(host, *options):
     """One run of the load generator; its summary."""
     done = subprocess.run([str(arg) for arg in (LOAD, *options, host)],
                           check=True, stdout=subprocess.PIPE,
-                          preexec_fn=die_with_parent)
+                          preexec_fn=prepare_child)
     return json.loads(done.stdout)
 
 

@@ -1,5 +1,5 @@
-"""The documents against the programs: the table of options, links, and the
-length of the README."""
+"""The documents against the programs: the table of options, links, the length
+of the README, and that benchmarks start as they are described."""
 
 import re
 import subprocess
@@ -76,3 +76,10 @@ def test_links_lead_somewhere(document):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= 1300
+
+
+def test_the_benchmarks_list_their_sections():
+    """docs/performance.md sends readers there."""
+    done = subprocess.run([ROOT / "bench" / "run", "-h"], check=False,
+                          text=True, capture_output=True)
+    assert re.search(r"^  pairs ", done.stdout + done.stderr, re.M)
