@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log_throttle.h"
 #include "base/rfc3339.h"
 #include "output/line_file.h"
-#include "output/log_throttle.h"
 #include "store/endpoint_url.h"
 
 /* A host may be as long as an endpoint; everything else fits beside it. */

@@ -13,11 +13,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_throttle.h"
 #include "call_pool.h"
 #include "callback_log.h"
 #include "net/curl_loop.h"
 #include "net/dns_cache.h"
-#include "output/log_throttle.h"
 #include "output/refusals.h"
 #include "settings.h"
 

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_throttle.h"
 #include "dispatcher.h"
-#include "output/log_throttle.h"
 #include "stats.h"
 #include "store/job_queue.h"
 

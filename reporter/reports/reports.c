@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "output/log_throttle.h"
+#include "base/log_throttle.h"
 #include "sink_feeder.h"
 #include "sinks.h"
 #include "store/sink_lease.h"

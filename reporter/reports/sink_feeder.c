@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_throttle.h"
 #include "base/rfc3339.h"
-#include "output/log_throttle.h"
 #include "store/sink_lease.h"
 
 /* A sink that lets us wait longer than this is a trouble worth a line. */

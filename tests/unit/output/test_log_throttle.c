@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "output/log_throttle.h"
+#include "base/log_throttle.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 
@@ -106,6 +106,46 @@ test_its_end(void **state)
     assert_int_equal(lines, 4);
 }
 
+/* Twenty times a second, for three minutes: what is logged is bounded. */
+static void
+test_comes_and_goes(void **state)
+{
+    struct log_throttle trouble = {0};
+
+    (void)state;
+    for (int i = 0; i < 3 * 20 * 60; i++) {
+        log_throttle_note(&trouble, "who", "why");
+        now_ms += 25;
+        log_throttle_over(&trouble, "who");
+        now_ms += 25;
+    }
+    assert_said(3 * 2 * TROUBLE_BEGINNINGS, "who: works again, after 0 s");
+}
+
+/* One that came too often and then stays is said within a minute. */
+static void
+test_comes_once_too_often(void **state)
+{
+    struct log_throttle trouble = {0};
+
+    (void)state;
+    for (int i = 0; i < TROUBLE_BEGINNINGS; i++) {
+        log_throttle_note(&trouble, "who", "why");
+        log_throttle_over(&trouble, "who");
+    }
+    now_ms += 5000;
+    log_throttle_note(&trouble, "who", "why");
+    now_ms += MINUTE_MS - 5001;
+    log_throttle_note(&trouble, "who", "why");
+    assert_said(2 * TROUBLE_BEGINNINGS, "who: works again, after 0 s");
+    now_ms += 1;
+    log_throttle_note(&trouble, "who", "why");
+    assert_said(2 * TROUBLE_BEGINNINGS + 1, "who: why; trying again");
+    now_ms += 2000;
+    log_throttle_over(&trouble, "who");
+    assert_said(2 * TROUBLE_BEGINNINGS + 2, "who: works again, after 57 s");
+}
+
 static int
 set_up(void **state)
 {
@@ -124,6 +164,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_once_a_minute),
         TEST(test_its_end),
+        TEST(test_comes_and_goes),
+        TEST(test_comes_once_too_often),
     };
 
     return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);
