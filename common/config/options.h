@@ -60,6 +60,7 @@ struct options {
         char *prefix;
         int64_t shards;
         int64_t wait_replicas;
+        int trust_noeviction; /* 0 or 1 */
     } redis;
     struct {
         int64_t seconds;

@@ -67,6 +67,12 @@ region_problem(const char *text)
     return NULL;
 }
 
+static const struct option_choice answers[] = {
+    {"no", 0, false},
+    {"yes", 1, false},
+    {NULL, 0, false},
+};
+
 static const struct option_choice strategies[] = {
     {"setnx", DEDUP_SETNX, false},
     {"set", DEDUP_SET, false},
@@ -129,6 +135,8 @@ const struct option_row option_rows[] = {
      .help = "Shards that ids are spread over."},
     {ROW(redis, wait_replicas), NUMBER(0, 16), .fallback = "0",
      .help = "Replicas that must have a batch before \"ok\"."},
+    {ROW(redis, trust_noeviction), CHOICE(answers), .fallback = "no",
+     .help = "Whether to use a Redis whose eviction policy can't be read."},
 
     {ROW(window, seconds), NUMBER(1, 86400), .fallback = "60",
      .help = "Length of a window. All programs on one Redis must agree."},

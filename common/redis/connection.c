@@ -53,7 +53,7 @@ struct connection {
     redisContext *context;       /* NULL where there is no socket */
     uint64_t connections;        /* that were READY so far */
     struct handshake handshake;
-    char error[512];
+    char error[768];
 };
 
 static void connect_next(struct connection *connection);
@@ -107,12 +107,14 @@ random_pause_ms(void)
 static void
 become(struct connection *connection, enum redis_state state)
 {
-    bool news = connection->state != state;
+    struct redis_news news = {.state = state, .reason = connection->error};
 
     connection->state = state;
-    if (news && connection->options.on_change != NULL) {
-        connection->options.on_change(connection->options.on_change_context,
-                                      state, connection->error);
+    if (state == REDIS_STATE_UP) {
+        news.doubt = handshake_doubt(&connection->handshake);
+    }
+    if (connection->options.on_news != NULL) {
+        connection->options.on_news(connection->options.on_news_context, &news);
     }
 }
 
@@ -380,6 +382,7 @@ set_up(struct connection *connection, const struct redis_options *options)
     connection->handshake.url = &connection->url;
     connection->handshake.client_name = connection->client_name;
     connection->handshake.greeting = &connection->options.greeting;
+    connection->handshake.trust_noeviction = options->trust_noeviction;
     if (connection->client_name == NULL || !open_fds(connection) ||
         redis_url_parse(options->url, &connection->url) != NULL) {
         return false;

@@ -2,6 +2,9 @@
  * What is said to Redis on a new connection, in one go, before anything else:
  * password, database, our name, a look at its policy and port, and the user's
  * own question. Private to redis*.c.
+ *
+ * The eviction policy is asked for twice, as an ACL or a renamed command may
+ * forbid either: by INFO, and by CONFIG GET.
  */
 #ifndef HANDSHAKE_H
 #define HANDSHAKE_H
@@ -18,6 +21,7 @@ enum handshake_step {
     HANDSHAKE_SELECT,
     HANDSHAKE_NAME,
     HANDSHAKE_INFO,
+    STEP_CONFIG,
     HANDSHAKE_ASK,
     HANDSHAKE_STEPS,
 };
@@ -34,10 +38,13 @@ struct handshake {
     const struct redis_url *url;
     const char *client_name;
     const struct redis_greeting *greeting;
+    bool trust_noeviction;     /* if the policy can't be read */
     bool due[HANDSHAKE_STEPS]; /* replies that have not come yet */
-    int64_t tcp_port; /* where it listens, too; 0: nowhere, or not known */
+    int64_t tcp_port;   /* where it listens, too; 0: nowhere, or not known */
+    char policy[40];    /* maxmemory-policy; "": it can't be read */
+    char unread[2][96]; /* why not by INFO, and by CONFIG GET */
     struct command call;
-    char why[320]; /* the result, in words, but for WAITS and DONE */
+    char why[512]; /* the result, in words, but for WAITS and DONE */
 };
 
 /* Puts all commands into the output buffer. */
@@ -46,5 +53,8 @@ void handshake_send(struct handshake *handshake, struct redisContext *context);
 /* Takes the replies that have come. */
 enum handshake_result handshake_receive(struct handshake *handshake,
                                         struct redisContext *context);
+
+/* After HANDSHAKE_DONE: what is trusted unseen, in words; NULL: nothing. */
+const char *handshake_doubt(const struct handshake *handshake);
 
 #endif

@@ -56,15 +56,29 @@ enum redis_state {
     REDIS_STATE_UNUSABLE, /* there, but refused by us; being tried again */
 };
 
+/* What became of an attempt to connect, or of a connection. */
+struct redis_news {
+    enum redis_state state; /* that it is in now */
+    const char *reason;     /* worth a log line */
+    const char *doubt;      /* NULL, or what could not be seen but is trusted */
+};
+
 struct redis_options {
     const char *url; /* unix:///path, redis://[user:pass@]host[:port][/db] */
     const char *client_name; /* shown by CLIENT LIST */
     int64_t timeout_ms;      /* for connecting, and for each script */
+    /*
+     * Redis is used though its eviction policy can be read neither by INFO nor
+     * by CONFIG GET. A policy that can be read must be noeviction.
+     */
+    bool trust_noeviction;
     struct redis_greeting greeting;
-    /* Hears of each change of state, with a reason that is worth a log line. */
-    void (*on_change)(void *context, enum redis_state state,
-                      const char *reason);
-    void *on_change_context;
+    /*
+     * Hears of each connection that is made or lost, and of each attempt that
+     * failed: up to ten a second while Redis is away. May be NULL.
+     */
+    void (*on_news)(void *context, const struct redis_news *news);
+    void *on_news_context;
 };
 
 /* NULL where url is one that redis_open can use, else what is wrong with it. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/log_throttle.h"
 #include "schema.lua.h"
 
 enum { SCHEMA_VERSION = 2 };
@@ -16,6 +17,10 @@ enum { SCHEMA_VERSION = 2 };
 struct schema {
     const struct options *options;
     struct redis *redis;
+    bool connected; /* at least once, which the log has */
+    struct log_throttle lost;
+    struct log_throttle away;
+    struct log_throttle unusable;
 };
 
 const char *
@@ -93,20 +98,47 @@ schema_agree(const struct options *options, struct redis *redis,
     return REDIS_DONE;
 }
 
+/* A connection that was made, unless it breaks time and again. */
 static void
-log_change(void *context, enum redis_state state, const char *reason)
+log_connected(struct schema *schema, const struct redis_news *news)
 {
-    (void)context;
-    switch (state) {
+    bool lost = log_throttle_end(&schema->lost);
+    bool away = log_throttle_end(&schema->away);
+    bool unusable = log_throttle_end(&schema->unusable);
+
+    if (schema->connected && !lost && !away && !unusable) {
+        return;
+    }
+    schema->connected = true;
+    log_info("redis: %s", news->reason);
+    if (news->doubt != NULL) {
+        log_warn("redis: %s", news->doubt);
+    }
+}
+
+static void
+log_news(void *context, const struct redis_news *news)
+{
+    struct schema *schema = context;
+
+    switch (news->state) {
     case REDIS_STATE_UP:
-        log_info("redis: %s", reason);
+        log_connected(schema, news);
         break;
     case REDIS_STATE_CONNECTING:
+        if (log_throttle_due(&schema->lost)) {
+            log_warn("redis: %s", news->reason);
+        }
+        break;
     case REDIS_STATE_DOWN:
-        log_warn("redis: %s", reason);
+        if (log_throttle_due(&schema->away)) {
+            log_warn("redis: %s", news->reason);
+        }
         break;
     case REDIS_STATE_UNUSABLE:
-        log_error("redis: %s", reason);
+        if (log_throttle_due(&schema->unusable)) {
+            log_error("redis: %s", news->reason);
+        }
         break;
     }
 }
@@ -120,7 +152,8 @@ schema_open(const struct options *options, const char *program)
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
         .greeting = {.script = &script_schema, .ask = ask, .judge = judge},
-        .on_change = log_change,
+        .trust_noeviction = options->redis.trust_noeviction,
+        .on_news = log_news,
     };
 
     if (schema == NULL) {
@@ -128,6 +161,7 @@ schema_open(const struct options *options, const char *program)
     }
     schema->options = options;
     redis_options.greeting.context = schema;
+    redis_options.on_news_context = schema;
     schema->redis = redis_open(&redis_options);
     if (schema->redis == NULL) {
         free(schema);

@@ -21,7 +21,8 @@ const char *schema_strategy(const struct options *options);
 
 /*
  * Opens the connection that options describe. Its comings and goings are
- * logged. Keeps a reference to options. NULL where the system refuses (errno).
+ * logged, and once a minute that it is away. Keeps a reference to options. NULL
+ * where the system refuses (errno).
  */
 struct schema *schema_open(const struct options *options, const char *program);
 void schema_close(struct schema *schema);

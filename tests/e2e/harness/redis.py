@@ -111,6 +111,16 @@ class Redis:
         """Deletes all data. The programs' connections are ended, or they would
         go by what they know for a while."""
         self("FLUSHALL")
+        self.end_connections()
+
+    def limit_default_user(self, *rules):
+        """Sets what the programs may do; this client may do all."""
+        self("ACL", "SETUSER", "admin", "on", ">admin", "~*", "&*", "+@all")
+        self("AUTH", "admin", "admin")
+        self("ACL", "SETUSER", "default", *rules)
+
+    def end_connections(self):
+        """Those of the programs, which connect anew."""
         self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     def end_leases(self):

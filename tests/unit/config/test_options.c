@@ -19,6 +19,7 @@ assert_defaults(const struct options *options)
     assert_string_equal(options->redis.prefix, "verve");
     assert_int_equal(options->redis.shards, 1);
     assert_int_equal(options->redis.wait_replicas, 0);
+    assert_int_equal(options->redis.trust_noeviction, 0);
     assert_int_equal(options->window.seconds, 60);
     assert_int_equal(options->window.retention_hours, 168);
     assert_int_equal(options->dedup.strategy, DEDUP_SETNX);

@@ -1,0 +1,138 @@
+"""The eviction policy of a Redis that says little of itself: what can't be
+read is refused unless it is trusted, and what can be read is believed."""
+
+import pytest
+from harness.answers import assert_unavailable
+from harness.fastcgi import Responder
+from harness.http import fetch
+from harness.load import accept
+from harness.redis import Redis
+from harness.refusing import Busy
+from harness.reporter import Reporter
+from harness.settings import PATIENT_MS
+from harness.wait import wait_until
+from harness.web import Web
+
+TRUST = {"VERVE_REDIS_TRUST_NOEVICTION": "yes"}
+DOUBT = "maxmemory-policy cannot be read and is trusted to be noeviction"
+
+
+def limited(*rules):
+    """A Redis whose users have an ACL."""
+    def start(sandbox, policy):
+        redis = Redis(sandbox, maxmemory_policy=policy).start()
+        redis.limit_default_user(*rules)
+        return redis
+    return start
+
+
+def renamed(*commands):
+    """A Redis that has lost those commands."""
+    def start(sandbox, policy):
+        names = sandbox.folder / "renamed.conf"
+        names.write_text("".join(f'rename-command {name} ""\n'
+                                 for name in commands))
+        return Redis(sandbox, maxmemory_policy=policy, include=names).start()
+    return start
+
+
+silent = pytest.mark.parametrize("start", [
+    limited("+@all", "-@dangerous"), renamed("INFO", "CONFIG")],
+    ids=["acl", "renamed"])
+by_config = pytest.mark.parametrize("start", [
+    limited("+@all", "-@dangerous", "+config|get"), limited("-info"),
+    renamed("INFO")], ids=["acl", "acl-info", "renamed"])
+by_info = pytest.mark.parametrize("start", [
+    limited("+@all", "-@dangerous", "+info"), renamed("CONFIG")],
+    ids=["acl", "renamed"])
+
+
+@pytest.fixture(params=["fcgi", "reporter"])
+def program(request, sandbox):
+    """Makes one of the two programs; what has start() and process."""
+    def make(redis, **settings):
+        settings = {"VERVE_REDIS_TIMEOUT_MS": PATIENT_MS, **settings}
+        if request.param == "reporter":
+            return Reporter(sandbox, redis, **settings)
+        return Responder(sandbox, {"VERVE_REDIS_URL": redis.url, **settings})
+    return make
+
+
+def output_of_refused(program):
+    """What one says that does not start."""
+    with pytest.raises(AssertionError):
+        program.start()
+    assert program.process.wait() == 100
+    return program.process.output()
+
+
+@silent
+@pytest.mark.parametrize("policy", ["allkeys-lru", "noeviction"])
+def test_what_cannot_be_read_is_refused(sandbox, program, start, policy):
+    output = output_of_refused(program(start(sandbox, policy)))
+    assert "maxmemory-policy" in output
+    assert "+info or +config|get" in output
+    assert "redis.trust_noeviction" in output
+    assert "(INFO: " in output
+
+
+@silent
+def test_what_is_trusted_is_said_at_each_connect(sandbox, program, start):
+    redis = start(sandbox, "noeviction")
+    trusting = program(redis, **TRUST).start()
+    assert trusting.process.output().count(DOUBT) == 1
+    redis.end_connections()
+    wait_until(lambda: trusting.process.output().count(DOUBT) == 2, "again")
+
+
+@pytest.mark.parametrize("settings", [{}, TRUST])
+@by_config
+def test_what_config_says_is_refused(sandbox, program, start, settings):
+    output = output_of_refused(program(start(sandbox, "volatile-ttl"),
+                                       **settings))
+    assert "maxmemory-policy is volatile-ttl" in output
+
+
+@by_config
+def test_what_config_says_is_believed(sandbox, program, start):
+    believing = program(start(sandbox, "noeviction")).start()
+    assert "maxmemory-policy" not in believing.process.output()
+
+
+@by_info
+def test_info_is_enough(sandbox, program, start):
+    believing = program(start(sandbox, "noeviction")).start()
+    assert "maxmemory-policy" not in believing.process.output()
+
+
+def test_what_is_forbidden_later_is_refused(sandbox, redis):
+    """Nothing is counted after a reconnect until it can be read again; both
+    programs go on."""
+    web = Web(sandbox, redis, procs=1, VERVE_WINDOW_SECONDS=3600).start()
+    reporter = Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
+    assert fetch(web.port, accept(7)).body == b"ok"
+    redis.limit_default_user("-@dangerous")
+    redis.end_connections()
+    for process in web.process, reporter.process:
+        wait_until(lambda p=process: "+info or +config|get" in p.output(),
+                   "it is said")
+    for number in (7, 8):
+        assert_unavailable(fetch(web.port, accept(number)))
+    assert_unavailable(fetch(web.port, "/readyz"))
+    redis("ACL", "SETUSER", "default", "+config|get")
+    wait_until(lambda: fetch(web.port, accept(9)).body == b"ok", "ok again")
+    (key,) = redis("KEYS", "verve:{0}:count:*")
+    assert redis("GET", key) == "2"
+    wait_until(lambda: reporter.process.output().count("): ready\n") == 2,
+               "the reporter is connected")
+
+
+def test_a_busy_redis_is_waited_for(program, redis):
+    """Its policy can't be read just now: that is no refusal."""
+    busy = Busy(redis)
+    busy.enter()
+    waiting = program(redis).start()
+    assert "cannot be used yet" in waiting.process.output()
+    assert "+info" not in waiting.process.output()
+    busy.leave()
+    wait_until(lambda: "): ready\n" in waiting.process.output(), "connected")
