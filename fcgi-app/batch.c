@@ -10,11 +10,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_throttle.h"
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "response.h"
-
-enum { COMPLAINT_PAUSE_MS = 60000 };
 
 struct batch {
     struct redis *redis;
@@ -27,8 +26,8 @@ struct batch {
     struct fcgi_conn **asking; /* those that ask for Redis itself */
     size_t asking_count;
     struct counter_request *wanted; /* what these want to be counted */
-    int64_t quiet_until_ms;         /* monotonic: no complaint before */
-    bool complained;                /* and no word yet that it is over */
+    struct log_throttle refused;    /* Redis refuses to count */
+    struct log_throttle unready;    /* ... what /readyz asks */
 };
 
 struct batch *
@@ -121,23 +120,27 @@ answer_counted(struct fcgi_conn *conn, enum counter_answer answer,
  * here is that Redis is there and refuses (out of memory, or replicas, say).
  */
 static void
-log_refusal(struct batch *batch)
+note_commit(struct batch *batch, bool counted)
 {
-    int64_t now_ms = clock_mono_ms();
-
-    if (now_ms >= batch->quiet_until_ms) {
+    if (counted && log_throttle_end(&batch->refused)) {
+        log_info("requests are counted again");
+    }
+    if (counter_was_refused(batch->counter) &&
+        log_throttle_due(&batch->refused)) {
         log_error("requests are refused: %s", redis_error(batch->redis));
-        batch->quiet_until_ms = now_ms + COMPLAINT_PAUSE_MS;
-        batch->complained = true;
     }
 }
 
+/* Of its own, as Redis may refuse /readyz's write and count, or the reverse. */
 static void
-log_recovered(struct batch *batch)
+note_readiness(struct batch *batch, bool ready)
 {
-    if (batch->complained) {
-        log_info("requests are counted again");
-        batch->complained = false;
+    if (ready && log_throttle_end(&batch->unready)) {
+        log_info("ready again");
+    }
+    if (counter_was_refused(batch->counter) &&
+        log_throttle_due(&batch->unready)) {
+        log_error("not ready: %s", redis_error(batch->redis));
     }
 }
 
@@ -168,15 +171,12 @@ commit(struct batch *batch, uint64_t connection)
         counter_commit(batch->counter, batch->wanted, count);
     size_t i;
 
-    if (counter_was_refused(batch->counter)) {
-        log_refusal(batch);
-    }
+    note_commit(batch, window.until_ms != 0);
     for (i = 0; i < count; i++) {
         answer_counted(batch->counting[i], batch->wanted[i].answer,
                        window.start_s);
     }
     if (window.until_ms != 0) {
-        log_recovered(batch);
         remember(batch, &window, connection, count);
     }
 }
@@ -185,14 +185,12 @@ commit(struct batch *batch, uint64_t connection)
 static void
 answer_readiness(struct batch *batch)
 {
-    int status = counter_is_ready(batch->counter) ? 200 : 503;
+    bool ready = counter_is_ready(batch->counter);
     size_t i;
 
-    if (counter_was_refused(batch->counter)) {
-        log_refusal(batch);
-    }
+    note_readiness(batch, ready);
     for (i = 0; i < batch->asking_count; i++) {
-        answer_status(batch->asking[i], status);
+        answer_status(batch->asking[i], ready ? 200 : 503);
     }
 }
 

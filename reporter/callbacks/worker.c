@@ -41,7 +41,8 @@ struct worker {
     int64_t give_up_ms; /* monotonic: a drain waits so long for Redis; 0: no */
     void (*drained)(void *context); /* NULL: not wanted, or called */
     void *drained_context;
-    struct log_throttle redis_trouble;
+    struct log_throttle claim_trouble;  /* Redis refuses a claim */
+    struct log_throttle settle_trouble; /* ... the fates of jobs */
 };
 
 /* Has a turn within delay_ms, or sooner where one is due sooner. */
@@ -78,24 +79,29 @@ on_job(void *context, struct job *job)
 
 /* That Redis is away is said by others; that it refuses a script is not. */
 static void
-log_result(struct worker *worker, int result)
+log_result(struct worker *worker, struct log_throttle *trouble, const char *who,
+           int result)
 {
     if (result == 0) {
-        log_throttle_over(&worker->redis_trouble, "callbacks");
+        log_throttle_over(trouble, who);
     } else if (redis_state(worker->redis) == REDIS_STATE_UP) {
-        log_throttle_note(&worker->redis_trouble, "callbacks",
-                          redis_error(worker->redis));
+        log_throttle_note(trouble, who, redis_error(worker->redis));
     }
 }
 
+/* Sends the fates that have gathered, if any. As job_queue_flush. */
 static int
 flush(struct worker *worker)
 {
     struct job_queue_flushed flushed;
-    int result = job_queue_flush(worker->queue, &flushed);
+    int result;
 
+    if (job_queue_unflushed(worker->queue) == 0) {
+        return 0;
+    }
+    result = job_queue_flush(worker->queue, &flushed);
     stats_count_flushed(worker->stats, &flushed);
-    log_result(worker, result);
+    log_result(worker, &worker->settle_trouble, "settling callbacks", result);
     return result;
 }
 
@@ -142,7 +148,7 @@ claim(struct worker *worker)
     }
     worker->kept = 0;
     result = job_queue_claim(worker->queue, most, on_job, worker, &claimed);
-    log_result(worker, result);
+    log_result(worker, &worker->claim_trouble, "claiming callbacks", result);
     if (result != 0) {
         return IDLE_TURN_MS;
     }

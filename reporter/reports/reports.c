@@ -26,6 +26,10 @@ struct reports {
     struct event_loop_timer look;
     struct log_throttle trouble;       /* of sealing */
     struct log_throttle clock_trouble; /* of Redis's clock */
+    struct log_throttle skip_trouble;  /* windows were skipped */
+    int64_t skipped; /* these, and the log does not have it yet */
+    struct log_throttle gap_trouble; /* the data of windows is lost */
+    int64_t gaps;                    /* likewise */
     char owner[SINK_LEASE_OWNER_SIZE];
     struct sink_feeder_needs needs;
     struct sink_feeder *outlets[SINKS];
@@ -85,6 +89,22 @@ note_clock(struct reports *reports, int64_t left_ms, bool ahead)
     }
 }
 
+/* Says how many windows have no count, once a minute at most. */
+static void
+tell_losses(struct reports *reports)
+{
+    if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble)) {
+        log_warn("%" PRId64 " windows skipped: older than the retention",
+                 reports->skipped);
+        reports->skipped = 0;
+    }
+    if (reports->gaps > 0 && log_throttle_due(&reports->gap_trouble)) {
+        log_warn("%" PRId64 " windows recorded as gaps: their data is lost",
+                 reports->gaps);
+        reports->gaps = 0;
+    }
+}
+
 /* Closes what has ended. Returns as window_closer_seal. */
 static int64_t
 seal(struct reports *reports)
@@ -100,14 +120,9 @@ seal(struct reports *reports)
     }
     log_throttle_over(&reports->trouble, "closing windows");
     note_clock(reports, left_ms, sealed.ahead);
-    if (sealed.skipped > 0) {
-        log_warn("%" PRId64 " windows skipped: older than the retention",
-                 sealed.skipped);
-    }
-    if (sealed.gaps > 0) {
-        log_warn("%zu windows recorded as gaps: their data is lost",
-                 sealed.gaps);
-    }
+    reports->skipped += sealed.skipped;
+    reports->gaps += (int64_t)sealed.gaps;
+    tell_losses(reports);
     return left_ms;
 }
 

@@ -183,7 +183,7 @@ static void
 step_back(struct sink_feeder *feeder)
 {
     log_info("%s: no longer ours to write", feeder->sink->name);
-    feeder->trouble = (struct log_throttle){0};
+    log_throttle_end(&feeder->trouble);
     if (feeder->busy) {
         feeder->sink->type->drop(feeder->sink);
         feeder->busy = false;
@@ -233,7 +233,7 @@ tell_odd(struct sink_feeder *feeder)
     char text[RFC3339_SIZE];
 
     if (future_window_s == 0) {
-        feeder->odd_trouble = (struct log_throttle){0};
+        log_throttle_end(&feeder->odd_trouble);
         return;
     }
     if (log_throttle_due(&feeder->odd_trouble)) {

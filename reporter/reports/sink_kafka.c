@@ -33,6 +33,7 @@ struct kafka {
     struct event_loop *loop;
     int event_fd;         /* readable when the producer has something to say */
     rd_kafka_t *producer; /* NULL: none yet */
+    bool again;           /* it is not the first */
     bool fatal;           /* it will never produce again */
     bool busy;            /* a message is under way: */
     int64_t sent_s;       /* its window */
@@ -112,14 +113,16 @@ on_error(rd_kafka_t *producer, int error, const char *reason, void *context)
     }
 }
 
-/* What librdkafka logs is for who looks for something, but for its warnings
-   of what is configured. */
+/* What librdkafka logs is for debugging, but for the warnings of what is
+   configured, which every producer repeats: those of the first one. */
 static void
 on_log(const rd_kafka_t *producer, int level, const char *facility,
        const char *text)
 {
-    (void)producer;
-    if (level <= LOG_WARNING && strcmp(facility, "CONFWARN") == 0) {
+    const struct kafka *kafka = rd_kafka_opaque(producer);
+
+    if (level <= LOG_WARNING && strcmp(facility, "CONFWARN") == 0 &&
+        !kafka->reclaimed) {
         log_warn("librdkafka: %s", text);
     } else {
         log_debug("librdkafka: %s: %s", facility, text);
@@ -190,6 +193,7 @@ end_producer(struct kafka *kafka)
                                             RD_KAFKA_PURGE_F_NON_BLOCKING);
         rd_kafka_destroy(kafka->producer);
         kafka->producer = NULL;
+        kafka->reclaimed = true;
     }
     kafka->fatal = false;
 }

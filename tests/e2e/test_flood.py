@@ -1,0 +1,138 @@
+"""A trouble that is tried again many times a second makes few lines: one at its
+start, one a minute, one at its end."""
+
+import re
+import time
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.queue import DUE, job, put
+from harness.receiver import Answer
+from harness.refusing import REFUSALS, NoReplicas
+from harness.reporter import Reporter
+from harness.settings import PATIENT_MS
+from harness.wait import wait_until
+
+LASTS_S = 4.0
+# Operations of the reporter that fail by themselves: claiming and settling
+# callbacks, closing windows, a sink's lease, cursor and records.
+OPERATIONS = 6
+# Of these, a connection may begin within a minute before it is a flood.
+BEGINNINGS = 5
+
+
+def lines_of(process, word):
+    return [line for line in process.output().splitlines() if word in line]
+
+
+def troubled(line):
+    """Who is said to have a trouble, in a line of its beginning."""
+    found = re.search(r"\]: (.*?): [^ ]+ \(.*; trying again$", line)
+    return found and found[1]
+
+
+def all_have_ended(process):
+    """Whether each trouble's line has one of its end behind it."""
+    open_troubles = []
+    for line in process.output().splitlines():
+        ended = re.search(r"\]: (.*): works again, after \d+ s$", line)
+        if troubled(line):
+            open_troubles.append(troubled(line))
+        elif ended:
+            open_troubles.remove(ended[1])
+    return not open_troubles
+
+
+def make_reporter(sandbox, redis, **settings):
+    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=1,
+                    VERVE_REDIS_TIMEOUT_MS=PATIENT_MS, **settings)
+
+
+def refuse(reporter, refusal):
+    """For a while. Each trouble has one line then, and one of its end. Returns
+    who had one."""
+    refusal.enter()
+    time.sleep(LASTS_S)
+    during = lines_of(reporter.process, refusal.word)
+    refusal.leave()
+    assert 2 <= len(during) <= OPERATIONS
+    assert all(line.endswith("; trying again") for line in during)
+    wait_until(lambda: all_have_ended(reporter.process), "all is well")
+    assert len(lines_of(reporter.process, "works again")) == len(during)
+    assert "after 0 s" not in reporter.process.output()
+    return {troubled(line) for line in during}
+
+
+@pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
+def test_the_reporter_while_redis_refuses(sandbox, redis, receiver, kind):
+    """Jobs that are up a moment later: to look for them may work before."""
+    reporter = make_reporter(sandbox, redis).start()
+    up_ms = time.time() * 1000 + 1500
+    for _ in range(5):
+        redis("ZADD", DUE, up_ms, f"- 0 {job(receiver.url())}")
+    who = refuse(reporter, kind(redis))
+    assert "claiming callbacks" in who
+    assert "closing windows" in who
+    receiver.wait_count(5)
+
+
+def test_the_reporter_while_it_can_settle_nothing(sandbox, redis, receiver):
+    receiver.respond("/slow", Answer(delay_s=0.1))
+    reporter = make_reporter(sandbox, redis).start()
+    put(redis, *[receiver.url("/slow")] * 300)
+    receiver.wait_count(1)
+    assert "settling callbacks" in refuse(reporter, NoReplicas(redis))
+    receiver.wait_count(300, seconds=30)
+
+
+@pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
+def test_a_responder_while_redis_refuses(sandbox, redis, kind):
+    """Both what counts and what asks for readiness, over and over."""
+    responder = Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}).start()
+    assert responder.ask("/readyz").status == 200
+    assert responder.ask(accept(1)).status == 200
+    refusal = kind(redis)
+    refusal.enter()
+    for number in range(50):
+        assert responder.ask(accept(100 + number)).status == 503
+        assert responder.ask("/readyz").status == 503
+    refusal.leave()
+    wait_until(lambda: responder.ask(accept(2)).status == 200, "ok again")
+    assert responder.ask("/readyz").status == 200
+    process = responder.process
+    assert len(lines_of(process, "requests are refused")) == 1
+    assert len(lines_of(process, "requests are counted again")) == 1
+    assert len(lines_of(process, "not ready")) == 1
+    assert len(lines_of(process, "ready again")) == 1
+
+
+def test_not_ready_is_not_refused(sandbox, redis):
+    """/readyz alone fails, time and again, while ids are counted."""
+    responder = Responder(sandbox, {
+        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}).start()
+    assert responder.ask(accept(1)).status == 200
+    redis("HSET", "verve:{0}:meta", "strategy", "hll")
+    for number in range(20):
+        assert responder.ask("/readyz").status == 503
+        assert responder.ask(accept(100 + number)).status == 200
+    output = responder.process.output()
+    assert "requests are" not in output
+    assert output.count("not ready: ") == 1
+
+
+@pytest.mark.parametrize("name", ["reporter", "fcgi"])
+def test_a_connection_that_breaks_again_and_again(sandbox, redis, name):
+    if name == "reporter":
+        program = Reporter(sandbox, redis).start()
+    else:
+        program = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
+    for _ in range(100):
+        redis.end_connections()
+        time.sleep(LASTS_S / 100)
+    time.sleep(1.0)
+    lines = lines_of(program.process, "redis: ")
+    assert 3 <= len(lines) <= 1 + 2 * BEGINNINGS * 2
+    assert lines[-1].endswith("ready")
+    assert len(lines_of(program.process, "connection lost")) == BEGINNINGS
