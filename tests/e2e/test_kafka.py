@@ -104,14 +104,17 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
 ])
 def test_a_fatal_producer_is_made_anew(sandbox, redis, kafka, expected, api,
                                        code):
-    kafka.fail(api, code)
-    reporter = make_reporter(sandbox, redis, kafka,
-                             VERVE_LOG_LEVEL="debug").start()
+    kafka.fail(api, code, 3)
+    reporter = make_reporter(sandbox, redis, kafka, VERVE_LOG_LEVEL="debug",
+                             VERVE_KAFKA_FETCH_MIN_BYTES=1).start()
     expected.send(1, 2)
     wait_until(lambda: "made anew" in reporter.process.output(), "it is said")
     expected.check(kafka.wait_reported(expected.send(3)))
-    assert "DEBUG" in [line for line in reporter.process.output().splitlines()
-                       if "made anew" in line][0]
+    lines = reporter.process.output().splitlines()
+    assert "DEBUG" in [line for line in lines if "made anew" in line][0]
+    # What librdkafka thinks of that setting, though each producer says it.
+    assert len([line for line in lines if " WARN " in line and
+                "fetch.min.bytes" in line]) == 1
 
 
 def test_away_for_a_while(redis, kafka, expected, reporter):
