@@ -122,7 +122,7 @@ on_log(const rd_kafka_t *producer, int level, const char *facility,
     const struct kafka *kafka = rd_kafka_opaque(producer);
 
     if (level <= LOG_WARNING && strcmp(facility, "CONFWARN") == 0 &&
-        !kafka->reclaimed) {
+        !kafka->again) {
         log_warn("librdkafka: %s", text);
     } else {
         log_debug("librdkafka: %s: %s", facility, text);
@@ -193,7 +193,7 @@ end_producer(struct kafka *kafka)
                                             RD_KAFKA_PURGE_F_NON_BLOCKING);
         rd_kafka_destroy(kafka->producer);
         kafka->producer = NULL;
-        kafka->reclaimed = true;
+        kafka->again = true;
     }
     kafka->fatal = false;
 }
