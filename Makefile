@@ -36,7 +36,7 @@ ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 # libgcc_s, which glibc would else load when a thread of its getaddrinfo_a ends,
 # and abort the program where it can't: out of descriptors, say.
-LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto \
+LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto \
 	-Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
 REPORTER_LIBS := -lrdkafka -lssl
 

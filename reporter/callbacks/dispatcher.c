@@ -215,8 +215,13 @@ static void
 on_ended(void *context, CURL *easy, CURLcode code)
 {
     struct dispatcher *dispatcher = context;
+    struct http_call *call = http_call_of(easy);
 
-    finish(dispatcher, http_call_of(easy), code);
+    if (http_call_is_to_renew(call)) {
+        look_up(dispatcher, call);
+    } else {
+        finish(dispatcher, call, code);
+    }
     fill(dispatcher);
 }
 

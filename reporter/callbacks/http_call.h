@@ -7,6 +7,7 @@
 #define HTTP_CALL_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 
 #include "fair_queue.h"
 #include "net/dns_cache.h"
@@ -37,6 +38,12 @@ int http_call_prepare(struct http_call *call, struct job *job,
  */
 const char *http_call_name(const struct http_call *call);
 int http_call_resolve(struct http_call *call, const char *addresses);
+
+/*
+ * After each end of its transfer. True if nothing was sent, because a kept
+ * connection was not clean: to be resolved and started again, at once.
+ */
+bool http_call_is_to_renew(struct http_call *call);
 
 /* Gives its job back; NULL where it has none. */
 struct job *http_call_release(struct http_call *call);

@@ -180,7 +180,7 @@ curl_loop_capacity(size_t wanted)
 
 /* What each share may keep, so that all of them stay within the limit. */
 static long
-kept_most(size_t most)
+kept_sockets_most(size_t most)
 {
     size_t wanted = 2 * most * SHARES;
     struct rlimit limit;
@@ -212,7 +212,7 @@ curl_loop_open(struct event_loop *loop, size_t most, curl_loop_ended *ended,
     curl->loop = loop;
     curl->ended = ended;
     curl->context = context;
-    if (!open_shares(curl, kept_most(most))) {
+    if (!open_shares(curl, kept_sockets_most(most))) {
         curl_loop_close(curl);
         return NULL;
     }

@@ -64,6 +64,18 @@ def test_a_record_a_window(redis, kinesis, expected, reporter):
                            or 0) >= last, "the cursor follows")
 
 
+def test_what_comes_unasked_is_no_answer(kinesis, expected, reporter):
+    """On a kept connection, between two records."""
+    unasked = kinesis.answer(200, {"SequenceNumber": "0",
+                                   "ShardId": "shardId-000000000000"})
+    for number in range(3):
+        kinesis.wait_reported(expected.send(number))
+        kinesis.interject(b"".join(unasked.pieces()))
+    expected.check(kinesis.wait_reported(expected.send(7)))
+    assert kinesis.connections >= 4
+    assert "trying again" not in reporter.process.output()
+
+
 def test_session_credentials(sandbox, redis, kinesis, expected):
     """The token is sent, and signed: the verifier wants that."""
     make_reporter(sandbox, redis, kinesis.url(),
