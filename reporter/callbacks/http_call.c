@@ -238,9 +238,9 @@ http_call_resolve(struct http_call *call, const char *addresses)
 }
 
 bool
-http_call_is_to_renew(struct http_call *call)
+http_call_is_to_renew(struct http_call *call, CURLcode code)
 {
-    return socket_guard_is_to_renew(&call->guard);
+    return socket_guard_is_to_renew(&call->guard, code);
 }
 
 struct job *
@@ -315,6 +315,7 @@ http_call_facts(const struct http_call *call, CURLcode code)
         .body_cut = call->receipt.body_cut,
         .retry_after_ms = call->receipt.retry_after_ms,
         .attempts = call->job->attempts,
+        .returned = call->job->returned,
         .random = arc4random(),
     };
 

@@ -40,10 +40,10 @@ const char *http_call_name(const struct http_call *call);
 int http_call_resolve(struct http_call *call, const char *addresses);
 
 /*
- * After each end of its transfer. True if nothing was sent, because a kept
- * connection was not clean: to be resolved and started again, at once.
+ * After its transfer ended with code: whether it is to be resolved and started
+ * again, at once. See socket_guard.h.
  */
-bool http_call_is_to_renew(struct http_call *call);
+bool http_call_is_to_renew(struct http_call *call, CURLcode code);
 
 /* Gives its job back; NULL where it has none. */
 struct job *http_call_release(struct http_call *call);
@@ -59,7 +59,7 @@ const struct job *http_call_job(const struct http_call *call);
 const struct destination_ticket *http_call_ticket(const struct http_call *call);
 struct dns_cache_wait *http_call_wait(struct http_call *call);
 
-/* Whom it calls, or called last: host:port. */
+/* Whom it calls, or called last: host:port; NULL: it could not be prepared. */
 const char *http_call_host(const struct http_call *call);
 
 /* Why the guard refused the address; "" where it did not. */

@@ -345,9 +345,9 @@ kinesis_client_easy(const struct kinesis_request *kinesis)
 }
 
 bool
-kinesis_client_is_to_renew(struct kinesis_request *kinesis)
+kinesis_client_is_to_renew(struct kinesis_request *kinesis, CURLcode code)
 {
-    return socket_guard_is_to_renew(&kinesis->guard);
+    return socket_guard_is_to_renew(&kinesis->guard, code);
 }
 
 enum kinesis_verdict

@@ -37,11 +37,8 @@ int kinesis_client_prepare(struct kinesis_request *request,
 /* What is to be started; the request's own. */
 CURL *kinesis_client_easy(const struct kinesis_request *request);
 
-/*
- * After each end. True if nothing was sent, because a kept connection was not
- * clean: to be started again, at once.
- */
-bool kinesis_client_is_to_renew(struct kinesis_request *request);
+/* Whether it is to be started again, at once: see socket_guard.h. */
+bool kinesis_client_is_to_renew(struct kinesis_request *request, CURLcode code);
 
 /* Judges how it ended; why as in kinesis_classify. */
 enum kinesis_verdict

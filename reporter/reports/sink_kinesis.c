@@ -71,7 +71,7 @@ on_ended(void *context, CURL *easy, CURLcode code)
     enum kinesis_verdict verdict;
     char why[KINESIS_WHY_SIZE];
 
-    if (kinesis_client_is_to_renew(kinesis->request) &&
+    if (kinesis_client_is_to_renew(kinesis->request, code) &&
         curl_loop_start(kinesis->transfers, easy, TO) == 0) {
         return;
     }

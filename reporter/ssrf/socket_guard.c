@@ -55,7 +55,7 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
         return CURL_SOCKET_BAD;
     }
     guard->permitted = true;
-    if (!has_source(address)) {
+    if (guard->wary && !has_source(address)) {
         return CURL_SOCKET_BAD;
     }
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
@@ -145,30 +145,26 @@ socket_guard_watch(struct socket_guard *guard, CURL *easy)
                : -1;
 }
 
-void
-socket_guard_start(struct socket_guard *guard, struct address_policy *policy,
-                   struct kept_sockets *kept)
+/* Forgets the last run of the transfer. */
+static void
+begin(struct socket_guard *guard, bool fresh)
 {
-    guard->policy = policy;
-    guard->kept = kept;
     guard->four = -1;
     guard->six = -1;
     guard->unclean = false;
     guard->no_resources = 0;
     guard->permitted = false;
     guard->refusal[0] = '\0';
-    curl_easy_setopt(guard->easy, CURLOPT_FRESH_CONNECT, 0L);
+    curl_easy_setopt(guard->easy, CURLOPT_FRESH_CONNECT, (long)fresh);
 }
 
-bool
-socket_guard_is_to_renew(struct socket_guard *guard)
+void
+socket_guard_start(struct socket_guard *guard, struct address_policy *policy,
+                   struct kept_sockets *kept)
 {
-    if (!guard->unclean) {
-        return false;
-    }
-    guard->unclean = false;
-    curl_easy_setopt(guard->easy, CURLOPT_FRESH_CONNECT, 1L);
-    return true;
+    guard->policy = policy;
+    guard->kept = kept;
+    begin(guard, false);
 }
 
 const char *
@@ -190,4 +186,22 @@ socket_guard_no_resources(const struct socket_guard *guard, CURLcode code)
         return is_want((int)reason) ? (int)reason : 0;
     }
     return code == CURLE_OK ? 0 : guard->no_resources;
+}
+
+/*
+ * libcurl does not tell to which address connect() failed with EADDRNOTAVAIL.
+ * Run again, the transfer leaves out those that we have no source for.
+ */
+bool
+socket_guard_is_to_renew(struct socket_guard *guard, CURLcode code)
+{
+    bool in_doubt =
+        !guard->wary && socket_guard_no_resources(guard, code) == EADDRNOTAVAIL;
+
+    guard->wary = guard->wary || in_doubt;
+    if (!guard->unclean && !in_doubt) {
+        return false;
+    }
+    begin(guard, true);
+    return true;
 }

@@ -18,9 +18,10 @@ struct socket_guard {
     CURL *easy;                    /* borrowed */
     struct address_policy *policy; /* borrowed; NULL: all may be called */
     struct kept_sockets *kept;     /* borrowed */
-    int four, six;                 /* fds, the last opened of IPv4, of IPv6; or
-                                      -1 */
-    bool unclean;                  /* libcurl chose a connection that was */
+    int four;                      /* fd, the last opened of IPv4; -1: none */
+    int six;                       /* and of IPv6 */
+    bool unclean;                  /* libcurl chose a kept connection that is */
+    bool wary;        /* for good: connect() failed with EADDRNOTAVAIL once */
     int no_resources; /* errno: there was no socket; 0: there was */
     bool permitted;   /* by the guard: some address of it */
     char refusal[ADDRESS_POLICY_WHY_SIZE]; /* why the last one was not; "": it
@@ -35,13 +36,6 @@ void socket_guard_start(struct socket_guard *guard,
                         struct address_policy *policy,
                         struct kept_sockets *kept);
 
-/*
- * After each end of the transfer. True if it ended before anything was sent,
- * because the kept connection was not clean: start it again as it is, and it
- * will go by a new connection.
- */
-bool socket_guard_is_to_renew(struct socket_guard *guard);
-
 /* Why the guard refused the address; "" if it did not. */
 const char *socket_guard_refusal(const struct socket_guard *guard);
 
@@ -50,5 +44,14 @@ const char *socket_guard_refusal(const struct socket_guard *guard);
  * or a port of our own for it; 0 if that was not the reason.
  */
 int socket_guard_no_resources(const struct socket_guard *guard, CURLcode code);
+
+/*
+ * After the transfer ended with code. True if it is to be started again as it
+ * is, at once, as nothing was sent: the kept connection was not clean, and now
+ * it will go by a new one; or there was no port of our own or, no less likely,
+ * no address of our own for one of the peer's, and now the latter are left
+ * out. At most one of each in a row.
+ */
+bool socket_guard_is_to_renew(struct socket_guard *guard, CURLcode code);
 
 #endif
