@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "config/cli.h"
 #include "responder.h"
 #include "store/counter.h"
@@ -52,7 +53,7 @@ serve(const struct options *options, struct redis *redis)
      * come and share the round trip. On a busy machine that makes batches twice
      * as large; on an idle one it costs nothing.
      */
-    program_give_way();
+    use_batch_scheduling();
     if (responder == NULL) {
         log_error("cannot start: %s", strerror(errno));
     } else {
@@ -93,7 +94,7 @@ connect_and_serve(const struct options *options)
 int
 main(int argc, char **argv)
 {
-    static const struct program program = {
+    static const struct cli_program program = {
         .name = "verve-fcgi",
         .summary = "counts unique ids for FastCGI web servers",
     };
@@ -101,7 +102,7 @@ main(int argc, char **argv)
     int code;
 
     ignore_signals();
-    code = program_start(argc, argv, &program, &options);
+    code = cli_start(argc, argv, &program, &options);
     if (code < 0 && !is_listening(STDIN_FILENO)) {
         log_error("fd 0 is no listening socket: start this program through "
                   "lighttpd, spawn-fcgi or systemd");

@@ -175,13 +175,13 @@ check(const struct options *options, option_complaint *complain, void *context)
 int
 main(int argc, char **argv)
 {
-    static const struct program program = {
+    static const struct cli_program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
         .check = check,
     };
     struct reporter reporter = {.signal_fd = -1};
-    int code = program_start(argc, argv, &program, &reporter.options);
+    int code = cli_start(argc, argv, &program, &reporter.options);
 
     if (code < 0) {
         code = run(&reporter);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 
 static void
 say(struct handshake *handshake, redisContext *context,
@@ -97,20 +98,15 @@ read_port(const redisReply *info)
     return port;
 }
 
-static bool
-starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* Errors that go away by themselves when Redis has loaded or failed over. */
 static bool
 is_passing(const char *error)
 {
-    return starts(error, "LOADING") || starts(error, "READONLY") ||
-           starts(error, "MASTERDOWN") || starts(error, "BUSY") ||
-           starts(error, "OOM") || starts(error, "MISCONF") ||
-           starts(error, "CLUSTERDOWN") || starts(error, "NOREPLICAS");
+    return starts_with(error, "LOADING") || starts_with(error, "READONLY") ||
+           starts_with(error, "MASTERDOWN") || starts_with(error, "BUSY") ||
+           starts_with(error, "OOM") || starts_with(error, "MISCONF") ||
+           starts_with(error, "CLUSTERDOWN") ||
+           starts_with(error, "NOREPLICAS");
 }
 
 /* Judges the reply of one step; the reason is in why. */
@@ -125,7 +121,7 @@ judge(struct handshake *handshake, enum handshake_step step,
     if (reply->type == REDIS_REPLY_ERROR) {
         snprintf(handshake->why, sizeof(handshake->why), "%s", reply->str);
         if ((step == HANDSHAKE_NAME || step == HANDSHAKE_INFO) &&
-            !starts(reply->str, "NOAUTH")) {
+            !starts_with(reply->str, "NOAUTH")) {
             return HANDSHAKE_DONE; /* an ACL may forbid them */
         }
         return is_passing(reply->str) ? HANDSHAKE_LATER : HANDSHAKE_UNUSABLE;

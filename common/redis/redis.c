@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "base/util.h"
 #include "command.h"
 #include "connection.h"
 #include "redis_url.h"
@@ -291,12 +292,6 @@ run_as(struct redis *redis, const char *command, const char *script,
     return exchange(redis, appended, waits, end_ms);
 }
 
-static bool
-starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* Runs the script by its name; by its text where Redis has forgotten it. */
 static bool
 run_script(struct redis *redis, int64_t end_ms)
@@ -307,7 +302,7 @@ run_script(struct redis *redis, int64_t end_ms)
         return false;
     }
     if (redis->reply->type == REDIS_REPLY_ERROR &&
-        starts(redis->reply->str, "NOSCRIPT")) {
+        starts_with(redis->reply->str, "NOSCRIPT")) {
         return run_as(redis, "EVAL", script->body, end_ms);
     }
     return true;
@@ -323,8 +318,8 @@ note_refusal(struct redis *redis)
     const char *text = redis->reply->str;
 
     connection_note(redis->connection, redis->call.script->name, text);
-    if (starts(text, "READONLY") || starts(text, "LOADING") ||
-        starts(text, "MASTERDOWN") || starts(text, "NOAUTH")) {
+    if (starts_with(text, "READONLY") || starts_with(text, "LOADING") ||
+        starts_with(text, "MASTERDOWN") || starts_with(text, "NOAUTH")) {
         connection_give_up(redis->connection, text);
     }
 }

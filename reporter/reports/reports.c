@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "output/log_throttle.h"
 #include "sink_feeder.h"
 #include "sinks.h"
@@ -32,12 +33,6 @@ struct reports {
     size_t sink_feeder_count;
 };
 
-static int64_t
-later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Tells the windows what the sinks have, so that lost data is noticed. */
 static void
 remember(struct reports *reports)
@@ -47,7 +42,7 @@ remember(struct reports *reports)
     for (size_t i = 0; i < reports->sink_feeder_count; i++) {
         int64_t cursor_s = sink_feeder_cursor_s(reports->outlets[i]);
 
-        newest_s = later(newest_s, cursor_s);
+        newest_s = int64_max(newest_s, cursor_s);
         if (cursor_s != 0 && (oldest_s == 0 || cursor_s < oldest_s)) {
             oldest_s = cursor_s;
         }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "record_format.h"
 
 /* How long syslog(3) may take: less than a second, for the loop. */
@@ -133,7 +134,7 @@ syslog_open(const struct options *options, struct event_loop *loop,
             const struct sink_events *events)
 {
     struct sink *sink = calloc(1, sizeof(*sink));
-    char host[HOST_NAME_MAX + 1] = "";
+    char host[HOST_NAME_SIZE];
 
     (void)options;
     (void)loop;
@@ -141,7 +142,7 @@ syslog_open(const struct options *options, struct event_loop *loop,
         return NULL;
     }
     take_alarms();
-    gethostname(host, sizeof(host) - 1);
+    host_name(host);
     sink->type = &sink_syslog;
     sink->events = *events;
     if (asprintf(&sink->name, "syslog:%s", host) < 0) {

@@ -269,17 +269,18 @@ test_long_values(void **state)
 static void
 test_which_file(void **state)
 {
-    char *const named[] = {(char[]){"VERVE_CONF=/b"}, NULL};
-    char *const empty[] = {(char[]){"VERVE_CONF="}, NULL};
     const char *fallback = access(OPTIONS_FILE, F_OK) == 0 ? OPTIONS_FILE : "";
     const char *file;
 
     (void)state;
-    assert_string_equal(options_file("/a", named), "/a");
-    assert_string_equal(options_file(NULL, named), "/b");
-    file = options_file(NULL, empty);
+    setenv("VERVE_CONF", "/b", 1);
+    assert_string_equal(options_file("/a"), "/a");
+    assert_string_equal(options_file(NULL), "/b");
+    setenv("VERVE_CONF", "", 1);
+    file = options_file(NULL);
     assert_string_equal(file == NULL ? "" : file, fallback);
-    file = options_file(NULL, no_environment);
+    unsetenv("VERVE_CONF");
+    file = options_file(NULL);
     assert_string_equal(file == NULL ? "" : file, fallback);
 }
 
