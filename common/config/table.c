@@ -69,22 +69,14 @@ region_problem(const char *text)
 #define NUMBER(from, to) .type = OPTION_NUMBER, .min = (from), .max = (to)
 #define TEXT(from, to) .type = OPTION_TEXT, .min = (from), .max = (to)
 #define DELAYS(from, to) .type = OPTION_DELAYS, .min = (from), .max = (to)
-#define LIST(...)                                                              \
-    (const struct option_choice[])                                             \
-    {                                                                          \
-        __VA_ARGS__,                                                           \
-        {                                                                      \
-            NULL, 0                                                            \
-        }                                                                      \
-    }
-#define CHOICE(...) .type = OPTION_CHOICE, .choices = LIST(__VA_ARGS__)
-#define CHOICES(...) .type = OPTION_CHOICES, .choices = LIST(__VA_ARGS__)
+#define CHOICE(...) .type = OPTION_CHOICE, .choices = {__VA_ARGS__}
+#define CHOICES(...) .type = OPTION_CHOICES, .choices = {__VA_ARGS__}
 
 const struct option_row option_rows[] = {
     {ROW(redis, url), TEXT(1, 1024), .secret = true,
      .problem = redis_url_problem,
      .fallback = "unix:///run/redis-verve/redis.sock",
-     .help = "Address of Redis: unix:///path or "
+     .help = "Address of Redis, unix:///path or\n      "
              "redis://[user:password@]host[:port][/database]."},
     {ROW(redis, timeout_ms), NUMBER(1, 60000), .fallback = "250",
      .help = "Time limit for a connection attempt and for each script."},
@@ -107,7 +99,8 @@ const struct option_row option_rows[] = {
      .help = "How repeated ids are recognized: a key per id, sets, or "
              "HyperLogLog."},
     {ROW(dedup, local_cache_ids), NUMBER(0, 16777216), .fallback = "262144",
-     .help = "Number of ids of this window that each responder remembers."},
+     .help = "Number of ids of this window that each responder remembers; 0: "
+             "none."},
 
     {ROW(accept, max_batch), NUMBER(1, 1024), .fallback = "128",
      .help = "Highest number of requests that share one round trip to Redis."},
@@ -135,8 +128,7 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, timeout_ms), NUMBER(1, 600000), .fallback = "5000",
      .help = "Time limit for a whole attempt, the connection included."},
     {ROW(callbacks, lease_s), NUMBER(2, 86400), .fallback = "30",
-     .help = "Time that one reporter has for a claimed callback; at least "
-             "twice timeout_ms."},
+     .help = "Lease of a claimed callback; at least twice timeout_ms."},
     {ROW(callbacks, retry_delays_s), DELAYS(1, 2592000),
      .fallback = "5,30,120,600,1800,3600,7200",
      .help = "Delays before attempt 2, 3, ...; empty: no second attempt."},

@@ -19,9 +19,11 @@ enum option_type {
 };
 
 struct option_choice {
-    const char *name; /* NULL ends the list */
+    const char *name;
     int value;
 };
+
+enum { OPTION_CHOICES_SIZE = 8 }; /* one more than the longest list has */
 
 struct option_row {
     const char *section; /* without '_': VERVE_<SECTION>_<KEY> is split there */
@@ -31,7 +33,7 @@ struct option_row {
     const char *fallback; /* the default, in the form that the file uses */
     int64_t min;
     int64_t max;
-    const struct option_choice *choices;
+    struct option_choice choices[OPTION_CHOICES_SIZE]; /* name NULL: the end */
     /* An additional check of a text: the error as a sentence, or NULL. */
     const char *(*problem)(const char *text);
     bool secret; /* error messages do not show the value */

@@ -28,11 +28,10 @@ option_expected(const struct option_row *row, char *text, size_t size)
     char names[OPTION_WHY_SIZE / 4] = "";
     size_t used = 0;
 
-    for (const struct option_choice *choice = row->choices;
-         choice != NULL && choice->name != NULL && used < sizeof(names);
-         choice++) {
+    for (const struct option_choice *c = row->choices;
+         c->name != NULL && used < sizeof(names); c++) {
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-                                 used == 0 ? "" : ", ", choice->name);
+                                 used == 0 ? "" : ", ", c->name);
     }
     switch (row->type) {
     case OPTION_NUMBER:
@@ -69,24 +68,23 @@ option_expected(const struct option_row *row, char *text, size_t size)
 }
 
 /*
- * Writes why text is refused: problem, or if that is NULL, what row expects.
- * Returns -1.
+ * Writes the reason why text is refused: problem, or if problem is NULL, the
+ * values that row permits. Returns -1.
  */
 static int
 refuse(const struct option_row *row, const char *text, const char *problem,
        char *why)
 {
     char expected[OPTION_WHY_SIZE / 2];
+    const char *what = problem != NULL ? problem : expected;
 
     option_expected(row, expected, sizeof(expected));
     if (row->secret) {
         snprintf(why, OPTION_WHY_SIZE, "%s%s",
-                 problem == NULL ? "the value is not " : "",
-                 problem == NULL ? expected : problem);
+                 problem != NULL ? "" : "the value is not ", what);
     } else {
         snprintf(why, OPTION_WHY_SIZE, "\"%.*s\"%s%s", SHOWN_BYTES, text,
-                 problem == NULL ? " is not " : ": ",
-                 problem == NULL ? expected : problem);
+                 problem != NULL ? ": " : " is not ", what);
     }
     return -1;
 }
@@ -147,8 +145,8 @@ set_text(char **field, const struct option_row *row, const char *text,
 }
 
 /*
- * Cuts the next item off a list with commas, without the blanks around it.
- * Returns false at the end; an empty list has one empty item.
+ * Cuts the next item off a comma-separated list, without the blanks around the
+ * item. Returns false at the end of the list. An empty list has one empty item.
  */
 static bool
 next_item(const char **list, const char **item, size_t *len)
@@ -175,11 +173,9 @@ static bool
 add_choice(int *value, const struct option_row *row, const char *name,
            size_t len)
 {
-    for (const struct option_choice *choice = row->choices;
-         choice->name != NULL; choice++) {
-        if (strlen(choice->name) == len &&
-            memcmp(choice->name, name, len) == 0) {
-            *value |= choice->value;
+    for (const struct option_choice *c = row->choices; c->name != NULL; c++) {
+        if (strlen(c->name) == len && memcmp(c->name, name, len) == 0) {
+            *value |= c->value;
             return true;
         }
     }
@@ -248,7 +244,7 @@ option_property(const struct options *options, const struct option_row *row,
                          name + strlen(row->section) + 1);
 }
 
-/* Adds a property without a value; NULL: no memory. */
+/* Adds a property with the value NULL. Returns NULL if there is no memory. */
 static struct option_property *
 add_property(struct option_properties *properties, const char *name)
 {
