@@ -5,13 +5,14 @@
 #include "util.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void
 host_name(char name[HOST_NAME_SIZE])
 {
     if (gethostname(name, HOST_NAME_SIZE) != 0) {
-        strcpy(name, "unknown");
+        snprintf(name, HOST_NAME_SIZE, "unknown");
     }
     name[HOST_NAME_SIZE - 1] = '\0'; /* a longer name is cut without a NUL */
 }

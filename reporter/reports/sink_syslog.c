@@ -9,7 +9,6 @@
 #include "sink_syslog.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
