@@ -18,7 +18,7 @@ struct settings {
     struct address_policy *policy;
 };
 
-/* Judges callbacks.allow and callbacks.secret. A program_check. */
+/* Judges callbacks.allow and callbacks.secret. A cli_check. */
 int settings_check(const struct options *options, option_complaint *complain,
                    void *context);
 
