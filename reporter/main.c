@@ -1,6 +1,7 @@
 /*
- * verve-reporter: closes windows, reports them, delivers callbacks. One loop,
- * one thread; the modules do the work, this file starts and stops them.
+ * verve-reporter: closes windows, reports their counts, delivers callbacks. It
+ * has one thread and one event loop. The modules do the work; this file starts
+ * and stops them.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,8 +27,8 @@ struct reporter {
     struct event_loop *loop;
     int signal_fd;
     struct schema *schema;
-    struct redis *redis;          /* the schema's */
-    enum redis_state redis_state; /* as last seen */
+    struct redis *redis;          /* owned by schema */
+    enum redis_state redis_state; /* at the last event */
     struct reports *report;
     struct worker *worker;
     bool draining;
@@ -55,7 +56,7 @@ on_drained(void *context)
     event_loop_stop(((struct reporter *)context)->loop);
 }
 
-/* Whoever asks for the second time is in a hurry. */
+/* The first signal drains the callbacks; the second stops at once. */
 static void
 stop(struct reporter *reporter)
 {
@@ -87,7 +88,7 @@ on_signal(void *context, int fd, uint32_t events)
     }
 }
 
-/* Signals as an fd; before anything starts a thread, which would get them. */
+/* Turns signals into an fd. A thread that exists before would get signals. */
 static int
 open_signals(struct reporter *reporter)
 {
@@ -97,7 +98,7 @@ open_signals(struct reporter *reporter)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1); /* as verve-fcgi, which web servers send it */
+    sigaddset(&signals, SIGUSR1); /* as for verve-fcgi: web servers send it */
     sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
         return -1;
@@ -106,7 +107,7 @@ open_signals(struct reporter *reporter)
     return reporter->signal_fd < 0 ? -1 : 0;
 }
 
-/* Opens everything, what is needed first. 0, or -1 (errno). */
+/* Opens all modules. Returns 0, or -1 (errno). */
 static int
 open_all(struct reporter *reporter)
 {
@@ -141,7 +142,7 @@ close_all(struct reporter *reporter)
     }
 }
 
-/* Runs until it is told to stop. Returns the exit code. */
+/* Runs until a signal stops the program. Returns the exit code. */
 static int
 run(struct reporter *reporter)
 {
@@ -149,7 +150,7 @@ run(struct reporter *reporter)
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    /* That Redis is away is no error, that it is another's is: see schema.h. */
+    /* Redis may be away at the start, but not of another schema: schema.h. */
     reporter->redis_state = redis_wait(reporter->redis);
     if (reporter->redis_state == REDIS_STATE_UNUSABLE) {
         return EXIT_USAGE;
@@ -162,26 +163,26 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
-/* All that the table of options can't judge; each complains by itself. */
+/* Checks what the table of options cannot check. A cli_check. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
 {
-    int of_sinks = sinks_check(options, complain, context);
-    int of_terms = settings_check(options, complain, context);
+    int sinks_result = sinks_check(options, complain, context);
+    int settings_result = settings_check(options, complain, context);
 
-    return of_sinks == 0 && of_terms == 0 ? 0 : -1;
+    return sinks_result == 0 && settings_result == 0 ? 0 : -1;
 }
 
 int
 main(int argc, char **argv)
 {
-    static const struct program program = {
+    static const struct cli_program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
         .check = check,
     };
     struct reporter reporter = {.signal_fd = -1};
-    int code = program_start(argc, argv, &program, &reporter.options);
+    int code = cli_start(argc, argv, &program, &reporter.options);
 
     if (code < 0) {
         code = run(&reporter);

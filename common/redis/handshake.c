@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 
 static void
 say(struct handshake *handshake, redisContext *context,
@@ -136,20 +137,15 @@ judge_policy(struct handshake *handshake)
     return handshake->trust_noeviction;
 }
 
-static bool
-starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* Errors that go away by themselves when Redis has loaded or failed over. */
 static bool
 is_passing(const char *error)
 {
-    return starts(error, "LOADING") || starts(error, "READONLY") ||
-           starts(error, "MASTERDOWN") || starts(error, "BUSY") ||
-           starts(error, "OOM") || starts(error, "MISCONF") ||
-           starts(error, "CLUSTERDOWN") || starts(error, "NOREPLICAS");
+    return starts_with(error, "LOADING") || starts_with(error, "READONLY") ||
+           starts_with(error, "MASTERDOWN") || starts_with(error, "BUSY") ||
+           starts_with(error, "OOM") || starts_with(error, "MISCONF") ||
+           starts_with(error, "CLUSTERDOWN") ||
+           starts_with(error, "NOREPLICAS");
 }
 
 /* True if the error only says that an ACL or its operator forbids the step. */
@@ -158,7 +154,7 @@ is_dispensable(enum handshake_step step, const char *error)
 {
     return (step == HANDSHAKE_NAME || step == HANDSHAKE_INFO ||
             step == STEP_CONFIG) &&
-           !starts(error, "NOAUTH");
+           !starts_with(error, "NOAUTH");
 }
 
 /* Judges an error reply. */

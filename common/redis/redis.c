@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "base/util.h"
 #include "command.h"
 #include "connection.h"
 #include "redis_url.h"
@@ -262,12 +263,6 @@ is_replicated(struct redis *redis)
     return false;
 }
 
-static bool
-starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /*
  * Notes an error reply. An error that says that this Redis is of no use to us
  * any more (it became a replica in a failover, for example) ends the
@@ -279,8 +274,8 @@ refuse(struct redis *redis)
     const char *text = redis->reply->str;
 
     connection_note(redis->connection, redis->command.script->name, text);
-    if (starts(text, "READONLY") || starts(text, "LOADING") ||
-        starts(text, "MASTERDOWN") || starts(text, "NOAUTH")) {
+    if (starts_with(text, "READONLY") || starts_with(text, "LOADING") ||
+        starts_with(text, "MASTERDOWN") || starts_with(text, "NOAUTH")) {
         connection_give_up(redis->connection, text);
     }
     return REDIS_REFUSED;
@@ -300,7 +295,7 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
                    : lose(redis, "no answer in time");
     }
     if (redis->reply->type == REDIS_REPLY_ERROR) {
-        return !redis->by_text && starts(redis->reply->str, "NOSCRIPT")
+        return !redis->by_text && starts_with(redis->reply->str, "NOSCRIPT")
                    ? send_script(redis, true)
                    : refuse(redis);
     }

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 
 static const char *
 read_socket(const char *path, struct redis_url *url)
@@ -97,12 +98,6 @@ read_tcp(CURLU *parsed, struct redis_url *url)
     return read_database(parsed, url);
 }
 
-static bool
-starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 const char *
 redis_url_parse(const char *text, struct redis_url *url)
 {
@@ -110,14 +105,15 @@ redis_url_parse(const char *text, struct redis_url *url)
     CURLU *parsed;
 
     memset(url, 0, sizeof(*url));
-    if (starts(text, "unix://")) {
+    if (starts_with(text, "unix://")) {
         return read_socket(text + strlen("unix://"), url);
     }
-    if (starts(text, "redis+sentinel://") || starts(text, "redis+cluster://")) {
+    if (starts_with(text, "redis+sentinel://") ||
+        starts_with(text, "redis+cluster://")) {
         return "this version cannot use Redis Sentinel or Cluster yet; use "
                "unix:///path or redis://host:port";
     }
-    if (!starts(text, "redis://")) {
+    if (!starts_with(text, "redis://")) {
         return "it is neither unix:///path nor "
                "redis://[user:password@]host[:port][/database]";
     }

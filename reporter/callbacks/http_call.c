@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "config/cli.h"
+#include "base/version.h"
 #include "headers.h"
 #include "net/tls.h"
 #include "receipt.h"

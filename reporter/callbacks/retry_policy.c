@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "base/util.h"
+
 enum { JITTER_PERCENT = 20, STARVED_DELAY_MS = 1000, STARVED_MAX_MS = 60000 };
 
 /* The word for a transfer that brought no whole response. */
@@ -81,7 +83,7 @@ delay_ms(const struct option_delays *retry_delays_s,
                        (int64_t)(facts->random % (JITTER_PERCENT * 20 + 1));
     int64_t jittered_ms = retry_delays_s->s[facts->attempts] * permille;
 
-    return jittered_ms > hold_ms ? jittered_ms : hold_ms;
+    return int64_max(jittered_ms, hold_ms);
 }
 
 /* Doubled each time. */

@@ -20,7 +20,7 @@ struct settings {
     struct kept_sockets *kept; /* their connections */
 };
 
-/* Judges callbacks.allow and callbacks.secret. A program_check. */
+/* Judges callbacks.allow and callbacks.secret. A cli_check. */
 int settings_check(const struct options *options, option_complaint *complain,
                    void *context);
 

@@ -16,6 +16,8 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
+#include "base/util.h"
+
 enum {
     SHARES = 16,
     OTHER_FDS = 64, /* that other modules, and libraries, may need: two of
@@ -233,16 +235,10 @@ curl_loop_close(struct curl_loop *curl)
     curl_global_cleanup();
 }
 
-/* FNV-1a (Fowler, Noll, Vo). */
 static struct share *
 share_of(struct curl_loop *curl, const char *host)
 {
-    uint32_t hash = 2166136261U;
-
-    for (; *host != '\0'; host++) {
-        hash = (hash ^ (unsigned char)*host) * 16777619U;
-    }
-    return &curl->shares[(hash ^ hash >> 16) % SHARES];
+    return &curl->shares[fnv1a(0, host) % SHARES];
 }
 
 int

@@ -16,7 +16,8 @@
 
 #include "aws_sigv4.h"
 #include "base/clock.h"
-#include "config/cli.h"
+#include "base/util.h"
+#include "base/version.h"
 #include "net/kept_sockets.h"
 #include "net/tls.h"
 #include "ssrf/socket_guard.h"
@@ -237,7 +238,7 @@ static int
 make_url(struct kinesis_request *kinesis)
 {
     const char *region = kinesis->options->kinesis.region;
-    const char *country = strncmp(region, "cn-", 3) == 0 ? ".cn" : "";
+    const char *country = starts_with(region, "cn-") ? ".cn" : "";
 
     if (kinesis->options->kinesis.endpoint[0] != '\0') {
         kinesis->url = strdup(kinesis->options->kinesis.endpoint);
