@@ -21,11 +21,16 @@ error_word(const struct retry_policy_facts *facts)
     if (facts->no_resources != 0) {
         return "starved";
     }
-    /* libcurl 7.88 has no memory for a header line of over 100 KB. */
-    if (facts->head_cut || facts->code == CURLE_OUT_OF_MEMORY) {
+    if (facts->head_cut) {
         return "too-large";
     }
     switch ((int)facts->code) {
+    /* A header line of over 100 KB; libcurl before 8.6 has no memory for it. */
+    case CURLE_OUT_OF_MEMORY:
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+#endif
+        return "too-large";
     case CURLE_COULDNT_RESOLVE_HOST:
         return "resolve";
     case CURLE_COULDNT_CONNECT:
