@@ -93,6 +93,7 @@ set_bounds(const struct http_call *call)
            set_text(call, CURLOPT_PROXY, "") &&
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
+           set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&
            tls_set_up(call->easy) == 0 &&
            set_long(call, CURLOPT_CONNECTTIMEOUT_MS,
                     call->settings->options->callbacks.connect_timeout_ms) &&
