@@ -6,7 +6,8 @@ import socket
 
 from .namespace import inside
 
-MESSAGE = re.compile(r"<(?P<priority>\d+)>\w+ +\d+ \d\d:\d\d:\d\d "
+MESSAGE = re.compile(r"<(?P<priority>\d+)>"
+                     r"(?P<time>\w{3} [ 123]\d \d\d:\d\d:\d\d) "
                      r"(?P<tag>[^:]*): (?P<text>.*)", re.DOTALL)
 
 
@@ -25,10 +26,12 @@ class SystemLog:
         return inside('mount -t tmpfs none /dev && ln -s "$1" /dev/log',
                       self.path)
 
-    def start(self, kind=socket.SOCK_DGRAM):
+    def start(self, kind=socket.SOCK_DGRAM, backlog=64):
         self.socket = socket.socket(socket.AF_UNIX, kind)
         self.socket.bind(str(self.path))
         self.socket.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            self.socket.listen(backlog)
         return self
 
     def stop(self):
@@ -39,12 +42,27 @@ class SystemLog:
             self.socket.close()
         self.socket = None
 
+    def receive(self):
+        """The next messages: a datagram is one, in a stream each ends with a
+        NUL."""
+        if self.socket.type == socket.SOCK_DGRAM:
+            return [self.socket.recv(65536)]
+        connection = self.socket.accept()[0]
+        with connection:
+            connection.settimeout(5.0)
+            stream = b""
+            while part := connection.recv(65536):
+                stream += part
+            *messages, rest = stream.split(b"\0")
+            assert rest == b""
+            return messages
+
     def read(self):
         """All messages so far, each a match of MESSAGE."""
         try:
             while self.socket:
-                self.messages.append(
-                    MESSAGE.fullmatch(self.socket.recv(65536).decode()))
+                for message in self.receive():
+                    self.messages.append(MESSAGE.fullmatch(message.decode()))
         except BlockingIOError:
             pass
         return self.messages
