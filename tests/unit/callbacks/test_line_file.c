@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "output/line_file.h"
+#include "callbacks/line_file.h"
 
 struct fixture {
     char dir[32];
