@@ -4,13 +4,12 @@
  * after growing waits, what does not after a long one.
  */
 #define _GNU_SOURCE /* asprintf */
-#include "sink_kinesis.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "kinesis_client.h"
 #include "net/curl_loop.h"
+#include "sinks.h"
 
 #define TO "kinesis" /* all requests share connections */
 

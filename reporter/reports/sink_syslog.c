@@ -21,8 +21,7 @@
 
 #include "base/log.h"
 #include "record_format.h"
-#include "sink_syslog.h"
-
+#include "sinks.h"
 enum {
     HEAD_SIZE = 64, /* "<28>Jan  2 03:04:05 verve-reporter[4194304]: " */
     MESSAGE_SIZE = HEAD_SIZE + RECORD_FORMAT_SIZE,
