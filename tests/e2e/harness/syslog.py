@@ -1,5 +1,5 @@
-"""A system log: a socket that a reporter of its own namespace finds at
-/dev/log."""
+"""A syslog daemon: a socket that is /dev/log for a reporter in a mount
+namespace of its own."""
 
 import re
 import socket
@@ -22,7 +22,7 @@ class SystemLog:
 
     @property
     def inside(self):
-        """What to put before the command of a program that is to use it."""
+        """The words before the command of a program that is to use it."""
         return inside('mount -t tmpfs none /dev && ln -s "$1" /dev/log',
                       self.path)
 
@@ -36,7 +36,7 @@ class SystemLog:
 
     def stop(self):
         if self.socket:
-            self.path.unlink()  # nothing more can come; what has is kept
+            self.path.unlink()  # no message can come after the last read
             if self.socket.type == socket.SOCK_DGRAM:
                 self.read()
             self.socket.close()
