@@ -18,7 +18,7 @@
 #include "callback_log.h"
 #include "net/curl_loop.h"
 #include "net/dns_cache.h"
-#include "output/refusals.h"
+#include "refusals.h"
 #include "settings.h"
 
 enum {

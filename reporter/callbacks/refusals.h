@@ -1,6 +1,6 @@
 /*
- * What is logged of addresses that we refuse to call: each with its reason,
- * but no flood of them.
+ * The log lines of callbacks to addresses that are not permitted: each has its
+ * reason, but their rate is limited.
  */
 #ifndef REFUSALS_H
 #define REFUSALS_H
@@ -9,18 +9,18 @@
 
 enum { REFUSALS_SAID_MAX = 1000, REFUSALS_PERIOD_MS = 60000 };
 
-/* Zeroed: there were none. */
+/* Zeroed: no refusals yet. */
 struct refusals {
     int64_t until_ms; /* monotonic: the end of this period */
-    int said;         /* in this period */
-    int64_t unsaid;
+    int said;         /* lines logged in this period */
+    int64_t unsaid;   /* refusals without a line */
 };
 
-/* Logs one, or counts it. job is its id, host whom it was to call. */
+/* Logs a refusal, or counts it. job is the job's id. */
 void refusals_say(struct refusals *refusals, const char *job, const char *host,
                   const char *why);
 
-/* Logs how many were only counted, at the end of a period. */
+/* Logs the number of refusals without a line, if the period is over. */
 void refusals_sum_up(struct refusals *refusals);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * logfile: appends lines to a file by one write each, so that several
- * processes may share it and a reader sees whole lines. Where the file can't
- * be opened, or a write fails, the next line tries again.
+ * line_file: appends each line by one write(2), so that several processes may
+ * share the file and a reader sees whole lines. If open(2) or write(2) fails,
+ * the next line tries again.
  */
 #include "line_file.h"
 
@@ -16,7 +16,7 @@ struct line_file {
     char path[];
 };
 
-/* Never waits, as it would for the reader of a FIFO, or for room in one. */
+/* O_NONBLOCK: a FIFO without a reader, or a full one, must not block. */
 static int
 file_open(const char *path)
 {
@@ -39,7 +39,7 @@ line_file_open(const char *path)
 }
 
 static void
-shut(struct line_file *file)
+close_fd(struct line_file *file)
 {
     if (file->fd >= 0) {
         close(file->fd);
@@ -51,7 +51,7 @@ void
 line_file_close(struct line_file *file)
 {
     if (file != NULL) {
-        shut(file);
+        close_fd(file);
         free(file);
     }
 }
@@ -59,16 +59,16 @@ line_file_close(struct line_file *file)
 void
 line_file_reopen(struct line_file *file)
 {
-    shut(file);
+    close_fd(file);
     file->fd = file_open(file->path);
 }
 
 /*
- * Takes back the part of a line that a full disk let through, unless another
- * process has already written behind it.
+ * Removes the part of a line that a full disk took, unless another process has
+ * appended to the file since.
  */
 static void
-untear(const struct line_file *file, size_t written)
+cut_torn_line(const struct line_file *file, size_t written)
 {
     off_t ours = lseek(file->fd, 0, SEEK_CUR);
     off_t end = lseek(file->fd, 0, SEEK_END);
@@ -96,7 +96,7 @@ line_file_write(struct line_file *file, const char *line, size_t len)
         return -1;
     }
     if ((size_t)written < len) {
-        untear(file, (size_t)written);
+        cut_torn_line(file, (size_t)written);
         errno = ENOSPC;
         return -1;
     }

@@ -1,5 +1,5 @@
 /*
- * refusals: a fixed number of lines in each period.
+ * refusals: logs a fixed number of lines in each period, and counts the rest.
  */
 #include "refusals.h"
 

@@ -1,5 +1,6 @@
 /*
- * kinesis_api: the exact body of a PutRecord, and what answers mean.
+ * kinesis_client: the exact body of a PutRecord, and the result of each
+ * response.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,13 +10,13 @@
 
 #include <cmocka.h>
 
-#include "reports/kinesis_api.h"
+#include "reports/kinesis_client.h"
 
 /* 2026-01-02T03:04:00Z */
 #define START_S INT64_C(1767323040)
 
-/* Of three lengths, so that Base64 ends in each of its three ways; the wanted
-   ones are those of base64(1). */
+/* Three lengths, so that Base64 ends in each of its three ways. The wanted data
+   is that of base64(1). */
 static const struct body_row {
     struct window_record record;
     const char *data;
@@ -34,11 +35,11 @@ static const struct body_row {
 static void
 test_body(void **state)
 {
-    char body[KINESIS_BODY_SIZE], wanted[KINESIS_BODY_SIZE];
+    char body[KINESIS_CLIENT_BODY_SIZE], wanted[KINESIS_CLIENT_BODY_SIZE];
 
     (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
-        size_t len = kinesis_body(body, "a.b", &bodies[i].record);
+        size_t len = kinesis_client_body(body, "a.b", &bodies[i].record);
 
         snprintf(wanted, sizeof(wanted),
                  "{\"StreamName\":\"a.b\",\"PartitionKey\":"
@@ -57,23 +58,23 @@ test_longest_body(void **state)
                                                  .length_s = INT64_MAX,
                                                  .count = INT64_MAX,
                                                  .late = true};
-    char body[KINESIS_BODY_SIZE], stream[129];
+    char body[KINESIS_CLIENT_BODY_SIZE], stream[129];
 
     (void)state;
     memset(stream, 's', sizeof(stream) - 1);
     stream[128] = '\0';
-    assert_in_range(kinesis_body(body, stream, &longest), 300,
-                    KINESIS_BODY_SIZE - 1);
+    assert_in_range(kinesis_client_body(body, stream, &longest), 300,
+                    KINESIS_CLIENT_BODY_SIZE - 1);
 }
 
 static const struct answer_row {
     long status;
     const char *body;
-    enum kinesis_verdict verdict;
+    enum kinesis_result result;
     const char *why;
 } answers[] = {
     {200, "{\"SequenceNumber\":\"49\",\"ShardId\":\"shardId-0\"}",
-     KINESIS_TAKEN, ""},
+     KINESIS_STORED, ""},
     {200, "<html>", KINESIS_REFUSED, "its answer is not Kinesis's"},
     {200, "", KINESIS_REFUSED, "its answer is not Kinesis's"},
     {200, "{\"SequenceNumber\":49}", KINESIS_REFUSED,
@@ -81,10 +82,10 @@ static const struct answer_row {
     {400,
      "{\"__type\":\"ProvisionedThroughputExceededException\","
      "\"message\":\"slow\"}",
-     KINESIS_BUSY, "HTTP 400 ProvisionedThroughputExceededException: slow"},
+     KINESIS_RETRY, "HTTP 400 ProvisionedThroughputExceededException: slow"},
     {400, "{\"__type\":\"com.amazonaws.kinesis#ThrottlingException\"}",
-     KINESIS_BUSY, "HTTP 400 ThrottlingException: "},
-    {400, "{\"__type\":\"LimitExceededException\"}", KINESIS_BUSY,
+     KINESIS_RETRY, "HTTP 400 ThrottlingException: "},
+    {400, "{\"__type\":\"LimitExceededException\"}", KINESIS_RETRY,
      "HTTP 400 LimitExceededException: "},
     {400,
      "{\"__type\":\"ResourceNotFoundException\",\"message\":\"no stream\"}",
@@ -95,10 +96,10 @@ static const struct answer_row {
      KINESIS_REFUSED, "HTTP 403 InvalidSignatureException: x"},
     {400, "not json", KINESIS_REFUSED, "HTTP 400 : "},
     {302, "", KINESIS_REFUSED, "HTTP 302 : "},
-    {429, "", KINESIS_BUSY, "HTTP 429 : "},
-    {500, "{\"__type\":\"InternalFailure\"}", KINESIS_BUSY,
+    {429, "", KINESIS_RETRY, "HTTP 429 : "},
+    {500, "{\"__type\":\"InternalFailure\"}", KINESIS_RETRY,
      "HTTP 500 InternalFailure: "},
-    {503, "<html>", KINESIS_BUSY, "HTTP 503 : "},
+    {503, "<html>", KINESIS_RETRY, "HTTP 503 : "},
 };
 
 static void
@@ -107,10 +108,10 @@ test_answers(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
         const struct answer_row *row = &answers[i];
-        char why[KINESIS_WHY_SIZE] = "";
+        char why[SINK_WHY_SIZE] = "";
 
-        if (kinesis_classify(row->status, row->body, strlen(row->body), why) !=
-                row->verdict ||
+        if (kinesis_client_classify(row->status, row->body, strlen(row->body),
+                                    why) != row->result ||
             strcmp(why, row->why) != 0) {
             fail_msg("%ld %s: %s", row->status, row->body, why);
         }
@@ -126,5 +127,5 @@ main(void)
         cmocka_unit_test(test_answers),
     };
 
-    return cmocka_run_group_tests_name("kinesis_api", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("kinesis_client", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * logfile: lines in a real directory, through rotation, its removal and a full
- * disk. As root, permissions stop nothing: a directory's absence does.
+ * line_file: lines in a real directory, with rotation, a removed directory and
+ * a full disk. Root ignores permissions, so that a failing open(2) needs a
+ * directory that is missing.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -19,7 +20,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "output/line_file.h"
+#include "callbacks/line_file.h"
 
 struct fixture {
     char dir[32];
@@ -122,7 +123,7 @@ test_a_missing_directory_is_tried_again(void **state)
     assert_content(f->path, "found\n");
 }
 
-/* Lets files grow to bytes: a full disk, as write(2) sees it. */
+/* Limits the size of files: for write(2) as good as a full disk. */
 static void
 limit_files(rlim_t bytes)
 {
@@ -154,7 +155,7 @@ test_a_full_disk_tears_no_line(void **state)
     assert_content(f->path, "12345\nagain\n");
 }
 
-/* Opening it and writing to it wait for nobody; alarm(2) ends who does. */
+/* Neither open nor write blocks; alarm(2) ends the test if one does. */
 static void
 test_a_fifo_is_not_waited_for(void **state)
 {
