@@ -1,6 +1,6 @@
 /*
- * verve-fcgi: the FastCGI responder. Listens on fd 0, as lighttpd, spawn-fcgi
- * and systemd hand it over; one of a pool of equals.
+ * verve-fcgi: the FastCGI responder, one process of a pool. It serves the
+ * listening socket on fd 0, as lighttpd, spawn-fcgi and systemd hand it over.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,8 +26,9 @@ is_listening(int fd)
 }
 
 /*
- * A web server with workers sends INT to its whole group, and means itself;
- * HUP has nothing to open anew; a peer that is gone is no reason to end.
+ * INT: a web server with workers sends it to its whole process group, but
+ * means only itself. HUP: there are no files to reopen. PIPE: a peer that is
+ * gone is no reason to end.
  */
 static void
 ignore_signals(void)
@@ -48,9 +49,9 @@ serve(const struct options *options, struct redis *redis)
         responder = responder_open(options, STDIN_FILENO, redis, counter);
     }
     /*
-     * While a responder that was woken for one request waits for its turn, more
-     * come and share the round trip. On a busy machine that makes batches twice
-     * as large; on an idle one it costs nothing.
+     * While a responder that was woken for one request waits for the
+     * processor, more requests come and share the round trip. Batches are
+     * twice as large on a busy machine; it costs nothing on an idle machine.
      */
     program_give_way();
     if (responder == NULL) {
@@ -71,22 +72,22 @@ serve(const struct options *options, struct redis *redis)
 static int
 connect_and_serve(const struct options *options)
 {
-    struct schema *schema = schema_open(options, "verve-fcgi");
-    struct redis *redis;
+    struct redis_options redis_options =
+        schema_redis_options(options, "verve-fcgi");
+    struct redis *redis = redis_open(&redis_options);
     int code;
 
-    if (schema == NULL) {
+    if (redis == NULL) {
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    redis = schema_redis(schema);
     if (redis_wait(redis) == REDIS_STATE_UNUSABLE) {
         log_error("cannot start with this Redis: %s", redis_error(redis));
         code = EXIT_USAGE;
     } else {
         code = serve(options, redis);
     }
-    schema_close(schema);
+    redis_close(redis);
     return code;
 }
 

@@ -25,8 +25,7 @@ struct reporter {
     struct options options;
     struct event_loop *loop;
     int signal_fd;
-    struct schema *schema;
-    struct redis *redis;          /* the schema's */
+    struct redis *redis;
     enum redis_state redis_state; /* as last seen */
     struct reports *report;
     struct worker *worker;
@@ -111,13 +110,13 @@ static int
 open_all(struct reporter *reporter)
 {
     const struct options *options = &reporter->options;
+    struct redis_options redis_options = schema_redis_options(options, NAME);
 
     if (open_signals(reporter) < 0 ||
         (reporter->loop = event_loop_open()) == NULL ||
-        (reporter->schema = schema_open(options, NAME)) == NULL) {
+        (reporter->redis = redis_open(&redis_options)) == NULL) {
         return -1;
     }
-    reporter->redis = schema_redis(reporter->schema);
     reporter->report = reports_open(options, reporter->loop, reporter->redis);
     reporter->worker = worker_open(options, reporter->loop, reporter->redis);
     if (reporter->report == NULL || reporter->worker == NULL ||
@@ -134,7 +133,7 @@ close_all(struct reporter *reporter)
 {
     worker_close(reporter->worker);
     reports_close(reporter->report);
-    schema_close(reporter->schema);
+    redis_close(reporter->redis);
     event_loop_close(reporter->loop);
     if (reporter->signal_fd >= 0) {
         close(reporter->signal_fd);
