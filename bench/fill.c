@@ -63,13 +63,16 @@ fill(struct counter *tally, int64_t ids, int64_t bits)
 static int
 measure(const struct options *options, int64_t ids, int64_t bits)
 {
-    struct schema *schema = schema_open(options, "fill");
+    static struct redis_log redis_log;
+    struct redis_options redis_options =
+        schema_redis_options(options, "fill", &redis_log);
+    struct redis *redis = redis_open(&redis_options);
     struct counter *tally = NULL;
     int64_t started_ms;
     int code = EXIT_SYSTEM;
 
-    if (schema != NULL && redis_wait(schema_redis(schema)) == REDIS_STATE_UP) {
-        tally = counter_open(options, schema_redis(schema));
+    if (redis != NULL && redis_wait(redis) == REDIS_STATE_UP) {
+        tally = counter_open(options, redis);
     }
     started_ms = clock_mono_ms();
     if (tally != NULL && fill(tally, ids, bits)) {
@@ -80,7 +83,7 @@ measure(const struct options *options, int64_t ids, int64_t bits)
         fprintf(stderr, "fill: not all were counted\n");
     }
     counter_close(tally);
-    schema_close(schema);
+    redis_close(redis);
     return code;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Group commit: requests that are there at the same time are answered
- * together, all that have to be counted after one round trip to Redis.
+ * Group commit: requests that are there at the same time are answered as one
+ * batch. All ids of the batch are counted in one round trip to Redis.
  */
 #ifndef BATCH_H
 #define BATCH_H
@@ -13,15 +13,18 @@
 
 struct batch;
 
-/* What it is given is borrowed for its life. NULL: no memory. */
+/*
+ * The arguments are borrowed for its life. Initializes libfcgi; block TERM and
+ * USR1 before, because libfcgi installs handlers for both. NULL: no memory.
+ */
 struct batch *batch_open(const struct options *options, struct redis *redis,
                          struct counter *counter);
 void batch_close(struct batch *batch);
 
 /*
- * Answers fds[0..count), blocking connections that have sent a whole request,
- * and closes them; at most options->accept.max_batch. Blocks for as long as
- * counter_commit does.
+ * Answers and closes fds[0..count), at most options->accept.max_batch. They are
+ * blocking connections that have sent a whole request. Blocks for as long as
+ * counter_commit does, and twice as long if /readyz is among the requests.
  */
 void batch_serve(struct batch *batch, const int *fds, size_t count);
 

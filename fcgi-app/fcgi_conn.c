@@ -1,18 +1,12 @@
 /*
- * exchange: what libfcgi 2.4.2 needs to be used with sockets that it did not
- * accept.
+ * fcgi_conn: how libfcgi 2.4.2 is used with sockets that it did not accept.
  */
 #include "fcgi_conn.h"
 
-int
-fcgi_conn_start(void)
-{
-    return FCGX_Init();
-}
-
 /*
- * The request must look as if it was kept alive, and be detached so that a
- * malformed one is closed without waiting up to 2 s for the peer.
+ * The request must look as if its connection was kept alive, so that libfcgi
+ * uses ipcFd. It must also be detached, so that a malformed request is closed
+ * at once: libfcgi would wait up to 2 s for the peer.
  */
 static bool
 read_request(FCGX_Request *fcgx, int fd)
@@ -24,7 +18,7 @@ read_request(FCGX_Request *fcgx, int fd)
     if (FCGX_Accept_r(fcgx) != 0) {
         return false;
     }
-    /* One request a connection, whatever the peer asks for. */
+    /* One request per connection, whatever the peer asks for. */
     fcgx->keepConnection = 0;
     if (FCGX_GetError(fcgx->in) != 0) {
         FCGX_Free(fcgx, 1);
@@ -33,7 +27,7 @@ read_request(FCGX_Request *fcgx, int fd)
     return true;
 }
 
-/* Parameters of the request, as the web server passes them (RFC 3875, 4.1). */
+/* The parameters' names are those of CGI (RFC 3875, 4.1). */
 bool
 fcgi_conn_read(struct fcgi_conn *conn, int fd)
 {
@@ -46,21 +40,19 @@ fcgi_conn_read(struct fcgi_conn *conn, int fd)
     target = FCGX_GetParam("REQUEST_URI", conn->fcgx.envp);
     request_parse(&conn->request, method != NULL ? method : "",
                   target != NULL ? target : "");
+    if (conn->request.endpoint != NULL &&
+        FCGX_GetParam("HTTP_VERVE_CALLBACK", conn->fcgx.envp) != NULL) {
+        conn->request.endpoint = NULL;
+        conn->request.endpoint_len = 0;
+    }
     return true;
 }
 
-bool
-fcgi_conn_wants_callback(const struct fcgi_conn *conn)
-{
-    return conn->request.endpoint != NULL &&
-           FCGX_GetParam("HTTP_VERVE_CALLBACK", conn->fcgx.envp) == NULL;
-}
-
 void
-fcgi_conn_answer(struct fcgi_conn *conn, const struct response *answer)
+fcgi_conn_respond(struct fcgi_conn *conn, const struct response *response)
 {
     char text[RESPONSE_MAX_BYTES];
-    size_t len = response_format(answer, text);
+    size_t len = response_format(response, text);
 
     FCGX_PutStr(text, (int)len, conn->fcgx.out);
     FCGX_Finish_r(&conn->fcgx);

@@ -1,6 +1,6 @@
 /*
- * One request, from the connection that sent it to its answer, by libfcgi;
- * whose only user this is.
+ * A FastCGI connection: reads one request and writes one response, by libfcgi.
+ * Call FCGX_Init once before the first connection.
  */
 #ifndef FCGI_CONN_H
 #define FCGI_CONN_H
@@ -16,20 +16,16 @@ struct fcgi_conn {
     struct request request;
 };
 
-/* Makes libfcgi ready, once for the process. 0, or -1. */
-int fcgi_conn_start(void);
-
 /*
- * Reads and parses the request that fd, a blocking connection, has sent in
- * full. Returns false where there is none; fd is closed then. The struct may
- * have been used before; it must not be moved until it is answered.
+ * Reads and parses the request that was sent in full on fd, a blocking
+ * connection. If the request is a callback of ours (header Verve-Callback), its
+ * endpoint is dropped, so that callbacks make no loops. False if there is no
+ * request; fd is closed then. The struct may have been used before. It must
+ * not be moved until fcgi_conn_respond.
  */
 bool fcgi_conn_read(struct fcgi_conn *conn, int fd);
 
-/* True where the request asks for a callback, and is not itself one of ours. */
-bool fcgi_conn_wants_callback(const struct fcgi_conn *conn);
-
-/* Answers, and closes the connection. */
-void fcgi_conn_answer(struct fcgi_conn *conn, const struct response *answer);
+/* Writes the response and closes the connection. */
+void fcgi_conn_respond(struct fcgi_conn *conn, const struct response *response);
 
 #endif

@@ -1,13 +1,14 @@
 /*
- * record: is a FastCGI request all there, and well-formed? Stricter than the
- * specification where no web server needs its freedom: the first record begins
- * a request, and the parameters' names and values end where their stream does.
+ * fcgi_record: is a FastCGI request complete and well-formed? The check is
+ * stricter than the specification in two points that no web server needs: the
+ * first record must begin a request, and the last parameter must end at the end
+ * of the stream of parameters.
  */
 #include "fcgi_record.h"
 
 #include <stdbool.h>
 
-/* FastCGI 1.0, 8: the header and the types that may come before the body. */
+/* FastCGI 1.0, 8: the header, and the record types before the body. */
 enum {
     HEADER_BYTES = 8,
     VERSION = 1,
@@ -17,11 +18,11 @@ enum {
     PARAMS = 4,
 };
 
-/* The parameters as one stream: how far the pair that has begun reaches. */
+/* The stream of parameters: the state within a pair of name and value. */
 struct pairs {
-    uint8_t lengths[8]; /* the lengths' bytes so far: 1 or 4 for each of two */
-    size_t held;        /* of them */
-    uint64_t left;      /* bytes of name and value that are still to come */
+    uint8_t lengths[8]; /* the two lengths, of 1 or 4 bytes each */
+    size_t held;        /* how many of these bytes have come */
+    uint64_t left;      /* bytes of name and value that have not come yet */
 };
 
 /* The big-endian length at bytes, of 1 or 4 bytes (FastCGI 1.0, 3.4). */
@@ -41,7 +42,7 @@ length_bytes(uint8_t first)
     return first < 0x80 ? 1 : 4;
 }
 
-/* True once both lengths are held. */
+/* True if both lengths have come. */
 static bool
 has_lengths(const struct pairs *pairs)
 {

@@ -1,7 +1,8 @@
 /*
- * intake: accepts, looks (MSG_PEEK) whether a request is all there, and sets
- * aside what is not. The sockets stay blocking, as libfcgi expects: by then
- * all that it reads is there.
+ * listener: accepts a connection, and peeks (MSG_PEEK) at the bytes that are
+ * there. If the request is not complete, the connection is set aside. The
+ * sockets stay blocking, as libfcgi expects; libfcgi never blocks on them,
+ * because it reads only complete requests.
  */
 #define _GNU_SOURCE /* accept4 */
 #include "listener.h"
@@ -18,9 +19,9 @@
 #include "fcgi_record.h"
 
 enum {
-    /* So many peers that stall at once; with one more the oldest goes. */
+    /* Connections set aside; if there is one more, the oldest is closed. */
     ASIDE_MAX = 256,
-    /* More than any request under lighttpd's limits. */
+    /* More than any request within lighttpd's limits. */
     REQUEST_MAX_BYTES = 64 * 1024,
     SHORTAGE_PAUSE_MS = 20,
 };
@@ -29,13 +30,13 @@ enum {
 struct aside {
     int fd;
     int64_t until_ms; /* monotonic */
-    bool noted;       /* it has sent more since it was looked at */
+    bool noted;       /* it has sent more since the last scan */
 };
 
 struct listener {
     int listen_fd;
     int epoll_fd;
-    bool listener_noted;           /* accept4 may find another connection */
+    bool listener_noted;           /* another connection may be waiting */
     struct aside aside[ASIDE_MAX]; /* oldest first */
     size_t aside_count;
     uint8_t bytes[REQUEST_MAX_BYTES];
@@ -92,7 +93,10 @@ listener_note(struct listener *listener, int fd)
     }
 }
 
-/* More than one batch may have become whole: their events do not come again. */
+/*
+ * More requests than one batch takes may have become complete; epoll reports
+ * each of them only once.
+ */
 static bool
 is_any_noted(const struct listener *listener)
 {
@@ -127,9 +131,9 @@ listener_is_empty(const struct listener *listener)
     return !listener->listener_noted && listener->aside_count == 0;
 }
 
-/* Removes place i from the list, keeping its order. The fd stays open. */
+/* Removes entry i from the list and keeps the order. The fd stays open. */
 static void
-forget(struct listener *listener, size_t i)
+remove_aside(struct listener *listener, size_t i)
 {
     listener->aside_count--;
     for (; i < listener->aside_count; i++) {
@@ -137,7 +141,7 @@ forget(struct listener *listener, size_t i)
     }
 }
 
-/* Keeps fd until the rest of its request comes, or its patience ends. */
+/* Keeps fd until the rest of its request comes, or its time is over. */
 static void
 set_aside(struct listener *listener, int fd)
 {
@@ -151,7 +155,7 @@ set_aside(struct listener *listener, int fd)
     }
     if (listener->aside_count == ASIDE_MAX) {
         close(listener->aside[0].fd);
-        forget(listener, 0);
+        remove_aside(listener, 0);
     }
     aside = &listener->aside[listener->aside_count++];
     aside->fd = fd;
@@ -178,7 +182,7 @@ scan(struct listener *listener, int fd)
     return extent;
 }
 
-/* Looks again at those that have sent more; gives up those out of patience. */
+/* Scans connections that have sent more; closes those whose time is over. */
 static size_t
 gather_aside(struct listener *listener, int *fds, size_t most)
 {
@@ -197,10 +201,10 @@ gather_aside(struct listener *listener, int *fds, size_t most)
         if (extent == FCGI_RECORD_WHOLE) {
             epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, aside->fd, NULL);
             fds[count++] = aside->fd;
-            forget(listener, i);
+            remove_aside(listener, i);
         } else if (extent == FCGI_RECORD_BROKEN || now_ms >= aside->until_ms) {
             close(aside->fd);
-            forget(listener, i);
+            remove_aside(listener, i);
         } else {
             i++;
         }
@@ -209,12 +213,12 @@ gather_aside(struct listener *listener, int *fds, size_t most)
 }
 
 /*
- * After accept4 failed: is there another connection to take? Where the system
- * is out of descriptors or memory, epoll would report the listener again at
- * once, and again: waiting a little is all that can be done.
+ * After accept4 failed: true if the next call may succeed at once. If the
+ * system is out of descriptors or memory, this waits a little, because epoll
+ * would report the listening socket again and again without a pause.
  */
 static bool
-is_worth_another(int error)
+may_accept_more(int error)
 {
     if (error == ECONNABORTED || error == EINTR) {
         return true;
@@ -234,7 +238,7 @@ gather_new(struct listener *listener, int *fds, size_t most)
         int fd = accept4(listener->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd < 0) {
-            listener->listener_noted = is_worth_another(errno);
+            listener->listener_noted = may_accept_more(errno);
             continue;
         }
         switch (scan(listener, fd)) {

@@ -73,22 +73,23 @@ serve(const struct options *options, struct redis *redis)
 static int
 connect_and_serve(const struct options *options)
 {
-    struct schema *schema = schema_open(options, "verve-fcgi");
-    struct redis *redis;
+    struct redis_log redis_log = {0};
+    struct redis_options redis_options =
+        schema_redis_options(options, "verve-fcgi", &redis_log);
+    struct redis *redis = redis_open(&redis_options);
     int code;
 
-    if (schema == NULL) {
+    if (redis == NULL) {
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    redis = schema_redis(schema);
     if (redis_wait(redis) == REDIS_STATE_UNUSABLE) {
         log_error("cannot start with this Redis: %s", redis_error(redis));
         code = EXIT_USAGE;
     } else {
         code = serve(options, redis);
     }
-    schema_close(schema);
+    redis_close(redis);
     return code;
 }
 

@@ -1,5 +1,6 @@
 /*
- * responder: the loop, its signals, and what wakes it.
+ * responder: the event loop. Its events are signals, the connection to Redis,
+ * and the sockets of the listener.
  */
 #include "responder.h"
 
@@ -13,7 +14,6 @@
 
 #include "base/clock.h"
 #include "batch.h"
-#include "fcgi_conn.h"
 #include "listener.h"
 
 enum { EVENTS = 64, DRAIN_MS = 2000 };
@@ -26,13 +26,13 @@ struct responder {
     struct listener *listener;
     struct batch *batch;
     size_t max_batch;
-    int *fds;               /* connections that have sent a request */
+    int *fds;               /* connections that have sent a whole request */
     int64_t drain_until_ms; /* monotonic; 0: not draining */
 };
 
-/* One turn: takes what is there and serves it. */
+/* Takes the requests that are there and answers them. */
 static void
-turn(struct responder *responder)
+serve_batch(struct responder *responder)
 {
     size_t count = listener_gather(responder->listener, responder->fds,
                                    responder->max_batch);
@@ -52,7 +52,7 @@ start_draining(struct responder *responder)
     if (responder->drain_until_ms == 0) {
         responder->drain_until_ms = clock_mono_ms() + DRAIN_MS;
     }
-    /* Look at the listener once more, whatever epoll says. */
+    /* Accept from the backlog once more, even without an event of epoll. */
     listener_note(responder->listener, responder->listen_fd);
 }
 
@@ -70,9 +70,9 @@ wait_ms(const struct responder *responder)
                                                       : (int)drain_ms;
 }
 
-/* Waits for something to do and notes what it is. -1 where epoll fails. */
+/* Waits for events and notes them. -1 if epoll fails (errno). */
 static int
-await(struct responder *responder)
+wait_for_events(struct responder *responder)
 {
     struct epoll_event events[EVENTS];
     int count =
@@ -96,7 +96,7 @@ await(struct responder *responder)
     return 0;
 }
 
-/* True once there is nothing left to drain, or no time left for it. */
+/* True if it was told to stop, and no request or no time is left. */
 static bool
 is_drained(const struct responder *responder)
 {
@@ -109,10 +109,10 @@ int
 responder_run(struct responder *responder)
 {
     while (!is_drained(responder)) {
-        if (await(responder) != 0) {
+        if (wait_for_events(responder) != 0) {
             return -1;
         }
-        turn(responder);
+        serve_batch(responder);
     }
     return 0;
 }
@@ -126,8 +126,8 @@ watch(const struct responder *responder, int fd)
 }
 
 /*
- * Signals become readable. FCGX_Init would else install handlers of its own,
- * whose flag this loop never sees: blocked, they never run.
+ * Turns signals into an fd. It also blocks them: FCGX_Init installs handlers
+ * that only set a flag of libfcgi, which this loop never sees.
  */
 static int
 open_signals(void)
@@ -173,9 +173,8 @@ responder_open(const struct options *options, int listen_fd,
     responder->signal_fd = -1;
     responder->max_batch = (size_t)options->accept.max_batch;
     responder->fds = calloc(responder->max_batch, sizeof(*responder->fds));
-    responder->batch = batch_open(options, redis, counter);
-    if (responder->fds == NULL || responder->batch == NULL ||
-        !open_fds(responder) || fcgi_conn_start() != 0) {
+    if (responder->fds == NULL || !open_fds(responder) ||
+        (responder->batch = batch_open(options, redis, counter)) == NULL) {
         responder_close(responder);
         return NULL;
     }

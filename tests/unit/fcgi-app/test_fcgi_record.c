@@ -1,6 +1,6 @@
 /*
- * record: which bytes are a whole FastCGI request. Rows are built by hand, so
- * that the judge and the builder share nothing.
+ * test_fcgi_record: which bytes are a complete FastCGI request. The rows are
+ * written by hand, so that the test shares no code with the module.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +89,7 @@ test_rows(void **state)
     }
 }
 
-/* Whatever prefix of a whole request has come, more may make it whole. */
+/* Every prefix of a complete request is partial. */
 static void
 test_prefixes(void **state)
 {
@@ -114,5 +114,5 @@ main(void)
         cmocka_unit_test(test_prefixes),
     };
 
-    return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fcgi_record", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * For the tests of what is counted: a tally of any strategy on a Redis of its
- * own. Header only, as each test is one program.
+ * For the tests of counting: a counter of any strategy, on a Redis of its own.
+ * Header only, as each test is one program.
  */
 #ifndef COUNTER_FIXTURE_H
 #define COUNTER_FIXTURE_H
@@ -24,7 +24,7 @@ enum { HOUR_S = 3600 };
 
 static struct redis_server server;
 
-/* Of the tallies that setup makes. */
+/* The strategy of the counters that setup makes. */
 static enum dedup_kind strategy;
 
 struct fixture {
@@ -87,7 +87,7 @@ stop_server(void **state)
 #define COUNTER_TEST(test)                                                     \
     cmocka_unit_test_setup_teardown(test, setup, teardown)
 
-/* The key verve:{0}:<kind>:<window>; valid until the next. */
+/* The key verve:{0}:<kind>:<window>; valid until the next call. */
 static inline const char *
 key_of(const char *kind, int64_t window_s)
 {
@@ -114,7 +114,7 @@ request(int64_t id, const char *endpoint)
     return made;
 }
 
-/* Counts one id, which must be possible; returns its window. */
+/* Counts one id and returns its window; fails if the id is not counted. */
 static inline int64_t
 count_one(struct fixture *f, int64_t id)
 {
@@ -136,7 +136,7 @@ static const struct redis_script least_and_most_ttl = {
             "return {least, most}\n",
 };
 
-/* How long the keys of a pattern live, at least and at most. */
+/* The shortest and the longest TTL of the keys that match a pattern. */
 static inline void
 ttls_of(struct fixture *f, const char *pattern, int64_t *least, int64_t *most)
 {
