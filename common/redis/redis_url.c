@@ -1,6 +1,6 @@
 /*
- * redis_url: the address of a Redis. TCP addresses are read by libcurl's URL
- * parser, which knows of brackets, escapes and odd spellings.
+ * redis_url: reads redis.url. TCP addresses are read by libcurl's URL parser,
+ * which handles brackets, percent-encoding and odd spellings.
  */
 #include "redis_url.h"
 
@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "base/decimal.h"
+#include "redis.h"
 
 static const char *
 read_socket(const char *path, struct redis_url *url)
@@ -27,9 +28,9 @@ read_socket(const char *path, struct redis_url *url)
     return url->path == NULL ? "no memory" : NULL;
 }
 
-/* One decoded part, copied out of libcurl's memory; NULL where it is empty. */
+/* One percent-decoded part, malloc'd; NULL if it is empty. */
 static char *
-part(CURLU *parsed, CURLUPart which)
+copy_part(CURLU *parsed, CURLUPart which)
 {
     char *text = NULL;
     char *copy = NULL;
@@ -42,9 +43,9 @@ part(CURLU *parsed, CURLUPart which)
     return copy;
 }
 
-/* Takes the brackets off an IPv6 address. */
+/* Removes the brackets around an IPv6 address. */
 static void
-unbracket(char *host)
+remove_brackets(char *host)
 {
     size_t len = strlen(host);
 
@@ -57,7 +58,7 @@ unbracket(char *host)
 static const char *
 read_database(CURLU *parsed, struct redis_url *url)
 {
-    char *path = part(parsed, CURLUPART_PATH);
+    char *path = copy_part(parsed, CURLUPART_PATH);
     const char *problem = NULL;
     int64_t database;
 
@@ -77,10 +78,10 @@ read_database(CURLU *parsed, struct redis_url *url)
 static const char *
 read_tcp(CURLU *parsed, struct redis_url *url)
 {
-    url->host = part(parsed, CURLUPART_HOST);
-    url->port = part(parsed, CURLUPART_PORT);
-    url->user = part(parsed, CURLUPART_USER);
-    url->password = part(parsed, CURLUPART_PASSWORD);
+    url->host = copy_part(parsed, CURLUPART_HOST);
+    url->port = copy_part(parsed, CURLUPART_PORT);
+    url->user = copy_part(parsed, CURLUPART_USER);
+    url->password = copy_part(parsed, CURLUPART_PASSWORD);
     if (url->port == NULL) {
         url->port = strdup("6379");
     }
@@ -93,12 +94,12 @@ read_tcp(CURLU *parsed, struct redis_url *url)
     if (url->user != NULL && url->password == NULL) {
         return "a user needs a password: redis://user:password@host";
     }
-    unbracket(url->host);
+    remove_brackets(url->host);
     return read_database(parsed, url);
 }
 
 static bool
-starts(const char *text, const char *prefix)
+starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
@@ -110,14 +111,15 @@ redis_url_parse(const char *text, struct redis_url *url)
     CURLU *parsed;
 
     memset(url, 0, sizeof(*url));
-    if (starts(text, "unix://")) {
+    if (starts_with(text, "unix://")) {
         return read_socket(text + strlen("unix://"), url);
     }
-    if (starts(text, "redis+sentinel://") || starts(text, "redis+cluster://")) {
+    if (starts_with(text, "redis+sentinel://") ||
+        starts_with(text, "redis+cluster://")) {
         return "this version cannot use Redis Sentinel or Cluster yet; use "
                "unix:///path or redis://host:port";
     }
-    if (!starts(text, "redis://")) {
+    if (!starts_with(text, "redis://")) {
         return "it is neither unix:///path nor "
                "redis://[user:password@]host[:port][/database]";
     }
@@ -132,6 +134,16 @@ redis_url_parse(const char *text, struct redis_url *url)
         problem = read_tcp(parsed, url);
     }
     curl_url_cleanup(parsed);
+    return problem;
+}
+
+const char *
+redis_url_problem(const char *text)
+{
+    struct redis_url url;
+    const char *problem = redis_url_parse(text, &url);
+
+    redis_url_fini(&url);
     return problem;
 }
 

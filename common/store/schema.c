@@ -64,18 +64,6 @@ ask(void *context, struct command *call)
     add_words(call, ((struct schema *)context)->options);
 }
 
-/* What differs is an error reply, which never comes here. */
-static bool
-judge(void *context, const struct redis_reply *reply, char *why,
-      size_t why_size)
-{
-    (void)context;
-    (void)reply;
-    (void)why;
-    (void)why_size;
-    return true;
-}
-
 enum redis_result
 schema_agree(const struct options *options, struct redis *redis,
              char born[SCHEMA_BORN_SIZE])
@@ -100,7 +88,7 @@ schema_agree(const struct options *options, struct redis *redis,
 
 /* A connection that was made, unless it breaks time and again. */
 static void
-log_connected(struct schema *schema, const struct redis_news *news)
+log_connected(struct schema *schema, const struct redis_change *change)
 {
     bool lost = log_throttle_end(&schema->lost);
     bool away = log_throttle_end(&schema->away);
@@ -110,34 +98,34 @@ log_connected(struct schema *schema, const struct redis_news *news)
         return;
     }
     schema->connected = true;
-    log_info("redis: %s", news->reason);
-    if (news->doubt != NULL) {
-        log_warn("redis: %s", news->doubt);
+    log_info("redis: %s", change->reason);
+    if (change->warning != NULL) {
+        log_warn("redis: %s", change->warning);
     }
 }
 
 static void
-log_news(void *context, const struct redis_news *news)
+log_change(void *context, const struct redis_change *change)
 {
     struct schema *schema = context;
 
-    switch (news->state) {
+    switch (change->state) {
     case REDIS_STATE_UP:
-        log_connected(schema, news);
+        log_connected(schema, change);
         break;
     case REDIS_STATE_CONNECTING:
         if (log_throttle_due(&schema->lost)) {
-            log_warn("redis: %s", news->reason);
+            log_warn("redis: %s", change->reason);
         }
         break;
     case REDIS_STATE_DOWN:
         if (log_throttle_due(&schema->away)) {
-            log_warn("redis: %s", news->reason);
+            log_warn("redis: %s", change->reason);
         }
         break;
     case REDIS_STATE_UNUSABLE:
         if (log_throttle_due(&schema->unusable)) {
-            log_error("redis: %s", news->reason);
+            log_error("redis: %s", change->reason);
         }
         break;
     }
@@ -151,17 +139,17 @@ schema_open(const struct options *options, const char *program)
         .url = options->redis.url,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
-        .greeting = {.script = &script_schema, .ask = ask, .judge = judge},
+        .check = {.script = &script_schema, .add_args = ask},
         .trust_noeviction = options->redis.trust_noeviction,
-        .on_news = log_news,
+        .on_change = log_change,
     };
 
     if (schema == NULL) {
         return NULL;
     }
     schema->options = options;
-    redis_options.greeting.context = schema;
-    redis_options.on_news_context = schema;
+    redis_options.check.context = schema;
+    redis_options.on_change_context = schema;
     schema->redis = redis_open(&redis_options);
     if (schema->redis == NULL) {
         free(schema);
