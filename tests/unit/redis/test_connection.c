@@ -122,7 +122,7 @@ static const struct url_row {
     {"redis://127.0.0.1:%s/1", "SELECT"},
 };
 
-enum { ATTEMPTS = 5 }; /* the error comes before or after the first write */
+enum { ATTEMPTS = 3 }; /* the error comes before or after the first write */
 
 static bool
 has_named_maxclients(struct fixture *f, const char *url)
