@@ -1,6 +1,6 @@
 /*
- * verve-reporter: closes windows, reports them, delivers callbacks. One loop,
- * one thread; the modules do the work, this file starts and stops them.
+ * verve-reporter: closes windows, reports them and delivers callbacks, in one
+ * thread with one event loop. This file only starts and stops the modules.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,8 +26,8 @@ struct reporter {
     struct event_loop *loop;
     int signal_fd;
     struct schema *schema;
-    struct redis *redis;          /* the schema's */
-    enum redis_state redis_state; /* as last seen */
+    struct redis *redis;          /* borrowed from schema */
+    enum redis_state redis_state; /* at the last redis_step */
     struct reports *report;
     struct worker *worker;
     bool draining;
@@ -55,7 +55,7 @@ on_drained(void *context)
     event_loop_stop(((struct reporter *)context)->loop);
 }
 
-/* Whoever asks for the second time is in a hurry. */
+/* The first signal drains, the second stops at once. */
 static void
 stop(struct reporter *reporter)
 {
@@ -87,7 +87,10 @@ on_signal(void *context, int fd, uint32_t events)
     }
 }
 
-/* Signals as an fd; before anything starts a thread, which would get them. */
+/*
+ * Blocks the signals and reads them from an fd. To be called before a library
+ * starts a thread: threads inherit the blocked signals.
+ */
 static int
 open_signals(struct reporter *reporter)
 {
@@ -97,7 +100,7 @@ open_signals(struct reporter *reporter)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1); /* as verve-fcgi, which web servers send it */
+    sigaddset(&signals, SIGUSR1); /* as verve-fcgi: lighttpd sends it there */
     sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
         return -1;
@@ -106,7 +109,7 @@ open_signals(struct reporter *reporter)
     return reporter->signal_fd < 0 ? -1 : 0;
 }
 
-/* Opens everything, what is needed first. 0, or -1 (errno). */
+/* Opens all modules, in the order of their dependencies. 0, or -1 (errno). */
 static int
 open_all(struct reporter *reporter)
 {
@@ -141,7 +144,7 @@ close_all(struct reporter *reporter)
     }
 }
 
-/* Runs until it is told to stop. Returns the exit code. */
+/* Runs until a signal stops it. Returns the exit code. */
 static int
 run(struct reporter *reporter)
 {
@@ -149,7 +152,7 @@ run(struct reporter *reporter)
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    /* That Redis is away is no error, that it is another's is: see schema.h. */
+    /* A Redis that is down is no error; an unusable one is: see redis.h. */
     reporter->redis_state = redis_wait(reporter->redis);
     if (reporter->redis_state == REDIS_STATE_UNUSABLE) {
         return EXIT_USAGE;
@@ -162,14 +165,14 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
-/* All that the table of options can't judge; each complains by itself. */
+/* The checks that the option table cannot make; each reports its errors. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
 {
     int of_sinks = sinks_check(options, complain, context);
-    int of_terms = settings_check(options, complain, context);
+    int of_callbacks = settings_check(options, complain, context);
 
-    return of_sinks == 0 && of_terms == 0 ? 0 : -1;
+    return of_sinks == 0 && of_callbacks == 0 ? 0 : -1;
 }
 
 int

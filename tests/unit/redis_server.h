@@ -64,7 +64,7 @@ redis_server_start(struct redis_server *server)
     return server->pid > 0 ? 0 : -1;
 }
 
-/* Kills it, as a crash would; what it had is gone. */
+/* Kills it, as a crash would; its data is lost. */
 static inline void
 redis_server_kill(struct redis_server *server)
 {
