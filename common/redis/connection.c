@@ -284,14 +284,14 @@ step_handshake(struct redis *redis)
     int written = 0;
 
     if (redisBufferWrite(context, &written) != REDIS_OK) {
-        strcpy(broken, context->errstr);
+        snprintf(broken, sizeof(broken), "%s", context->errstr);
         context->err = 0;
     }
     if (written) {
         watch_socket(redis, EPOLL_CTL_MOD, EPOLLIN);
     }
     if (redisBufferRead(context) != REDIS_OK && broken[0] == '\0') {
-        strcpy(broken, context->errstr);
+        snprintf(broken, sizeof(broken), "%s", context->errstr);
     }
     receive_handshake(redis, broken);
 }

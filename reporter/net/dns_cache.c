@@ -364,9 +364,10 @@ to_lower(const char *host, char text[NAME_SIZE])
     if (len >= NAME_SIZE) {
         return -1;
     }
-    for (size_t i = 0; i <= len; i++) {
+    for (size_t i = 0; i < len; i++) {
         text[i] = (char)tolower((unsigned char)host[i]);
     }
+    text[len] = '\0';
     return 0;
 }
 

@@ -111,15 +111,15 @@ open_url(struct fixture *f, const char *url)
     return redis;
 }
 
-/* %s is the socket's path or the port. */
 static const struct url_row {
-    const char *url;
-    const char *step; /* the command whose reply the error seems to be */
+    const char *scheme;   /* the socket's path or the port follows */
+    const char *database; /* the end of the URL */
+    const char *step;     /* the command whose reply the error seems to be */
 } url_rows[] = {
-    {"unix://%s", "CLIENT SETNAME"},
-    {"redis://127.0.0.1:%s", "CLIENT SETNAME"},
-    {"redis://:wrong@127.0.0.1:%s", "AUTH"},
-    {"redis://127.0.0.1:%s/1", "SELECT"},
+    {"unix://", "", "CLIENT SETNAME"},
+    {"redis://127.0.0.1:", "", "CLIENT SETNAME"},
+    {"redis://:wrong@127.0.0.1:", "", "AUTH"},
+    {"redis://127.0.0.1:", "/1", "SELECT"},
 };
 
 enum { ATTEMPTS = 3 }; /* the error comes before or after the first write */
@@ -157,8 +157,9 @@ test_too_many_clients(void **state)
         char url[160];
 
         f->unusable = false;
-        snprintf(url, sizeof(url), row->url,
-                 row->url[0] == 'u' ? f->server.path : f->port);
+        snprintf(url, sizeof(url), "%s%s%s", row->scheme,
+                 row->scheme[0] == 'u' ? f->server.path : f->port,
+                 row->database);
         if (!has_named_maxclients(f, url)) {
             print_error("%s (%s): %s%s\n", url, row->step,
                         f->unusable ? "unusable: " : "", f->reason);
