@@ -36,7 +36,7 @@ ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 # libgcc_s, which glibc would else load when a thread of its getaddrinfo_a ends,
 # and abort the program where it can't: out of descriptors, say.
-LIBS := -lhiredis -linih -lcurl -ljansson -lcrypto \
+LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto \
 	-Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
 REPORTER_LIBS := -lrdkafka -lssl
 
@@ -80,7 +80,7 @@ NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
-NEEDS_lint := build run lint
+NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
 NEEDS_bench := build run bench
 NEEDS := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))

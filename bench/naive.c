@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 #include "config/cli.h"
 
 enum { WINDOW_S = 60, SEEN_TTL_S = 120 };
@@ -23,7 +24,7 @@ enum { WINDOW_S = 60, SEEN_TTL_S = 120 };
 static bool
 read_id(const char *query, int64_t *id)
 {
-    return query != NULL && strncmp(query, "id=", 3) == 0 &&
+    return query != NULL && starts_with(query, "id=") &&
            decimal_parse(query + 3, strcspn(query + 3, "&"), id);
 }
 
@@ -89,7 +90,7 @@ main(void)
     const char *url = getenv("VERVE_REDIS_URL");
     redisContext *redis;
 
-    if (url == NULL || strncmp(url, "unix://", 7) != 0) {
+    if (url == NULL || !starts_with(url, "unix://")) {
         fputs("naive: VERVE_REDIS_URL is no unix:// URL\n", stderr);
         return EXIT_USAGE;
     }

@@ -1,6 +1,6 @@
 /*
- * verve-fcgi: the FastCGI responder. Listens on fd 0, as lighttpd, spawn-fcgi
- * and systemd hand it over; one of a pool of equals.
+ * verve-fcgi: the FastCGI responder, one process of a pool. Its listening
+ * socket is fd 0: lighttpd, spawn-fcgi or systemd opens it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "config/cli.h"
 #include "responder.h"
 #include "store/counter.h"
@@ -26,8 +27,9 @@ is_listening(int fd)
 }
 
 /*
- * A web server with workers sends INT to its whole group, and means itself;
- * HUP has nothing to open anew; a peer that is gone is no reason to end.
+ * INT: a web server with workers sends it to its whole process group, but it is
+ * meant for the web server. HUP: there is no file to reopen. PIPE: a closed
+ * connection must not end the program.
  */
 static void
 ignore_signals(void)
@@ -48,11 +50,11 @@ serve(const struct options *options, struct redis *redis)
         responder = responder_open(options, STDIN_FILENO, redis, counter);
     }
     /*
-     * While a responder that was woken for one request waits for its turn, more
-     * come and share the round trip. On a busy machine that makes batches twice
-     * as large; on an idle one it costs nothing.
+     * While the responder waits for its turn on the processor, more requests
+     * arrive and share the round trip to Redis. On a busy machine batches are
+     * twice as large; on an idle machine there is no cost.
      */
-    program_give_way();
+    use_batch_scheduling();
     if (responder == NULL) {
         log_error("cannot start: %s", strerror(errno));
     } else {
@@ -93,7 +95,7 @@ connect_and_serve(const struct options *options)
 int
 main(int argc, char **argv)
 {
-    static const struct program program = {
+    static const struct cli_program program = {
         .name = "verve-fcgi",
         .summary = "counts unique ids for FastCGI web servers",
     };
@@ -101,7 +103,7 @@ main(int argc, char **argv)
     int code;
 
     ignore_signals();
-    code = program_start(argc, argv, &program, &options);
+    code = cli_start(argc, argv, &program, &options);
     if (code < 0 && !is_listening(STDIN_FILENO)) {
         log_error("fd 0 is no listening socket: start this program through "
                   "lighttpd, spawn-fcgi or systemd");

@@ -1,6 +1,7 @@
 /*
- * verve-reporter: closes windows, reports them and delivers callbacks, in one
- * thread with one event loop. This file only starts and stops the modules.
+ * verve-reporter: closes windows, reports their counts, delivers callbacks. It
+ * has one thread and one event loop. The modules do the work; this file starts
+ * and stops them.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,8 +27,8 @@ struct reporter {
     struct event_loop *loop;
     int signal_fd;
     struct schema *schema;
-    struct redis *redis;          /* borrowed from schema */
-    enum redis_state redis_state; /* at the last redis_step */
+    struct redis *redis;          /* owned by schema */
+    enum redis_state redis_state; /* at the last event */
     struct reports *report;
     struct worker *worker;
     bool draining;
@@ -55,7 +56,7 @@ on_drained(void *context)
     event_loop_stop(((struct reporter *)context)->loop);
 }
 
-/* The first signal drains, the second stops at once. */
+/* The first signal drains the callbacks; the second stops at once. */
 static void
 stop(struct reporter *reporter)
 {
@@ -87,10 +88,7 @@ on_signal(void *context, int fd, uint32_t events)
     }
 }
 
-/*
- * Blocks the signals and reads them from an fd. To be called before a library
- * starts a thread: threads inherit the blocked signals.
- */
+/* Turns signals into an fd. A thread that exists before would get signals. */
 static int
 open_signals(struct reporter *reporter)
 {
@@ -100,7 +98,7 @@ open_signals(struct reporter *reporter)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1); /* as verve-fcgi: lighttpd sends it there */
+    sigaddset(&signals, SIGUSR1); /* as for verve-fcgi: web servers send it */
     sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
         return -1;
@@ -109,7 +107,7 @@ open_signals(struct reporter *reporter)
     return reporter->signal_fd < 0 ? -1 : 0;
 }
 
-/* Opens all modules, in the order of their dependencies. 0, or -1 (errno). */
+/* Opens all modules. Returns 0, or -1 (errno). */
 static int
 open_all(struct reporter *reporter)
 {
@@ -144,7 +142,7 @@ close_all(struct reporter *reporter)
     }
 }
 
-/* Runs until a signal stops it. Returns the exit code. */
+/* Runs until a signal stops the program. Returns the exit code. */
 static int
 run(struct reporter *reporter)
 {
@@ -165,26 +163,26 @@ run(struct reporter *reporter)
     return EXIT_OK;
 }
 
-/* The checks that the option table cannot make; each reports its errors. */
+/* Checks what the table of options cannot check. A cli_check. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
 {
-    int of_sinks = sinks_check(options, complain, context);
-    int of_callbacks = settings_check(options, complain, context);
+    int sinks_result = sinks_check(options, complain, context);
+    int settings_result = settings_check(options, complain, context);
 
-    return of_sinks == 0 && of_callbacks == 0 ? 0 : -1;
+    return sinks_result == 0 && settings_result == 0 ? 0 : -1;
 }
 
 int
 main(int argc, char **argv)
 {
-    static const struct program program = {
+    static const struct cli_program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
         .check = check,
     };
     struct reporter reporter = {.signal_fd = -1};
-    int code = program_start(argc, argv, &program, &reporter.options);
+    int code = cli_start(argc, argv, &program, &reporter.options);
 
     if (code < 0) {
         code = run(&reporter);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 #include "config/cli.h"
 #include "outcome.h"
 #include "plan.h"
@@ -203,7 +204,7 @@ main(int argc, char **argv)
      * each answer would make this one do: so measured, servers fell for seconds
      * at a time into serving one request a turn, at twice the price.
      */
-    program_give_way();
+    use_batch_scheduling();
     outcome = calloc(1, sizeof(*outcome));
     plan = plan_open(&settings.plan);
     if (plan && outcome) {

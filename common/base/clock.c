@@ -1,6 +1,6 @@
 /*
- * clock: the two local clocks, as milliseconds. Neither call can fail on a
- * kernel that has these clocks, and every one has.
+ * clock: the two local clocks in milliseconds. clock_gettime(2) cannot fail for
+ * these two clocks.
  */
 #include "clock.h"
 

@@ -1,6 +1,6 @@
 /*
- * The two local clocks. Nothing that is counted depends on either: windows
- * follow the clock of Redis (see counter.h and window_closer.h).
+ * The two local clocks. No count depends on them: windows follow the clock of
+ * Redis (see counter.h and window_closer.h).
  */
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -10,7 +10,7 @@
 /* Milliseconds of CLOCK_MONOTONIC: for time limits and durations. */
 int64_t clock_mono_ms(void);
 
-/* Milliseconds since the Unix epoch: for what people and receivers read. */
+/* Milliseconds since the Unix epoch: for logs and for receivers. */
 int64_t clock_wall_ms(void);
 
 #endif

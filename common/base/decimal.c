@@ -1,7 +1,7 @@
 /*
- * number: strict text to int64, and back. Not strtoll, which skips blanks,
- * stops at the first byte it dislikes and needs a terminator; nor snprintf,
- * which costs ten times as much as the rest of a word to Redis.
+ * decimal: a strict conversion of text to int64_t, and back. strtoll(3) would
+ * skip blanks, stop at the first wrong byte and need a terminator. snprintf(3)
+ * costs ten times as much as the rest of an argument to Redis.
  */
 #include "decimal.h"
 
@@ -23,7 +23,7 @@ decimal_parse(const char *text, size_t len, int64_t *value)
         if (digit < 0 || digit > 9) {
             return false;
         }
-        /* Downwards from zero, as the smallest number has no positive twin. */
+        /* The sum is negative, because -INT64_MIN is not an int64_t. */
         if (__builtin_mul_overflow(sum, 10, &sum) ||
             __builtin_sub_overflow(sum, digit, &sum)) {
             return false;

@@ -1,6 +1,6 @@
 /*
- * Strict text to number, and back. Nothing is skipped, nothing is assumed: the
- * whole text is the number, or there is none.
+ * Conversion of text to a number, and back. It is strict: either the whole text
+ * is the number, or the text is refused.
  */
 #ifndef DECIMAL_H
 #define DECIMAL_H
@@ -10,16 +10,17 @@
 #include <stdint.h>
 
 /*
- * Reads text[0..len) as a decimal signed 64-bit integer: an optional sign,
- * then one or more digits, leading zeros allowed. Returns false, and leaves
- * *value alone, for anything else and for what does not fit.
+ * Parses text[0..len), a decimal signed 64-bit integer: an optional sign, then
+ * one or more digits; leading zeros are allowed. So "+7" and "007" are 7.
+ * Returns false, and does not change *value, if the text has another form or
+ * the number does not fit.
  */
 bool decimal_parse(const char *text, size_t len, int64_t *value);
 
-/* Room for any number's text. */
+/* Size of the longest number: "-9223372036854775808". */
 enum { DECIMAL_TEXT_SIZE = 20 };
 
-/* Writes value in decimal, without a NUL. Returns its length. */
+/* Writes value in decimal, without a NUL. Returns the length. */
 size_t decimal_format(char text[DECIMAL_TEXT_SIZE], int64_t value);
 
 #endif

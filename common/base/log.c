@@ -1,11 +1,12 @@
 /*
- * log: lines to stderr or syslog. A line is one write(2), so that lines of
- * several processes never mix, and is cut where a pipe would no longer take it
- * in one piece. A line that can't be written, or not at once, is lost: there
- * is nobody to tell, and nobody is worth waiting for.
+ * log: lines to stderr or syslog. A line is one write(2) of at most PIPE_BUF
+ * bytes, so that lines of several processes never mix in a pipe. If a line
+ * cannot be written immediately, it is lost: the program never waits for the
+ * reader of its log.
  */
 #include "log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -20,13 +21,13 @@
 #include "rfc3339.h"
 
 enum {
-    LINE_SIZE = PIPE_BUF, /* bytes of a line: what is written as one */
-    TEXT_SIZE = 3072,     /* bytes of a text before it is escaped */
+    LINE_SIZE = PIPE_BUF, /* bytes of a line; a longer line is cut */
+    TEXT_SIZE = 3072,     /* bytes of a text before the escapes */
     ESCAPED_BYTES = 4,    /* \xHH */
 };
 
 static struct {
-    const char *program; /* NULL: log_open was not called yet */
+    const char *program; /* NULL before log_open */
     enum log_target target;
     enum log_level level;
 } state = {.target = TARGET_STDERR, .level = LEVEL_INFO};
@@ -56,7 +57,7 @@ log_open(const char *program, enum log_target target, enum log_level level)
     }
 }
 
-/* Time, level and program into line; returns their length. */
+/* Writes time, level and program into line. Returns the length. */
 static size_t
 write_head(char line[LINE_SIZE], enum log_level level)
 {
@@ -74,17 +75,16 @@ write_head(char line[LINE_SIZE], enum log_level level)
 }
 
 /*
- * Appends text to line at len with its control bytes shown, as much as leaves
- * room for one byte more and a NUL. Returns the new length.
+ * Appends text to line at len, with control bytes as \xHH. If text is too long,
+ * it is cut: a newline and a NUL always fit behind it. Returns the new length.
  */
 static size_t
 append_escaped(char line[LINE_SIZE], size_t len, const char *text)
 {
     for (; *text != '\0' && len + ESCAPED_BYTES + 2 <= LINE_SIZE; text++) {
         unsigned char byte = (unsigned char)*text;
-        bool control = byte < 0x20 || byte == 0x7f;
 
-        if (control) {
+        if (iscntrl(byte)) {
             len += (size_t)sprintf(line + len, "\\x%02X", byte);
         } else {
             line[len++] = *text;
@@ -95,8 +95,8 @@ append_escaped(char line[LINE_SIZE], size_t len, const char *text)
 }
 
 /*
- * True where a write does not wait: for the reader of a full pipe, say. A pipe
- * that poll(2) calls writable takes PIPE_BUF bytes, which a line has at most.
+ * True if a write does not block, for example on a full pipe. If poll(2)
+ * reports a pipe writable, PIPE_BUF bytes fit into it.
  */
 static bool
 has_room(int fd)
@@ -138,7 +138,7 @@ write_syslog(enum log_level level, const char *text)
 static void __attribute__((format(printf, 2, 0)))
 log_line(enum log_level level, const char *format, va_list arguments)
 {
-    int saved = errno; /* callers log first and look at errno after */
+    int saved = errno; /* callers may use errno after they logged */
     char text[TEXT_SIZE];
 
     if (level > state.level) {

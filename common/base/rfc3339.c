@@ -1,5 +1,5 @@
 /*
- * rfc3339: the text of times, by the C library's broken-down time.
+ * rfc3339: times as text, with the C library's struct tm.
  */
 #define _GNU_SOURCE /* strptime, timegm */
 #include "rfc3339.h"
@@ -18,7 +18,8 @@ format_seconds(char text[RFC3339_SIZE], int64_t time_s)
     struct tm parts;
 
     if (gmtime_r(&seconds, &parts) == NULL) {
-        memset(&parts, 0, sizeof(parts)); /* no such year: show 1900-01-00 */
+        memset(&parts, 0,
+               sizeof(parts)); /* the year does not fit: 1900-01-00 */
     }
     return strftime(text, RFC3339_SIZE, SECONDS, &parts);
 }
@@ -62,7 +63,7 @@ rfc3339_parse(const char *text, size_t len, int64_t *time_s)
     if (strptime(copy, SECONDS "Z", &parts) == NULL) {
         return -1;
     }
-    /* strptime and timegm forgive much: only what reads the same is right. */
+    /* strptime accepts more: the text is right if its time reads the same. */
     parsed = timegm(&parts);
     rfc3339_format(again, parsed);
     if (strlen(again) != len || memcmp(again, text, len) != 0) {

@@ -1,114 +1,119 @@
 /*
- * option_file: the lines of a configuration file. libinih tells keys from
- * values; what it silently forgives (overlong lines, heads of sections with
- * something behind them) is caught in the reader that hands it the lines. A
- * line with an error is handed over as an empty one.
+ * ini_file: the lines of a configuration file. libinih separates keys and
+ * values. Errors that it silently tolerates (lines that are too long, text
+ * after a [section]) are found before, as each line is read. libinih gets an
+ * empty line in place of a line with an error.
  */
 #include "ini_file.h"
 
 #include <errno.h>
 #include <ini.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "table.h"
 
-enum { PROBLEM_SIZE = 256 };
-
-struct reader {
-    const struct ini_file_events *events;
-    FILE *stream;
-    char *text; /* of the line, getline's */
-    size_t size;
-    int line;    /* number of the line that libinih has */
-    bool astray; /* behind the head of a section that is not one */
+enum {
+    LINE_MAX_BYTES = 8192, /* of a line, without its end */
+    PROBLEM_SIZE = 256,
 };
 
-static void
-complain(const struct reader *reader, const char *text)
-{
-    reader->events->problem(reader->events->context, reader->line, text);
-}
+struct reader {
+    ini_file_entry *entry;
+    ini_file_problem *problem;
+    void *context;
+    FILE *stream;
+    char *text; /* the line; getline(3) allocates it */
+    size_t size;
+    int line;      /* number of the line that libinih has */
+    bool skipping; /* the last [section] was wrong */
+};
 
-static void
-unknown_section(const struct reader *reader, const char *name)
+static void __attribute__((format(printf, 2, 3)))
+report(const struct reader *reader, const char *format, ...)
 {
-    const char *near = option_nearest_section(name);
     char text[PROBLEM_SIZE];
+    va_list arguments;
 
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    reader->problem(reader->context, reader->line, text);
+}
+
+/* Checks a line "[section]"; returns false after a problem. */
+static bool
+check_section(const struct reader *reader, const char *line)
+{
+    size_t len = strcspn(line + 1, "]");
+    const char *rest = line + 1 + len;
+    char name[OPTION_NAME_SIZE];
+    const char *near;
+
+    if (*rest == '\0' || rest[1 + strspn(rest + 1, " \t\r\n")] != '\0') {
+        report(reader, "the head of a section is [name], nothing more");
+        return false;
+    }
+    snprintf(name, sizeof(name), "%.*s", (int)len, line + 1);
+    if (option_section_exists(name)) {
+        return true;
+    }
+    near = option_nearest_section(name);
     if (near == NULL) {
-        snprintf(text, sizeof(text), "there is no section [%.64s]", name);
+        report(reader, "there is no section [%.64s]", name);
     } else {
-        snprintf(text, sizeof(text), "there is no section [%.64s]; is it [%s]?",
-                 name, near);
+        report(reader, "there is no section [%.64s]; is it [%s]?", name, near);
     }
-    complain(reader, text);
+    return false;
 }
 
-/* Judges a line that begins with a bracket; false where it is no good. */
+/* Returns false if libinih must not see the line, after a problem. */
 static bool
-check_head(const struct reader *reader, char *head)
+check_line(struct reader *reader, const char *text, size_t len)
 {
-    char *end = strchr(head, ']');
-    bool known;
+    const char *start = text + strspn(text, " \t");
 
-    if (end == NULL || end[1 + strspn(end + 1, " \t\r\n")] != '\0') {
-        complain(reader, "the head of a section is [name], nothing more");
+    if (strlen(text) != len) {
+        report(reader, "the line has a NUL byte");
         return false;
     }
-    *end = '\0';
-    known = option_section_exists(head + 1);
-    if (!known) {
-        unknown_section(reader, head + 1);
-    }
-    *end = ']';
-    return known;
-}
-
-/* False where libinih must not see the line; says why. */
-static bool
-check_line(struct reader *reader, size_t len)
-{
-    char *start = reader->text + strspn(reader->text, " \t");
-
-    if (strlen(reader->text) != len) {
-        complain(reader, "the line has a NUL byte");
-        return false;
-    }
-    while (len > 0 && strchr("\r\n", reader->text[len - 1]) != NULL) {
+    while (len > 0 && (text[len - 1] == '\r' || text[len - 1] == '\n')) {
         len--;
     }
-    if (len > INI_FILE_LINE_MAX) {
-        complain(reader, "the line is longer than 8192 bytes");
+    if (len > LINE_MAX_BYTES) {
+        report(reader, "the line is longer than %d bytes", LINE_MAX_BYTES);
         return false;
     }
     if (*start == '[') {
-        reader->astray = !check_head(reader, start);
-        return !reader->astray;
+        reader->skipping = !check_section(reader, start);
+        return !reader->skipping;
     }
     return true;
 }
 
-/* An ini_reader: the next line, as fgets would give it. */
+/* An ini_reader: the next line, as fgets would return it. */
 static char *
 read_line(char *buffer, int size, void *context)
 {
-    static const char mark[] = "\xEF\xBB\xBF"; /* some editors' first bytes */
+    static const char byte_order_mark[] = "\xEF\xBB\xBF"; /* some editors' */
     struct reader *reader = context;
     ssize_t len = getline(&reader->text, &reader->size, reader->stream);
+    const char *text = reader->text;
 
     if (len < 0) {
         return NULL;
     }
     reader->line++;
-    if (reader->line == 1 && strncmp(reader->text, mark, 3) == 0) {
-        len -= 3;
-        memmove(reader->text, reader->text + 3, (size_t)len + 1);
+    if (reader->line == 1 && starts_with(text, byte_order_mark)) {
+        text += strlen(byte_order_mark);
+        len -= (ssize_t)strlen(byte_order_mark);
     }
     snprintf(buffer, (size_t)size, "%s",
-             check_line(reader, (size_t)len) ? reader->text : "\n");
+             check_line(reader, text, (size_t)len) ? text : "\n");
     return buffer;
 }
 
@@ -118,54 +123,43 @@ take_entry(void *context, const char *section, const char *key,
            const char *value)
 {
     const struct reader *reader = context;
-    char text[PROBLEM_SIZE];
 
-    if (reader->astray) {
+    if (reader->skipping) {
         return 1;
     }
     if (value == NULL) {
-        /* Not shown: it may be half of a password. */
-        complain(reader, "the line is not key = value");
+        /* The text is not shown: it may be half of a password. */
+        report(reader, "the line is not key = value");
     } else if (section[0] == '\0') {
-        snprintf(text, sizeof(text),
-                 "\"%.64s\" stands before the first [section]", key);
-        complain(reader, text);
+        report(reader, "\"%.64s\" stands before the first [section]", key);
     } else {
-        reader->events->entry(reader->events->context, reader->line, section,
-                              key, value);
+        reader->entry(reader->context, reader->line, section, key, value);
     }
     return 1;
 }
 
-static void
-parse(struct reader *reader)
+int
+ini_file_read(const char *path, ini_file_entry *entry,
+              ini_file_problem *problem, void *context)
 {
-    /* Its own defaults cut lines at 200 bytes and values at " ;". */
-    ini_max_line = INI_FILE_LINE_MAX + sizeof("\r\n");
+    struct reader reader = {
+        .entry = entry, .problem = problem, .context = context};
+    int reason;
+
+    reader.stream = fopen(path, "re");
+    if (reader.stream == NULL) {
+        return -1;
+    }
+    /* By default libinih cuts lines at 200 bytes and values at " ;". */
+    ini_max_line = LINE_MAX_BYTES + sizeof("\r\n");
     ini_use_stack = true;
     ini_allow_inline_comments = false;
     ini_allow_multiline = false;
-    ini_allow_no_value = true; /* so that take_entry hears of such lines */
-    ini_parse_stream(read_line, reader, take_entry, reader);
-}
-
-void
-ini_file_read(const char *path, const struct ini_file_events *events)
-{
-    struct reader reader = {.events = events};
-
-    reader.stream = fopen(path, "re");
-    if (reader.stream != NULL) {
-        parse(&reader);
-    }
-    if (reader.stream == NULL || ferror(reader.stream)) {
-        char text[PROBLEM_SIZE];
-
-        snprintf(text, sizeof(text), "can't be read: %s", strerror(errno));
-        events->problem(events->context, 0, text);
-    }
-    if (reader.stream != NULL) {
-        fclose(reader.stream);
-    }
+    ini_allow_no_value = true; /* take_entry reports such lines */
+    ini_parse_stream(read_line, &reader, take_entry, &reader);
+    reason = ferror(reader.stream) ? errno : 0;
     free(reader.text);
+    fclose(reader.stream);
+    errno = reason;
+    return reason == 0 ? 0 : -1;
 }

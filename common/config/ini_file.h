@@ -1,26 +1,22 @@
 /*
- * The lines of a configuration file, read with libinih. For options.c alone.
+ * Reads the lines of a configuration file with libinih. Only for options.c.
  */
 #ifndef INI_FILE_H
 #define INI_FILE_H
 
-/* Longest line, without its end. */
-enum { INI_FILE_LINE_MAX = 8192 };
+/* Receives a key of a known section. The strings are valid for the call. */
+typedef void ini_file_entry(void *context, int line, const char *section,
+                            const char *key, const char *value);
 
-struct ini_file_events {
-    /* A key in a known section; all three are valid for the call. */
-    void (*entry)(void *context, int line, const char *section, const char *key,
-                  const char *value);
-    /* What is wrong with a line; 0: with the file as a whole. */
-    void (*problem)(void *context, int line, const char *text);
-    void *context;
-};
+/* Receives a sentence that says what is wrong with a line. */
+typedef void ini_file_problem(void *context, int line, const char *text);
 
 /*
- * Reads the file at path from beginning to end. What follows the head of an
- * unknown or unreadable section is passed over until the next head, so that
- * one slip gives one complaint.
+ * Reads the file at path to its end. After an unknown or malformed [section]
+ * everything is skipped until the next [section], so that one mistake gives one
+ * message. Returns 0, or -1 (errno) if the file cannot be read.
  */
-void ini_file_read(const char *path, const struct ini_file_events *events);
+int ini_file_read(const char *path, ini_file_entry *entry,
+                  ini_file_problem *problem, void *context);
 
 #endif

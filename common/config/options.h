@@ -1,11 +1,10 @@
 /*
- * The table of options: every key that a configuration file or the
- * environment may set, with its type, default, bounds and help. The parser,
- * the bounds, -h, the environment's names and -t all come out of that table.
+ * The settings of both programs. They come from the table of options (table.c),
+ * overridden by an INI file, overridden by the environment: the variable
+ * VERVE_<SECTION>_<KEY>. An unknown key in the file is an error, and so is an
+ * unknown variable of a section of the table.
  *
- * File: INI, read with libinih. Environment: VERVE_<SECTION>_<KEY> overrides
- * the file; an unknown key, and an unknown VERVE_ variable of one of the
- * sections, is an error.
+ * A key is named with its section everywhere: "redis.url".
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -36,11 +35,20 @@ struct option_delays {
     int64_t s[OPTION_DELAYS_MAX]; /* seconds before attempt 2, 3, ... */
 };
 
-/* A key that is handed on as it is: kafka.<any librdkafka property>. */
+/* Value of option_source.line if a variable of the environment set the key. */
+enum { OPTION_BY_VARIABLE = -1 };
+
+/* What set a key. Zeroed: nothing did, the key has its default. */
+struct option_source {
+    int line;   /* of the file, or OPTION_BY_VARIABLE */
+    bool wrong; /* a value was refused */
+};
+
+/* A key that is passed on unchanged: kafka.<any librdkafka property>. */
 struct option_property {
     char *name;  /* without the section */
     char *value; /* never NULL */
-    int line;    /* of the file that set it; 0: the environment did */
+    struct option_source source;
 };
 
 struct option_properties {
@@ -50,8 +58,8 @@ struct option_properties {
 
 /*
  * All settings, section by section. Strings belong to the struct and are never
- * NULL: what is not set is "". Enumerations and bit sets are ints, as the
- * table writes them by offset.
+ * NULL: an unset string is "". Enumerations and bit sets are ints, because the
+ * table writes them by their offset.
  */
 struct options {
     struct {
@@ -67,7 +75,7 @@ struct options {
         int64_t retention_hours;
     } window;
     struct {
-        int strategy; /* enum dedup_strategy */
+        int strategy; /* enum dedup_kind */
         int64_t local_cache_ids;
     } dedup;
     struct {
@@ -94,7 +102,7 @@ struct options {
     } report;
     struct {
         char *path;
-        int format; /* enum record_format */
+        int format; /* enum line_format */
     } file;
     struct {
         char *brokers;
@@ -110,46 +118,48 @@ struct options {
         int level;  /* enum log_level */
         int target; /* enum log_target */
     } log;
-    struct option_places *places; /* what set each of them */
+    /* For options.c: what set each key, by its row in the table. */
+    const char *file_name; /* borrowed; NULL: no file was read */
+    struct option_source *sources;
 };
 
 /*
- * Receives one complaint, without a newline: "verve.conf:12: redis.timeout_ms:
- * "abc" is not a whole number from 1 to 60000", or with the name of the
- * environment variable in place of file, line and key.
+ * Receives one error message, without a newline: "verve.conf:12:
+ * redis.timeout_ms: "abc" is not a whole number from 1 to 60000". If the
+ * environment is wrong, the message begins with the variable's name.
  */
 typedef void option_complaint(void *context, const char *text);
 
-/* The file that is read where none is named, if it exists. */
+/* The file that is read by default, if it exists. */
 #define OPTIONS_FILE "/etc/verve/verve.conf"
 
 /*
- * The file to read: file (of -c; NULL: none was named), else the environment's
- * VERVE_CONF, else OPTIONS_FILE if that exists, else NULL. Borrowed from
- * where it was found.
+ * The file to read: file (the argument of -c), if it is not NULL; else the
+ * environment's VERVE_CONF, if it is not empty; else OPTIONS_FILE, if it
+ * exists; else NULL. Borrowed from its source.
  */
-const char *options_file(const char *file, char *const *environment);
+const char *options_file(const char *file);
 
 /*
- * Fills *options from the defaults, then file (as options_file returns it;
- * NULL: no file), then environment (as environ(7)), each overriding what came
- * before. Goes on after an error, so that all are heard of at once, and at the
- * end checks what concerns several keys. What is in the table but not built
- * yet is an error too. Returns 0, or -1 after at least one complaint. Either
- * way options_fini frees it. Not for two threads: libinih's settings are
- * global.
+ * Fills *options from the defaults, then from file (as options_file returns it;
+ * NULL: no file), then from environment (as environ(7)); a later source
+ * overrides an earlier source. Continues after an error, so that a user sees
+ * all errors at once; at the end checks pairs of keys that depend on each
+ * other. Returns 0, or -1 after at least one complaint. In both cases
+ * options_fini frees *options; file is borrowed until then. Not thread-safe:
+ * libinih's settings are global.
  */
 int options_load(struct options *options, const char *file,
                  char *const *environment, option_complaint *complain,
                  void *context);
 
-/* Whether file or environment set a key ("redis.url"), if to its default. */
+/* True if the file or the environment sets key, even to its default. */
 bool options_is_set(const struct options *options, const char *key);
 
 /*
- * Complains of a key whose value only its user can judge. text begins with the
- * key ("redis.url: what is wrong"); what is heard begins with the file and line
- * or the variable that set it.
+ * Complains of a value that the table of options cannot check. text begins with
+ * the key ("redis.url: the reason"). The complaint begins with the file and
+ * line, or with the variable, if one of them set the key.
  */
 void options_complain(const struct options *options, const char *text,
                       option_complaint *complain, void *context);
@@ -158,12 +168,12 @@ void options_complain(const struct options *options, const char *text,
 void options_fini(struct options *options);
 
 /*
- * Writes the value of key ("redis.url") as a file would say it, and a newline;
- * secrets too. 0, or -1 where there is no such key.
+ * Writes the value of key in the form that the file uses, and a newline; also
+ * if the value is secret. Returns 0, or -1 if there is no such key.
  */
 int options_print(FILE *out, const struct options *options, const char *key);
 
-/* Writes every key with its default, what it may be and its help, for -h. */
+/* Writes every key with its default, its permitted values and its help. */
 void options_help(FILE *out);
 
 #endif

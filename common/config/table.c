@@ -1,199 +1,162 @@
 /*
- * option_table: the one table of all options. What a key is, may be and is by
- * default stands here and nowhere else in the code; conf/verve.conf repeats
- * keys and defaults, and a test compares them.
+ * table: the one table of all options. Name, type, bounds and default of a key
+ * are here and nowhere else in the code; conf/verve.conf repeats keys and
+ * defaults, and a test compares them.
  */
 #include "table.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/util.h"
 #include "options.h"
 #include "redis/redis.h"
 
+#define SMALL_LETTERS "abcdefghijklmnopqrstuvwxyz"
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* Returns rule if text has a byte that is not in allowed. */
+static const char *
+unless_only(const char *allowed, const char *text, const char *rule)
+{
+    return text[strspn(text, allowed)] == '\0' ? NULL : rule;
+}
+
+/* Redis would take braces for the shard's hash tag. */
 static const char *
 prefix_problem(const char *text)
 {
-    /* Braces would be taken for the shard's hash tag. */
-    if (strpbrk(text, "{} \t") != NULL) {
-        return "braces and blanks are not allowed";
-    }
-    return NULL;
+    return strpbrk(text, "{} \t") == NULL ? NULL
+                                          : "braces and blanks are not allowed";
 }
 
+/* The unreserved characters need no percent-encoding: RFC 3986, 2.3. */
 static const char *
 param_problem(const char *text)
 {
-    /* RFC 3986, 2.3: what never needs to be percent-encoded. */
-    if (strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                     "0123456789-._~") != strlen(text)) {
-        return "only letters, digits and - . _ ~ are allowed";
-    }
-    return NULL;
+    return unless_only(SMALL_LETTERS CAPITALS DIGITS "-._~", text,
+                       "only letters, digits and - . _ ~ are allowed");
 }
 
+/* Characters that a JSON string need not escape: RFC 8259, 7. */
 static const char *
 field_problem(const char *text)
 {
-    for (; *text != '\0'; text++) {
-        /* RFC 8259, 7: what needs no escape, in one byte. */
-        if (*text < 0x20 || *text > 0x7e || *text == '"' || *text == '\\') {
-            return "only printable ASCII without \" and \\ is allowed";
-        }
-    }
-    return NULL;
+    return unless_only(
+        SMALL_LETTERS CAPITALS DIGITS " !#$%&'()*+,-./:;<=>?@[]^_`{|}~", text,
+        "only printable ASCII without \" and \\ is allowed");
 }
 
-/* What names Kafka's topics and Kinesis's streams. */
+/* The rule for Kafka's topics and Kinesis's streams. */
 static const char *
 stream_problem(const char *text)
 {
-    if (strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                     "0123456789-._") != strlen(text)) {
-        return "only letters, digits and - . _ are allowed";
-    }
-    return NULL;
+    return unless_only(SMALL_LETTERS CAPITALS DIGITS "-._", text,
+                       "only letters, digits and - . _ are allowed");
 }
 
+/* The region becomes a part of a host name. */
 static const char *
 region_problem(const char *text)
 {
-    /* It becomes a part of a host's name. */
-    if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(text)) {
-        return "only small letters, digits and - are allowed";
-    }
-    return NULL;
+    return unless_only(SMALL_LETTERS DIGITS "-", text,
+                       "only small letters, digits and - are allowed");
 }
 
-static const struct option_choice answers[] = {
-    {"no", 0, false},
-    {"yes", 1, false},
-    {NULL, 0, false},
-};
-
-static const struct option_choice strategies[] = {
-    {"setnx", DEDUP_SETNX, false},
-    {"set", DEDUP_SET, false},
-    {"hll", DEDUP_HLL, false},
-    {NULL, 0, false},
-};
-
-static const struct option_choice methods[] = {
-    {"POST", CALLBACK_POST, false},
-    {"GET", CALLBACK_GET, false},
-    {NULL, 0, false},
-};
-
-static const struct option_choice sinks[] = {
-    {"file", SINK_FILE, false},
-    {"syslog", SINK_SYSLOG, false},
-    {"kafka", SINK_KAFKA, false},
-    {"kinesis", SINK_KINESIS, false},
-    {NULL, 0, false},
-};
-
-static const struct option_choice formats[] = {
-    {"text", FORMAT_TEXT, false},
-    {"json", FORMAT_JSON, false},
-    {NULL, 0, false},
-};
-
-static const struct option_choice levels[] = {
-    {"error", LEVEL_ERROR, false},
-    {"warn", LEVEL_WARN, false},
-    {"info", LEVEL_INFO, false},
-    {"debug", LEVEL_DEBUG, false},
-    {NULL, 0, false},
-};
-
-static const struct option_choice targets[] = {
-    {"stderr", TARGET_STDERR, false},
-    {"syslog", TARGET_SYSLOG, false},
-    {NULL, 0, false},
-};
-
-/* A key has the name of its field: one can't be confused with another. */
+/* A key and its field have the same name, so neither can be mistaken. */
 #define ROW(s, k)                                                              \
     .section = #s, .key = #k, .offset = offsetof(struct options, s.k)
 #define NUMBER(from, to) .type = OPTION_NUMBER, .min = (from), .max = (to)
 #define TEXT(from, to) .type = OPTION_TEXT, .min = (from), .max = (to)
-#define CHOICE(list) .type = OPTION_CHOICE, .choices = (list)
+#define DELAYS(from, to) .type = OPTION_DELAYS, .min = (from), .max = (to)
+#define CHOICE(...) .type = OPTION_CHOICE, .choices = {__VA_ARGS__}
+#define CHOICES(...) .type = OPTION_CHOICES, .choices = {__VA_ARGS__}
 
 const struct option_row option_rows[] = {
     {ROW(redis, url), TEXT(1, 1024), .secret = true,
      .problem = redis_url_problem,
      .fallback = "unix:///run/redis-verve/redis.sock",
-     .help = "Where Redis is: unix:///path or "
+     .help = "Address of Redis, unix:///path or\n      "
              "redis://[user:password@]host[:port][/database]."},
     {ROW(redis, timeout_ms), NUMBER(1, 60000), .fallback = "250",
-     .help = "Time limit for connecting and for each script."},
+     .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,
-     .fallback = "verve", .help = "What the names of all keys begin with."},
-    {ROW(redis, shards), NUMBER(1, 1024), .only_default = true, .fallback = "1",
-     .help = "Shards that ids are spread over."},
+     .fallback = "verve", .help = "Prefix of the names of all Redis keys."},
+    {ROW(redis, shards), NUMBER(1, 1), .fallback = "1",
+     .help = "Number of shards that share the ids."},
     {ROW(redis, wait_replicas), NUMBER(0, 16), .fallback = "0",
-     .help = "Replicas that must have a batch before \"ok\"."},
-    {ROW(redis, trust_noeviction), CHOICE(answers), .fallback = "no",
+     .help = "Number of replicas that must have a batch before \"ok\"."},
+    {ROW(redis, trust_noeviction), CHOICE({"no", 0}, {"yes", 1}),
+     .fallback = "no",
      .help = "Whether to use a Redis whose eviction policy can't be read."},
 
     {ROW(window, seconds), NUMBER(1, 86400), .fallback = "60",
-     .help = "Length of a window. All programs on one Redis must agree."},
+     .help = "Length of a window. It must be the same for all programs on one "
+             "Redis."},
     {ROW(window, retention_hours), NUMBER(1, 8784), .fallback = "168",
-     .help = "How long the records of windows are kept."},
+     .help = "Lifetime of the records of closed windows."},
 
-    {ROW(dedup, strategy), CHOICE(strategies), .fallback = "setnx",
-     .help = "How ids are told apart: a key per id, sets, or HyperLogLog."},
+    {ROW(dedup, strategy),
+     CHOICE({"setnx", DEDUP_SETNX}, {"set", DEDUP_SET}, {"hll", DEDUP_HLL}),
+     .fallback = "setnx",
+     .help = "How repeated ids are recognized: a key per id, sets, or "
+             "HyperLogLog."},
     {ROW(dedup, local_cache_ids), NUMBER(0, 16777216), .fallback = "262144",
-     .help = "Ids of this window that each responder remembers; 0: none."},
+     .help = "Number of ids of this window that each responder remembers; 0: "
+             "none."},
 
     {ROW(accept, max_batch), NUMBER(1, 1024), .fallback = "128",
-     .help = "Requests that share one round trip to Redis, at most."},
+     .help = "Highest number of requests that share one round trip to Redis."},
 
-    {ROW(callbacks, method), CHOICE(methods), .fallback = "POST",
-     .help = "How endpoints are called."},
+    {ROW(callbacks, method),
+     CHOICE({"POST", CALLBACK_POST}, {"GET", CALLBACK_GET}), .fallback = "POST",
+     .help = "HTTP method of a callback."},
     {ROW(callbacks, query_param), TEXT(1, 64), .problem = param_problem,
-     .fallback = "unique_requests", .help = "Query parameter of a GET."},
+     .fallback = "unique_requests",
+     .help = "Query parameter for the count in a GET."},
     {ROW(callbacks, json_field), TEXT(1, 64), .problem = field_problem,
-     .fallback = "unique_request_count", .help = "JSON field of a POST."},
+     .fallback = "unique_request_count",
+     .help = "JSON field for the count in a POST."},
     {ROW(callbacks, concurrency), NUMBER(1, 65536), .fallback = "1024",
-     .help = "Callbacks under way at once, per reporter."},
+     .help = "Highest number of callbacks in progress, per reporter."},
     {ROW(callbacks, per_host_concurrency), NUMBER(1, 65536), .fallback = "64",
-     .help = "Of these, to one host and port."},
+     .help = "Highest number of callbacks in progress to one host and port."},
     {ROW(callbacks, max_queue), NUMBER(1, 1000000000), .fallback = "1000000",
-     .help = "Callbacks that may wait; beyond, requests with one get 503."},
+     .help = "Limit of waiting callbacks; above it, requests with an endpoint "
+             "get 503."},
     {ROW(callbacks, max_dead), NUMBER(1, 1000000000), .fallback = "10000",
-     .help = "Callbacks given up that are kept, the newest."},
+     .help = "Number of failed callbacks that are kept, the newest."},
     {ROW(callbacks, connect_timeout_ms), NUMBER(1, 60000), .fallback = "2000",
-     .help = "Time limit for connecting to an endpoint."},
+     .help = "Time limit for a connection to an endpoint."},
     {ROW(callbacks, timeout_ms), NUMBER(1, 600000), .fallback = "5000",
-     .help = "Time limit for a whole attempt, connecting included."},
+     .help = "Time limit for a whole attempt, the connection included."},
     {ROW(callbacks, lease_s), NUMBER(2, 86400), .fallback = "30",
-     .help = "How long a callback is one reporter's; at least twice "
-             "timeout_ms."},
-    {ROW(callbacks, retry_delays_s), .type = OPTION_DELAYS, .min = 1,
-     .max = 2592000, .fallback = "5,30,120,600,1800,3600,7200",
-     .help = "Waits before attempt 2, 3, ...; empty: one attempt only."},
+     .help = "Lease of a claimed callback; at least twice timeout_ms."},
+    {ROW(callbacks, retry_delays_s), DELAYS(1, 2592000),
+     .fallback = "5,30,120,600,1800,3600,7200",
+     .help = "Delays before attempt 2, 3, ...; empty: no second attempt."},
     {ROW(callbacks, allow), TEXT(0, 4096), .fallback = "",
-     .help = "Networks (CIDR, with commas) that may be called though they are "
-             "private."},
+     .help = "Private networks (CIDR, separated by commas) that callbacks may "
+             "reach."},
     {ROW(callbacks, secret), TEXT(0, 1024), .secret = true, .fallback = "",
-     .help = "Key of the signature (Standard Webhooks); empty: unsigned."},
+     .help = "Secret for signatures (Standard Webhooks); empty: no signature."},
     {ROW(callbacks, log), TEXT(1, 1024),
      .fallback = "/var/log/verve/callbacks.log",
-     .help = "File that gets a line for each attempt."},
+     .help = "Log file with a line for each attempt."},
 
-    {ROW(report, sinks), .type = OPTION_CHOICES, .choices = sinks,
-     .fallback = "file", .help = "Where the counts of windows are reported."},
+    {ROW(report, sinks),
+     CHOICES({"file", SINK_FILE}, {"syslog", SINK_SYSLOG},
+             {"kafka", SINK_KAFKA}, {"kinesis", SINK_KINESIS}),
+     .fallback = "file",
+     .help = "Sinks: the places that each window's count is reported to."},
 
     {ROW(file, path), TEXT(1, 1024), .fallback = "/var/log/verve/unique.log",
-     .help = "File that gets a line for each window."},
-    {ROW(file, format), CHOICE(formats), .fallback = "text",
-     .help = "What a line is."},
+     .help = "File with a line for each window."},
+    {ROW(file, format), CHOICE({"text", FORMAT_TEXT}, {"json", FORMAT_JSON}),
+     .fallback = "text", .help = "Format of a line."},
 
     {ROW(kafka, brokers), TEXT(1, 4096), .fallback = "localhost:9092",
-     .help = "Brokers to ask first: host:port, with commas."},
+     .help = "Bootstrap brokers: host:port, separated by commas."},
     {ROW(kafka, topic), TEXT(1, 249), .problem = stream_problem,
      .fallback = "unique-request-count", .help = "Topic of the records."},
     {.section = "kafka",
@@ -201,7 +164,7 @@ const struct option_row option_rows[] = {
      .type = OPTION_PROPERTIES,
      .offset = offsetof(struct options, kafka.properties),
      .secret = true,
-     .help = "Any other key is handed to librdkafka as it is, such as\n"
+     .help = "Any other key is passed to librdkafka unchanged, for example\n"
              "      security.protocol (VERVE_KAFKA_SECURITY_PROTOCOL)."},
 
     {ROW(kinesis, stream), TEXT(1, 128), .problem = stream_problem,
@@ -209,34 +172,44 @@ const struct option_row option_rows[] = {
     {ROW(kinesis, region), TEXT(1, 64), .problem = region_problem,
      .fallback = "us-east-1", .help = "Region of the stream."},
     {ROW(kinesis, endpoint), TEXT(0, 2048), .fallback = "",
-     .help = "http(s)://<host>[:<port>] to use in place of AWS's own."},
+     .help = "http(s)://<host>[:<port>] of the Kinesis API; empty: that of AWS "
+             "for the region."},
 
-    {ROW(log, level), CHOICE(levels), .fallback = "info",
-     .help = "The least weighty lines that are logged."},
-    {ROW(log, target), CHOICE(targets), .fallback = "stderr",
-     .help = "Where the program's own log goes."},
+    {ROW(log, level),
+     CHOICE({"error", LEVEL_ERROR}, {"warn", LEVEL_WARN}, {"info", LEVEL_INFO},
+            {"debug", LEVEL_DEBUG}),
+     .fallback = "info", .help = "Lowest level of the lines that are logged."},
+    {ROW(log, target),
+     CHOICE({"stderr", TARGET_STDERR}, {"syslog", TARGET_SYSLOG}),
+     .fallback = "stderr", .help = "Destination of the program's own log."},
 };
 
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);
 
-_Static_assert(sizeof(option_rows) / sizeof(option_rows[0]) <= OPTION_ROWS_MAX,
-               "OPTION_ROWS_MAX is too small");
+/* The key in name if name is "section.key" of row's section, else NULL. */
+static const char *
+key_in_section(const struct option_row *row, const char *name)
+{
+    size_t len = strlen(row->section);
+
+    return starts_with(name, row->section) && name[len] == '.' ? name + len + 1
+                                                               : NULL;
+}
 
 const struct option_row *
-option_find(const char *section, const char *key)
+option_find(const char *name)
 {
     const struct option_row *rest = NULL;
 
     for (size_t i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];
+        const char *key = key_in_section(row, name);
 
-        if (strcmp(row->section, section) != 0) {
-            continue;
-        }
-        if (row->type == OPTION_PROPERTIES) {
-            rest = row;
-        } else if (strcmp(row->key, key) == 0) {
+        if (key != NULL && strcmp(row->key, key) == 0) {
             return row;
+        }
+        if (key != NULL && row->type == OPTION_PROPERTIES) {
+            rest = row;
         }
     }
     return rest;
@@ -253,35 +226,105 @@ option_section_exists(const char *section)
     return false;
 }
 
-void
-option_variable(const struct option_row *row, char name[OPTION_NAME_SIZE])
+/* More edits than any two names need, and the size of the longest name. */
+enum { FAR = 64 };
+
+/*
+ * Number of edits that make b of a. An edit inserts, deletes or replaces a
+ * byte, or exchanges two neighbours: the optimal string alignment distance
+ * (Damerau, CACM 7, 1964). FAR if a name is too long for a key.
+ */
+static size_t
+distance(const char *a, const char *b)
 {
-    snprintf(name, OPTION_NAME_SIZE, "VERVE_%s_%s", row->section, row->key);
-    for (char *c = name; *c != '\0'; c++) {
-        *c = (char)toupper((unsigned char)*c);
+    size_t edits[FAR][FAR]; /* of the first i bytes of a and j of b */
+    size_t a_len = strlen(a);
+    size_t b_len = strlen(b);
+
+    if (a_len >= FAR || b_len >= FAR) {
+        return FAR;
     }
+    for (size_t i = 0; i <= a_len; i++) {
+        edits[i][0] = i;
+    }
+    for (size_t j = 1; j <= b_len; j++) {
+        edits[0][j] = j;
+        for (size_t i = 1; i <= a_len; i++) {
+            size_t one = size_min(edits[i - 1][j], edits[i][j - 1]) + 1;
+            size_t replaced = edits[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+            edits[i][j] = size_min(one, replaced);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                a[i - 2] == b[j - 1]) {
+                edits[i][j] = size_min(edits[i][j], edits[i - 2][j - 2] + 1);
+            }
+        }
+    }
+    return edits[a_len][b_len];
+}
+
+/*
+ * The distance of two names if they are similar, else FAR. They are similar if
+ * the edits are at most a third of the name, or one name begins with the other.
+ */
+static size_t
+similarity(const char *unknown, const char *known)
+{
+    size_t len = strlen(unknown);
+    size_t edits = distance(unknown, known);
+
+    if (edits <= (len + 1) / 3) {
+        return edits;
+    }
+    if (len >= 3 &&
+        (starts_with(unknown, known) || starts_with(known, unknown))) {
+        return size_min(edits, FAR - 1);
+    }
+    return FAR;
+}
+
+/*
+ * In another section only the same key is similar; then a misspelt key of this
+ * section is preferred if it is one edit away.
+ */
+const struct option_row *
+option_nearest(const char *name)
+{
+    const struct option_row *best = NULL;
+    const char *key = name + strcspn(name, ".") + 1;
+    size_t best_edits = FAR;
+
+    for (size_t i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        size_t edits = similarity(key, row->key);
+
+        if (row->type == OPTION_PROPERTIES) {
+            continue;
+        }
+        if (key_in_section(row, name) == NULL) {
+            edits = edits == 0 ? 1 : FAR;
+        }
+        if (edits < best_edits) {
+            best = row;
+            best_edits = edits;
+        }
+    }
+    return best;
 }
 
 const char *
-option_variable_section(const char *name, char *key)
+option_nearest_section(const char *section)
 {
-    static const char prefix[] = "VERVE_";
-    const char *rest = name + strlen(prefix);
+    const char *best = NULL;
+    size_t best_edits = FAR;
 
-    if (strncmp(name, prefix, strlen(prefix)) != 0) {
-        return NULL;
-    }
     for (size_t i = 0; i < option_row_count; i++) {
-        const char *section = option_rows[i].section;
-        size_t len = strlen(section);
+        size_t edits = similarity(section, option_rows[i].section);
 
-        if (strncasecmp(rest, section, len) == 0 && rest[len] == '_') {
-            for (rest += len + 1; *rest != '\0'; rest++) {
-                *key++ = (char)tolower((unsigned char)*rest);
-            }
-            *key = '\0';
-            return section;
+        if (edits < best_edits) {
+            best = option_rows[i].section;
+            best_edits = edits;
         }
     }
-    return NULL;
+    return best;
 }

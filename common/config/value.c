@@ -1,61 +1,47 @@
 /*
- * option_value: the values of options, from text by their rows. A value that
- * is refused changes nothing.
+ * value: the values of options, from text and back, as their rows say. A value
+ * that is refused changes nothing.
  */
 #include "value.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/decimal.h"
-#include "option_property.h"
 
-enum { SHOWN_BYTES = 100 }; /* of a bad value in a complaint */
+enum {
+    SHOWN_BYTES = 100, /* of a wrong value in an error message */
+    PROPERTY_NAME_MAX = 128,
+};
 
-void *
-option_field(struct options *options, const struct option_row *row)
+static void *
+field_of(const struct options *options, const struct option_row *row)
 {
     return (char *)options + row->offset;
-}
-
-/* Writes the names of the choices that are built, with commas. */
-static void
-list_choices(const struct option_choice *choices, char *text, size_t size)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (; choices->name != NULL && used < size; choices++) {
-        if (!choices->later) {
-            used += (size_t)snprintf(text + used, size - used, "%s%s",
-                                     used == 0 ? "" : ", ", choices->name);
-        }
-    }
-}
-
-static void
-expected_number(const struct option_row *row, char *text, size_t size)
-{
-    if (row->only_default) {
-        snprintf(text, size, "%s (nothing else is built yet)", row->fallback);
-    } else {
-        snprintf(text, size, "a whole number from %" PRId64 " to %" PRId64,
-                 row->min, row->max);
-    }
 }
 
 void
 option_expected(const struct option_row *row, char *text, size_t size)
 {
     char names[OPTION_WHY_SIZE / 4] = "";
+    size_t used = 0;
 
-    if (row->choices != NULL) {
-        list_choices(row->choices, names, sizeof(names));
+    for (const struct option_choice *c = row->choices;
+         c->name != NULL && used < sizeof(names); c++) {
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                 used == 0 ? "" : ", ", c->name);
     }
     switch (row->type) {
     case OPTION_NUMBER:
-        expected_number(row, text, size);
+        if (row->min == row->max) {
+            snprintf(text, size, "%" PRId64 " (nothing else is built yet)",
+                     row->min);
+            break;
+        }
+        snprintf(text, size, "a whole number from %" PRId64 " to %" PRId64,
+                 row->min, row->max);
         break;
     case OPTION_TEXT:
         snprintf(text, size,
@@ -81,43 +67,35 @@ option_expected(const struct option_row *row, char *text, size_t size)
     }
 }
 
-/* Writes that text is not what its row expects; returns -1. */
+/*
+ * Writes the reason why text is refused: problem, or if problem is NULL, the
+ * values that row permits. Returns -1.
+ */
 static int
-refuse(const struct option_row *row, const char *text, char *why)
+refuse(const struct option_row *row, const char *text, const char *problem,
+       char *why)
 {
     char expected[OPTION_WHY_SIZE / 2];
+    const char *what = problem != NULL ? problem : expected;
 
     option_expected(row, expected, sizeof(expected));
     if (row->secret) {
-        snprintf(why, OPTION_WHY_SIZE, "the value is not %s", expected);
+        snprintf(why, OPTION_WHY_SIZE, "%s%s",
+                 problem != NULL ? "" : "the value is not ", what);
     } else {
-        snprintf(why, OPTION_WHY_SIZE, "\"%.*s\" is not %s", SHOWN_BYTES, text,
-                 expected);
+        snprintf(why, OPTION_WHY_SIZE, "\"%.*s\"%s%s", SHOWN_BYTES, text,
+                 problem != NULL ? ": " : " is not ", what);
     }
     return -1;
 }
 
-/* Writes what is wrong with a text that is of the right type; returns -1. */
-static int
-reject(const struct option_row *row, const char *text, const char *problem,
-       char *why)
-{
-    if (row->secret) {
-        snprintf(why, OPTION_WHY_SIZE, "%s", problem);
-    } else {
-        snprintf(why, OPTION_WHY_SIZE, "\"%.*s\": %s", SHOWN_BYTES, text,
-                 problem);
-    }
-    return -1;
-}
-
+/* Parses a number from row's minimum to its maximum. */
 static bool
-is_default(const struct option_row *row, int64_t value)
+parse_number(const struct option_row *row, const char *text, size_t len,
+             int64_t *value)
 {
-    int64_t fallback;
-
-    return decimal_parse(row->fallback, strlen(row->fallback), &fallback) &&
-           value == fallback;
+    return decimal_parse(text, len, value) && *value >= row->min &&
+           *value <= row->max;
 }
 
 static int
@@ -126,25 +104,11 @@ set_number(int64_t *field, const struct option_row *row, const char *text,
 {
     int64_t value;
 
-    if (!decimal_parse(text, strlen(text), &value) || value < row->min ||
-        value > row->max || (row->only_default && !is_default(row, value))) {
-        return refuse(row, text, why);
+    if (!parse_number(row, text, strlen(text), &value)) {
+        return refuse(row, text, NULL, why);
     }
     *field = value;
     return 0;
-}
-
-static bool
-has_control_byte(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-
-        if (byte < 0x20 || byte == 0x7f) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static int
@@ -165,22 +129,24 @@ static int
 set_text(char **field, const struct option_row *row, const char *text,
          char *why)
 {
-    int64_t len = (int64_t)strlen(text);
-    const char *problem;
+    int64_t len = 0;
+    const char *problem = NULL;
 
-    if (len < row->min || len > row->max || has_control_byte(text)) {
-        return refuse(row, text, why);
+    while (text[len] != '\0' && !iscntrl((unsigned char)text[len])) {
+        len++;
     }
-    problem = row->problem == NULL ? NULL : row->problem(text);
-    if (problem != NULL) {
-        return reject(row, text, problem, why);
+    if (text[len] != '\0' || len < row->min || len > row->max) {
+        return refuse(row, text, NULL, why);
+    }
+    if (row->problem != NULL && (problem = row->problem(text)) != NULL) {
+        return refuse(row, text, problem, why);
     }
     return replace_text(field, text, why);
 }
 
 /*
- * Cuts the next item off a list with commas, without the blanks around it.
- * Returns false at the end; an empty list has one empty item.
+ * Cuts the next item off a comma-separated list, without the blanks around the
+ * item. Returns false at the end of the list. An empty list has one empty item.
  */
 static bool
 next_item(const char **list, const char **item, size_t *len)
@@ -202,51 +168,18 @@ next_item(const char **list, const char **item, size_t *len)
     return true;
 }
 
-static const struct option_choice *
-find_choice(const struct option_choice *choices, const char *name, size_t len)
+/* Adds the value of the choice name[0..len) to *value, as bits. */
+static bool
+add_choice(int *value, const struct option_row *row, const char *name,
+           size_t len)
 {
-    for (; choices->name != NULL; choices++) {
-        if (strlen(choices->name) == len &&
-            memcmp(choices->name, name, len) == 0) {
-            return choices;
+    for (const struct option_choice *c = row->choices; c->name != NULL; c++) {
+        if (strlen(c->name) == len && memcmp(c->name, name, len) == 0) {
+            *value |= c->value;
+            return true;
         }
     }
-    return NULL;
-}
-
-/* Takes one name; its value goes into *value as bits. */
-static int
-take_choice(int *value, const struct option_row *row, const char *text,
-            const char *name, size_t len, char *why)
-{
-    const struct option_choice *choice = find_choice(row->choices, name, len);
-
-    if (choice == NULL) {
-        return refuse(row, text, why);
-    }
-    if (choice->later) {
-        char built[OPTION_WHY_SIZE / 4];
-
-        list_choices(row->choices, built, sizeof(built));
-        snprintf(why, OPTION_WHY_SIZE, "\"%s\" is not built yet; use %s",
-                 choice->name, built);
-        return -1;
-    }
-    *value |= choice->value;
-    return 0;
-}
-
-static int
-set_choice(int *field, const struct option_row *row, const char *text,
-           char *why)
-{
-    int value = 0;
-
-    if (take_choice(&value, row, text, text, strlen(text), why) != 0) {
-        return -1;
-    }
-    *field = value;
-    return 0;
+    return false;
 }
 
 static int
@@ -256,12 +189,18 @@ set_choices(int *field, const struct option_row *row, const char *text,
     const char *list = text;
     const char *item;
     size_t len;
+    bool known = true;
     int value = 0;
 
-    while (next_item(&list, &item, &len)) {
-        if (take_choice(&value, row, text, item, len, why) != 0) {
-            return -1;
+    if (row->type == OPTION_CHOICE) {
+        known = add_choice(&value, row, text, strlen(text));
+    } else {
+        while (known && next_item(&list, &item, &len)) {
+            known = add_choice(&value, row, item, len);
         }
+    }
+    if (!known) {
+        return refuse(row, text, NULL, why);
     }
     *field = value;
     return 0;
@@ -277,24 +216,81 @@ set_delays(struct option_delays *field, const struct option_row *row,
     size_t len;
 
     while (next_item(&list, &item, &len)) {
-        int64_t delay_s;
-
         if (delays.count == OPTION_DELAYS_MAX ||
-            !decimal_parse(item, len, &delay_s) || delay_s < row->min ||
-            delay_s > row->max) {
-            return refuse(row, text, why);
+            !parse_number(row, item, len, &delays.s[delays.count++])) {
+            return refuse(row, text, NULL, why);
         }
-        delays.s[delays.count++] = delay_s;
     }
     *field = delays;
     return 0;
 }
 
+static struct option_property *
+find_property(const struct option_properties *properties, const char *name)
+{
+    for (size_t i = 0; i < properties->count; i++) {
+        if (strcmp(properties->items[i].name, name) == 0) {
+            return &properties->items[i];
+        }
+    }
+    return NULL;
+}
+
+struct option_property *
+option_property(const struct options *options, const struct option_row *row,
+                const char *name)
+{
+    return find_property(field_of(options, row),
+                         name + strlen(row->section) + 1);
+}
+
+/* Adds a property with the value NULL. Returns NULL if there is no memory. */
+static struct option_property *
+add_property(struct option_properties *properties, const char *name)
+{
+    struct option_property added = {.name = strdup(name)};
+    struct option_property *items =
+        reallocarray(properties->items, properties->count + 1, sizeof(added));
+
+    if (items != NULL) {
+        properties->items = items;
+    }
+    if (items == NULL || added.name == NULL) {
+        free(added.name);
+        return NULL;
+    }
+    items[properties->count] = added;
+    return &items[properties->count++];
+}
+
+static int
+set_property(struct option_properties *properties, const char *name,
+             const char *text, char *why)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+    struct option_property *property = find_property(properties, name);
+
+    if (len == 0 || len > PROPERTY_NAME_MAX || name[len] != '\0') {
+        snprintf(why, OPTION_WHY_SIZE,
+                 "a property's name has 1 to %d small letters, digits, . _ -",
+                 PROPERTY_NAME_MAX);
+        return -1;
+    }
+    if (property == NULL) {
+        property = add_property(properties, name);
+    }
+    if (property == NULL) {
+        snprintf(why, OPTION_WHY_SIZE, "no memory");
+        return -1;
+    }
+    return replace_text(&property->value, text, why);
+}
+
 int
 option_set(struct options *options, const struct option_row *row,
-           const char *text, char why[OPTION_WHY_SIZE])
+           const char *name, const char *text, char why[OPTION_WHY_SIZE])
 {
-    void *field = option_field(options, row);
+    void *field = field_of(options, row);
 
     switch (row->type) {
     case OPTION_NUMBER:
@@ -302,13 +298,12 @@ option_set(struct options *options, const struct option_row *row,
     case OPTION_TEXT:
         return set_text(field, row, text, why);
     case OPTION_CHOICE:
-        return set_choice(field, row, text, why);
     case OPTION_CHOICES:
         return set_choices(field, row, text, why);
     case OPTION_DELAYS:
         return set_delays(field, row, text, why);
     case OPTION_PROPERTIES:
-        break; /* has no value of its own: option_set_property */
+        return set_property(field, name + strlen(row->section) + 1, text, why);
     }
     return -1;
 }
@@ -317,11 +312,68 @@ void
 option_clear(struct options *options, const struct option_row *row)
 {
     if (row->type == OPTION_TEXT) {
-        char **text = option_field(options, row);
+        char **text = field_of(options, row);
 
         free(*text);
         *text = NULL;
     } else if (row->type == OPTION_PROPERTIES) {
-        option_properties_clear(option_field(options, row));
+        struct option_properties *properties = field_of(options, row);
+
+        for (size_t i = 0; i < properties->count; i++) {
+            free(properties->items[i].name);
+            free(properties->items[i].value);
+        }
+        free(properties->items);
+        memset(properties, 0, sizeof(*properties));
+    }
+}
+
+static void
+print_choices(FILE *out, const struct option_row *row, int value)
+{
+    const char *comma = "";
+
+    for (const struct option_choice *c = row->choices; c->name != NULL; c++) {
+        if (row->type == OPTION_CHOICE ? value == c->value
+                                       : (value & c->value) != 0) {
+            fprintf(out, "%s%s", comma, c->name);
+            comma = ",";
+        }
+    }
+}
+
+static void
+print_delays(FILE *out, const struct option_delays *delays)
+{
+    for (size_t i = 0; i < delays->count; i++) {
+        fprintf(out, "%s%" PRId64, i == 0 ? "" : ",", delays->s[i]);
+    }
+}
+
+void
+option_print(FILE *out, const struct options *options,
+             const struct option_row *row, const char *name)
+{
+    const void *field = field_of(options, row);
+    const struct option_property *property;
+
+    switch (row->type) {
+    case OPTION_NUMBER:
+        fprintf(out, "%" PRId64, *(const int64_t *)field);
+        break;
+    case OPTION_TEXT:
+        fputs(*(char *const *)field, out);
+        break;
+    case OPTION_CHOICE:
+    case OPTION_CHOICES:
+        print_choices(out, row, *(const int *)field);
+        break;
+    case OPTION_DELAYS:
+        print_delays(out, field);
+        break;
+    case OPTION_PROPERTIES:
+        property = option_property(options, row, name);
+        fputs(property == NULL ? "" : property->value, out);
+        break;
     }
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 
 static void
 send_step(struct handshake *handshake, redisContext *context,
@@ -129,12 +130,6 @@ check_policy(struct handshake *handshake)
              "noeviction, set redis.trust_noeviction = yes",
              handshake->policy_errors[0], handshake->policy_errors[1]);
     return handshake->trust_noeviction ? HANDSHAKE_DONE : HANDSHAKE_UNUSABLE;
-}
-
-static bool
-starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 /*

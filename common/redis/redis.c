@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "base/util.h"
 #include "command.h"
 #include "connection.h"
 
@@ -155,12 +156,6 @@ is_replicated(struct redis *redis)
              have, wanted);
     connection_set_error(redis, "WAIT", why);
     return false;
-}
-
-static bool
-starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 /*

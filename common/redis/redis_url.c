@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 #include "redis.h"
 
 static const char *
@@ -96,12 +97,6 @@ read_tcp(CURLU *parsed, struct redis_url *url)
     }
     remove_brackets(url->host);
     return read_database(parsed, url);
-}
-
-static bool
-starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 const char *

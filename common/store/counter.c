@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "dedup_strategy.h"
 #include "endpoint_url.h"
 #include "probe.lua.h"
@@ -142,7 +143,7 @@ count_ttl_s(const struct options *options)
     int64_t retention_s = options->window.retention_hours * 3600;
     int64_t least_s = 3 * options->window.seconds;
 
-    return retention_s > least_s ? retention_s : least_s;
+    return int64_max(retention_s, least_s);
 }
 
 static void
@@ -290,7 +291,7 @@ valid_until_ms(const struct counter *counter, const struct verdict *verdict)
     int64_t timeout_ms = counter->options->redis.timeout_ms;
     int64_t left_ms = verdict->left_ms - 1;
 
-    return verdict->asked_ms + (left_ms < timeout_ms ? left_ms : timeout_ms);
+    return verdict->asked_ms + int64_min(left_ms, timeout_ms);
 }
 
 struct counter_window

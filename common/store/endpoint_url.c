@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/util.h"
+
 /* True where every byte is printable ASCII and none a blank. */
 static bool
 all_visible(const char *bytes, size_t len)
@@ -29,7 +31,7 @@ scheme_length(const char *url)
     size_t len = strspn(url, "abcdefghijklmnopqrstuvwxyz"
                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
 
-    return strncmp(url + len, "://", 3) == 0 ? len : 0;
+    return starts_with(url + len, "://") ? len : 0;
 }
 
 /* libcurl takes http:/host and http:///host for http://host: we do not. */

@@ -4,6 +4,7 @@
  */
 #include "gaps.h"
 
+#include "base/util.h"
 #include "window.h"
 
 /* Records that are being put together, and how many there may be. */
@@ -12,12 +13,6 @@ struct reading {
     size_t count;
     size_t most;
 };
-
-static int64_t
-later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 static void
 append(struct reading *reading, const struct window_record *record)
@@ -63,8 +58,8 @@ window_stream_read_gaps(const struct window_stream_view *between,
     if (count < 0) {
         return -1;
     }
-    end_s = after_s + later(before.length_s, 1);
-    from_s = later(end_s, before.trimmed_s + 1);
+    end_s = after_s + int64_max(before.length_s, 1);
+    from_s = int64_max(end_s, before.trimmed_s + 1);
     for (int i = 0; i < count; i++) {
         struct window_record *record = &found[i];
 
@@ -72,7 +67,7 @@ window_stream_read_gaps(const struct window_stream_view *between,
             record->length_s = between->length_s;
         }
         if (between->kept_s != 0 && (i > 0 || after_s != 0)) {
-            append_gaps(later(from_s, between->kept_s), record, &reading);
+            append_gaps(int64_max(from_s, between->kept_s), record, &reading);
         }
         append(&reading, record);
         from_s = record->start_s + record->length_s;

@@ -38,6 +38,7 @@ struct content {
     size_t url_len;
     json_int_t window_s;
     json_int_t count;
+    json_int_t returned;
 };
 
 static bool
@@ -51,6 +52,7 @@ content_read(struct content *content, json_t *root)
                     &content->count) != 0) {
         return false;
     }
+    content->returned = json_integer_value(json_object_get(root, "returned"));
     return version == JOB_VERSION && id_is_safe(content->id) &&
            endpoint_url_check(content->url, &content->url_len) == NULL &&
            content->window_s >= 0 && content->window_s <= last_second &&
@@ -108,6 +110,7 @@ keep(struct job *job, const struct content *content)
     job->url = url;
     job->window_s = content->window_s;
     job->count = content->count;
+    job->returned = content->returned > 0 ? content->returned : 0;
 }
 
 struct job *
@@ -135,19 +138,27 @@ job_free(struct job *job)
     free(job);
 }
 
-/*
- * The JSON with what became of it, and with attempts unless that is 0; NULL
- * where that can't be made.
- */
+/* With name: value in it, or without name if value is 0. 0 or -1. */
+static int
+set_number(json_t *object, const char *name, int64_t value)
+{
+    if (value == 0) {
+        (void)json_object_del(object, name);
+        return 0;
+    }
+    return json_object_set_new(object, name, json_integer(value));
+}
+
+/* The JSON with what became of the job; NULL if that can't be made. */
 static char *
-annotate(const struct job *job, int64_t attempts, const char *error)
+annotate(const struct job *job, int64_t attempts, int64_t returned,
+         const char *error)
 {
     json_t *root = json_loadb(job->json, job->json_len, 0, NULL);
     char *text = NULL;
 
-    if (root != NULL &&
-        (attempts == 0 ||
-         json_object_set_new(root, "attempts", json_integer(attempts)) == 0) &&
+    if (root != NULL && set_number(root, "attempts", attempts) == 0 &&
+        set_number(root, "returned", returned) == 0 &&
         json_object_set_new(root, "error", json_string(error)) == 0) {
         text = json_dumps(root, JSON_COMPACT);
     }
@@ -159,7 +170,8 @@ char *
 job_waiting(const struct job *job, int64_t attempts, const char *error,
             size_t *len)
 {
-    char *json = error[0] == '\0' ? NULL : annotate(job, 0, error);
+    char *json =
+        error[0] == '\0' ? NULL : annotate(job, 0, job->returned, error);
     size_t json_len = json == NULL ? job->json_len : strlen(json);
     char head[32];
     int head_len = snprintf(head, sizeof(head), "- %" PRId64 " ", attempts);
@@ -178,7 +190,7 @@ char *
 job_dead_entry(const struct job *job, int64_t attempts, const char *error,
                size_t *len)
 {
-    char *text = job->url == NULL ? NULL : annotate(job, attempts, error);
+    char *text = job->url == NULL ? NULL : annotate(job, attempts, 0, error);
 
     if (text != NULL) {
         *len = strlen(text);

@@ -5,8 +5,9 @@
  *
  *   {"v":1,"id":"<token>","url":"<endpoint>","window":<epoch s>,"count":<N>}
  *
- * Further members are let be: what failed has its "error", and an entry of the
- * dead list, which has "attempts" too, may be moved back to the queue as it is.
+ * Further members are let be: what failed has its "error", what could not be
+ * sent has "returned", and an entry of the dead list, which has "attempts" too,
+ * may be moved back to the queue as it is.
  */
 #ifndef JOB_H
 #define JOB_H
@@ -24,7 +25,8 @@ enum {
 enum job_disposition {
     JOB_DELIVERED, /* forgotten */
     JOB_RETRY,     /* again after delay_ms, with one attempt more on it */
-    JOB_RETURN,    /* again after delay_ms, no attempt used */
+    JOB_RETURN,    /* again after delay_ms, no attempt used; with an error:
+                      with one return more on it, and that */
     JOB_DEAD,      /* to the dead list, with one attempt more and its error */
 };
 
@@ -39,13 +41,14 @@ struct job {
     int64_t window_s;  /* start of the window it was accepted in */
     int64_t count;     /* unique ids of that window at that moment */
     int64_t attempts;  /* made before this claim */
+    int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the lease ends at this moment */
     bool reclaimed;    /* it was claimed before, and put back or left */
 
     struct job *next; /* in the list of whoever holds it */
     enum job_disposition disposition;
     int64_t delay_ms;           /* for JOB_RETRY and JOB_RETURN */
-    char error[JOB_ERROR_SIZE]; /* for JOB_RETRY and JOB_DEAD */
+    char error[JOB_ERROR_SIZE]; /* for all but JOB_DELIVERED; may be "" */
 };
 
 /*
@@ -57,15 +60,17 @@ void job_free(struct job *job);
 
 /*
  * The member that the job waits as, with that many attempts on it: "- <n>
- * <json>", with "error" set in the JSON where error is not "", so that an
- * operator finds it by that. malloc'd, *len bytes; NULL: no memory.
+ * <json>". If error is not "", "error" is set in the JSON, so that an operator
+ * finds it by that, and "returned" as the job has it. malloc'd, *len bytes;
+ * NULL: no memory.
  */
 char *job_waiting(const struct job *job, int64_t attempts, const char *error,
                   size_t *len);
 
 /*
- * Its entry in the dead list: its JSON with "attempts" and "error" set, or its
- * raw bytes where it is unreadable. malloc'd, *len bytes; NULL: no memory.
+ * Its entry in the dead list: its JSON with "attempts" and "error" set and
+ * without "returned", or its raw bytes if it is unreadable. malloc'd, *len
+ * bytes; NULL: no memory.
  */
 char *job_dead_entry(const struct job *job, int64_t attempts, const char *error,
                      size_t *len);

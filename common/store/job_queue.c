@@ -165,6 +165,7 @@ job_queue_settle(struct job_queue *queue, struct job *job,
 {
     job->disposition = disposition;
     job->delay_ms = delay_ms;
+    job->returned += disposition == JOB_RETURN && error[0] != '\0';
     snprintf(job->error, sizeof(job->error), "%s", error);
     job->next = NULL;
     *queue->last = job;
@@ -183,12 +184,10 @@ static void
 add_fate(struct command *call, const struct job *job)
 {
     bool dead = job->disposition == JOB_DEAD;
-    bool used = job->disposition != JOB_RETURN;
-    int64_t attempts = job->attempts + (used ? 1 : 0);
+    int64_t attempts = job->attempts + (job->disposition == JOB_RETURN ? 0 : 1);
     size_t len = 0;
-    char *text = dead
-                     ? job_dead_entry(job, attempts, job->error, &len)
-                     : job_waiting(job, attempts, used ? job->error : "", &len);
+    char *text = dead ? job_dead_entry(job, attempts, job->error, &len)
+                      : job_waiting(job, attempts, job->error, &len);
 
     if (text == NULL) {
         return; /* its lease will run out, and it comes again */

@@ -58,10 +58,10 @@ int job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
                     void *context, struct job_queue_claimed *claimed);
 
 /*
- * Notes the fate of a job, takes it over and frees it. error is one word, for
- * JOB_RETRY and JOB_DEAD; a longer one is cut. Can't fail. Nothing is sent
- * before job_queue_flush; what could not be sent then is kept and sent with the
- * next, so no fate is ever forgotten.
+ * Notes the fate of a job, takes it over and frees it. error is one word, or
+ * "" for JOB_DELIVERED and JOB_RETURN; a longer one is cut. Can't fail. Nothing
+ * is sent before job_queue_flush; what could not be sent then is kept and sent
+ * with the next, so no fate is ever forgotten.
  */
 void job_queue_settle(struct job_queue *queue, struct job *job,
                       enum job_disposition disposition, int64_t delay_ms,

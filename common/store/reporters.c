@@ -7,19 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "reporters-publish.lua.h"
 #include "schema.h"
-
-enum { HOST_SIZE = 65 }; /* gethostname(2): HOST_NAME_MAX is 64 on Linux */
 
 void
 reporters_own_name(char name[REPORTERS_NAME_SIZE])
 {
-    char host[HOST_SIZE] = "";
+    char host[HOST_NAME_SIZE];
 
-    if (gethostname(host, sizeof(host) - 1) != 0) {
-        strcpy(host, "unknown");
-    }
+    host_name(host);
     snprintf(name, REPORTERS_NAME_SIZE, "%s:%ld", host, (long)getpid());
 }
 

@@ -6,7 +6,6 @@
 #include "sink_lease.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "sink-advance.lua.h"
 #include "sink-lease.lua.h"
 #include "sink-release.lua.h"
@@ -34,10 +34,10 @@ struct sink_lease {
 void
 sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE])
 {
-    char host[HOST_NAME_MAX + 1] = "";
+    char host[HOST_NAME_SIZE];
     uint64_t word = 0;
 
-    gethostname(host, sizeof(host) - 1);
+    host_name(host);
     /* Never short nor interrupted for up to 256 bytes: getrandom(2). */
     (void)!getrandom(&word, sizeof(word), 0);
     snprintf(owner, SINK_LEASE_OWNER_SIZE, "%.64s:%d:%016" PRIx64, host,

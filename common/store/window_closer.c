@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "gaps.h"
 #include "schema.h"
 #include "window-seal.lua.h"
@@ -58,18 +59,6 @@ window_closer_close(struct window_closer *closer)
     free(closer);
 }
 
-static int64_t
-later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t
-least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 void
 window_closer_remember(struct window_closer *closer, int64_t oldest_s,
                        int64_t newest_s)
@@ -82,7 +71,7 @@ window_closer_remember(struct window_closer *closer, int64_t oldest_s,
 static int64_t
 implausible_from_s(const struct window_closer *closer, int64_t on_s)
 {
-    return on_s + later(10 * closer->options->window.seconds, BEHIND_MAX_S);
+    return on_s + int64_max(10 * closer->options->window.seconds, BEHIND_MAX_S);
 }
 
 int64_t
@@ -102,7 +91,7 @@ horizon_s(const struct window_closer *closer, int64_t now_ms)
     int64_t length_s = closer->options->window.seconds;
     int64_t kept_s = closer->options->window.retention_hours * 3600;
 
-    kept_s = later(kept_s, 3 * length_s) - length_s;
+    kept_s = int64_max(kept_s, 3 * length_s) - length_s;
     return window_start(now_ms / 1000 - kept_s - 1, length_s) + length_s;
 }
 
@@ -177,7 +166,7 @@ static int64_t
 next_s(const struct window_closer *closer, int64_t start_s,
        int64_t old_length_s)
 {
-    return window_next(start_s + later(old_length_s, 1),
+    return window_next(start_s + int64_max(old_length_s, 1),
                        closer->options->window.seconds);
 }
 
@@ -206,7 +195,7 @@ forget_future(struct window_closer *closer, const struct look *look)
     if (closer->kept_s > look->on_s) {
         closer->kept_s = 0; /* the clock was ahead by more than is kept */
     }
-    closer->newest_s = later(closer->newest_s, closer->newest_delivered_s);
+    closer->newest_s = int64_max(closer->newest_s, closer->newest_delivered_s);
 }
 
 /*
@@ -224,11 +213,11 @@ notice_loss(struct window_closer *closer, const struct look *look)
     bool renewed = look->last.start_s != 0 && look->last.start_s < birth;
 
     if (reborn || renewed || look->last.start_s < closer->newest_s) {
-        closer->lost_s = later(closer->lost_s, birth);
+        closer->lost_s = int64_max(closer->lost_s, birth);
     }
     if (look->last.start_s < closer->newest_s) {
         closer->lost_s =
-            later(closer->lost_s, next_s(closer, closer->newest_s, 0));
+            int64_max(closer->lost_s, next_s(closer, closer->newest_s, 0));
     }
 }
 
@@ -296,13 +285,13 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
     if (run_seal(closer, first_s, count, &look, &reply) < 0) {
         return -1;
     }
-    count = least(count, redis_reply_count(reply) - COUNTS_AT);
+    count = size_min(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(closer, first_s, look.now_ms, reply, records, count);
     if (window_stream_add(closer->redis, closer->options->redis.prefix,
                           closer->kept_s, records, count, &end) < 0) {
         return -1;
     }
-    closer->newest_s = later(closer->newest_s, end.start_s);
+    closer->newest_s = int64_max(closer->newest_s, end.start_s);
     sealed->records = count;
     sealed->gaps = count_gaps(records, count);
     return 0;
@@ -327,14 +316,14 @@ window_closer_seal(struct window_closer *closer, size_t most,
     first_s = first_open_s(closer, &look);
     sealed->ahead = first_s > look.on_s;
     /* Never back, as what was trimmed does not come back either. */
-    closer->kept_s = later(closer->kept_s, horizon_s(closer, look.now_ms));
-    kept_s = later(first_s, closer->kept_s);
+    closer->kept_s = int64_max(closer->kept_s, horizon_s(closer, look.now_ms));
+    kept_s = int64_max(first_s, closer->kept_s);
     closer->born_s = look.born_s;
-    closer->newest_s = later(closer->newest_s, look.last.start_s);
+    closer->newest_s = int64_max(closer->newest_s, look.last.start_s);
     if (look.on_s > kept_s) {
         ended = (size_t)((look.on_s - kept_s) / length_s);
-        most = least(most, WINDOW_CLOSER_MOST);
-        if (close_windows(closer, kept_s, least(ended, most), sealed) < 0) {
+        most = size_min(most, WINDOW_CLOSER_MOST);
+        if (close_windows(closer, kept_s, size_min(ended, most), sealed) < 0) {
             return -1;
         }
         sealed->skipped = (kept_s - first_s) / length_s;
@@ -356,5 +345,5 @@ window_closer_read(struct window_closer *closer, int64_t after_s,
     };
 
     return window_stream_read_gaps(&between, after_s, records,
-                                   least(most, WINDOW_CLOSER_MOST), skipped);
+                                   size_min(most, WINDOW_CLOSER_MOST), skipped);
 }

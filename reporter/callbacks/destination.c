@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "retry_after.h"
 
 enum {
@@ -21,15 +22,6 @@ enum {
     RETRY_MIN_MS = 20,
     RETRY_FIRST_MAX_MS = 1000, /* where it takes some: it may take more */
 };
-
-static int64_t
-clamp(int64_t value, int64_t least, int64_t most)
-{
-    if (value < least) {
-        return least;
-    }
-    return value < most ? value : most;
-}
 
 struct destination *
 destination_open(const char *origin, size_t most)
@@ -90,7 +82,7 @@ destination_blocked_ms(const struct destination *destination, int64_t now_ms)
     int64_t held_ms = destination->held_ms - now_ms;
     int64_t open_ms = circuit_breaker_wait_ms(&destination->breaker, now_ms);
 
-    return held_ms > open_ms ? held_ms : open_ms;
+    return int64_max(held_ms, open_ms);
 }
 
 bool
@@ -140,11 +132,11 @@ destination_retry_ms(struct destination *destination, int64_t round_ms,
     int64_t line_us;
 
     if (first_ms > 0) {
-        gap = clamp(gap, GAP_BLOCKED_MIN_US, GAP_BLOCKED_MAX_US);
+        gap = int64_clamp(gap, GAP_BLOCKED_MIN_US, GAP_BLOCKED_MAX_US);
     } else {
         gap = gap > GAP_MIN_US ? gap : GAP_MIN_US;
-        first_ms = clamp(destination_backlog_ms(destination), RETRY_MIN_MS,
-                         RETRY_FIRST_MAX_MS);
+        first_ms = int64_clamp(destination_backlog_ms(destination),
+                               RETRY_MIN_MS, RETRY_FIRST_MAX_MS);
     }
     line_us = (int64_t)destination->outside * gap;
     destination->outside++;
@@ -209,7 +201,7 @@ shrink(struct destination *destination, int64_t started_ms, int64_t now_ms)
 static void
 hold(struct destination *destination, int64_t for_ms, int64_t now_ms)
 {
-    int64_t until_ms = now_ms + clamp(for_ms, 0, RETRY_AFTER_MAX_MS);
+    int64_t until_ms = now_ms + int64_clamp(for_ms, 0, RETRY_AFTER_MAX_MS);
 
     if (for_ms > 0 && until_ms > destination->held_ms) {
         destination->held_ms = until_ms;
@@ -275,8 +267,9 @@ destination_end(const struct destination_ticket *ticket,
 int
 destination_cost(const struct destination *destination)
 {
-    return (int)clamp(1 + destination->took_us / 1000 / DESTINATION_COST_MS, 1,
-                      DESTINATION_COST_MAX);
+    return (int)int64_clamp(1 + destination->took_us / 1000 /
+                                    DESTINATION_COST_MS,
+                            1, DESTINATION_COST_MAX);
 }
 
 enum destination_result

@@ -26,8 +26,6 @@ enum {
     CALM_MS = 5000,         /* without another one, that trouble is over */
 };
 
-#define NO_MEMORY "no memory to start"
-
 struct dispatcher {
     const struct options *options;
     dispatcher_ended *ended;
@@ -64,9 +62,10 @@ static void
 write_attempt(struct dispatcher *dispatcher, const struct http_call *call,
               long status, const char *error)
 {
+    const char *host = http_call_host(call);
     struct callback_line line = {
         .job = http_call_job(call),
-        .host = http_call_host(call),
+        .host = host != NULL ? host : "-",
         .status = status,
         .error = error,
         .duration_ms = http_call_duration_ms(call),
@@ -110,30 +109,58 @@ note_shortage(struct dispatcher *dispatcher, const char *why)
     log_throttle_note(&dispatcher->start_trouble, "callbacks", why);
 }
 
+/* The end of an attempt, by what is known of it. */
 static void
-finish(struct dispatcher *dispatcher, struct http_call *call, CURLcode code)
+conclude(struct dispatcher *dispatcher, struct http_call *call,
+         const struct retry_policy_facts *facts)
 {
-    struct retry_policy_facts facts = http_call_facts(call, code);
     struct retry_policy outcome = retry_policy_classify(
-        &dispatcher->options->callbacks.retry_delays_s, &facts);
+        &dispatcher->options->callbacks.retry_delays_s, facts);
+    bool no_resources = facts->no_resources != 0 && outcome.status == 0;
     struct job *job;
 
-    if (outcome.disposition == JOB_RETURN) {
-        note_shortage(dispatcher, strerror(facts.no_resources));
-        withdraw(dispatcher, call, outcome.delay_ms);
-        return;
+    if (no_resources) {
+        note_shortage(dispatcher, strerror(facts->no_resources));
     }
     write_attempt(dispatcher, call, outcome.status, outcome.error);
-    if (facts.refused) {
+    if (facts->refused) {
         refusals_say(&dispatcher->refusals, http_call_job(call)->id,
                      http_call_host(call), http_call_refusal(call));
     }
     hand_in(dispatcher, http_call_ticket(call),
-            facts.refused ? DESTINATION_NO_EVIDENCE
-                          : destination_classify(outcome.status),
+            facts->refused || no_resources
+                ? DESTINATION_NO_EVIDENCE
+                : destination_classify(outcome.status),
             &outcome);
     job = call_pool_give(dispatcher->attempts, call);
     dispatcher->ended(dispatcher->context, job, &outcome);
+}
+
+static void
+finish(struct dispatcher *dispatcher, struct http_call *call, CURLcode code)
+{
+    struct retry_policy_facts facts = http_call_facts(call, code);
+
+    conclude(dispatcher, call, &facts);
+}
+
+/* It could not be started, for want of memory. */
+static void
+fail_to_start(struct dispatcher *dispatcher, struct http_call *call)
+{
+    struct retry_policy_facts facts =
+        http_call_facts(call, CURLE_OUT_OF_MEMORY);
+
+    facts.no_resources = ENOMEM;
+    conclude(dispatcher, call, &facts);
+}
+
+/* The look-up of its name did not have its turn in time. */
+static void
+put_off(struct dispatcher *dispatcher, struct http_call *call)
+{
+    note_shortage(dispatcher, "too many names to look up");
+    withdraw(dispatcher, call, RETURN_DELAY_MS);
 }
 
 static void
@@ -145,8 +172,7 @@ launch(struct dispatcher *dispatcher, struct http_call *call,
                                    http_call_host(call)) == 0;
 
     if (!started) {
-        note_shortage(dispatcher, NO_MEMORY);
-        withdraw(dispatcher, call, RETURN_DELAY_MS);
+        fail_to_start(dispatcher, call);
     }
 }
 
@@ -172,7 +198,7 @@ look_up(struct dispatcher *dispatcher, struct http_call *call)
         finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
         break;
     case DNS_CACHE_UNASKED:
-        withdraw(dispatcher, call, RETURN_DELAY_MS);
+        put_off(dispatcher, call);
         break;
     }
 }
@@ -185,13 +211,12 @@ begin(struct dispatcher *dispatcher, struct job *job,
     struct retry_policy outcome;
 
     if (call == NULL) {
-        note_shortage(dispatcher, NO_MEMORY);
+        note_shortage(dispatcher, strerror(ENOMEM));
         outcome = returned(RETURN_DELAY_MS);
         hand_in(dispatcher, ticket, DESTINATION_NO_EVIDENCE, &outcome);
         give_back(dispatcher, job, RETURN_DELAY_MS);
     } else if (http_call_prepare(call, job, ticket) != 0) {
-        note_shortage(dispatcher, NO_MEMORY);
-        withdraw(dispatcher, call, RETURN_DELAY_MS);
+        fail_to_start(dispatcher, call);
     } else {
         look_up(dispatcher, call);
     }
@@ -215,8 +240,13 @@ static void
 on_ended(void *context, CURL *easy, CURLcode code)
 {
     struct dispatcher *dispatcher = context;
+    struct http_call *call = http_call_of(easy);
 
-    finish(dispatcher, http_call_of(easy), code);
+    if (http_call_is_to_renew(call, code)) {
+        look_up(dispatcher, call);
+    } else {
+        finish(dispatcher, call, code);
+    }
     fill(dispatcher);
 }
 
@@ -236,7 +266,7 @@ on_name(void *context, struct dns_cache_wait *wait,
         finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
         break;
     case DNS_CACHE_UNASKED:
-        withdraw(dispatcher, call, RETURN_DELAY_MS);
+        put_off(dispatcher, call);
         break;
     }
     fill(dispatcher);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "origin.h"
 
 /* A power of two; a few destinations a bucket where all are known. */
@@ -90,17 +91,10 @@ fair_queue_close(struct fair_queue *queue)
     free(queue);
 }
 
-/* FNV-1a (Fowler, Noll, Vo), begun with the seed and stirred at the end. */
 static struct destination **
 bucket(struct fair_queue *queue, const char *origin)
 {
-    uint64_t hash = queue->seed ^ UINT64_C(0xcbf29ce484222325);
-
-    for (; *origin != '\0'; origin++) {
-        hash = (hash ^ (unsigned char)*origin) * UINT64_C(0x100000001b3);
-    }
-    hash ^= hash >> 32;
-    return &queue->buckets[hash % BUCKETS];
+    return &queue->buckets[fnv1a(queue->seed, origin) % BUCKETS];
 }
 
 static struct destination *

@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "config/cli.h"
+#include "base/version.h"
 #include "headers.h"
 #include "net/tls.h"
 #include "receipt.h"
-#include "socket_guard.h"
+#include "ssrf/socket_guard.h"
 
 struct http_call {
     CURL *easy;
@@ -93,6 +93,7 @@ set_bounds(const struct http_call *call)
            set_text(call, CURLOPT_PROXY, "") &&
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
+           set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&
            tls_set_up(call->easy) == 0 &&
            set_long(call, CURLOPT_CONNECTTIMEOUT_MS,
                     call->settings->options->callbacks.connect_timeout_ms) &&
@@ -197,7 +198,8 @@ http_call_prepare(struct http_call *call, struct job *job,
     call->ticket = *ticket;
     call->started_ms = clock_mono_ms();
     call->receipt = (struct receipt){0};
-    socket_guard_start(&call->guard, call->settings->policy);
+    socket_guard_start(&call->guard, call->settings->policy,
+                       call->settings->kept);
     if (payload_target(&call->settings->payload, job->url, job->count,
                        &call->target) != 0) {
         return -1;
@@ -234,6 +236,12 @@ http_call_resolve(struct http_call *call, const char *addresses)
                    set_long(call, CURLOPT_TIMEOUT_MS, left_ms > 1 ? left_ms : 1)
                ? 0
                : -1;
+}
+
+bool
+http_call_is_to_renew(struct http_call *call, CURLcode code)
+{
+    return socket_guard_is_to_renew(&call->guard, code);
 }
 
 struct job *
@@ -303,12 +311,12 @@ http_call_facts(const struct http_call *call, CURLcode code)
     struct retry_policy_facts facts = {
         .code = code,
         .refused = http_call_refusal(call)[0] != '\0',
-        .no_resources =
-            socket_guard_no_resources(&call->guard, call->easy, code),
+        .no_resources = socket_guard_no_resources(&call->guard, code),
         .head_cut = call->receipt.head_cut,
         .body_cut = call->receipt.body_cut,
         .retry_after_ms = call->receipt.retry_after_ms,
         .attempts = call->job->attempts,
+        .returned = call->job->returned,
         .random = arc4random(),
     };
 

@@ -7,6 +7,7 @@
 #define HTTP_CALL_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 
 #include "fair_queue.h"
 #include "net/dns_cache.h"
@@ -38,6 +39,12 @@ int http_call_prepare(struct http_call *call, struct job *job,
 const char *http_call_name(const struct http_call *call);
 int http_call_resolve(struct http_call *call, const char *addresses);
 
+/*
+ * After its transfer ended with code: whether it is to be resolved and started
+ * again, at once. See socket_guard.h.
+ */
+bool http_call_is_to_renew(struct http_call *call, CURLcode code);
+
 /* Gives its job back; NULL where it has none. */
 struct job *http_call_release(struct http_call *call);
 
@@ -52,7 +59,7 @@ const struct job *http_call_job(const struct http_call *call);
 const struct destination_ticket *http_call_ticket(const struct http_call *call);
 struct dns_cache_wait *http_call_wait(struct http_call *call);
 
-/* Whom it calls, or called last: host:port. */
+/* Whom it calls, or called last: host:port; NULL: it could not be prepared. */
 const char *http_call_host(const struct http_call *call);
 
 /* Why the guard refused the address; "" where it did not. */

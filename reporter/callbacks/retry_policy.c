@@ -7,7 +7,9 @@
 
 #include <stdio.h>
 
-enum { JITTER_PERCENT = 20, STARVED_DELAY_MS = 1000 };
+#include "base/util.h"
+
+enum { JITTER_PERCENT = 20, STARVED_DELAY_MS = 1000, STARVED_MAX_MS = 60000 };
 
 /* The word for a transfer that brought no whole response. */
 static const char *
@@ -16,11 +18,19 @@ error_word(const struct retry_policy_facts *facts)
     if (facts->refused) {
         return "refused";
     }
-    /* libcurl 7.88 has no memory for a header line of over 100 KB. */
-    if (facts->head_cut || facts->code == CURLE_OUT_OF_MEMORY) {
+    if (facts->no_resources != 0) {
+        return "starved";
+    }
+    if (facts->head_cut) {
         return "too-large";
     }
     switch ((int)facts->code) {
+    /* A header line of over 100 KB; libcurl before 8.6 has no memory for it. */
+    case CURLE_OUT_OF_MEMORY:
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+#endif
+        return "too-large";
     case CURLE_COULDNT_RESOLVE_HOST:
         return "resolve";
     case CURLE_COULDNT_CONNECT:
@@ -78,7 +88,19 @@ delay_ms(const struct option_delays *retry_delays_s,
                        (int64_t)(facts->random % (JITTER_PERCENT * 20 + 1));
     int64_t jittered_ms = retry_delays_s->s[facts->attempts] * permille;
 
-    return jittered_ms > hold_ms ? jittered_ms : hold_ms;
+    return int64_max(jittered_ms, hold_ms);
+}
+
+/* Doubled each time. */
+static int64_t
+starved_delay_ms(int64_t returned)
+{
+    int64_t wait_ms = STARVED_DELAY_MS;
+
+    for (; returned > 0 && wait_ms < STARVED_MAX_MS; returned--) {
+        wait_ms *= 2;
+    }
+    return wait_ms < STARVED_MAX_MS ? wait_ms : STARVED_MAX_MS;
 }
 
 struct retry_policy
@@ -89,12 +111,6 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
     struct retry_policy outcome = {.status = whole ? facts->status : 0};
     int64_t scheduled = (int64_t)retry_delays_s->count + 1;
 
-    if (facts->no_resources != 0 && outcome.status == 0) {
-        outcome.disposition = JOB_RETURN;
-        outcome.delay_ms = STARVED_DELAY_MS;
-        outcome.error = "starved";
-        return outcome;
-    }
     outcome.error = outcome.status != 0 ? "-" : error_word(facts);
     if (outcome.status >= 200 && outcome.status < 300) {
         outcome.disposition = JOB_DELIVERED;
@@ -105,6 +121,12 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
                  outcome.status);
     } else {
         snprintf(outcome.reason, sizeof(outcome.reason), "%s", outcome.error);
+    }
+    if (facts->no_resources != 0 && outcome.status == 0 &&
+        facts->returned < scheduled) {
+        outcome.disposition = JOB_RETURN;
+        outcome.delay_ms = starved_delay_ms(facts->returned);
+        return outcome;
     }
     outcome.hold_ms = outcome.status == 0 ? 0 : facts->retry_after_ms;
     if (facts->attempts + 1 <

@@ -22,6 +22,7 @@ struct retry_policy_facts {
     bool head_cut;    /* we stopped it: the headers have no end */
     int64_t retry_after_ms; /* what it asked for; 0: nothing */
     int64_t attempts;       /* made before this one */
+    int64_t returned;       /* how often it went back, starved */
     uint32_t random;        /* random: spreads what failed together */
 };
 
@@ -31,7 +32,8 @@ struct retry_policy {
     int64_t hold_ms;   /* to leave the whole destination alone; 0: not */
     long status;       /* to show; 0: there was no whole response */
     const char *error; /* one word, static; "-" where there is a status */
-    char reason[JOB_ERROR_SIZE]; /* to find it by: that, or status-500 */
+    char reason[JOB_ERROR_SIZE]; /* to find it by: that, or status-500; "" for
+                                    a job that nobody tried to send */
 };
 
 /*
@@ -40,8 +42,11 @@ struct retry_policy {
  * delays + 1 after a network error, 408, 425, 429 or 5xx; 2 after any other
  * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent), for a URL
  * that libcurl can't read, or where we refuse to call. What is not a 2xx may
- * say with Retry-After when it is to be called again: not before. What we had
- * no means to send goes back, and was no attempt.
+ * say with Retry-After when it is to be called again: not before.
+ *
+ * What we had no means to send goes back and was no attempt, after 1, 2, 4 ..
+ * and at most 60 s; but not more often than it may be sent. After that it is
+ * an attempt: a job whose own fault it is does not live for ever.
  */
 struct retry_policy
 retry_policy_classify(const struct option_delays *retry_delays_s,

@@ -59,7 +59,8 @@ settings_init(struct settings *settings, const struct options *options)
     memset(settings, 0, sizeof(*settings));
     settings->options = options;
     settings->policy = address_policy_open(options->callbacks.allow, why);
-    if (settings->policy != NULL) {
+    settings->kept = kept_sockets_open();
+    if (settings->policy != NULL && settings->kept != NULL) {
         settings->signature = open_signature(options, why);
         if ((settings->signature != NULL || errno == 0) &&
             payload_init(&settings->payload, options) == 0) {
@@ -78,5 +79,6 @@ settings_fini(struct settings *settings)
     payload_fini(&settings->payload);
     webhook_signature_close(settings->signature);
     address_policy_close(settings->policy);
+    kept_sockets_close(settings->kept);
     memset(settings, 0, sizeof(*settings));
 }

@@ -1,12 +1,13 @@
 /*
- * The terms on which receivers are called: what is said, how it is signed, and
- * which addresses are left alone. Made of the configuration, the same for all
- * callbacks.
+ * The terms on which receivers are called: what is said, how it is signed,
+ * which addresses are left alone, and which connections are used again. Made of
+ * the configuration, the same for all callbacks.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
 #include "config/options.h"
+#include "net/kept_sockets.h"
 #include "payload.h"
 #include "ssrf/address_policy.h"
 #include "webhook_signature.h"
@@ -16,9 +17,10 @@ struct settings {
     struct payload payload;
     struct webhook_signature *signature; /* NULL: nothing is signed */
     struct address_policy *policy;
+    struct kept_sockets *kept; /* their connections */
 };
 
-/* Judges callbacks.allow and callbacks.secret. A program_check. */
+/* Judges callbacks.allow and callbacks.secret. A cli_check. */
 int settings_check(const struct options *options, option_complaint *complain,
                    void *context);
 

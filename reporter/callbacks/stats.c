@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/cli.h"
+#include "base/version.h"
 #include "store/reporters.h"
 
 enum { SAY_AGAIN_MS = 60000 };

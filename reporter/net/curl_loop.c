@@ -16,6 +16,8 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
+#include "base/util.h"
+
 enum {
     SHARES = 16,
     OTHER_FDS = 64, /* that other modules, and libraries, may need: two of
@@ -180,7 +182,7 @@ curl_loop_capacity(size_t wanted)
 
 /* What each share may keep, so that all of them stay within the limit. */
 static long
-kept_most(size_t most)
+kept_sockets_most(size_t most)
 {
     size_t wanted = 2 * most * SHARES;
     struct rlimit limit;
@@ -212,7 +214,7 @@ curl_loop_open(struct event_loop *loop, size_t most, curl_loop_ended *ended,
     curl->loop = loop;
     curl->ended = ended;
     curl->context = context;
-    if (!open_shares(curl, kept_most(most))) {
+    if (!open_shares(curl, kept_sockets_most(most))) {
         curl_loop_close(curl);
         return NULL;
     }
@@ -233,16 +235,10 @@ curl_loop_close(struct curl_loop *curl)
     curl_global_cleanup();
 }
 
-/* FNV-1a (Fowler, Noll, Vo). */
 static struct share *
 share_of(struct curl_loop *curl, const char *host)
 {
-    uint32_t hash = 2166136261U;
-
-    for (; *host != '\0'; host++) {
-        hash = (hash ^ (unsigned char)*host) * 16777619U;
-    }
-    return &curl->shares[(hash ^ hash >> 16) % SHARES];
+    return &curl->shares[fnv1a(0, host) % SHARES];
 }
 
 int

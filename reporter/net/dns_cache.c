@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "ip_address.h"
 #include "redis/resolver.h"
 
@@ -61,16 +62,11 @@ struct dns_cache {
     struct name *buckets[BUCKETS];
 };
 
-/* FNV-1a (Fowler, Noll, Vo) of text in lower case. */
+/* text is in lower case. */
 static struct name **
 bucket(struct dns_cache *cache, const char *text)
 {
-    uint32_t hash = cache->seed ^ 2166136261U;
-
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (unsigned char)*text) * 16777619U;
-    }
-    return &cache->buckets[(hash ^ hash >> 16) % BUCKETS];
+    return &cache->buckets[fnv1a(cache->seed, text) % BUCKETS];
 }
 
 static struct name *

@@ -12,13 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "aws_sigv4.h"
 #include "base/clock.h"
-#include "config/cli.h"
+#include "base/util.h"
+#include "base/version.h"
+#include "net/kept_sockets.h"
 #include "net/tls.h"
+#include "ssrf/socket_guard.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 5000,
@@ -39,6 +41,8 @@ enum {
 struct kinesis_request {
     const struct options *options;
     CURL *easy;
+    struct kept_sockets *kept; /* its connections */
+    struct socket_guard guard;
     struct curl_slist *headers;
     char *url;
     char *host;     /* the header Host of a request to url */
@@ -184,16 +188,6 @@ make_headers(struct kinesis_request *kinesis, size_t body_len)
     return add_signed(kinesis, &request);
 }
 
-/* As libcurl would, but close-on-exec. */
-static curl_socket_t
-open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void)context;
-    (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
-}
-
 static bool
 set_text(const struct kinesis_request *kinesis, CURLoption option,
          const char *value)
@@ -218,8 +212,7 @@ set_callbacks(struct kinesis_request *kinesis)
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer) ==
                CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, kinesis) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) ==
-               CURLE_OK;
+           socket_guard_watch(&kinesis->guard, easy) == 0;
 }
 
 /* What all requests have in common. */
@@ -245,7 +238,7 @@ static int
 make_url(struct kinesis_request *kinesis)
 {
     const char *region = kinesis->options->kinesis.region;
-    const char *country = strncmp(region, "cn-", 3) == 0 ? ".cn" : "";
+    const char *country = starts_with(region, "cn-") ? ".cn" : "";
 
     if (kinesis->options->kinesis.endpoint[0] != '\0') {
         kinesis->url = strdup(kinesis->options->kinesis.endpoint);
@@ -304,8 +297,9 @@ kinesis_client_open(const struct options *options)
     }
     kinesis->options = options;
     kinesis->easy = curl_easy_init();
-    if (kinesis->easy == NULL || make_url(kinesis) < 0 ||
-        make_host(kinesis) < 0 || !set_up(kinesis)) {
+    kinesis->kept = kept_sockets_open();
+    if (kinesis->easy == NULL || kinesis->kept == NULL ||
+        make_url(kinesis) < 0 || make_host(kinesis) < 0 || !set_up(kinesis)) {
         kinesis_client_close(kinesis);
         return NULL;
     }
@@ -317,6 +311,7 @@ kinesis_client_close(struct kinesis_request *kinesis)
 {
     if (kinesis != NULL) {
         curl_easy_cleanup(kinesis->easy);
+        kept_sockets_close(kinesis->kept);
         curl_slist_free_all(kinesis->headers);
         free(kinesis->url);
         free(kinesis->host);
@@ -333,6 +328,7 @@ kinesis_client_prepare(struct kinesis_request *kinesis,
 
     kinesis->answer_len = 0;
     kinesis->skewed = false;
+    socket_guard_start(&kinesis->guard, NULL, kinesis->kept);
     if (len == 0 || make_headers(kinesis, len) < 0 ||
         curl_easy_setopt(kinesis->easy, CURLOPT_HTTPHEADER, kinesis->headers) !=
             CURLE_OK ||
@@ -347,6 +343,12 @@ CURL *
 kinesis_client_easy(const struct kinesis_request *kinesis)
 {
     return kinesis->easy;
+}
+
+bool
+kinesis_client_is_to_renew(struct kinesis_request *kinesis, CURLcode code)
+{
+    return socket_guard_is_to_renew(&kinesis->guard, code);
 }
 
 enum kinesis_verdict

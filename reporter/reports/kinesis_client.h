@@ -37,6 +37,9 @@ int kinesis_client_prepare(struct kinesis_request *request,
 /* What is to be started; the request's own. */
 CURL *kinesis_client_easy(const struct kinesis_request *request);
 
+/* Whether it is to be started again, at once: see socket_guard.h. */
+bool kinesis_client_is_to_renew(struct kinesis_request *request, CURLcode code);
+
 /* Judges how it ended; why as in kinesis_classify. */
 enum kinesis_verdict
 kinesis_client_verdict(const struct kinesis_request *request, CURLcode code,

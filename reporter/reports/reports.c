@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/log_throttle.h"
+#include "base/util.h"
 #include "sink_feeder.h"
 #include "sinks.h"
 #include "store/sink_lease.h"
@@ -36,12 +37,6 @@ struct reports {
     size_t sink_feeder_count;
 };
 
-static int64_t
-later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Tells the windows what the sinks have, so that lost data is noticed. */
 static void
 remember(struct reports *reports)
@@ -51,7 +46,7 @@ remember(struct reports *reports)
     for (size_t i = 0; i < reports->sink_feeder_count; i++) {
         int64_t cursor_s = sink_feeder_cursor_s(reports->outlets[i]);
 
-        newest_s = later(newest_s, cursor_s);
+        newest_s = int64_max(newest_s, cursor_s);
         if (cursor_s != 0 && (oldest_s == 0 || cursor_s < oldest_s)) {
             oldest_s = cursor_s;
         }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
+#include "base/util.h"
 #include "store/sink_lease.h"
 
 /* A sink that lets us wait longer than this is a trouble worth a line. */
@@ -38,18 +39,12 @@ struct sink_feeder {
     int64_t retry_ms;    /* monotonic: nothing is offered before */
 };
 
-static int64_t
-later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void
 on_delivered(void *context, int64_t start_s)
 {
     struct sink_feeder *feeder = context;
 
-    feeder->delivered_s = later(feeder->delivered_s, start_s);
+    feeder->delivered_s = int64_max(feeder->delivered_s, start_s);
     if (start_s < feeder->offered_s) {
         return;
     }
@@ -108,10 +103,10 @@ int64_t
 sink_feeder_cursor_s(const struct sink_feeder *feeder)
 {
     int64_t newest_delivered_s =
-        later(possible(feeder, sink_lease_cursor_s(feeder->lease)),
-              possible(feeder, feeder->place_s));
+        int64_max(possible(feeder, sink_lease_cursor_s(feeder->lease)),
+                  possible(feeder, feeder->place_s));
 
-    return later(newest_delivered_s, possible(feeder, feeder->delivered_s));
+    return int64_max(newest_delivered_s, possible(feeder, feeder->delivered_s));
 }
 
 /* That Redis is away is the connection's to say; here only what it refuses. */
@@ -228,8 +223,8 @@ tell_odd(struct sink_feeder *feeder)
 {
     int64_t cursor_s = sink_lease_cursor_s(feeder->lease);
     int64_t future_window_s =
-        later(feeder->sink->future_window_s,
-              possible(feeder, cursor_s) == 0 ? cursor_s : 0);
+        int64_max(feeder->sink->future_window_s,
+                  possible(feeder, cursor_s) == 0 ? cursor_s : 0);
     char text[RFC3339_SIZE];
 
     if (future_window_s == 0) {

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "file_tail.h"
 #include "record_format.h"
 
@@ -352,13 +353,13 @@ file_open(const struct options *options, struct event_loop *loop,
           const struct sink_events *events)
 {
     struct file *file = calloc(1, sizeof(*file));
-    char host[HOST_NAME_MAX + 1] = "";
+    char host[HOST_NAME_SIZE];
 
     (void)loop;
     if (file == NULL) {
         return NULL;
     }
-    gethostname(host, sizeof(host) - 1);
+    host_name(host);
     file->sink.type = &sink_file;
     file->sink.events = *events;
     file->options = options;

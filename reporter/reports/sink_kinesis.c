@@ -71,7 +71,10 @@ on_ended(void *context, CURL *easy, CURLcode code)
     enum kinesis_verdict verdict;
     char why[KINESIS_WHY_SIZE];
 
-    (void)easy;
+    if (kinesis_client_is_to_renew(kinesis->request, code) &&
+        curl_loop_start(kinesis->transfers, easy, TO) == 0) {
+        return;
+    }
     kinesis->busy = false;
     verdict = kinesis_client_verdict(kinesis->request, code, why);
     if (verdict != KINESIS_TAKEN) {

@@ -9,7 +9,6 @@
 #include "sink_syslog.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "record_format.h"
 
 /* How long syslog(3) may take: less than a second, for the loop. */
@@ -133,7 +133,7 @@ syslog_open(const struct options *options, struct event_loop *loop,
             const struct sink_events *events)
 {
     struct sink *sink = calloc(1, sizeof(*sink));
-    char host[HOST_NAME_MAX + 1] = "";
+    char host[HOST_NAME_SIZE];
 
     (void)options;
     (void)loop;
@@ -141,7 +141,7 @@ syslog_open(const struct options *options, struct event_loop *loop,
         return NULL;
     }
     take_alarms();
-    gethostname(host, sizeof(host) - 1);
+    host_name(host);
     sink->type = &sink_syslog;
     sink->events = *events;
     if (asprintf(&sink->name, "syslog:%s", host) < 0) {

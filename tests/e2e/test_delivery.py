@@ -276,5 +276,7 @@ def test_no_descriptors_cost_no_attempt(sandbox, redis, receiver):
     assert due(redis)[job][1] == 0
     subprocess.run(["prlimit", "--pid", pid, "--nofile=1024:"], check=True)
     wait_until(lambda: is_settled(redis), "it is settled")
-    assert [(line["attempt"], line["status"])
-            for line in reporter.callbacks()] == [("1", "200")]
+    *starved, last = [(line["attempt"], line["status"], line["error"])
+                      for line in reporter.callbacks()]
+    assert set(starved) == {("1", "-", "starved")}
+    assert last == ("1", "200", "-")

@@ -1,8 +1,10 @@
 """tools/run: everything here until Ctrl-C, in a copy of the checkout."""
 
 import os
+import shutil
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ class Run:
             if not (folder / name).exists():
                 (folder / name).symlink_to(ROOT / name)
         self.process = sandbox.start(
-            "run", [folder / "tools" / "run", BUILD],
+            f"run{len(sandbox.started)}", [folder / "tools" / "run", BUILD],
             {"PORT": self.port, "VERVE_WINDOW_SECONDS": 1, **settings})
         self.process.expected_to_die = True
 
@@ -76,6 +78,13 @@ def test_runs_until_it_is_told_to_stop(run, number):
     assert run.end(number) == 0
 
 
+def test_ctrl_c_of_a_terminal(run):
+    """It goes to all of the script's process group, its `sleep`, too."""
+    os.killpg(run.ready().process.pid, signal.SIGINT)
+    assert run.process.wait() == 0
+    assert not mentioning(f"{run.folder}/run")
+
+
 def test_a_deep_checkout_with_a_blank(sandbox):
     run = Run(sandbox, sandbox.folder / "a b" / ("d" * 60) / ("e" * 60))
     assert http.fetch(run.ready().port, accept(7)).body == b"ok"
@@ -108,15 +117,42 @@ def test_only_once_in_a_checkout(sandbox, run):
     assert run.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("name, word", [("redis", "redis-server"),
-                                        ("reporter", "verve-reporter"),
-                                        ("lighttpd", "lighttpd")])
-def test_a_dead_child_ends_it(run, name, word):
-    os.kill(run.ready().child(word), signal.SIGKILL)
+# Each child's name, and a word of its command line.
+each_child = pytest.mark.parametrize("name, word", [
+    ("redis", "redis-server"), ("reporter", "verve-reporter"),
+    ("lighttpd", "lighttpd")])
+
+
+def check_ended_by(run, name):
     assert run.process.wait() == 1
     last = run.process.output().splitlines()[-1]
     assert f"run: {name} ended by itself, exit code 137" in last
     assert not mentioning(f"{run.folder}/run")
+
+
+@each_child
+def test_a_dead_child_ends_it(sandbox, name, word):
+    """Several times, each a little later."""
+    for number in range(5):
+        run = Run(sandbox, sandbox.folder / f"checkout{number}").ready()
+        time.sleep(number * 0.1)
+        os.kill(run.child(word), signal.SIGKILL)
+        check_ended_by(run, name)
+
+
+@each_child
+def test_a_child_that_dies_just_before_all_is_ready(sandbox, name, word):
+    """It is killed by the last look at it, which finds all well."""
+    tools = sandbox.folder / "bin"
+    tools.mkdir()
+    curl = tools / "curl"
+    curl.write_text("#!/bin/sh\n"
+                    f'{shutil.which("curl")} "$@" || exit\n'
+                    f"pkill -KILL -P $PPID -f {word}\n")
+    curl.chmod(0o755)
+    run = Run(sandbox, sandbox.folder / "checkout",
+              PATH=f"{tools}:{os.environ['PATH']}")
+    check_ended_by(run, name)
 
 
 def test_killed_it_takes_all_along(run):

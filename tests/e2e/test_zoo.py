@@ -35,6 +35,7 @@ ROWS = [
     ("drip", ["- timeout", "- timeout"], "timeout"),
     ("slow-body", ["- timeout", "- timeout"], "timeout"),
     ("flood", ["200 -"], None),
+    ("chunked", ["200 -"], None),
     ("bomb", ["200 -"], None),
     ("coded", ["200 -"], None),
     ("big-head", ["- too-large", "- too-large"], "too-large"),

@@ -43,3 +43,20 @@ def fetch(port, target, method="GET", headers=None, seconds=10.0):
     for name, value in (headers or {}).items():
         lines.append(f"{name}: {value}".encode("latin-1"))
     return parse(exchange(port, b"\r\n".join(lines) + b"\r\n\r\n", seconds))
+
+
+def fetch_kept(port, target, count, pipelined=100):
+    """Sends count requests over one connection; each answer is `ok`."""
+    request = f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode("latin-1")
+    done = 0
+    with socket.create_connection(("127.0.0.1", port), 10.0) as connection:
+        answers = connection.makefile("rb")
+        while done < count:
+            connection.sendall(request * pipelined)
+            for _ in range(pipelined):
+                line = answers.readline()
+                assert line == b"HTTP/1.1 200 OK\r\n", f"{done}: {line!r}"
+                while line.strip():
+                    line = answers.readline()
+                assert answers.read(2) == b"ok", done
+                done += 1

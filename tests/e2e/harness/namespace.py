@@ -1,5 +1,6 @@
 """Programs that see mounts of their own: a /dev or a small disk that nobody
-else has. Needs no root where the kernel lets users have namespaces."""
+else has; or a network of their own. Needs no root where the kernel lets users
+have namespaces."""
 
 import functools
 import subprocess
@@ -7,14 +8,23 @@ import subprocess
 import pytest
 
 UNSHARE = ["unshare", "--map-root-user", "--mount"]
+WITHOUT_IPV6 = ("ip link set lo up && "
+                "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && "
+                'mount --bind "$1" /etc/hosts')
 
 
-def inside(script, *arguments):
+def inside(script, *arguments, flags=()):
     """What to put before a command, to run script (of sh, with arguments as
     $1, $2, ...) in a new namespace first. The pid is the command's."""
     count = len(arguments)
     script = f'{script} && shift {count} && exec "$@"'
-    return [*UNSHARE, "sh", "-c", script, "sh", *map(str, arguments)]
+    return [*UNSHARE, *flags, "sh", "-c", script, "sh", *map(str, arguments)]
+
+
+def without_ipv6(hosts):
+    """As inside: in a network that is a loopback of IPv4 alone, with hosts as
+    its /etc/hosts."""
+    return inside(WITHOUT_IPV6, hosts, flags=["--net"])
 
 
 @functools.lru_cache
@@ -24,5 +34,14 @@ def can_mount():
                           check=False).returncode == 0
 
 
+@functools.lru_cache
+def can_do_without_ipv6():
+    return subprocess.run([*without_ipv6("/etc/hosts"), "true"],
+                          capture_output=True, check=False).returncode == 0
+
+
 needs_mounts = pytest.mark.skipif(
     not can_mount(), reason="this machine lets nobody mount in a namespace")
+needs_network = pytest.mark.skipif(
+    not can_do_without_ipv6(),
+    reason="this machine lets nobody have a network in a namespace")

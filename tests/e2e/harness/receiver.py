@@ -5,6 +5,7 @@ bottleneck: some 10,000 requests/s on keep-alive connections.
 """
 
 import asyncio
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -47,12 +48,19 @@ class Answer:
     headers: dict = field(default_factory=dict)
     body: bytes = b""
     delay_s: float = 0.0
+    excess: bytes = b""  # in one piece with the body, behind its end
 
-    def encode(self):
+    def head(self):
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Other')}"]
         headers = {"Content-Length": len(self.body), **self.headers}
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
+        return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+    def pieces(self):
+        """What is written at a time: with TLS, each is a record."""
+        if self.excess:
+            return [self.head(), self.body + self.excess]
+        return [self.head() + self.body]
 
 
 class Connection(asyncio.Protocol):
@@ -114,7 +122,8 @@ class Connection(asyncio.Protocol):
         if answer.status == 0:
             self.transport.abort()
         elif answer.status is not None and not self.transport.is_closing():
-            self.transport.write(answer.encode())
+            for piece in answer.pieces():
+                self.transport.write(piece)
 
 
 class Receiver:
@@ -122,7 +131,11 @@ class Receiver:
     doubled headers, which verve never sends. Listens on all of 127.0.0.0/8:
     each address of it is another destination."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
+        """tls: certificate and key, for https."""
+        self.tls = tls and ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if tls:
+            self.tls.load_cert_chain(*tls)
         self.received = []
         self.scripts = {}
         self.open = set()
@@ -138,7 +151,7 @@ class Receiver:
         asyncio.set_event_loop(self.loop)
         server = self.loop.run_until_complete(self.loop.create_server(
             lambda: Connection(self), "0.0.0.0", self.wanted_port,
-            backlog=1024))
+            backlog=1024, ssl=self.tls))
         self.port = server.sockets[0].getsockname()[1]
         self.loop.run_forever()
         server.close()
@@ -174,7 +187,8 @@ class Receiver:
 
     def url(self, path="/", host=1):
         """Of 127.0.0.<host>."""
-        return f"http://127.0.0.{host}:{self.port}{path}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.{host}:{self.port}{path}"
 
     def at(self, path):
         """What was received for path so far, in order."""
@@ -189,6 +203,18 @@ class Receiver:
             return len(self.at(path)) >= count
         wait_until(enough, f"{count} callbacks are received", seconds)
         return list(self.received) if path is None else self.at(path)
+
+    def interject(self, unasked):
+        """Writes that on all connections; b"" ends them. Returns once it can
+        be read at their other ends."""
+        async def write():
+            for connection in list(self.open):
+                if unasked:
+                    connection.transport.write(unasked)
+                else:
+                    connection.transport.close()
+        asyncio.run_coroutine_threadsafe(write(), self.loop).result()
+        time.sleep(0.05)
 
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -9,6 +9,16 @@ from .wait import wait_until
 CONFIGURATION = ROOT / "conf" / "lighttpd.conf"
 
 
+def wait_until_healthy(port):
+    """Until a responder behind the port answers."""
+    def answers():
+        try:
+            return http.fetch(port, "/healthz").status == 200
+        except OSError:
+            return False
+    wait_until(answers, f"port {port} answers")
+
+
 class Web:
     def __init__(self, sandbox, redis, name="web", procs=2, program=FCGI,
                  probe="/healthz", **settings):

@@ -70,6 +70,13 @@ def flood(zoo, connection):
         zoo.flooded += len(CHUNK)
 
 
+def chunked(zoo, connection):
+    """Its end is known by its last chunk alone: the connection is kept."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       b"2\r\nok\r\n0\r\n\r\n")
+    return True
+
+
 def bomb(zoo, connection):
     """Some 100 KB that would be 100 MB."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
@@ -114,8 +121,9 @@ ANIMALS = {
     "garbage": simple(429, "Retry-After: soon"),
     "huge": simple(429, "Retry-After: 1000000000"),
     "redirect": redirect, "hang": hang, "drip": drip, "slow-body": slow_body,
-    "flood": flood, "bomb": bomb, "coded": coded, "big-head": big_head,
-    "long-line": long_line, "reset": reset, "http09": http09,
+    "flood": flood, "chunked": chunked, "bomb": bomb, "coded": coded,
+    "big-head": big_head, "long-line": long_line, "reset": reset,
+    "http09": http09,
     "bad-tls": simple(200), "good-tls": simple(200), "old-tls": simple(200),
 }
 TLS = {"bad-tls", "good-tls", "old-tls"}

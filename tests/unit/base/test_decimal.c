@@ -1,6 +1,6 @@
 /*
- * test_number: what is a decimal signed 64-bit integer and what is not, by a
- * table of rows.
+ * test_decimal: which texts are a decimal signed 64-bit integer, by a table of
+ * rows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,7 @@ static const struct row {
     {T("a"), false, 0},
     {T("/"), false, 0},
     {T(":"), false, 0},
-    {T("\xEF\xBC\x97"), false, 0}, /* a digit, but not one of ours */
+    {T("\xEF\xBC\x97"), false, 0}, /* a full-width digit */
     {T("\xB7"), false, 0},
 };
 

@@ -1,5 +1,5 @@
 /*
- * test_log: the lines on stderr, read back out of a pipe in its place.
+ * test_log: the lines on stderr. For each test a pipe replaces stderr.
  */
 #define _GNU_SOURCE /* pipe2, O_DIRECT */
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 enum { TIME_BYTES = sizeof("2026-01-02T03:04:05.678Z") - 1 };
 
-/* stderr's fd while a pipe is in its place. */
+/* The real stderr, and the end of the pipe to read from. */
 struct capture {
     int stderr_fd;
     int read_fd;
@@ -38,8 +38,8 @@ capture_begin(struct capture *capture)
 }
 
 /*
- * What was written first, without its newline; "" for nothing. A pipe in
- * packet mode (pipe(2), O_DIRECT) gives one write back a read.
+ * The first line that was written, without its newline; "" if there is none. In
+ * packet mode (pipe(2), O_DIRECT) one read returns one write.
  */
 static void
 capture_end(struct capture *capture, char line[PIPE_BUF + 1])
@@ -113,7 +113,7 @@ test_long_lines_are_cut(void **state)
     }
 }
 
-/* A pipe that nobody reads; alarm(2) ends who waits for it. */
+/* Nobody reads the pipe. If a write blocks, alarm(2) ends the test. */
 static void
 test_a_full_pipe_stops_nobody(void **state)
 {

@@ -1,6 +1,5 @@
 /*
- * test_rfc3339: the texts of times, before and after the epoch, by tables of
- * rows.
+ * test_rfc3339: times as text, before and after the epoch, by tables of rows.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -55,6 +55,9 @@ static const struct row rows[] = {
     {CURLE_UNSUPPORTED_PROTOCOL, 0, "RRRD", "malformed", "malformed"},
     {CURLE_WEIRD_SERVER_REPLY, 0, "RRRD", "malformed", "malformed"},
     {CURLE_OUT_OF_MEMORY, 0, "RRRD", "too-large", "too-large"},
+#if LIBCURL_VERSION_NUM >= 0x080600
+    {CURLE_TOO_LARGE, 0, "RRRD", "too-large", "too-large"},
+#endif
     {CURLE_URL_MALFORMAT, 0, "DDDD", "malformed", "malformed"},
     /* No status counts that came with half a response. */
     {CURLE_OPERATION_TIMEDOUT, 200, "RRRD", "timeout", "timeout"},
@@ -199,6 +202,33 @@ test_our_own_want_is_no_attempt(void **state)
                      JOB_DEAD);
 }
 
+/* It goes back as often as it may be sent, later each time. */
+static void
+test_our_own_want_does_not_last_for_ever(void **state)
+{
+    static const struct option_delays many = {.count = 9, .s = {5}};
+    static const int64_t wanted_ms[] = {1000,  2000,  4000,  8000,  16000,
+                                        32000, 60000, 60000, 60000, 60000};
+    struct retry_policy_facts facts = {.code = CURLE_COULDNT_CONNECT,
+                                       .no_resources = EMFILE};
+    struct retry_policy outcome;
+
+    (void)state;
+    for (facts.returned = 0; facts.returned < 10; facts.returned++) {
+        outcome = retry_policy_classify(&many, &facts);
+        assert_int_equal(outcome.disposition, JOB_RETURN);
+        assert_int_equal(outcome.delay_ms, wanted_ms[facts.returned]);
+        assert_string_equal(outcome.error, "starved");
+        assert_string_equal(outcome.reason, "starved");
+    }
+    assert_int_equal(retry_policy_classify(&many, &facts).disposition,
+                     JOB_RETRY);
+    facts.attempts = 9;
+    outcome = retry_policy_classify(&many, &facts);
+    assert_int_equal(outcome.disposition, JOB_DEAD);
+    assert_string_equal(outcome.reason, "starved");
+}
+
 int
 main(void)
 {
@@ -210,6 +240,7 @@ main(void)
         cmocka_unit_test(test_without_delays_there_is_one_attempt),
         cmocka_unit_test(test_more_attempts_than_scheduled),
         cmocka_unit_test(test_our_own_want_is_no_attempt),
+        cmocka_unit_test(test_our_own_want_does_not_last_for_ever),
     };
 
     return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);

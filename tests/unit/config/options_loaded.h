@@ -1,10 +1,9 @@
 /*
- * For the tests of options: loading them out of a file in a temporary
- * directory, and all that is said of it. Header only, as each test is one
- * program.
+ * For the tests of options: loads options from a file in a temporary directory
+ * and collects the complaints. A header only, because each test is one program.
  */
-#ifndef OPTION_LOADED_H
-#define OPTION_LOADED_H
+#ifndef OPTIONS_LOADED_H
+#define OPTIONS_LOADED_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,36 +20,36 @@
 
 #include "config/options.h"
 
-enum { HEARD_SIZE = 16384 };
+enum { COMPLAINTS_SIZE = 16384 };
 
-/* One load: the settings and all complaints, a line each. */
+/* The settings after one load, and the complaints, a line each. */
 struct loaded {
     struct options options;
     int result;
-    char heard[HEARD_SIZE];
+    char complaints[COMPLAINTS_SIZE];
 };
 
 static char *const no_environment[] = {NULL};
 
 static char directory[] = "/tmp/verve-option-XXXXXX";
-static char path[64]; /* of the file in it */
+static char path[64]; /* of the file in the directory */
 
 static inline void
-hear(void *context, const char *text)
+collect(void *context, const char *text)
 {
-    char *heard = context;
-    size_t used = strlen(heard);
+    char *complaints = context;
+    size_t used = strlen(complaints);
 
-    snprintf(heard + used, HEARD_SIZE - used, "%s\n", text);
+    snprintf(complaints + used, COMPLAINTS_SIZE - used, "%s\n", text);
 }
 
 static inline void
 load(struct loaded *loaded, const char *file, char *const *environment)
 {
-    loaded->heard[0] = '\0';
-    loaded->result =
-        options_load(&loaded->options, file, environment, hear, loaded->heard);
-    assert_int_equal(loaded->result == 0, loaded->heard[0] == '\0');
+    loaded->complaints[0] = '\0';
+    loaded->result = options_load(&loaded->options, file, environment, collect,
+                                  loaded->complaints);
+    assert_int_equal(loaded->result == 0, loaded->complaints[0] == '\0');
 }
 
 static inline void
@@ -70,11 +69,11 @@ load_text(struct loaded *loaded, const char *text)
     load(loaded, path, no_environment);
 }
 
-/* Fails unless all that was heard is expected, with path before each ':'. */
+/* Fails if the complaints are not as expected; path precedes each ':'. */
 static inline void
-assert_heard(struct loaded *loaded, const char *expected)
+assert_complaints(struct loaded *loaded, const char *expected)
 {
-    char full[HEARD_SIZE] = "";
+    char full[COMPLAINTS_SIZE] = "";
 
     for (const char *line = expected; *line != '\0';) {
         size_t len = strcspn(line, "\n");
@@ -84,7 +83,7 @@ assert_heard(struct loaded *loaded, const char *expected)
                  line[0] == ':' ? path : "", (int)len, line);
         line += len + 1;
     }
-    assert_string_equal(loaded->heard, full);
+    assert_string_equal(loaded->complaints, full);
     assert_int_equal(loaded->result, -1);
     options_fini(&loaded->options);
 }

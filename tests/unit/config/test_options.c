@@ -1,7 +1,7 @@
 /*
- * test_option: where settings come from and what overrides what. The shipped
- * conf/verve.conf is read by its path from the top of the repository, where
- * `make unit` runs. What is said of wrong ones: test_option_error.c.
+ * test_options: the sources of settings, and which source overrides which; the
+ * output of -h and -p. Run it at the top of the repository: it reads
+ * conf/verve.conf. For error messages see test_options_errors.c.
  */
 #include "config/table.h"
 #include "options_loaded.h"
@@ -61,17 +61,17 @@ test_defaults(void **state)
 
     (void)state;
     load(&loaded, NULL, no_environment);
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_defaults(&loaded.options);
     options_fini(&loaded.options);
     load_text(&loaded, "");
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_defaults(&loaded.options);
     options_fini(&loaded.options);
     options_fini(&loaded.options); /* zeroed is fine */
 }
 
-/* The shipped file, with the '#' off each "#key = value". */
+/* Removes the '#' from each "#key = value" of the shipped file. */
 static void
 uncomment(char *text)
 {
@@ -115,18 +115,19 @@ test_shipped_file(void **state)
 
     (void)state;
     load(&loaded, SHIPPED, no_environment);
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     options_fini(&loaded.options);
 
     read_shipped(text, sizeof(text));
     uncomment(text);
     load_text(&loaded, text);
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_defaults(&loaded.options);
     options_fini(&loaded.options);
 }
 
-/* Each key of the table, in its order, at its default, in its section. */
+/* Each key of the table is there: in order, in its section, with its default.
+ */
 static void
 test_shipped_file_has_all_keys(void **state)
 {
@@ -185,7 +186,7 @@ test_environment_overrides_file(void **state)
     (void)state;
     write_bytes(text, strlen(text));
     load(&loaded, path, environment);
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_int_equal(options->redis.timeout_ms, 77);
     assert_string_equal(options->redis.prefix, "p");
     assert_int_equal(options->callbacks.retry_delays_s.count, 0);
@@ -221,7 +222,7 @@ test_forms(void **state)
                        "[log]\n"
                        "level = debug\n"
                        "target = syslog"); /* no newline */
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_string_equal(options->file.path, "/a b;c #d");
     assert_int_equal(options->file.format, FORMAT_JSON);
     assert_int_equal(options->callbacks.retry_delays_s.count, 3);
@@ -247,7 +248,7 @@ test_long_values(void **state)
     value[1000] = '\0';
     snprintf(text, sizeof(text), "[callbacks]\nlog = %s\n", value);
     load_text(&loaded, text);
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_string_equal(loaded.options.callbacks.log, value);
     options_fini(&loaded.options);
 
@@ -255,7 +256,7 @@ test_long_values(void **state)
     value[8192 - strlen("a = ")] = '\0';
     snprintf(text, sizeof(text), "[kafka]\na = %s\r\n", value);
     load_text(&loaded, text);
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     assert_string_equal(loaded.options.kafka.properties.items[0].value, value);
     options_fini(&loaded.options);
 
@@ -264,23 +265,24 @@ test_long_values(void **state)
     snprintf(text, sizeof(text), "[kafka]\na = %s\nb = c\n", value);
     load_text(&loaded, text);
     assert_int_equal(loaded.options.kafka.properties.count, 1);
-    assert_heard(&loaded, ":2: the line is longer than 8192 bytes\n");
+    assert_complaints(&loaded, ":2: the line is longer than 8192 bytes\n");
 }
 
 static void
 test_which_file(void **state)
 {
-    char *const named[] = {(char[]){"VERVE_CONF=/b"}, NULL};
-    char *const empty[] = {(char[]){"VERVE_CONF="}, NULL};
     const char *fallback = access(OPTIONS_FILE, F_OK) == 0 ? OPTIONS_FILE : "";
     const char *file;
 
     (void)state;
-    assert_string_equal(options_file("/a", named), "/a");
-    assert_string_equal(options_file(NULL, named), "/b");
-    file = options_file(NULL, empty);
+    setenv("VERVE_CONF", "/b", 1);
+    assert_string_equal(options_file("/a"), "/a");
+    assert_string_equal(options_file(NULL), "/b");
+    setenv("VERVE_CONF", "", 1);
+    file = options_file(NULL);
     assert_string_equal(file == NULL ? "" : file, fallback);
-    file = options_file(NULL, no_environment);
+    unsetenv("VERVE_CONF");
+    file = options_file(NULL);
     assert_string_equal(file == NULL ? "" : file, fallback);
 }
 
@@ -310,6 +312,84 @@ test_help_names_every_key(void **state)
     free(text);
 }
 
+/* The output of options_print, to be freed; NULL if it refuses the key. */
+static char *
+printed(const struct options *options, const char *key)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    int result;
+
+    assert_non_null(out);
+    result = options_print(out, options, key);
+    assert_int_equal(fclose(out), 0);
+    if (result != 0) {
+        assert_string_equal(text, "");
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static void
+assert_printed(const struct options *options, const char *key,
+               const char *expected)
+{
+    char *text = printed(options, key);
+
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void
+test_print_defaults(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load(&loaded, NULL, no_environment);
+    for (size_t i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        char key[OPTION_NAME_SIZE];
+        char line[256];
+
+        snprintf(key, sizeof(key), "%s.%s", row->section, row->key);
+        snprintf(line, sizeof(line), "%s\n",
+                 row->type == OPTION_PROPERTIES ? "" : row->fallback);
+        assert_printed(&loaded.options, key, line);
+    }
+    options_fini(&loaded.options);
+}
+
+static void
+test_print(void **state)
+{
+    char *const environment[] = {
+        (char[]){"VERVE_REDIS_URL=redis://u:p%40@h:1/2"},
+        (char[]){"VERVE_CALLBACKS_RETRY_DELAYS_S="},
+        (char[]){"VERVE_CALLBACKS_METHOD=GET"},
+        (char[]){"VERVE_KAFKA_SECURITY_PROTOCOL=ssl"},
+        NULL,
+    };
+    static const char *const unknown[] = {"",    "redis", "redis.",
+                                          "url", ".url",  "no.url"};
+    struct loaded loaded;
+
+    (void)state;
+    load(&loaded, NULL, environment);
+    assert_int_equal(loaded.result, 0);
+    assert_printed(&loaded.options, "redis.url", "redis://u:p%40@h:1/2\n");
+    assert_printed(&loaded.options, "callbacks.retry_delays_s", "\n");
+    assert_printed(&loaded.options, "callbacks.method", "GET\n");
+    assert_printed(&loaded.options, "kafka.security.protocol", "ssl\n");
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
+        assert_null(printed(&loaded.options, unknown[i]));
+    }
+    options_fini(&loaded.options);
+}
+
 int
 main(void)
 {
@@ -322,8 +402,10 @@ main(void)
         cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_which_file),
         cmocka_unit_test(test_help_names_every_key),
+        cmocka_unit_test(test_print_defaults),
+        cmocka_unit_test(test_print),
     };
 
-    return cmocka_run_group_tests_name("option", tests, make_directory,
+    return cmocka_run_group_tests_name("options", tests, make_directory,
                                        remove_directory);
 }

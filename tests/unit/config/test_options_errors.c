@@ -1,10 +1,10 @@
 /*
- * test_option_error: what is said of settings that are wrong, by a table of
- * rows, and that all of it is said at once.
+ * test_options_errors: the error messages for wrong settings, by a table of
+ * rows; one load reports all errors.
  */
 #include "options_loaded.h"
 
-/* A value, by section and key, and what is said of it; NULL: it is fine. */
+/* A line in a section, and its complaint; NULL if the line is right. */
 static const struct {
     const char *section;
     const char *line;
@@ -120,16 +120,16 @@ test_values(void **state)
         load_text(&loaded, text);
         if (values[i].complaint != NULL) {
             snprintf(text, sizeof(text), ":2: %s\n", values[i].complaint);
-            assert_heard(&loaded, text);
+            assert_complaints(&loaded, text);
         } else {
-            assert_string_equal(loaded.heard, "");
+            assert_string_equal(loaded.complaints, "");
             options_fini(&loaded.options);
         }
     }
 }
 
 static void
-test_all_errors_are_heard(void **state)
+test_all_errors_are_reported(void **state)
 {
     struct loaded loaded;
 
@@ -147,7 +147,7 @@ test_all_errors_are_heard(void **state)
                        "[callbacks]\n"
                        "lease_s = 11\n"
                        "timeout_ms = 5001\n");
-    assert_heard(
+    assert_complaints(
         &loaded,
         ":1: \"a\" stands before the first [section]\n"
         ":3: redis.timeout_ms: \"x\" is not a whole number from 1 to 60000\n"
@@ -158,7 +158,7 @@ test_all_errors_are_heard(void **state)
         "5001; make it at least 12\n");
 }
 
-/* Of two keys that contradict each other, one that was set is to blame. */
+/* If two keys contradict each other, the complaint names a key that is set. */
 static void
 test_no_time_for_attempts(void **state)
 {
@@ -167,36 +167,39 @@ test_no_time_for_attempts(void **state)
 
     (void)state;
     load_text(&loaded, "[callbacks]\ntimeout_ms = 15001\n");
-    assert_heard(&loaded, ":2: callbacks.timeout_ms: 15001 is too long for "
-                          "callbacks.lease_s = 30; make that at least 32\n");
+    assert_complaints(&loaded,
+                      ":2: callbacks.timeout_ms: 15001 is too long for "
+                      "callbacks.lease_s = 30; make that at least 32\n");
     load(&loaded, NULL, environment);
-    assert_heard(
+    assert_complaints(
         &loaded,
         "VERVE_CALLBACKS_LEASE_S: callbacks.lease_s: 9 is too short for "
         "callbacks.timeout_ms = 5000; make it at least 10\n");
     write_bytes("[callbacks]\nlease_s = 60\n", 24);
     load(&loaded, path, environment);
-    assert_heard(
+    assert_complaints(
         &loaded,
         "VERVE_CALLBACKS_LEASE_S: callbacks.lease_s: 9 is too short for "
         "callbacks.timeout_ms = 5000; make it at least 10\n");
 }
 
-/* Where one of them is wrong anyway, nothing is said of both. */
+/* If one of two keys was refused, they are not checked together. */
 static void
-test_no_word_of_what_was_not_read(void **state)
+test_refused_keys_are_not_compared(void **state)
 {
     char *const environment[] = {(char[]){"VERVE_REDIS_TIMEOUT_MS=x"}, NULL};
     struct loaded loaded;
 
     (void)state;
     load_text(&loaded, "[callbacks]\ntimeout_ms = 20000\nlease_s = x\n");
-    assert_heard(&loaded, ":3: callbacks.lease_s: \"x\" is not a whole number "
-                          "from 2 to 86400\n");
+    assert_complaints(&loaded,
+                      ":3: callbacks.lease_s: \"x\" is not a whole number "
+                      "from 2 to 86400\n");
     write_bytes("[redis]\ntimeout_ms = 100\nwait_replicas = 1\n", 43);
     load(&loaded, path, environment);
-    assert_heard(&loaded, "VERVE_REDIS_TIMEOUT_MS: \"x\" is not a whole number "
-                          "from 1 to 60000\n");
+    assert_complaints(&loaded,
+                      "VERVE_REDIS_TIMEOUT_MS: \"x\" is not a whole number "
+                      "from 1 to 60000\n");
 }
 
 static void
@@ -206,13 +209,14 @@ test_no_time_for_replicas(void **state)
 
     (void)state;
     load_text(&loaded, "[redis]\ntimeout_ms = 199\nwait_replicas = 2\n");
-    assert_heard(&loaded, ":2: redis.timeout_ms: 199 is too short for "
-                          "redis.wait_replicas = 2; make it at least 200\n");
+    assert_complaints(&loaded,
+                      ":2: redis.timeout_ms: 199 is too short for "
+                      "redis.wait_replicas = 2; make it at least 200\n");
     load_text(&loaded, "[redis]\ntimeout_ms = 200\nwait_replicas = 2\n");
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     options_fini(&loaded.options);
     load_text(&loaded, "[redis]\ntimeout_ms = 1\n");
-    assert_string_equal(loaded.heard, "");
+    assert_string_equal(loaded.complaints, "");
     options_fini(&loaded.options);
 }
 
@@ -232,7 +236,7 @@ test_environment_errors(void **state)
 
     (void)state;
     load(&loaded, NULL, environment);
-    assert_heard(
+    assert_complaints(
         &loaded,
         "VERVE_REDIS_TIMEOUT: there is no such key; is it "
         "VERVE_REDIS_TIMEOUT_MS?\n"
@@ -266,8 +270,8 @@ test_secrets_are_not_shown(void **state)
 
         load_text(&loaded, texts[i]);
         assert_int_equal(loaded.result, -1);
-        if (strstr(loaded.heard, "hunter2") != NULL) {
-            fail_msg("shown: %s", loaded.heard);
+        if (strstr(loaded.complaints, "hunter2") != NULL) {
+            fail_msg("shown: %s", loaded.complaints);
         }
         options_fini(&loaded.options);
     }
@@ -282,14 +286,14 @@ test_unreadable_files(void **state)
     (void)state;
     unlink(path);
     load(&loaded, path, no_environment);
-    assert_heard(&loaded, ": can't be read: No such file or directory\n");
+    assert_complaints(&loaded, ": can't be read: No such file or directory\n");
     load(&loaded, directory, no_environment);
     snprintf(text, sizeof(text), "%s: can't be read: Is a directory\n",
              directory);
-    assert_heard(&loaded, text);
+    assert_complaints(&loaded, text);
     write_bytes("[redis]\nprefix = a\0b\n", 21);
     load(&loaded, path, no_environment);
-    assert_heard(&loaded, ":2: the line has a NUL byte\n");
+    assert_complaints(&loaded, ":2: the line has a NUL byte\n");
 }
 
 int
@@ -297,15 +301,15 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_all_errors_are_heard),
+        cmocka_unit_test(test_all_errors_are_reported),
         cmocka_unit_test(test_no_time_for_attempts),
-        cmocka_unit_test(test_no_word_of_what_was_not_read),
+        cmocka_unit_test(test_refused_keys_are_not_compared),
         cmocka_unit_test(test_no_time_for_replicas),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_unreadable_files),
     };
 
-    return cmocka_run_group_tests_name("option_error", tests, make_directory,
+    return cmocka_run_group_tests_name("options_errors", tests, make_directory,
                                        remove_directory);
 }

@@ -480,6 +480,34 @@ test_bytes_of_any_value_are_kept(void **state)
     job_free(job);
 }
 
+/* It counts how often it came back with an error, and is born again without. */
+static void
+test_returns_with_an_error_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    const char *entry;
+
+    push(f, text_of("a", 1));
+    for (int returned = 0; returned < 3; returned++) {
+        assert_string_equal(claim(f, 1), "a");
+        assert_int_equal(f->taken[0]->attempts, 0);
+        assert_int_equal(f->taken[0]->returned, returned);
+        settle(f, JOB_RETURN, 0, "starved");
+        flush(f);
+        assert_string_equal(claim(f, 1), "a");
+        assert_non_null(strstr(f->taken[0]->json, "\"error\":\"starved\""));
+        settle(f, JOB_RETURN, 0, ""); /* of another reason: not counted */
+        flush(f);
+    }
+    claim(f, 1);
+    settle(f, JOB_DEAD, 0, "starved");
+    flush(f);
+    assert_holds(f, "0", "0", "1");
+    entry = redis_do(f->redis, "LINDEX", DEAD, "0", NULL);
+    assert_non_null(strstr(entry, "\"attempts\":1"));
+    assert_null(strstr(entry, "returned"));
+}
+
 static void
 test_large_batches_are_cut(void **state)
 {
@@ -664,6 +692,7 @@ main(void)
         TEST(test_unreadable_jobs_are_buried_as_they_are),
         TEST(test_strange_members_are_buried),
         TEST(test_bytes_of_any_value_are_kept),
+        TEST(test_returns_with_an_error_are_counted),
         TEST(test_large_batches_are_cut),
         TEST(test_keys_of_a_wrong_type_lose_nothing),
         TEST(test_no_memory_stops_no_delivery),

@@ -1,0 +1,84 @@
+"""What the reporter has no means to send: that costs no attempt, but no job
+lives for ever by it; and an address that cannot be reached is none of it."""
+
+import pytest
+from harness.namespace import needs_network, without_ipv6
+from harness.preload import preload
+from harness.queue import dead, due, is_settled, put
+from harness.reporter import Reporter
+from harness.settings import BUILD
+from harness.wait import wait_until
+
+DUAL = "dual.test"
+
+
+def make_reporter(sandbox, redis, **settings):
+    return Reporter(sandbox, redis, **{
+        "VERVE_WINDOW_SECONDS": 3600,
+        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1", **settings})
+
+
+def attempts(reporter, job):
+    return [(line["attempt"], line["status"], line["error"])
+            for line in reporter.callbacks() if line["job"] == job]
+
+
+@needs_network
+@pytest.mark.parametrize("host", ["[::1]", DUAL])
+def test_ipv6_is_disabled(sandbox, redis, host):
+    """connect() fails as it does without ports. The IPv4 address refuses."""
+    hosts = sandbox.folder / "hosts"
+    hosts.write_text(f"127.0.0.1 {DUAL}\n::1 {DUAL}\n")
+    reporter = make_reporter(sandbox, redis, before=without_ipv6(hosts),
+                             VERVE_CALLBACKS_ALLOW="127.0.0.0/8,::1").start()
+    (job,) = put(redis, f"http://{host}:9/")
+    wait_until(lambda: dead(redis) == {job: "connect"}, "it is given up")
+    assert attempts(reporter, job) == [("1", "-", "connect"),
+                                       ("2", "-", "connect")]
+    assert "trying again" not in reporter.process.output()
+
+
+@pytest.fixture
+def no_ports(sandbox):
+    """A file: while it is there, a reporter with portless() has none."""
+    path = sandbox.folder / "no-ports"
+    path.touch()
+    return path
+
+
+def portless(path):
+    return {**preload(BUILD / "tests" / "preload" / "ports.so"),
+            "NO_PORTS_FILE": path}
+
+
+def test_no_ports_for_a_while(sandbox, redis, receiver, no_ports):
+    """No attempt is used, and it is said."""
+    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    (job,) = put(redis, receiver.url())
+    wait_until(lambda: due(redis).get(job, " ")[0] == "-", "it is given back")
+    assert due(redis)[job][1] == 0
+    no_ports.unlink()
+    wait_until(lambda: is_settled(redis), "it is delivered")
+    assert len(receiver.received) == 1
+    assert attempts(reporter, job)[0] == ("1", "-", "starved")
+    assert attempts(reporter, job)[-1] == ("1", "200", "-")
+    assert "Cannot assign requested address" in reporter.process.output()
+
+
+def test_the_want_of_one_is_not_anothers(sandbox, redis, receiver, no_ports):
+    """libcurl still tells its errno after that."""
+    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    (starved,) = put(redis, receiver.url())
+    wait_until(lambda: attempts(reporter, starved), "it has no port")
+    (refused,) = put(redis, "http://10.0.0.1/")
+    wait_until(lambda: dead(redis).get(refused) == "refused", "it is dead")
+
+
+def test_no_ports_at_all(sandbox, redis, receiver, no_ports):
+    """As often as it may be tried it goes back, and then it is tried."""
+    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    (job,) = put(redis, receiver.url())
+    wait_until(lambda: dead(redis) == {job: "starved"}, "it is given up", 15.0)
+    assert attempts(reporter, job) == \
+        [("1", "-", "starved")] * 3 + [("2", "-", "starved")]
+    assert receiver.connections == 0
