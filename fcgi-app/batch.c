@@ -228,7 +228,7 @@ dispatch(struct batch *batch, struct fcgi_conn *conn)
 void
 batch_serve(struct batch *batch, const int *fds, size_t count)
 {
-    uint64_t connection = redis_connection(batch->redis);
+    uint64_t connection = redis_check_connection(batch->redis);
     size_t i;
 
     batch->cached_s =

@@ -151,7 +151,7 @@ run(struct reporter *reporter)
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    /* Redis may be away at the start, but not of another schema: schema.h. */
+    /* A Redis that is down is no error; an unusable one is: see redis.h. */
     reporter->redis_state = redis_wait(reporter->redis);
     if (reporter->redis_state == REDIS_STATE_UNUSABLE) {
         return EXIT_USAGE;

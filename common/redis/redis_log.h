@@ -19,7 +19,7 @@ struct redis_log {
     struct log_throttle unusable;
 };
 
-/* For redis_options.on_news; context is a struct redis_log. */
-void redis_log_news(void *context, const struct redis_news *news);
+/* For redis_options.on_change; context is a struct redis_log. */
+void redis_log_change(void *context, const struct redis_change *change);
 
 #endif

@@ -52,21 +52,9 @@ add_schema(struct command *call, const struct options *options)
 }
 
 static void
-ask(void *context, struct command *call)
+add_args(void *context, struct command *call)
 {
     add_schema(call, context);
-}
-
-/* A difference is an error reply, which the handshake handles by itself. */
-static bool
-judge(void *context, const struct redis_reply *reply, char *why,
-      size_t why_size)
-{
-    (void)context;
-    (void)reply;
-    (void)why;
-    (void)why_size;
-    return true;
 }
 
 enum redis_result
@@ -99,12 +87,11 @@ schema_redis_options(const struct options *options, const char *program,
         .url = options->redis.url,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
-        .greeting = {.script = &script_schema,
-                     .ask = ask,
-                     .judge = judge,
-                     .context = (void *)options},
+        .check = {.script = &script_schema,
+                  .add_args = add_args,
+                  .context = (void *)options},
         .trust_noeviction = options->redis.trust_noeviction,
-        .on_news = redis_log_news,
-        .on_news_context = log,
+        .on_change = redis_log_change,
+        .on_change_context = log,
     };
 }

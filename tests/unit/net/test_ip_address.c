@@ -1,5 +1,5 @@
 /*
- * test_cidr: which texts are blocks, and which addresses they hold.
+ * ip_address: which texts are blocks, and which addresses the blocks contain.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "ssrf/ip_block.h"
+#include "net/ip_address.h"
 
 #define NO_ADDRESS "is no address"
 #define BITS4 "needs 0 to 32 bits behind the slash"
@@ -94,7 +94,7 @@ test_texts(void **state)
     assert_int_equal(failed, 0);
 }
 
-/* What stands behind the given length is another's. */
+/* Bytes after the given length are not read. */
 static void
 test_length(void **state)
 {
@@ -107,11 +107,11 @@ test_length(void **state)
     assert_true(ip_block_is_single(&block));
 }
 
-static const struct hold_row {
+static const struct contains_row {
     const char *block;
     const char *address;
-    bool holds;
-} hold_rows[] = {
+    bool contains;
+} contains_rows[] = {
     {"10.0.0.0/8", "10.0.0.0", true},
     {"10.0.0.0/8", "10.255.255.255", true},
     {"10.0.0.0/8", "9.255.255.255", false},
@@ -134,20 +134,21 @@ static const struct hold_row {
 };
 
 static void
-test_holds(void **state)
+test_contains(void **state)
 {
     int failed = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(hold_rows) / sizeof(hold_rows[0]); i++) {
-        const struct hold_row *row = &hold_rows[i];
+    for (size_t i = 0; i < sizeof(contains_rows) / sizeof(contains_rows[0]);
+         i++) {
+        const struct contains_row *row = &contains_rows[i];
         struct ip_block address;
         struct ip_block block;
 
         assert_null(ip_block_parse(row->block, strlen(row->block), &block));
         assert_null(
             ip_block_parse(row->address, strlen(row->address), &address));
-        if (ip_block_holds(&block, &address.first) != row->holds) {
+        if (ip_block_contains(&block, &address.first) != row->contains) {
             print_error("%s in %s\n", row->address, row->block);
             failed++;
         }
@@ -161,8 +162,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_length),
-        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_contains),
     };
 
-    return cmocka_run_group_tests_name("cidr", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("ip_address", tests, NULL, NULL);
 }
