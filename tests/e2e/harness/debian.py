@@ -92,7 +92,11 @@ def start_lighttpd(sandbox, port, program=FCGI, **settings):
                                     site(sandbox, port, program)], settings)
 
 
+def nginx_command(sandbox, port):
+    """Without -p, as Debian's modules are found by the default."""
+    return ["nginx", "-e", "stderr", "-g", "daemon off;", "-c",
+            nginx_site(sandbox, port) / "nginx.conf"]
+
+
 def start_nginx(sandbox, port):
-    configuration = nginx_site(sandbox, port) / "nginx.conf"
-    return sandbox.start("debian", ["nginx", "-e", "stderr", "-c",
-                                    configuration, "-g", "daemon off;"])
+    return sandbox.start("debian", nginx_command(sandbox, port))
