@@ -23,7 +23,7 @@ ifeq ($(SANITIZE),1)
 HARDEN := $(SANITIZERS)
 endif
 
-# lighttpd is there, which is not in everybody's PATH.
+# The web servers are there, which is not in everybody's PATH.
 export PATH := $(PATH):/usr/sbin
 
 # Commands in short; make V=1 shows them in full.
@@ -74,8 +74,8 @@ PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
 # these goals install packages; a plain `make` compiles and nothing else.
-NEEDS_run := build run
-NEEDS_test := build run test
+NEEDS_run := build run $(if $(filter nginx,$(WEB)),nginx)
+NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
@@ -177,7 +177,7 @@ $(FUZZ): $(BUILD)/%: $(OBJ)/%.o $(FUZZ_MODULES)
 		-lfcgi $(REPORTER_LIBS) $(LIBS)
 
 .PHONY: run
-run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
+run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080 WEB=lighttpd)
 	@tools/run $(BUILD)
 
 .PHONY: test
@@ -213,10 +213,10 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pair
 	@VERVE_BUILD=$(BUILD) bench/run $(SECTIONS)
 	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
-# A file of /etc, with the programs' place in it; an operator's own one stays.
+# A file of /etc, with PREFIX in it; an operator's own file stays.
 install-conf = test -e $(DESTDIR)/etc/$2 || { \
 	mkdir -p $(dir $(DESTDIR)/etc/$2) && \
-	sed 's|"/usr/bin/|"$(PREFIX)/bin/|' $1 >$(DESTDIR)/etc/$2; }
+	sed 's|"/usr/|"$(PREFIX)/|' $1 >$(DESTDIR)/etc/$2; }
 
 .PHONY: install
 install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
@@ -225,10 +225,14 @@ install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
 	install -D -m 644 conf/vervectl.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve/errors conf/errors/*
 	$(call install-conf,conf/15-verve.conf,lighttpd/conf-available/15-verve.conf)
+	$(call install-conf,conf/nginx/verve.conf,nginx/snippets/verve.conf)
+	$(call install-conf,conf/nginx/verve-upstream.conf,nginx/snippets/verve-upstream.conf)
 	$(call install-conf,conf/verve.conf,verve/verve.conf)
 	$(call install-conf,conf/logrotate,logrotate.d/verve)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf \
+		conf/nginx.conf
 
 .PHONY: clean
 clean: ## remove what was built and what `make run` left

@@ -1,5 +1,5 @@
 """Fixtures: a sandbox for each test, one for the whole session, and in them
-Redis, lighttpd with the pool, the reporter and a receiver of callbacks. Tests
+Redis, a web server with the pool, the reporter and a receiver of callbacks. Tests
 that need more than one of a kind make them out of harness by themselves."""
 
 import random
@@ -15,7 +15,7 @@ from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
 from harness.settings import MARATHON_WINDOWS, PATIENT_MS, SANITIZED
-from harness.web import Web
+from harness.web import SERVERS
 
 # A sanitizer has its own allocator, which nothing else can count.
 collect_ignore = ["test_heap.py"] if SANITIZED else []
@@ -26,6 +26,19 @@ def strategy(request):
     """The dedup.strategy of all programs; more of them for the tests that are
     marked with harness.strategies."""
     return getattr(request, "param", "setnx")
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    """The name of the web server; both of them for the tests that are marked
+    with harness.servers."""
+    return getattr(request, "param", "lighttpd")
+
+
+@pytest.fixture(scope="session")
+def make_web(server):
+    """The class of that server, Web or Nginx of harness.web."""
+    return SERVERS[server]
 
 
 @pytest.fixture
@@ -53,12 +66,12 @@ def shared_redis(shared_sandbox):
 
 
 @pytest.fixture(scope="session")
-def shared_web(shared_sandbox, shared_redis):
-    """lighttpd on shared_redis with windows of an hour, for tests that empty
-    Redis one after the other: without the cache, which would go by what it
-    knows."""
-    return Web(shared_sandbox, shared_redis, VERVE_WINDOW_SECONDS=3600,
-               VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
+def shared_web(shared_sandbox, shared_redis, server, make_web):
+    """On shared_redis with windows of an hour, for tests that empty Redis one
+    after the other: without the cache, which would go by what it knows."""
+    return make_web(shared_sandbox, shared_redis, f"shared-{server}",
+                    VERVE_WINDOW_SECONDS=3600,
+                    VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
 
 
 @pytest.fixture
@@ -67,9 +80,9 @@ def redis(sandbox):
 
 
 @pytest.fixture
-def web(sandbox, redis):
-    """lighttpd with its pool; windows of 2 s."""
-    return Web(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
+def web(sandbox, redis, make_web):
+    """A web server with its pool; windows of 2 s."""
+    return make_web(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
 
 
 @pytest.fixture

@@ -130,8 +130,10 @@ class Peer:
 class Responder:
     """verve-fcgi processes that share one listening socket."""
 
-    def __init__(self, sandbox, settings, backlog=1024, name="fcgi"):
+    def __init__(self, sandbox, settings, backlog=1024, name="fcgi",
+                 program=FCGI):
         self.sandbox = sandbox
+        self.program = program
         self.settings = settings
         self.name = name
         self.path = sandbox.folder / f"{name}.sock"
@@ -145,7 +147,7 @@ class Responder:
         for _ in range(count):
             name = f"{self.name}-{len(self.processes)}"
             self.processes.append(self.sandbox.start(
-                name, [FCGI], self.settings, stdin=self.listener))
+                name, [self.program], self.settings, stdin=self.listener))
         for process in self.processes[-count:]:
             wait_until(lambda p=process: self.is_ready(p), "fcgi is ready")
         return self
