@@ -303,16 +303,20 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
-/* Waits until the run can go on, or its time is over. */
-static void
-await(const struct redis *redis)
+int64_t
+redis_left_ms(const struct redis *redis)
+{
+    return int64_max(redis->end_ms - clock_mono_ms(), 0);
+}
+
+void
+redis_await(const struct redis *redis)
 {
     struct pollfd pollfd = {
         .fd = connection_context(redis->connection)->fd,
         .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
-    int64_t left_ms = redis->end_ms - clock_mono_ms();
 
-    poll(&pollfd, 1, left_ms > 0 ? (int)left_ms : 0);
+    poll(&pollfd, 1, (int)redis_left_ms(redis));
 }
 
 enum redis_result
@@ -321,7 +325,7 @@ redis_run(struct redis *redis, const struct redis_reply **reply)
     enum redis_result result = redis_send(redis);
 
     while (result == REDIS_PENDING) {
-        await(redis);
+        redis_await(redis);
         result = redis_receive(redis, reply);
     }
     return result;

@@ -163,6 +163,13 @@ enum redis_result redis_send(struct redis *redis);
 enum redis_result redis_receive(struct redis *redis,
                                 const struct redis_reply **reply);
 
+/* Milliseconds until the time limit of the run that is under way; at least 0.
+ */
+int64_t redis_left_ms(const struct redis *redis);
+
+/* Blocks until redis_receive has something to do. */
+void redis_await(const struct redis *redis);
+
 /*
  * redis_send and redis_receive in one: blocks for the reply, for at most twice
  * the time limit. Never REDIS_PENDING.
