@@ -1,8 +1,7 @@
 /*
- * batch: the order of the answers. Pages, wrong requests and ids that are in
- * the id cache are answered at once, in the order in which they came. Then all
- * other ids are counted and answered. /readyz is answered last, after a probe
- * of Redis.
+ * batch: pages, wrong requests and known ids are answered at once, in the order
+ * in which they came; ids that have to be counted are answered after the round
+ * trip to Redis; /readyz is answered last, after a probe of Redis.
  */
 #include "batch.h"
 
@@ -20,12 +19,12 @@ struct batch {
     struct redis *redis;
     struct counter *counter;
     struct id_cache *cache;
-    struct fcgi_conn *conns;
-    int64_t cached_s; /* the window whose ids the cache has; 0: none */
-    struct fcgi_conn **counting; /* requests to be counted */
+    uint64_t connection; /* number of the connection to Redis; 0: none */
+    int64_t cached_s;    /* the window whose ids the cache has; 0: none */
+    struct counter_request *wanted;  /* ids that are being counted */
+    struct fcgi_exchange **counting; /* their requests, in the same order */
     size_t counting_count;
-    struct counter_request *ids; /* the id of each of them */
-    struct fcgi_conn **probing;  /* requests for /readyz */
+    struct fcgi_exchange **probing; /* requests for /readyz */
     size_t probing_count;
     struct log_throttle refused; /* Redis refuses to count */
     struct log_throttle unready; /* Redis refuses the probe */
@@ -44,13 +43,11 @@ batch_open(const struct options *options, struct redis *redis,
     batch->redis = redis;
     batch->counter = counter;
     batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
-    batch->conns = calloc(most, sizeof(*batch->conns));
-    batch->counting = calloc(most, sizeof(*batch->counting));
-    batch->ids = calloc(most, sizeof(*batch->ids));
-    batch->probing = calloc(most, sizeof(*batch->probing));
-    if (batch->cache == NULL || batch->conns == NULL ||
-        batch->counting == NULL || batch->ids == NULL ||
-        batch->probing == NULL || FCGX_Init() != 0) {
+    batch->wanted = calloc(most, sizeof(*batch->wanted));
+    batch->counting = calloc(most, sizeof(struct fcgi_exchange *));
+    batch->probing = calloc(most, sizeof(struct fcgi_exchange *));
+    if (batch->cache == NULL || batch->wanted == NULL ||
+        batch->counting == NULL || batch->probing == NULL) {
         batch_close(batch);
         return NULL;
     }
@@ -64,39 +61,38 @@ batch_close(struct batch *batch)
         return;
     }
     id_cache_close(batch->cache);
-    free(batch->conns);
+    free(batch->wanted);
     free(batch->counting);
-    free(batch->ids);
     free(batch->probing);
     free(batch);
 }
 
 /* window_s is the header Verve-Window; 0: no header. */
 static void
-respond(struct fcgi_conn *conn, int status, enum error_code error,
+respond(struct fcgi_exchange *exchange, int status, enum error_code error,
         int64_t window_s)
 {
     struct response response = {.status = status,
                                 .error = error,
                                 .window_s = window_s,
-                                .head = conn->request.head};
+                                .head = exchange->request.head};
 
-    fcgi_conn_respond(conn, &response);
+    fcgi_conn_respond(exchange, &response);
 }
 
 static void
-respond_counted(struct fcgi_conn *conn, enum counter_answer answer,
+respond_counted(struct fcgi_exchange *exchange, enum counter_answer counted,
                 int64_t window_s)
 {
-    switch (answer) {
+    switch (counted) {
     case COUNTER_COUNTED:
-        respond(conn, 200, ERROR_CODE_NONE, window_s);
+        respond(exchange, 200, ERROR_CODE_NONE, window_s);
         break;
     case COUNTER_QUEUE_FULL:
-        respond(conn, 503, ERROR_CODE_CALLBACK_QUEUE_FULL, 0);
+        respond(exchange, 503, ERROR_CODE_CALLBACK_QUEUE_FULL, 0);
         break;
     case COUNTER_UNAVAILABLE:
-        respond(conn, 503, ERROR_CODE_REDIS_UNAVAILABLE, 0);
+        respond(exchange, 503, ERROR_CODE_REDIS_UNAVAILABLE, 0);
         break;
     }
 }
@@ -133,117 +129,124 @@ log_probe(struct batch *batch, bool ready)
 
 /* Adds the ids that were counted to the id cache. */
 static void
-cache_ids(struct batch *batch, const struct counter_window *window,
-          uint64_t connection, size_t count)
+cache_ids(struct batch *batch, const struct counter_window *window)
 {
     struct id_cache_scope scope = {.window_s = window->start_s,
                                    .born_us = window->born_us,
-                                   .connection = connection};
-    size_t i;
+                                   .connection = batch->connection};
 
     id_cache_renew(batch->cache, &scope, window->until_ms);
-    for (i = 0; i < count; i++) {
-        if (batch->ids[i].answer == COUNTER_COUNTED) {
-            id_cache_add(batch->cache, batch->ids[i].id);
+    for (size_t i = 0; i < batch->counting_count; i++) {
+        if (batch->wanted[i].answer == COUNTER_COUNTED) {
+            id_cache_add(batch->cache, batch->wanted[i].id);
         }
     }
 }
 
-/* Counts all ids of the batch in one round trip, and answers their requests. */
+/* The round trip is over. */
 static void
-commit(struct batch *batch, uint64_t connection)
+finish_counting(struct batch *batch)
 {
-    size_t count = batch->counting_count;
-    struct counter_window window =
-        counter_commit(batch->counter, batch->ids, count);
-    size_t i;
+    struct counter_window window = counter_result(batch->counter);
 
     log_commit(batch, window.until_ms != 0);
-    for (i = 0; i < count; i++) {
-        respond_counted(batch->counting[i], batch->ids[i].answer,
+    for (size_t i = 0; i < batch->counting_count; i++) {
+        respond_counted(batch->counting[i], batch->wanted[i].answer,
                         window.start_s);
     }
     if (window.until_ms != 0) {
-        cache_ids(batch, &window, connection, count);
+        cache_ids(batch, &window);
     }
 }
 
-/* Answers all requests for /readyz by one probe of Redis. */
+/* Answers all requests for /readyz after one probe, which blocks. */
 static void
-probe(struct batch *batch)
+finish_probing(struct batch *batch)
 {
     bool ready = counter_is_ready(batch->counter);
-    size_t i;
 
     log_probe(batch, ready);
-    for (i = 0; i < batch->probing_count; i++) {
+    for (size_t i = 0; i < batch->probing_count; i++) {
         respond(batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE, 0);
     }
 }
 
-/* Answers a request if its id is in the cache; else its id is to be counted. */
+/* An id: known, or to be counted. */
 static void
-accept_id(struct batch *batch, struct fcgi_conn *conn)
+add_id(struct batch *batch, struct fcgi_exchange *exchange)
 {
-    const struct request *request = &conn->request;
+    const struct request *request = &exchange->request;
+    struct counter_request *wanted = &batch->wanted[batch->counting_count];
 
     if (batch->cached_s != 0 && request->endpoint == NULL &&
         id_cache_has(batch->cache, request->id)) {
-        respond(conn, 200, ERROR_CODE_NONE, batch->cached_s);
+        respond(exchange, 200, ERROR_CODE_NONE, batch->cached_s);
         return;
     }
-    batch->ids[batch->counting_count] =
-        (struct counter_request){.id = request->id,
-                                 .endpoint = request->endpoint,
-                                 .endpoint_len = request->endpoint_len};
-    batch->counting[batch->counting_count++] = conn;
+    *wanted = (struct counter_request){.id = request->id,
+                                       .endpoint = request->endpoint,
+                                       .endpoint_len = request->endpoint_len};
+    batch->counting[batch->counting_count++] = exchange;
 }
 
-/* Answers a request that needs no Redis, and sorts the others. */
+/* Answers a request that needs no Redis, and notes the others. */
 static void
-dispatch(struct batch *batch, struct fcgi_conn *conn)
+dispatch(struct batch *batch, struct fcgi_exchange *exchange)
 {
-    const struct request *request = &conn->request;
+    const struct request *request = &exchange->request;
 
     if (request->status != 200) {
-        respond(conn, request->status, request->error, 0);
+        respond(exchange, request->status, request->error, 0);
         return;
     }
     switch (request->kind) {
     case REQUEST_ACCEPT:
-        accept_id(batch, conn);
+        add_id(batch, exchange);
         break;
     case REQUEST_READYZ:
-        batch->probing[batch->probing_count++] = conn;
+        batch->probing[batch->probing_count++] = exchange;
         break;
     case REQUEST_HEALTHZ:
-        respond(conn, 200, ERROR_CODE_NONE, 0);
+        respond(exchange, 200, ERROR_CODE_NONE, 0);
         break;
     case REQUEST_UNKNOWN:
-        respond(conn, 404, ERROR_CODE_NONE, 0);
+        respond(exchange, 404, ERROR_CODE_NONE, 0);
         break;
     }
 }
 
-void
-batch_serve(struct batch *batch, const int *fds, size_t count)
+/* The round trip is over, or there was none. Always false. */
+static bool
+finish(struct batch *batch)
 {
-    uint64_t connection = redis_check_connection(batch->redis);
-    size_t i;
-
-    batch->cached_s =
-        id_cache_window(batch->cache, connection, clock_mono_ms());
-    batch->counting_count = 0;
-    batch->probing_count = 0;
-    for (i = 0; i < count; i++) {
-        if (fcgi_conn_read(&batch->conns[i], fds[i])) {
-            dispatch(batch, &batch->conns[i]);
-        }
-    }
     if (batch->counting_count > 0) {
-        commit(batch, connection);
+        finish_counting(batch);
     }
     if (batch->probing_count > 0) {
-        probe(batch);
+        finish_probing(batch);
     }
+    return false;
+}
+
+bool
+batch_start(struct batch *batch, struct fcgi_exchange *exchanges, size_t count)
+{
+    batch->connection = redis_check_connection(batch->redis);
+    batch->cached_s =
+        id_cache_window(batch->cache, batch->connection, clock_mono_ms());
+    batch->counting_count = 0;
+    batch->probing_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        dispatch(batch, &exchanges[i]);
+    }
+    return (batch->counting_count > 0 &&
+            counter_start(batch->counter, batch->wanted,
+                          batch->counting_count)) ||
+           finish(batch);
+}
+
+bool
+batch_step(struct batch *batch)
+{
+    return counter_step(batch->counter) || finish(batch);
 }

@@ -40,11 +40,32 @@ extra_header(int status)
     }
 }
 
+/* nginx sends the reason as it stands here; RFC 9112, 4, wants the blank. */
+static const char *
+reason(int status)
+{
+    switch (status) {
+    case 200:
+        return " OK";
+    case 400:
+        return " Bad Request";
+    case 404:
+        return " Not Found";
+    case 405:
+        return " Method Not Allowed";
+    case 503:
+        return " Service Unavailable";
+    default:
+        return " ";
+    }
+}
+
 static char *
 put_status(char *to, int status)
 {
     to = put(to, "Status: ");
     to += decimal_format(to, status);
+    to = put(to, reason(status));
     return put(to, status == 200 ? HEAD "2\r\n" : HEAD "6\r\n");
 }
 

@@ -198,16 +198,20 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
-/* Waits until the run can go on or its time limit is over. */
-static void
-wait_for_socket(const struct redis *redis)
+int64_t
+redis_left_ms(const struct redis *redis)
+{
+    return int64_max(redis->end_ms - clock_mono_ms(), 0);
+}
+
+void
+redis_await(const struct redis *redis)
 {
     struct pollfd pollfd = {
         .fd = redis->context->fd,
         .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
-    int64_t left_ms = redis->end_ms - clock_mono_ms();
 
-    poll(&pollfd, 1, left_ms > 0 ? (int)left_ms : 0);
+    poll(&pollfd, 1, (int)redis_left_ms(redis));
 }
 
 enum redis_result
@@ -216,7 +220,7 @@ redis_run(struct redis *redis, const struct redis_reply **reply)
     enum redis_result result = redis_send(redis);
 
     while (result == REDIS_PENDING) {
-        wait_for_socket(redis);
+        redis_await(redis);
         result = redis_receive(redis, reply);
     }
     return result;

@@ -167,6 +167,13 @@ enum redis_result redis_send(struct redis *redis);
 enum redis_result redis_receive(struct redis *redis,
                                 const struct redis_reply **reply);
 
+/* Milliseconds until the time limit of the run that is under way; at least 0.
+ */
+int64_t redis_left_ms(const struct redis *redis);
+
+/* Blocks until redis_receive has something to do. */
+void redis_await(const struct redis *redis);
+
 /*
  * redis_send, then redis_receive until the result is there: blocks, for at most
  * twice the time limit. *reply as for redis_receive.

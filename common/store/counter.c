@@ -34,11 +34,17 @@ struct counter {
     int64_t sets;           /* of the window (accept-set.lua); 0: not known */
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
     char job[JOB_MAX_BYTES];     /* the job that is being written */
+
+    /* The batch that is being counted: */
+    struct counter_request *requests;
+    size_t count;
+    int64_t started_ms;           /* monotonic */
+    int64_t sent_ms;              /* monotonic: before the script was sent */
+    struct counter_window result; /* zeroed unless it was counted */
 };
 
 /* The reply of an accept script. */
 struct commit_reply {
-    int64_t sent_ms;  /* monotonic: before the script was sent */
     bool counted;     /* false: nothing was done */
     bool data_reset;  /* Redis's data was reset: call schema_agree() again */
     int64_t window_s; /* the window that is on */
@@ -221,44 +227,31 @@ note_window(struct counter *counter, const struct commit_reply *read)
     }
 }
 
-/* Runs a call that is complete, and waits for redis.wait_replicas. */
-static bool
-run_call(struct counter *counter, struct command *call,
-         const struct redis_reply **reply)
-{
-    enum redis_result result;
-
-    redis_call_replicas(call, counter->options->redis.wait_replicas);
-    result = redis_run(counter->redis, reply);
-    counter->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
-    return result == REDIS_DONE;
-}
-
-/* Runs the script once, for the window that is believed to be on. */
-static bool
-try_commit(struct counter *counter, const struct counter_request *requests,
-           size_t count, struct commit_reply *read)
+/* Sends the script, for the window that is believed to be on. */
+static enum redis_result
+send_batch(struct counter *counter)
 {
     struct command *call = redis_call(counter->redis, counter->dedup->script);
-    struct dedup_batch batch = {
-        .options = counter->options, .requests = requests, .count = count};
-    const struct redis_reply *reply;
+    struct dedup_batch batch = {.options = counter->options,
+                                .requests = counter->requests,
+                                .count = counter->count};
 
-    read->sent_ms = clock_mono_ms();
-    guess_window(counter, read->sent_ms);
+    counter->sent_ms = clock_mono_ms();
+    guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
     add_keys(counter, call, &batch);
     add_args(counter, call, &batch);
-    if (!run_call(counter, call, &reply) || !read_reply(reply, read)) {
-        return false;
-    }
-    if (read->data_reset) {
-        counter->born[0] = '\0';
-    } else {
-        note_window(counter, read);
-    }
-    return true;
+    redis_call_replicas(call, counter->options->redis.wait_replicas);
+    return redis_send(counter->redis);
+}
+
+/* True if a run has brought a reply; notes whether it was refused. */
+static bool
+is_done(struct counter *counter, enum redis_result result)
+{
+    counter->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
+    return result == REDIS_DONE;
 }
 
 /* Compares the schema, at the start and after Redis's data was reset. */
@@ -300,42 +293,83 @@ valid_until_ms(const struct counter *counter, const struct commit_reply *read)
     int64_t timeout_ms = counter->options->redis.timeout_ms;
     int64_t left_ms = read->left_ms - 1;
 
-    return read->sent_ms + int64_min(left_ms, timeout_ms);
+    return counter->sent_ms + int64_min(left_ms, timeout_ms);
 }
 
-struct counter_window
-counter_commit(struct counter *counter, struct counter_request *requests,
-               size_t count)
+/* True if the batch is on its way; false if it can't be counted. */
+static bool
+try_batch(struct counter *counter)
 {
-    int64_t timeout_ms = counter->options->redis.timeout_ms;
-    int64_t started_ms = clock_mono_ms();
-    struct counter_window window = {0};
-    struct commit_reply read = {0};
-    size_t i;
+    enum redis_result result;
 
-    for (i = 0; i < count; i++) {
+    if (counter->born[0] == '\0' && !agree(counter)) {
+        return false;
+    }
+    result = send_batch(counter);
+    return result == REDIS_PENDING || is_done(counter, result);
+}
+
+bool
+counter_start(struct counter *counter, struct counter_request *requests,
+              size_t count)
+{
+    counter->requests = requests;
+    counter->count = count;
+    counter->result = (struct counter_window){0};
+    counter->started_ms = clock_mono_ms();
+    for (size_t i = 0; i < count; i++) {
         requests[i].answer = COUNTER_UNAVAILABLE;
     }
+    return try_batch(counter);
+}
+
+/* Keeps what the reply says of the window, of the data and of the batch. */
+static void
+apply_reply(struct counter *counter, const struct commit_reply *read)
+{
+    if (read->data_reset) {
+        counter->born[0] = '\0';
+        return;
+    }
+    note_window(counter, read);
+    if (read->counted) {
+        set_answers(counter->requests, counter->count, read->jobs);
+        counter->result.start_s = read->window_s;
+        counter->result.born_us = read->born_us;
+        counter->result.until_ms = valid_until_ms(counter, read);
+    }
+}
+
+bool
+counter_step(struct counter *counter)
+{
+    const struct redis_reply *reply;
+    struct commit_reply read = {0};
+    enum redis_result result = redis_receive(counter->redis, &reply);
+
+    if (result == REDIS_PENDING) {
+        return true;
+    }
+    if (!is_done(counter, result) || !read_reply(reply, &read)) {
+        return false;
+    }
+    apply_reply(counter, &read);
     /*
      * If another window is on, the number of sets is another or the data was
      * reset, the script did nothing. The batch may then be sent again, while
      * there is time. A few rounds are enough, unless a window is shorter than
      * a round trip.
      */
-    do {
-        if (counter->born[0] == '\0'
-                ? !agree(counter)
-                : !try_commit(counter, requests, count, &read)) {
-            return window;
-        }
-    } while (!read.counted && clock_mono_ms() - started_ms < timeout_ms);
-    if (read.counted) {
-        set_answers(requests, count, read.jobs);
-        window.start_s = read.window_s;
-        window.born_us = read.born_us;
-        window.until_ms = valid_until_ms(counter, &read);
-    }
-    return window;
+    return !read.counted &&
+           clock_mono_ms() - counter->started_ms <
+               counter->options->redis.timeout_ms &&
+           try_batch(counter);
+}
+
+struct counter_window
+counter_result(const struct counter *counter)
+{
+    return counter->result;
 }
 
 bool
@@ -352,7 +386,8 @@ counter_is_ready(struct counter *counter)
     }
     call = redis_call(counter->redis, &script_probe);
     keys_add(call, KEY_READY, &parts);
-    return run_call(counter, call, &reply);
+    redis_call_replicas(call, counter->options->redis.wait_replicas);
+    return is_done(counter, redis_run(counter->redis, &reply));
 }
 
 bool

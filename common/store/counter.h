@@ -24,7 +24,7 @@ struct counter_request {
     int64_t id;
     const char *endpoint; /* borrowed, checked; NULL if there is no callback */
     size_t endpoint_len;
-    enum counter_answer answer; /* set by counter_commit */
+    enum counter_answer answer; /* set when the batch is over */
 };
 
 /* The window in which a batch was counted, and how long that may be reused. */
@@ -40,18 +40,26 @@ struct counter *counter_open(const struct options *options,
 void counter_close(struct counter *counter);
 
 /*
- * Counts requests[0..count), at most options->accept.max_batch of them, in the
- * window that is on by Redis's clock. Queues the callbacks of the requests
- * that have an endpoint. Sets every answer, and returns the window of the
- * requests that were counted. Blocks for at most 2 x redis.timeout_ms.
+ * Starts to count requests[0..count), at most options->accept.max_batch of
+ * them, in the window that is on by Redis's clock, and to queue the callbacks
+ * of the requests that have an endpoint. requests is borrowed until the batch
+ * is over.
  *
- * Until until_ms a further request for an id that was counted needs no round
- * trip: its window is still on, and Redis answered less than redis.timeout_ms
- * ago.
+ * True while the batch is under way: call counter_step when redis_fd is
+ * readable and when redis_left_ms has passed. False once it is over: every
+ * answer is set. Blocks only while a connection is being made or the schema is
+ * compared; the whole takes at most 2 x redis.timeout_ms.
  */
-struct counter_window counter_commit(struct counter *counter,
-                                     struct counter_request *requests,
-                                     size_t count);
+bool counter_start(struct counter *counter, struct counter_request *requests,
+                   size_t count);
+bool counter_step(struct counter *counter);
+
+/*
+ * The window of the requests that were counted in the batch that is over.
+ * Until until_ms a further request for one of their ids needs no round trip:
+ * the window is still on, and Redis answered less than redis.timeout_ms ago.
+ */
+struct counter_window counter_result(const struct counter *counter);
 
 /*
  * True if Redis would count a batch now: it is there, agrees with the schema,
@@ -61,8 +69,8 @@ struct counter_window counter_commit(struct counter *counter,
 bool counter_is_ready(struct counter *counter);
 
 /*
- * True if the last call above failed because Redis refused it or had too few
- * replicas (see redis_error), and not because Redis was away.
+ * True if the last batch or probe failed because Redis refused it or had too
+ * few replicas (see redis_error), and not because Redis was away.
  */
 bool counter_was_refused(const struct counter *counter);
 

@@ -293,7 +293,7 @@ def test_keep_alive_answers_one_after_the_other(redis, port):
     data = "".join(one % (n, "Connection: close\r\n" if n == 20 else "")
                    for n in range(1, 21))
     answers = exchange(port, data.encode())
-    assert answers.count(b"HTTP/1.1 200") == 20
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 20
     assert counted(redis) == 20
 
 

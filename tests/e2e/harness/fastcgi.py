@@ -118,6 +118,36 @@ class Peer:
                 return data
             data += more
 
+    def read_response(self):
+        """The next Response of a kept connection; None: it was closed."""
+        data = b""
+        while True:
+            head = self.read_exactly(8)
+            if head is None:
+                return None
+            _, kind, _, size, padding = struct.unpack("!BBHHBx", head)
+            data += head + self.read_exactly(size + padding)
+            if kind == END_REQUEST:
+                return parse_response(data)
+
+    def read_exactly(self, count):
+        """None if the responder closes before."""
+        data = b""
+        while len(data) < count:
+            try:
+                more = self.socket.recv(count - len(data))
+            except ConnectionResetError:
+                more = b""
+            if not more:
+                return None
+            data += more
+        return data
+
+    def ask_kept(self, target, **kwargs):
+        """Sends a request that keeps the connection; returns its Response."""
+        self.send(request(target, flags=KEEP_CONN, **kwargs))
+        return self.read_response()
+
     def ask(self, target, **kwargs):
         """Sends a whole request and returns its Response (None: none)."""
         self.send(request(target, **kwargs))

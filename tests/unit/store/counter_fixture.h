@@ -33,6 +33,20 @@ struct fixture {
     struct counter *counter;
 };
 
+/* Counts a batch, and waits for the end. */
+static inline struct counter_window
+commit_batch(struct redis *redis, struct counter *counter,
+             struct counter_request *requests, size_t count)
+{
+    bool under_way = counter_start(counter, requests, count);
+
+    while (under_way) {
+        redis_await(redis);
+        under_way = counter_step(counter);
+    }
+    return counter_result(counter);
+}
+
 static inline int
 setup(void **state)
 {
@@ -119,7 +133,7 @@ static inline int64_t
 count_one(struct fixture *f, int64_t id)
 {
     struct counter_request one = request(id, NULL);
-    int64_t window_s = counter_commit(f->counter, &one, 1).start_s;
+    int64_t window_s = commit_batch(f->redis, f->counter, &one, 1).start_s;
 
     assert_int_equal(one.answer, COUNTER_COUNTED);
     return window_s;

@@ -13,7 +13,7 @@ test_counts_unique_ids(void **state)
     struct counter_request batch[] = {request(7, NULL), request(-7, NULL),
                                       request(7, NULL),
                                       request(INT64_MIN, NULL)};
-    int64_t window_s = counter_commit(f->counter, batch, 4).start_s;
+    int64_t window_s = commit_batch(f->redis, f->counter, batch, 4).start_s;
     size_t i;
 
     for (i = 0; i < 4; i++) {
@@ -21,7 +21,7 @@ test_counts_unique_ids(void **state)
     }
     assert_int_equal(window_s % HOUR_S, 0);
     assert_int_equal(count_of(f, window_s), 3);
-    counter_commit(f->counter, batch, 4);
+    commit_batch(f->redis, f->counter, batch, 4);
     assert_int_equal(count_of(f, window_s), 3);
 }
 
@@ -72,7 +72,7 @@ test_jobs_carry_the_running_count(void **state)
     struct fixture *f = *state;
     struct counter_request batch[] = {request(1, url), request(2, NULL),
                                       request(1, url)};
-    int64_t window_s = counter_commit(f->counter, batch, 3).start_s;
+    int64_t window_s = commit_batch(f->redis, f->counter, batch, 3).start_s;
     char expected[128];
     const char *job;
 
@@ -101,7 +101,7 @@ test_a_full_queue_counts_nothing(void **state)
     f->options.callbacks.max_queue = 3;
     redis_do(f->redis, "RPUSH", "verve:{0}:callbacks", "x", NULL);
     redis_do(f->redis, "ZADD", "verve:{0}:due", "1", "y", NULL);
-    window_s = counter_commit(f->counter, batch, 4).start_s;
+    window_s = commit_batch(f->redis, f->counter, batch, 4).start_s;
     assert_int_equal(batch[0].answer, COUNTER_COUNTED);
     assert_int_equal(batch[1].answer, COUNTER_COUNTED);
     assert_int_equal(batch[2].answer, COUNTER_QUEUE_FULL);
@@ -155,7 +155,7 @@ test_how_long_it_holds(void **state)
     struct fixture *f = *state;
     struct counter_request one = request(1, NULL);
     int64_t before_ms = clock_mono_ms();
-    struct counter_window window = counter_commit(f->counter, &one, 1);
+    struct counter_window window = commit_batch(f->redis, f->counter, &one, 1);
     int64_t left_ms;
 
     assert_in_range(window.until_ms, before_ms, clock_mono_ms() + 2000);
@@ -164,7 +164,7 @@ test_how_long_it_holds(void **state)
         window.born_us / 1000000);
     f->options.redis.timeout_ms = 10 * HOUR_S * 1000;
     left_ms = window.start_s * 1000 + HOUR_S * 1000 - clock_wall_ms();
-    window = counter_commit(f->counter, &one, 1);
+    window = commit_batch(f->redis, f->counter, &one, 1);
     assert_in_range(window.until_ms, before_ms + left_ms - 5000,
                     clock_mono_ms() + left_ms);
 }
@@ -176,7 +176,7 @@ check_refused(struct fixture *f)
     struct counter_request batch[] = {request(91, "http://h/"),
                                       request(92, NULL)};
 
-    assert_int_equal(counter_commit(f->counter, batch, 2).start_s, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, batch, 2).start_s, 0);
     assert_int_equal(batch[0].answer, COUNTER_UNAVAILABLE);
     assert_int_equal(batch[1].answer, COUNTER_UNAVAILABLE);
 }
@@ -250,7 +250,7 @@ test_too_few_replicas(void **state)
     int64_t window_s = count_one(f, 2);
 
     f->options.redis.wait_replicas = 1;
-    assert_int_equal(counter_commit(f->counter, &one, 1).start_s, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, &one, 1).start_s, 0);
     assert_int_equal(one.answer, COUNTER_UNAVAILABLE);
     f->options.redis.wait_replicas = 0;
     count_one(f, 1);
@@ -368,7 +368,7 @@ test_another_strategy_begins_the_next_window(void **state)
         for (size_t i = 0; i < 128; i++) {
             batch[i] = request((int64_t)i, NULL);
         }
-        assert_int_equal(counter_commit(counter, batch, 128).start_s,
+        assert_int_equal(commit_batch(f->redis, counter, batch, 128).start_s,
                          same ? window_s : window_s + HOUR_S);
         assert_int_equal(batch[0].answer, COUNTER_COUNTED);
         assert_int_equal(count_of(f, window_s), before);

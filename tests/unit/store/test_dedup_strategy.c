@@ -37,7 +37,7 @@ count_many(struct fixture *f, int64_t ids, int64_t step)
         for (; n < BATCH && id + (int64_t)n < ids; n++) {
             batch[n] = request((id + (int64_t)n) * step, NULL);
         }
-        window_s = counter_commit(f->counter, batch, n).start_s;
+        window_s = commit_batch(f->redis, f->counter, batch, n).start_s;
         assert_int_equal(batch[0].answer, COUNTER_COUNTED);
     }
     return window_s;
@@ -168,12 +168,12 @@ test_all_agree_on_the_number_of_sets(void **state)
     struct counter_request one = request(5, NULL);
     int64_t window_s = count_one(f, 5);
 
-    assert_int_equal(counter_commit(other, &one, 1).start_s, window_s);
+    assert_int_equal(commit_batch(f->redis, other, &one, 1).start_s, window_s);
     assert_int_equal(count_of(f, window_s), 1);
     redis_do(f->redis, "FLUSHALL", NULL);
     redis_do(f->redis, "SET", key_of("count", window_s - HOUR_S), "1000000",
              NULL);
-    counter_commit(other, &one, 1);
+    commit_batch(f->redis, other, &one, 1);
     count_one(f, 5);
     assert_int_equal(count_of(f, window_s), 1);
     assert_int_equal(field(f, key_of("sets", window_s), "sets"), 3907);
@@ -218,7 +218,7 @@ test_a_broken_set_leaves_no_id_uncounted(void **state)
     for (size_t i = 0; i < 64; i++) {
         batch[i] = request((int64_t)i, "http://h/");
     }
-    assert_int_equal(counter_commit(f->counter, batch, 64).start_s, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, batch, 64).start_s, 0);
     assert_int_equal(batch[0].answer, COUNTER_UNAVAILABLE);
     before = count_of(f, window_s);
     assert_in_range(before, 2, 63);
