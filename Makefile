@@ -61,7 +61,8 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/window.lua,$(wildcard $(LUA_DIR)/*.lua)))
+	$(filter-out %/accept.lua %/accept-end.lua %/window.lua, \
+	$(wildcard $(LUA_DIR)/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -116,7 +117,8 @@ $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as they are run. Some have a first part in common.
-$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua
+$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
+		$(LUA_DIR)/accept-end.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
 		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua $(LUA_DIR)/%.lua

@@ -47,11 +47,10 @@ struct counter {
 struct commit_reply {
     bool counted;     /* false: nothing was done */
     bool data_reset;  /* Redis's data was reset: call schema_agree() again */
-    int64_t window_s; /* the window that is on */
+    int64_t window_s; /* the window that is on, if nothing was done */
     int64_t left_ms;  /* until that window ends */
     int64_t sets;     /* the window's number of sets, if the caller's guess of
                          it was wrong; else 0 */
-    int64_t born_us;  /* when Redis's data began, since the Unix epoch */
     int64_t jobs;     /* how many of the batch's jobs were queued: the first */
 };
 
@@ -126,9 +125,21 @@ put_job(char *job, const struct counter_request *request)
     return (size_t)(to - job);
 }
 
+static bool
+has_jobs(const struct dedup_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->requests[i].endpoint != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keys and arguments are those of accept.lua, in its order. */
 static void
 add_keys(const struct counter *counter, struct command *call,
-         const struct dedup_batch *batch)
+         const struct dedup_batch *batch, bool jobs)
 {
     struct key_parts parts = {
         .prefix = counter->options->redis.prefix,
@@ -139,11 +150,13 @@ add_keys(const struct counter *counter, struct command *call,
     keys_add(call, KEY_SEALED, &parts);
     keys_add(call, KEY_BORN, &parts);
     keys_add(call, KEY_COUNT, &parts);
-    keys_add(call, KEY_CALLBACKS, &parts);
-    keys_add(call, KEY_DUE, &parts);
-    keys_add(call, KEY_OPEN, &parts);
     keys_add(call, KEY_WHOLE, &parts);
+    keys_add(call, KEY_OPEN, &parts);
     counter->dedup->add_keys(call, batch);
+    if (jobs) {
+        keys_add(call, KEY_CALLBACKS, &parts);
+        keys_add(call, KEY_DUE, &parts);
+    }
 }
 
 /* The retention, but at least until the window has been sealed. */
@@ -157,25 +170,33 @@ count_ttl_s(const struct options *options)
 }
 
 static void
-add_args(struct counter *counter, struct command *call,
+add_jobs(struct counter *counter, struct command *call,
          const struct dedup_batch *batch)
 {
-    const struct options *options = counter->options;
-    size_t i;
-
-    redis_arg_int(call, batch->window_s);
-    redis_arg_int(call, options->window.seconds);
-    redis_arg_int(call, count_ttl_s(options));
-    redis_arg_int(call, options->callbacks.max_queue);
-    redis_arg(call, counter->born, strlen(counter->born));
-    counter->dedup->add_args(call, batch);
-    for (i = 0; i < batch->count; i++) {
+    redis_arg_int(call, counter->options->callbacks.max_queue);
+    for (size_t i = 0; i < batch->count; i++) {
         const struct counter_request *request = &batch->requests[i];
 
         if (request->endpoint != NULL) {
             redis_arg_int(call, (int64_t)i + 1);
             redis_arg(call, counter->job, put_job(counter->job, request));
         }
+    }
+}
+
+static void
+add_args(struct counter *counter, struct command *call,
+         const struct dedup_batch *batch, bool jobs)
+{
+    const struct options *options = counter->options;
+
+    redis_arg_int(call, batch->window_s);
+    redis_arg_int(call, options->window.seconds);
+    redis_arg_int(call, count_ttl_s(options));
+    redis_arg(call, counter->born, strlen(counter->born));
+    counter->dedup->add_args(call, batch);
+    if (jobs) {
+        add_jobs(counter, call, batch);
     }
 }
 
@@ -192,17 +213,14 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
     if (read->data_reset) {
         return true;
     }
-    if (!redis_reply_int(redis_reply_at(reply, 1), &read->window_s) ||
-        !redis_reply_int(redis_reply_at(reply, 2), &read->left_ms)) {
-        return false;
+    if (read->counted) {
+        return redis_reply_int(redis_reply_at(reply, 1), &read->left_ms) &&
+               redis_reply_int(redis_reply_at(reply, 2), &read->jobs);
     }
-    if (!read->counted) {
-        read->sets = 0;
-        redis_reply_int(redis_reply_at(reply, 3), &read->sets);
-        return true;
-    }
-    return redis_reply_int(redis_reply_at(reply, 3), &read->born_us) &&
-           redis_reply_int(redis_reply_at(reply, 5), &read->jobs);
+    read->sets = 0;
+    redis_reply_int(redis_reply_at(reply, 3), &read->sets);
+    return redis_reply_int(redis_reply_at(reply, 1), &read->window_s) &&
+           redis_reply_int(redis_reply_at(reply, 2), &read->left_ms);
 }
 
 /* Moves on to the next window if the last one has ended by our own clock. */
@@ -216,13 +234,13 @@ guess_window(struct counter *counter, int64_t now_ms)
     }
 }
 
-/* Keeps what Redis said of its window, for the next guess. */
+/* Keeps what Redis replied of its window, for the next guess. */
 static void
 note_window(struct counter *counter, const struct commit_reply *read)
 {
-    counter->window_s = read->window_s;
     counter->window_ends_ms = clock_mono_ms() + read->left_ms;
     if (!read->counted) {
+        counter->window_s = read->window_s;
         counter->sets = read->sets;
     }
 }
@@ -240,8 +258,8 @@ send_batch(struct counter *counter)
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    add_keys(counter, call, &batch);
-    add_args(counter, call, &batch);
+    add_keys(counter, call, &batch, has_jobs(&batch));
+    add_args(counter, call, &batch, has_jobs(&batch));
     redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);
 }
@@ -334,8 +352,8 @@ apply_reply(struct counter *counter, const struct commit_reply *read)
     note_window(counter, read);
     if (read->counted) {
         set_answers(counter->requests, counter->count, read->jobs);
-        counter->result.start_s = read->window_s;
-        counter->result.born_us = read->born_us;
+        counter->result.start_s = counter->window_s;
+        counter->result.born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
         counter->result.until_ms = valid_until_ms(counter, read);
     }
 }

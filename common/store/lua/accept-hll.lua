@@ -1,34 +1,32 @@
--- Counts a batch with a HyperLogLog: approximately. The build puts accept.lua
--- in front of this.
+-- Counts a batch with a HyperLogLog, approximately: the second part, see
+-- accept.lua.
 --
--- KEYS: 1 to 7 as in accept.lua, 8 seen:<window>
--- ARGV: 1 to 6 as in accept.lua, 7... the id of each request, in order;
---       then the pairs of accept.lua
+-- KEYS: as in accept.lua, 6 seen:<window>
+-- ARGV: as in accept.lua, 6... the id of each request, in order
 -- Reply: as in accept.lua
 --
 -- The estimate itself is the count. Therefore ids that were added by a batch
 -- that failed halfway are counted with the next batch.
 
-local ids, unique = {}, count
-local known = call('EXISTS', KEYS[8]) == 1
+local ids = {}
+local known = call('EXISTS', KEYS[6]) == 1
 local function add()
-    if #ids > 0 and call('PFADD', KEYS[8], unpack(ids)) == 1 then
-        unique = math.max(unique, call('PFCOUNT', KEYS[8]))
+    if #ids > 0 and call('PFADD', KEYS[6], unpack(ids)) == 1 then
+        unique = math.max(unique, call('PFCOUNT', KEYS[6]))
     end
     ids = {}
 end
 
-for i = 1, ARGV[6] do
-    if not refused[i] then
-        ids[#ids + 1] = ARGV[i + 6]
-        if job[i] then
+for i = 1, ARGV[5] do
+    if not job or not refused[i] then
+        ids[#ids + 1] = ARGV[i + 5]
+        if job and job[i] then
             add()
-            queue(i, unique)
+            queue(i)
         end
     end
 end
 add()
 if not known then
-    call('EXPIRE', KEYS[8], ttl)
+    call('EXPIRE', KEYS[6], ttl)
 end
-return finish(unique)

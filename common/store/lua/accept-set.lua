@@ -1,12 +1,11 @@
 -- Counts a batch with many small sets, so small that Redis keeps them as arrays
--- of integers (intset). The build puts accept.lua in front of this.
+-- of integers (intset): the second part, see accept.lua.
 --
--- KEYS: 1 to 7 as in accept.lua, 8 sets:<window>,
---       9 count:<previous window>,
---       10... seen:<window>:s<set>, the set of each request's id, in order
--- ARGV: 1 to 6 as in accept.lua, 7 the number of sets that the caller believes
---       the window to have (0: not known, and no ids follow),
---       8... the id of each request, in order; then the pairs of accept.lua
+-- KEYS: as in accept.lua, 6 sets:<window>, 7 count:<previous window>,
+--       8... seen:<window>:s<set>, the set of each request's id, in order
+-- ARGV: as in accept.lua, 6 the number of sets that the caller believes the
+--       window to have (0: not known, and no ids follow),
+--       7... the id of each request, in order
 -- Reply: as in accept.lua; {0, window on, ms left, number of sets} if the
 --        caller's number is wrong
 --
@@ -20,39 +19,37 @@
 -- first costs a command for each new id, until all sets exist. `made` counts
 -- the sets that exist.
 
-local known = call('HMGET', KEYS[8], 'sets', 'made')
+local known = call('HMGET', KEYS[6], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
 if not (sets and made) or sets < 1 or sets % 1 ~= 0 then
-    local last = tonumber(call('GET', KEYS[9]) or 0) or 0
+    local last = tonumber(call('GET', KEYS[7]) or 0) or 0
     sets, made = math.max(1024, math.ceil(last / 256)), 0
-    call('HSET', KEYS[8], 'sets', sets, 'made', made)
-    call('EXPIRE', KEYS[8], ttl)
+    call('HSET', KEYS[6], 'sets', sets, 'made', made)
+    call('EXPIRE', KEYS[6], ttl)
 end
-if sets ~= tonumber(ARGV[7]) then
+if sets ~= tonumber(ARGV[6]) then
     return {0, on, left_ms, sets}
 end
 
-local unique, now_made, failed = count, made, nil
-for i = 1, #KEYS - 9 do
-    if not refused[i] then
-        local added = redis.pcall('SADD', KEYS[i + 9], ARGV[i + 7])
+local now_made = made
+for i = 1, last - 7 do
+    if not job or not refused[i] then
+        local added = redis.pcall('SADD', KEYS[i + 7], ARGV[i + 6])
         if added == 1 then
             unique = unique + 1
-            if now_made < sets and call('SCARD', KEYS[i + 9]) == 1 then
-                call('EXPIRE', KEYS[i + 9], ttl)
+            if now_made < sets and call('SCARD', KEYS[i + 7]) == 1 then
+                call('EXPIRE', KEYS[i + 7], ttl)
                 now_made = now_made + 1
             end
         elseif added ~= 0 then
             failed = added -- not a set: count the ids added before all the same
             break
         end
-        if job[i] then
-            queue(i, unique)
+        if job and job[i] then
+            queue(i)
         end
     end
 end
 if now_made > made then
-    call('HSET', KEYS[8], 'made', now_made)
+    call('HSET', KEYS[6], 'made', now_made)
 end
-local reply = finish(unique)
-return failed or reply

@@ -1,21 +1,27 @@
--- The first part of accept-<strategy>.lua, which the build puts in front of
--- them: may the batch be counted, which of its callbacks have room, and how
--- does the batch end. The second part counts.
+-- The first part of three: may the batch be counted, and which of its callbacks
+-- have room. The second part, accept-<strategy>.lua, counts. The third part,
+-- accept-end.lua, ends the batch. The build puts them together.
 --
--- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 callbacks, 5 due, 6 open,
---       7 whole:<strategy>:<window>, 8... those of the strategy
+-- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
+--       5 open, 6... those of the strategy, and if there are jobs, behind them:
+--       callbacks, due
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
---       4 most jobs in the queue, 5 born, as schema.lua replied it,
---       6 how many arguments the strategy has,
---       7... those, then pairs: the index of a request (from 1), its job
---       without the last brace
+--       5 open, 6... those of the strategy; if there are jobs, behind them:
+--       6... those, and if there are jobs, behind them: most jobs in the queue,
+--       then pairs: the index of a request (from 1), its job without the last
+--       brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
 --        be run first
---        {1, window, ms left, born in us, new ids, jobs queued} if the batch
---        was counted; of the requests with a job, the first `jobs queued` were
---        counted, and the others were not
+--        {1, ms left, jobs queued} if the batch was counted; of the requests
+--        with a job, the first `jobs queued` were counted, and the others were
+--        not
+--
+-- A batch of one id costs nearly as much as one of ten. Therefore the keys that
+-- every batch reads are read by one command, nothing is formatted that is not
+-- used, and no function is made but for jobs: each variable that a function
+-- shares is an object that Lua has to make and to collect.
 --
 -- Everything that can fail is checked before the first write, so that no id is
 -- ever seen but not counted, or counted without its job. If Redis is out of
@@ -36,8 +42,13 @@
 local call = redis.call
 local window, length = ARGV[1], tonumber(ARGV[2])
 
-local born, whole = unpack(call('MGET', KEYS[2], KEYS[7]), 1, 2)
-if born ~= ARGV[5] then
+-- MGET replies nil for a key of a wrong type; GET, which is run only for the
+-- few batches that find no such key, replies an error.
+local sealed, born, before, whole = unpack(
+    call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4]), 1, 4)
+sealed = tonumber(sealed or call('GET', KEYS[1]))
+before = before or call('GET', KEYS[3])
+if born ~= ARGV[4] then
     return {2}
 end
 if not tonumber(born) then
@@ -46,7 +57,6 @@ end
 
 local time = call('TIME')
 local on = time[1] - time[1] % length
-local sealed = tonumber(call('GET', KEYS[1]))
 if sealed and on <= sealed then
     -- The clock stepped back, or the sealed window had another length.
     on = sealed - sealed % length + length
@@ -56,18 +66,16 @@ if on ~= tonumber(window) then
     return {0, on, left_ms}
 end
 
-local before = call('GET', KEYS[3])
 local count = tonumber(before or 0)
-if before and (not string.find(before, '^%d+$') or count >= 2 ^ 53
-    or string.format('%.0f', count) ~= before) then
+if before and (not string.find(before, '^[1-9]%d*$') or count >= 2 ^ 53) then
     -- INCRBY accepts fewer texts as a number than Lua does.
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
 end
 
 local forgotten, previous = not whole, nil -- the window that counted before
 if not before then
-    forgotten = whole or call('ZSCORE', KEYS[6], window)
-    previous = tonumber(call('ZREVRANGEBYSCORE', KEYS[6], '(' .. window,
+    forgotten = whole or call('ZSCORE', KEYS[5], window)
+    previous = tonumber(call('ZREVRANGEBYSCORE', KEYS[5], '(' .. window,
         '-inf', 'LIMIT', 0, 1)[1])
 end
 if forgotten then
@@ -75,13 +83,23 @@ if forgotten then
     return {0, on + length, left_ms + length * 1000}
 end
 
--- Which requests have a job, and which of the jobs have room in the queue.
-local job, refused, queued = {}, {}, 0
-local jobs_at = 7 + ARGV[6]
+-- What the second part sets: how many ids the window has now, and an error
+-- reply if it had to stop halfway.
+local unique, failed = count, nil
+local last = #KEYS -- KEYS[last] is the strategy's last key
+
+-- Which requests have a job, which of the jobs have room in the queue, and how
+-- to queue the job of request i, whose count is then `unique`. All are nil if
+-- no request has a job.
+local job, refused, jobs, queue
+local queued = 0
+local jobs_at = 6 + ARGV[5]
 if #ARGV >= jobs_at then
-    local room = tonumber(ARGV[4]) - call('LLEN', KEYS[4])
-        - call('ZCARD', KEYS[5])
-    for i = jobs_at, #ARGV, 2 do
+    last = #KEYS - 2
+    job, refused, jobs = {}, {}, {}
+    local room = tonumber(ARGV[jobs_at]) - call('LLEN', KEYS[last + 1])
+        - call('ZCARD', KEYS[last + 2])
+    for i = jobs_at + 1, #ARGV, 2 do
         if queued < room then
             job[tonumber(ARGV[i])] = ARGV[i + 1]
             queued = queued + 1
@@ -89,39 +107,13 @@ if #ARGV >= jobs_at then
             refused[tonumber(ARGV[i])] = true
         end
     end
+    queue = function(i)
+        jobs[#jobs + 1] = string.format('%s,"window":%s,"count":%.0f}',
+            job[i], window, unique)
+    end
 end
 
 -- How long the key of an id lives: two windows; if the clock stepped back, as
 -- long as this window lasts, and one window more. It is a text, so that Redis
 -- need not format it for each id.
-local ttl = string.format('%.0f', math.max(2 * length,
-    math.ceil(left_ms / 1000) + length))
-
--- Queues the job of request i, whose count is `unique`.
-local jobs = {}
-local function queue(i, unique)
-    jobs[#jobs + 1] = string.format('%s,"window":%s,"count":%.0f}', job[i],
-        window, unique)
-end
-
--- Ends the batch; the window has `unique` ids now.
-local function finish(unique)
-    if unique > count then
-        call('INCRBY', KEYS[3], string.format('%.0f', unique - count))
-        if not before then
-            -- At least as long as the ids, if the clock stepped back far.
-            call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
-            call('ZADD', KEYS[6], window, window)
-            -- No key of an id expires earlier: see ttl.
-            call('SET', KEYS[7], '1')
-            call('EXPIREAT', KEYS[7], on + 2 * length)
-            if previous and (not sealed or sealed < previous) then
-                call('SET', KEYS[1], previous)
-            end
-        end
-    end
-    if #jobs > 0 then
-        call('RPUSH', KEYS[4], unpack(jobs))
-    end
-    return {1, on, left_ms, born * 1000000, unique - count, queued}
-end
+local ttl = tostring(math.max(2 * length, math.ceil(left_ms / 1000) + length))

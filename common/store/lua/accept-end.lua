@@ -1,0 +1,20 @@
+-- The third part of accept-<strategy>.lua: see accept.lua.
+
+if unique > count then
+    call('INCRBY', KEYS[3], tostring(unique - count))
+    if not before then
+        -- At least as long as the ids, if the clock stepped back far.
+        call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
+        call('ZADD', KEYS[5], window, window)
+        -- No key of an id expires earlier: see ttl.
+        call('SET', KEYS[4], '1')
+        call('EXPIREAT', KEYS[4], on + 2 * length)
+        if previous and (not sealed or sealed < previous) then
+            call('SET', KEYS[1], previous)
+        end
+    end
+end
+if jobs and #jobs > 0 then
+    call('RPUSH', KEYS[last + 1], unpack(jobs))
+end
+return failed or {1, left_ms, queued}
