@@ -18,7 +18,7 @@ COPY conf/lighttpd.conf conf/balancer.conf conf/server.conf \
     conf/15-verve.conf /etc/verve/
 COPY conf/errors /etc/verve/errors
 USER verve
-# What lighttpd.conf asks for.
+# The variables that lighttpd.conf reads.
 ENV BIND=0.0.0.0 PORT=8080 VERVE_FCGI=/usr/bin/verve-fcgi \
     VERVE_SOCKET=/run/verve/fcgi.socket VERVE_PROCS=2
 EXPOSE 8080

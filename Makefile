@@ -23,10 +23,10 @@ ifeq ($(SANITIZE),1)
 HARDEN := $(SANITIZERS)
 endif
 
-# The web servers are there, which is not in everybody's PATH.
+# The web servers are in /usr/sbin, which not every user has in PATH.
 export PATH := $(PATH):/usr/sbin
 
-# Commands in short; make V=1 shows them in full.
+# Commands are shown in short form; make V=1 shows them in full.
 ifneq ($(V),1)
 say = @printf '  %-4s %s\n' $1 $@ &&
 endif
@@ -34,8 +34,9 @@ endif
 BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-# libgcc_s, which glibc would else load when a thread of its getaddrinfo_a ends,
-# and abort the program where it can't: out of descriptors, say.
+# libgcc_s is linked, because glibc would otherwise load it when a thread of
+# getaddrinfo_a ends, and abort the program if that fails, for example if no
+# descriptor is free.
 LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto \
 	-Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
 REPORTER_LIBS := -lrdkafka -lssl
@@ -116,7 +117,7 @@ $(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
-# The scripts as they are run. Some have a first part in common.
+# The scripts as Redis runs them. Some share their first part or their last.
 $(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
 		$(LUA_DIR)/accept-end.lua
 	@mkdir -p $(@D) && cat $^ >$@
@@ -127,7 +128,7 @@ $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
 .PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua
 
-# Objects that were made by another compiler or with other flags are made anew.
+# Objects are compiled again if the compiler or its flags have changed.
 FLAGS := $(strip $(CC) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS))
 ifneq ($(FLAGS),$(file <$(BUILD)/flags))
 ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
@@ -136,7 +137,7 @@ $(file >$(BUILD)/flags,$(FLAGS))
 endif
 endif
 
-# A unit test links what it needs out of all modules but the mains.
+# A unit test links the modules that it needs, out of all but the two main.c.
 $(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Itests/unit
 $(UNIT): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/fcgi-app.a $(BUILD)/reporter.a \
 		$(BUILD)/common.a
@@ -149,12 +150,12 @@ $(MOCK): $(BUILD)/%: $(OBJ)/%.o
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS)
 
-# Loaded into programs that are not ours: without sanitizers.
+# Loaded into other people's programs, and therefore without sanitizers.
 $(PRELOAD): $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(WARN) -O2 -fPIC -shared -o $@ $<
 
-# The peers of the benchmark. ceiling is verve-fcgi with a tally of its own.
+# The peers of the benchmark. ceiling is verve-fcgi with another counter.c.
 $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
 $(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
 $(BUILD)/bench/receiver: $(OBJ)/bench/receiver.o $(BUILD)/common.a
@@ -164,7 +165,7 @@ $(BENCH):
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS) -lm
 
-# Fuzzers, by clang alone, apart from the other objects.
+# Fuzzers need clang; their objects are apart from the others.
 $(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
@@ -191,7 +192,7 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
 
 .PHONY: e2e
-e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run those (PYTEST_ARGS=)
+e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
 .PHONY: test-kafka
@@ -215,7 +216,7 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pair
 	@VERVE_BUILD=$(BUILD) bench/run $(SECTIONS)
 	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
-# A file of /etc, with PREFIX in it; an operator's own file stays.
+# Installs a file into /etc with PREFIX in it. If the file exists, it stays.
 install-conf = test -e $(DESTDIR)/etc/$2 || { \
 	mkdir -p $(dir $(DESTDIR)/etc/$2) && \
 	sed 's|"/usr/|"$(PREFIX)/|' $1 >$(DESTDIR)/etc/$2; }

@@ -1,7 +1,8 @@
 /*
- * ceiling: what verve-fcgi could do if Redis cost nothing. This is verve-fcgi,
- * object for object, but for the counter: this one says that everything was
- * counted. The connection to Redis is opened, and then idle.
+ * ceiling: the speed that verve-fcgi would have if Redis cost nothing. It
+ * consists of the objects of verve-fcgi, except the counter: this counter
+ * answers at once that all ids were counted. The connection to Redis is opened
+ * and not used.
  */
 #include <stdlib.h>
 #include <time.h>

@@ -1,9 +1,9 @@
 /*
- * fill: counts many unique ids in one window, through counter as verve-fcgi
- * does, and prints how long that took. What Redis then has in memory is the
- * caller's to ask.
+ * fill: counts many unique ids in one window, through counter.h as verve-fcgi
+ * does, and prints how long that took. The caller then asks Redis for the
+ * memory that they take.
  *
- *   fill IDS BITS    ids of 31 or 63 bits; settings from VERVE_... alone
+ *   fill IDS BITS    ids of 31 or 63 bits; only VERVE_... sets options
  */
 #define _GNU_SOURCE /* environ */
 #include <inttypes.h>
@@ -29,7 +29,7 @@ complain(void *context, const char *text)
     fprintf(stderr, "fill: %s\n", text);
 }
 
-/* Spreads numbers of `bits` bits; different ones stay different. */
+/* Mixes a number of `bits` bits; different numbers stay different. */
 static int64_t
 spread(int64_t i, int64_t bits)
 {

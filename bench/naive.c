@@ -1,10 +1,10 @@
 /*
- * naive: the service as one would first write it, for comparison. A blocking
- * libfcgi loop; for each request a SET NX EX, and an INCR where the id is new.
- * It answers `ok` and `failed` as verve-fcgi does, but has no callbacks, no
- * time limits, and takes its own clock's word for the window.
+ * naive: the simplest way to write the service, for comparison: a blocking
+ * libfcgi loop with a SET NX EX for each request, and an INCR if the id is new.
+ * It answers `ok` and `failed` as verve-fcgi does, but it has no callbacks and
+ * no time limits, and it chooses the window by its own clock.
  *
- * Redis is where VERVE_REDIS_URL says (unix:///path only).
+ * VERVE_REDIS_URL is the address of Redis (unix:///path only).
  */
 #include <fcgiapp.h>
 #include <hiredis/hiredis.h>
@@ -28,7 +28,7 @@ read_id(const char *query, int64_t *id)
            decimal_parse(query + 3, strcspn(query + 3, "&"), id);
 }
 
-/* Runs a command that is complete; true where Redis did not say nil. */
+/* Runs a whole command. True if Redis's reply is not nil. */
 static bool
 said_yes(redisContext *redis, const char *command)
 {

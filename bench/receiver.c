@@ -1,14 +1,15 @@
 /*
- * receiver: takes callbacks as fast as one thread can, and notes when each
- * came. Just enough of HTTP/1.1 for that; it trusts whoever calls it.
+ * receiver: answers callbacks as fast as one thread can, and notes when each
+ * arrived. It knows just enough of HTTP/1.1 for the reporter's callbacks, and
+ * trusts its clients.
  *
  *   receiver [-p PORTS] [-u HUNG] [-o FILE]
  *
- * Listens on PORTS ports of 127.0.0.1, the last HUNG of which accept and read
- * but never answer, and prints them in one line. A request for /<number> is
- * one row of FILE, written at the end, which TERM brings: the number and the
- * microseconds since the Unix epoch, as two 64-bit integers. Its last act is
- * to print how many were answered.
+ * Listens on PORTS ports of 127.0.0.1 and prints them in one line. The last
+ * HUNG of them accept and read but never answer. On TERM it writes FILE, prints
+ * the number of answers, and ends. FILE has a row for each request of
+ * /<number>: the number and the microseconds since the Unix epoch, two 64-bit
+ * integers.
  */
 #define _GNU_SOURCE /* accept4, memmem, reallocarray */
 #include <arpa/inet.h>
@@ -44,11 +45,11 @@ struct row {
     int64_t at_us;
 };
 
-/* A listener, a connection, or where signals come. */
+/* A listening socket, a connection, or the signalfd. */
 struct peer {
     bool listens;
     bool hung;
-    size_t len;   /* of what is read and not yet answered */
+    size_t len;   /* bytes that are read and not yet answered */
     char *buffer; /* NULL: there is no such peer */
 };
 
@@ -151,7 +152,7 @@ note(struct receiver *receiver, int64_t number)
     receiver->rows[receiver->row_count++] = row;
 }
 
-/* The length of the body, by the head up to end; 0 where none is said. */
+/* Content-Length of the head that ends at `end`; 0 if there is none. */
 static size_t
 body_length(const char *head, const char *end)
 {
@@ -167,7 +168,7 @@ body_length(const char *head, const char *end)
     return 0;
 }
 
-/* Takes one whole request off the buffer; its length, 0: not whole yet. */
+/* Notes one whole request. Returns its length; 0 if it is not whole yet. */
 static size_t
 take_request(struct receiver *receiver, const char *bytes, size_t len)
 {

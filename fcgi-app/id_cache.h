@@ -15,7 +15,7 @@
 
 struct id_cache;
 
-/* Where the ids were confirmed. If a member changes, no id is valid. */
+/* The scope in which ids are confirmed. If a member changes, no id is valid. */
 struct id_cache_scope {
     int64_t window_s;    /* start of the window */
     int64_t born_us;     /* when Redis's data began */

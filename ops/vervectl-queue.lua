@@ -1,29 +1,30 @@
 #!lua flags=allow-oom
--- Looks at some of the callback jobs in one place, and moves or drops those
--- that match: vervectl calls it until all have been looked at. An entry is
--- found and changed in the same run, so that no reporter comes in between;
--- what a reporter has claimed is never changed. Jobs are read as JSON but
--- moved as the bytes that they are: cjson would ruin them.
+-- Examines some callback jobs in one place, and moves or drops those that
+-- match. vervectl calls it until all jobs have been examined. An entry is found
+-- and changed in the same run, so that no reporter comes in between. If a
+-- reporter has claimed a job, the job is never changed. Jobs are read as JSON,
+-- but moved as the bytes that they are, because cjson would change their
+-- numbers.
 --
 -- KEYS[1]  the list `callbacks`
 -- KEYS[2]  the zset `due`
 -- KEYS[3]  the list `dead`
 -- ARGV[1]  what to do: count, list, show, retry or drop
--- ARGV[2]  where: waiting (KEYS[1]), due or dead
--- ARGV[3]  the cursor that the run before gave; "" at the start
--- ARGV[4]  how many entries to look at
+-- ARGV[2]  the place: waiting (KEYS[1]), due or dead
+-- ARGV[3]  the cursor in the reply of the run before; "" at the start
+-- ARGV[4]  how many entries to examine
 -- ARGV[5]  of `due`: the state that matches, delayed or leased; "" for both
--- ARGV[6]  of `due`: the score to look up to; "+inf" for all
+-- ARGV[6]  of `due`: the highest score to examine; "+inf" for all
 -- ARGV[7]  the id, ARGV[8] the host, ARGV[9] the outcome; "" for any
--- Reply    a text: "<cursor> <looked at> <matched> <left>", the cursor "-" at
+-- Reply    a text: "<cursor> <examined> <matched> <left>", the cursor "-" at
 --          the end; then, for list and show, lines of printable ASCII
 --
--- allow-oom: a Redis that is full can still be emptied.
+-- allow-oom: the queue can be emptied even if Redis is out of memory.
 local todo, where, cursor = ARGV[1], ARGV[2], ARGV[3]
 local most, state_wanted, upto = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local id_wanted, host_wanted, outcome_wanted = ARGV[7], ARGV[8], ARGV[9]
 
-local LOOK_BACK = 5000 -- entries, for a place in a list that has moved
+local LOOK_BACK = 5000 -- entries to search if a list has moved
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -36,7 +37,7 @@ local function safe(text, allowed)
     end))
 end
 
--- One word: no blanks either.
+-- One word: without blanks.
 local function word(value)
     if type(value) == 'number' then
         return string.format('%.0f', value)
@@ -67,7 +68,7 @@ local function rfc3339(second)
         math.floor(rest / 60) % 60, rest % 60)
 end
 
--- host:port in small letters, and the host alone.
+-- host:port in small letters, and the host without the port.
 local function host_of(url)
     local scheme, host = string.match(url, '^(%a+)://([^/?#]*)')
     if not scheme then
@@ -82,7 +83,7 @@ local function host_of(url)
     return host, name
 end
 
--- What the JSON says, nil where a reporter could not read it.
+-- The job as a table; nil if a reporter could not read it.
 local function read(json)
     local ok, job = pcall(cjson.decode, json)
     if ok and type(job) == 'table' and job.v == 1 and type(job.id) == 'string'
@@ -104,17 +105,17 @@ local function describe(entry, job)
     return line
 end
 
--- Whether the entry is one of those that were asked for.
+-- True if the entry is one that the arguments select.
 local function matches(entry)
     if state_wanted ~= '' and entry.state ~= state_wanted then
         return false
     elseif id_wanted ~= '' and
         not string.find(entry.json, id_wanted, 1, true) then
-        return false -- most are not: saves reading them
+        return false -- the usual case: saves decoding the JSON
     end
     local job = read(entry.json)
     if not job then
-        -- Trying again what can't be read would only bury it again.
+        -- If such a job is tried again, it only becomes dead again.
         job = {error = 'unreadable'}
         if todo == 'retry' or id_wanted ~= '' or host_wanted ~= '' then
             return false
@@ -133,8 +134,9 @@ local function matches(entry)
     return true
 end
 
--- Where a walk through a list goes on: entries that have left it at its head
--- since have moved the rest. anchor is the SHA-1 of the last one passed.
+-- The index at which a walk through a list goes on. Entries may have left the
+-- list at its head since, which moves the others. anchor is the SHA-1 of the
+-- last entry before that index.
 local function place(list, skip, anchor)
     local last = skip > 0 and redis.call('LINDEX', list, skip - 1)
     if skip == 0 or (last and redis.sha1hex(last) == anchor) then
@@ -150,7 +152,7 @@ local function place(list, skip, anchor)
     return from
 end
 
--- Takes the entries at those indexes (from 0) out of the list.
+-- Removes the entries at these indexes (from 0) from the list.
 local function take_out(list, indexes)
     local mark = 'vervectl:' .. now .. ':' .. time[2]
     for _, index in ipairs(indexes) do
@@ -160,8 +162,8 @@ local function take_out(list, indexes)
     redis.call('LREM', list, near_head and #indexes or -#indexes, mark)
 end
 
--- cursor: "<entries left>:<entries passed>:<SHA-1 of the last of those>". What
--- comes to the list during the walk is left alone.
+-- cursor: "<entries left>:<entries passed>:<SHA-1 of the last entry passed>".
+-- Entries that are added during the walk are not examined.
 local function walk_list(list)
     local left, skip, anchor = string.match(cursor, '^(%d+):(%d+):(%x*)$')
     left = tonumber(left) or redis.call('LLEN', list)
@@ -185,7 +187,7 @@ local function walk_list(list)
         end
     end
     if #taken > 0 then
-        redis.call('LLEN', KEYS[1]) -- no list: fails before anything is done
+        redis.call('LLEN', KEYS[1]) -- if it is no list, fails before a change
         take_out(list, indexes)
         if todo == 'retry' then
             redis.call('RPUSH', KEYS[1], unpack(taken))
@@ -199,8 +201,8 @@ local function walk_list(list)
         last_kept and redis.sha1hex(last_kept) or anchor or ''), #entries, left
 end
 
--- The members from the cursor on, with their scores; the cursor, a score, of
--- the next run, which never parts those of one score.
+-- The members from the cursor on, with their scores, and the cursor of the next
+-- run. A cursor is a score, so members of one score are always in the same run.
 local function members_from()
     local from = cursor == '' and '-inf' or '(' .. cursor
     local flat = redis.call('ZRANGEBYSCORE', KEYS[2], from, upto, 'WITHSCORES',

@@ -1,16 +1,16 @@
 #!lua flags=no-writes
--- Tells one part of what vervectl's status shows.
+-- Replies one part of `vervectl status`.
 --
 -- ARGV[1] = "now"       KEYS: sealed, meta, callbacks, due, dead, reporters
---                       ARGV[2]: seconds of a window, where meta has none
+--                       ARGV[2]: seconds of a window, if meta has no value
 --                       Reply: lines: "<window on> <ms left> <now, ms>
 --                       <seconds of a window> <callbacks> <due> <dead>", then
 --                       the names of the reporters that publish
 -- ARGV[1] = "windows"   KEYS: windows; ARGV[2]: how many, the newest first
 --                       Reply: lines: "<start> <count> <note>"
 -- ARGV[1] = "reporter"  KEYS: reporter:<name>
---                       Reply: lines: "reporter <what it says>", and
---                       "destination <what it says>" for each; "" if gone
+--                       Reply: lines: "reporter <fields>", and
+--                       "destination <fields>" for each; "" if it has ended
 --
 -- All replies are one text of printable ASCII.
 

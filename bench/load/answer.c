@@ -1,6 +1,6 @@
 /*
- * See answer.h. The whole response is read again at each call: it nearly
- * always arrives in one piece, and so there is no state to keep.
+ * answer: each call reads the response from its start, because a response
+ * nearly always arrives in one piece. So there is no state to keep.
  */
 #define _GNU_SOURCE /* memmem */
 #include "answer.h"
@@ -91,7 +91,7 @@ read_status(const char *line, size_t len, struct answer *answer)
     return true;
 }
 
-/* Reads all lines up to the empty one that ends at `end`. */
+/* Reads all header lines; the empty line after them ends at `end`. */
 static bool
 read_head(const char *at, const char *end, struct head *head,
           struct answer *answer)
@@ -109,7 +109,7 @@ read_head(const char *at, const char *end, struct head *head,
     return true;
 }
 
-/* The size that a chunk's line gives; -1 where it gives none. */
+/* Reads the size in a chunk's line; -1 if the line has none. */
 static int64_t
 chunk_size(const char *line, const char *eol)
 {
@@ -128,8 +128,8 @@ chunk_size(const char *line, const char *eol)
 }
 
 /*
- * Walks the chunks of a body (RFC 9112, 7.1) without trailers. The word is
- * the first chunk's. Returns as answer_parse, counted from at.
+ * Reads a chunked body (RFC 9112, 7.1) without trailers. The word is that of
+ * the first chunk. Returns as answer_parse does, counted from at.
  */
 static int64_t
 read_chunks(const char *at, const char *end, struct answer *answer)

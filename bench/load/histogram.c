@@ -1,6 +1,6 @@
 /*
- * See histogram.h. A value is shifted right until it has 8 bits; the shift
- * and the 7 bits below the leading one name its bucket.
+ * histogram: a value is shifted right until it has 8 bits. The shift and the 7
+ * bits below the leading bit are the number of its bucket.
  */
 #include "histogram.h"
 

@@ -1,7 +1,7 @@
 /*
- * Counts durations in buckets that grow with the value, after HdrHistogram:
- * exact up to 255, from there on to better than one part in a hundred. Fixed
- * size, so that a long run costs no more than a short one.
+ * A histogram of durations whose buckets grow with the value, like
+ * HdrHistogram: exact up to 255, and above to better than 1 %. Its size is
+ * fixed, so that a long run costs no more than a short one.
  */
 #ifndef HISTOGRAM_H
 #define HISTOGRAM_H
@@ -20,7 +20,7 @@ struct histogram {
 /* Negative values count as 0. */
 void histogram_add(struct histogram *histogram, int64_t value);
 
-/* The value that `share` (0 to 1) of all are at or below; 0 where empty. */
+/* The quantile `share`, from 0 to 1 (0.5: the median); 0 if it is empty. */
 int64_t histogram_at(const struct histogram *histogram, double share);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * See link.h. The fd is watched edge-triggered for everything from connect to
- * close, so a request costs a write, a read and a share of an epoll_wait.
+ * link: the fd stays in the epoll set, edge-triggered and for all events, from
+ * connect to close. So a request costs a write, a read and its part of an
+ * epoll_wait.
  */
 #include "link.h"
 
@@ -83,7 +84,7 @@ start_connecting(struct link *link)
     return 0;
 }
 
-/* Sends what is left of the request. -1: the connection is broken. */
+/* Sends the rest of the request. -1 if the connection is broken. */
 static int
 flush(struct link *link)
 {
@@ -140,7 +141,7 @@ take_answer(struct link *link, bool peer_closed)
     return LINK_ANSWERED;
 }
 
-/* Reads until the answer is complete or nothing more is there. */
+/* Reads until the answer is complete or no more bytes have arrived. */
 static enum link_state
 receive(struct link *link, bool peer_closed)
 {

@@ -1,7 +1,7 @@
 /*
- * One keep-alive connection: connects, sends a request, receives its answer,
- * connects again after it was closed. Non-blocking; its fd is watched by the
- * epoll that it is given.
+ * One keep-alive connection: connects, sends a request, receives the answer. If
+ * it was closed, it connects again. It never blocks; its fd is in the caller's
+ * epoll set.
  */
 #ifndef LINK_H
 #define LINK_H
@@ -13,15 +13,15 @@
 #include "outcome.h"
 #include "plan.h"
 
-/* What the last step came to. */
+/* The result of the last step. */
 enum link_state {
-    LINK_IDLE,     /* nothing under way; may send */
-    LINK_BUSY,     /* waiting for its answer */
+    LINK_IDLE,     /* no request under way; may send */
+    LINK_BUSY,     /* waits for an answer */
     LINK_ANSWERED, /* answer is set */
     LINK_FAILED,   /* error is set; the connection is closed */
 };
 
-/* Fields are for reading; link_* set them. */
+/* Only the functions link_* change the members. */
 struct link {
     int epoll_fd;
     int fd;                      /* -1: not connected */
@@ -31,8 +31,8 @@ struct link {
     const char *peer_name;       /* for the Host header; borrowed */
     struct answer answer;        /* of LINK_ANSWERED */
     enum outcome_error error;    /* of LINK_FAILED */
-    size_t out_len, out_done;    /* of out, and how much of it is sent */
-    size_t in_len;               /* of in */
+    size_t out_len, out_done;    /* bytes of out, and of these, sent */
+    size_t in_len;               /* bytes of in */
     char out[PLAN_TARGET_SIZE + 512];
     char in[16384];
 };
@@ -44,10 +44,10 @@ void link_fini(struct link *link);
 /* Starts a request. LINK_BUSY or LINK_FAILED. */
 enum link_state link_send(struct link *link, const char *target);
 
-/* After epoll said `events` of it. */
+/* To be called if epoll reports `events` for its fd. */
 enum link_state link_step(struct link *link, uint32_t events);
 
-/* Closes a connection whose answer takes too long. */
+/* Closes the connection because its answer takes too long. */
 void link_abandon(struct link *link);
 
 #endif

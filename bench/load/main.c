@@ -1,7 +1,8 @@
 /*
- * load: an HTTP/1.1 load generator for the accept path. One thread, keep-alive
- * connections, each request accounted for: what fails is counted and shown,
- * never sent again. Used by the tests (-f, -o) and by the benchmark.
+ * load: an HTTP/1.1 load generator for the accept path, with one thread and
+ * keep-alive connections. Every request is accounted for: if one fails, it is
+ * counted and shown, and never sent again. The tests use it (-f, -o), and the
+ * benchmark does.
  */
 #include <getopt.h>
 #include <stdbool.h>
@@ -43,7 +44,7 @@ struct settings {
     const char *results; /* NULL: none */
 };
 
-/* text as a number between least and most; a % behind it is ignored. */
+/* Reads a number from least to most; if a % follows, it is ignored. */
 static bool
 read_number(const char *text, int64_t least, int64_t most, int64_t *value)
 {
@@ -135,7 +136,7 @@ read_command_line(int argc, char **argv, struct settings *settings)
            (settings->plan.endpoint_percent == 0 || settings->plan.endpoint);
 }
 
-/* Without any bound: a file once, else ten seconds. */
+/* The default bound: the file once if there is one, else ten seconds. */
 static void
 set_bounds(struct run_options *run, const struct plan *plan)
 {
@@ -174,7 +175,7 @@ work(struct settings *settings, const struct plan *plan,
     return 0;
 }
 
-/* Different for runs within the same second, too. */
+/* Two runs within the same second have different seeds, too. */
 static uint64_t
 fresh_seed(void)
 {

@@ -1,7 +1,7 @@
 /*
- * See outcome.h. A line of the results, separated by tabs: index of the
- * request, index of the host, status, Verve-Window, first word of the body,
- * latency in us, start in us since the Unix epoch. Without an answer the
+ * outcome: a line of the results has these columns, separated by tabs: index of
+ * the request, index of the host, status, Verve-Window, first word of the body,
+ * latency in us, start in us since the Unix epoch. If there was no answer, the
  * status is 0 and the word is the name of the error.
  */
 #include "outcome.h"

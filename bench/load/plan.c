@@ -1,5 +1,5 @@
 /*
- * See plan.h. A file is kept as it is, with the place of each line.
+ * plan: a file is kept in memory as it is, with the offset of each line.
  */
 #include "plan.h"
 
@@ -10,21 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of PLAN_ZIPF: so many ids come again and again; one in ten is new. */
+/* PLAN_ZIPF: the number of ids that are repeated; one id in ten is new. */
 enum { ZIPF_IDS = 1000, ZIPF_NEW = 10 };
 
 struct plan {
     struct plan_options options;
     char *endpoint; /* "&endpoint=" and the URL, encoded */
-    char *text;     /* of the file, each newline made a NUL */
-    size_t *lines;  /* where each begins in text */
+    char *text;     /* the file, with a NUL for each newline */
+    size_t *lines;  /* offset of each line in text */
     uint64_t count;
 };
 
 /*
- * Scrambles the numbers of `bits` bits: each step (xor with itself shifted
- * right, an odd factor modulo 2^bits) can be undone, so different numbers stay
- * different. The factors are splitmix64's.
+ * Mixes a number of `bits` bits. Each step (xor with the number shifted right,
+ * a product with an odd factor modulo 2^bits) can be undone, so different
+ * numbers stay different. The factors are those of splitmix64.
  */
 static uint64_t
 scramble(uint64_t x, unsigned bits)
@@ -42,7 +42,7 @@ scramble(uint64_t x, unsigned bits)
 static uint64_t
 id_at(const struct plan *plan, uint64_t i)
 {
-    /* Far apart, so that different seeds seldom give the same ids. */
+    /* Seeds begin far apart, so that two of them seldom give the same ids. */
     uint64_t at = i + scramble(plan->options.seed, 63);
     uint64_t draw;
 
@@ -129,7 +129,7 @@ read_file(struct plan *plan)
     size_t room = 0;
     ssize_t len = -1;
 
-    /* A file has no NUL, so this reads all of it. */
+    /* There is no NUL in the file, so this reads the whole file. */
     if (file) {
         len = getdelim(&plan->text, &room, '\0', file);
     }

@@ -1,6 +1,6 @@
 /*
- * Which request targets are sent: the lines of a file, or made up from a seed,
- * so that request i is the same in every run and needs no memory.
+ * The request targets to send: lines of a file, or targets generated from a
+ * seed. Request i is the same in every run with that seed, and needs no memory.
  */
 #ifndef PLAN_H
 #define PLAN_H
@@ -17,23 +17,23 @@ enum plan_kind {
 enum { PLAN_TARGET_SIZE = 12288 }; /* of a buffer for the longest target */
 
 struct plan_options {
-    const char *file; /* one target a line; NULL: made up */
+    const char *file; /* one target a line; NULL: generated */
     enum plan_kind kind;
     uint64_t seed;
-    int64_t endpoint_percent; /* of the made up ones, with an endpoint */
+    int64_t endpoint_percent; /* of the generated targets, with endpoint */
     const char *endpoint;     /* URL, not encoded */
 };
 
 struct plan;
 
-/* options and its strings are borrowed. NULL, with a word to stderr. */
+/* options and its strings are borrowed. NULL after a message on stderr. */
 struct plan *plan_open(const struct plan_options *options);
 void plan_close(struct plan *plan);
 
-/* How many targets there are; 0: without end. */
+/* The number of targets; 0: unlimited. */
 uint64_t plan_count(const struct plan *plan);
 
-/* Writes target i; a file's lines start again after the last. */
+/* Writes target i. After the last line of a file, the first follows. */
 void plan_target(const struct plan *plan, uint64_t i,
                  char target[PLAN_TARGET_SIZE]);
 

@@ -1,9 +1,9 @@
 /*
- * See run.h. Request i goes to host i modulo their number: each host has its
- * own sequence, so that a slow or dead one takes nothing from the others. In
- * an open loop request i is due at i / rate, and its latency counts from then
- * on, however late a connection became free: a stall is not hidden by the
- * requests that it kept from being sent.
+ * run: request i goes to host i modulo the number of hosts. Each host has its
+ * own sequence, so that a slow or dead host takes nothing from the others. In
+ * an open loop request i is due at i / rate, and its latency is counted from
+ * that moment, even if no connection was free then. So a stall shows in the
+ * latency of all requests that it delayed (coordinated omission).
  */
 #include "run.h"
 
@@ -20,21 +20,21 @@
 
 enum {
     EVENTS = 256,
-    TICK_US = 10000, /* time limits are looked at this often */
-    REST_US = 10000, /* after a refused connection, before the next */
+    TICK_US = 10000, /* between two checks of the time limits */
+    REST_US = 10000, /* between a refused connection and the next */
 };
 
 struct worker {
     struct link link;
     struct worker *next_idle;
-    struct outcome_request request; /* the one under way */
+    struct outcome_request request; /* the request under way */
     int64_t rest_until_us;          /* 0: not resting */
 };
 
 struct host {
     struct addrinfo *address;
-    struct worker *idle; /* stack of those that may send */
-    uint64_t sent;       /* requests of its sequence */
+    struct worker *idle; /* stack of the workers that may send */
+    uint64_t sent;       /* requests of this host's sequence */
 };
 
 struct loop {
@@ -46,7 +46,7 @@ struct loop {
     struct worker *workers;
     size_t busy; /* workers with a request under way */
     int64_t begin_us;
-    int64_t tick_us; /* next look at the time limits */
+    int64_t tick_us; /* next check of the time limits */
 };
 
 static int64_t
@@ -67,7 +67,7 @@ next_index(const struct loop *loop, size_t host)
     return loop->hosts[host].sent * loop->options->host_count + host;
 }
 
-/* When the host's next request is due, or -1 where it has none left. */
+/* When the host's next request is due; -1 if no request is left. */
 static int64_t
 next_due_us(const struct loop *loop, size_t host, int64_t now)
 {
@@ -98,7 +98,7 @@ make_idle(struct loop *loop, struct worker *worker)
     host->idle = worker;
 }
 
-/* Notes how a request ended; a refused worker rests instead of hammering. */
+/* Notes the end of a request. If the connection was refused, waits a little. */
 static void
 settle(struct loop *loop, struct worker *worker, enum link_state state)
 {
@@ -136,8 +136,8 @@ start(struct loop *loop, struct worker *worker, int64_t due)
 }
 
 /*
- * Starts what is due on one host. Returns when its next request is due, as
- * next_due_us; of no meaning where all its connections are in use.
+ * Starts the requests of one host that are due. Returns when the next request
+ * is due, as next_due_us does; meaningless if all connections are in use.
  */
 static int64_t
 feed(struct loop *loop, size_t i)

@@ -1,6 +1,7 @@
 /*
- * The run: hands requests to connections, by rate or as fast as answers come,
- * until the targets or the time are used up and every answer is there.
+ * A run: sends requests over the connections, at a fixed rate (open loop) or as
+ * fast as answers arrive (closed loop). It ends if no target or no time is left
+ * and every answer has arrived.
  */
 #ifndef RUN_H
 #define RUN_H
@@ -15,7 +16,7 @@
 struct run_options {
     char *const *hosts; /* host:port */
     size_t host_count;
-    size_t connections; /* in all; shared out evenly over the hosts */
+    size_t connections; /* in all, spread evenly over the hosts */
     int64_t rate;       /* requests/s; 0: closed loop */
     int64_t seconds;    /* no request starts later; 0: no end */
     int64_t timeout_ms; /* for one request */
@@ -24,8 +25,8 @@ struct run_options {
 };
 
 /*
- * Runs to the end and fills *outcome. Returns the seconds that it took, or -1
- * after a word to stderr.
+ * Runs to the end and fills *outcome. Returns the duration in seconds, or -1
+ * after a message on stderr.
  */
 double run(const struct run_options *options, const struct plan *plan,
            struct outcome *outcome);

@@ -1,5 +1,5 @@
-"""What the systems of the benchmark are put together from: web servers, pools
-of responders, and services in Go. Each has pids of all its processes."""
+"""The parts of the systems in the benchmark: web servers, pools of responders,
+and services in Go. Each part has pids of all its processes."""
 
 import os
 import shutil
@@ -15,18 +15,18 @@ from harness.wait import wait_until
 ACCEPT = "/api/verve/accept?id=1"
 BENCH = ROOT / "bench"
 NGINX = BENCH / "nginx"
-# What all systems behind nginx have in common, and the paths of ours.
+# The configuration of all systems behind nginx, and the paths of verve.
 NGINX_MAIN = ROOT / "conf" / "nginx.conf"
 NGINX_UPSTREAM = ROOT / "conf" / "nginx" / "verve-upstream.conf"
 NGINX_OURS = ROOT / "conf" / "nginx" / "verve.conf"
-# Debian's. nginx would look for them in the folder that it is given.
+# Debian's folder; by default nginx looks in the folder of -p.
 NGINX_MODULES = Path("/usr/lib/nginx/modules")
 LUA_MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
-BACKLOG = 4096  # of a pool, as lighttpd makes it
+BACKLOG = 4096  # of a pool, as with lighttpd
 
 
 def answers(process, port):
-    """Whether an id is accepted there."""
+    """True if the server accepts an id."""
     assert process.running(), process.output()
     try:
         return http.fetch(port, ACCEPT).status == 200
@@ -35,7 +35,7 @@ def answers(process, port):
 
 
 class Pool:
-    """Responders that share one listener, for a web server that starts none."""
+    """Responders that share one listener, if the web server starts none."""
 
     def __init__(self, sandbox, program, count, settings):
         self.path = sandbox.folder / "pool.sock"
@@ -86,7 +86,7 @@ class Front:
 
 
 def lighttpd_proxy(sandbox, peer):
-    """lighttpd before a Peer."""
+    """lighttpd in front of a Peer."""
     port = free_port()
     settings = {"BIND": "127.0.0.1", "PORT": port, "CONF": ROOT / "conf",
                 "PEER": peer.path or "127.0.0.1",
@@ -96,12 +96,12 @@ def lighttpd_proxy(sandbox, peer):
 
 
 def nginx(sandbox, paths, address="unix:/nowhere", redis=None):
-    """nginx before the service at address. paths is the file with its
+    """nginx in front of the service at address. paths is the file with its
     locations; redis is for Lua."""
     port = free_port()
     folder = sandbox.folder / "nginx"
     (folder / "nginx").mkdir(parents=True)
-    # The workers of root's nginx would be `nobody`, without access to sockets.
+    # If root starts nginx, its workers are `nobody` and can't use the sockets.
     head = "user root;\n" if os.getuid() == 0 else ""
     main = NGINX_MAIN.read_text().replace(
         "listen 127.0.0.1:8080", f"listen 127.0.0.1:{port}")
@@ -111,7 +111,8 @@ def nginx(sandbox, paths, address="unix:/nowhere", redis=None):
     if redis:
         head += "".join(f"load_module {NGINX_MODULES / module};\n"
                         for module in LUA_MODULES)
-        # All cores, as the services in Go take: nginx is the service here.
+        # As many processes as cores, because nginx is the service here, and the
+        # services in Go use all cores, too.
         main = main.replace("worker_processes 1;", "worker_processes auto;")
         main = main.replace(
             "http {", f'http {{\n    lua_package_path "{NGINX}/?.lua;;";')
@@ -124,18 +125,18 @@ def nginx(sandbox, paths, address="unix:/nowhere", redis=None):
 
 
 def nginx_before(sandbox, peer):
-    """nginx before a Peer."""
+    """nginx in front of a Peer."""
     return nginx(sandbox, NGINX / "peer.conf",
                  f"unix:{peer.path}" if peer.path else peer.host)
 
 
 def nginx_ours(sandbox, pool):
-    """nginx before a Pool."""
+    """nginx in front of a Pool."""
     return nginx(sandbox, NGINX_OURS, f"unix:{pool.path}")
 
 
 def nginx_lua(sandbox, redis):
-    """The service in nginx itself."""
+    """The service in Lua inside nginx."""
     return nginx(sandbox, NGINX / "lua.conf", redis=redis)
 
 

@@ -1,4 +1,4 @@
-"""One run of a system: how fast, at what cost of CPU and memory."""
+"""One run of a system: its speed, and the CPU time and memory that it takes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ WARM_UP = ("-n", 3000)
 
 
 def cpu_s(pids):
-    """User and system time of all of them so far, and of their children that
+    """User and system time of the processes so far, and of their children that
     have ended, in seconds (proc(5)): Redis rewrites its file in a child."""
     ticks = 0
     for pid in pids:
@@ -23,7 +23,7 @@ def cpu_s(pids):
 
 
 def peak_mb(pids):
-    """The most memory that each of them had resident, in sum."""
+    """The sum of the processes' peaks of resident memory."""
     kilobytes = 0
     for pid in pids:
         with open(f"/proc/{pid}/status", encoding="ascii") as status:
@@ -34,7 +34,7 @@ def peak_mb(pids):
 
 
 def load(host, *options):
-    """One run of the load generator; its summary."""
+    """Runs the load generator; returns its summary."""
     done = subprocess.run([str(arg) for arg in (LOAD, *options, host)],
                           check=True, stdout=subprocess.PIPE,
                           preexec_fn=prepare_child)
@@ -42,9 +42,10 @@ def load(host, *options):
 
 
 def run_load(running, connections, bound, options=()):
-    """Loads what runs within bound; options are those of the load generator.
-    Its CPU time is shared out over the requests that were ok: cpu_us of all
-    processes, web_us, service_us and redis_us of each part."""
+    """Runs a load against a system that is up. bound limits the load; options
+    are those of the load generator. The result has the CPU time for each
+    request that was ok: cpu_us of all processes, and of its parts web_us,
+    service_us and redis_us."""
     before = {part: cpu_s(running.pids[part]) for part in PARTS}
     run = load(running.host, "-c", connections, *bound, *options)
     for part in PARTS:
@@ -61,7 +62,7 @@ def parts(run, digits=0):
 
 
 def measure(system, connections, bound, options=(), rewriting=False):
-    """The same for a new instance of the system (rewriting: see Running)."""
+    """run_load on a new instance of the system (rewriting: see Running)."""
     running = Running(system, rewriting)
     try:
         load(running.host, "-c", connections, *WARM_UP, *options)
@@ -71,8 +72,8 @@ def measure(system, connections, bound, options=(), rewriting=False):
 
 
 def take_turns(systems, rounds, one):
-    """{name: the result of one(system) of each round}. Every other round is in
-    reverse order, as throughput on a shared machine drifts."""
+    """{name: [the result of one(system) in each round]}. Every other round is
+    in reverse order, because throughput on a shared machine drifts."""
     runs = {system.name: [] for system in systems}
     for number in range(rounds):
         for system in systems if number % 2 == 0 else systems[::-1]:

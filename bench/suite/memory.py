@@ -1,4 +1,4 @@
-"""What an id costs in Redis, in memory and time, as windows grow."""
+"""The cost of an id in Redis, in memory and time, as windows grow."""
 
 import json
 import subprocess
@@ -14,8 +14,9 @@ from .measure import cpu_s
 DAY_S = 86400
 FILL = BUILD / "bench" / "fill"
 SIZES = (100_000, 1_000_000, 10_000_000)
-# Ids in the window, and in the one before: what `set` makes of a window depends
-# on that. With 1,100,000 Redis has just doubled its table of keys (2^20).
+# Ids in the window and in the window before, on which the number of sets of the
+# strategy `set` depends. At 1,100,000 Redis has just doubled its hash table
+# (2^20).
 CASES = (*(("setnx", ids, 0) for ids in SIZES), ("setnx", 1_100_000, 0),
          *(("set", ids, ids) for ids in SIZES), ("set", 1_000_000, 400_000),
          ("set", 1_000_000, 10_000_000), *(("set", ids, 0) for ids in SIZES),
@@ -31,7 +32,7 @@ def used_bytes(redis):
 
 
 def count(redis, strategy, ids, bits):
-    """Counts so many ids in one long window; what fill says of that."""
+    """Counts that many ids in one long window; returns the output of fill."""
     done = subprocess.run(
         [str(FILL), str(ids), str(bits)], check=True, stdout=subprocess.PIPE,
         env={"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": str(DAY_S),
@@ -40,13 +41,13 @@ def count(redis, strategy, ids, bits):
 
 
 def fill(strategy, ids, bits, before_ids):
-    """What ids cost in a window, after one with so many."""
+    """The cost of ids in a window after a window with that many."""
     sandbox = Sandbox()
     try:
         redis = Redis(sandbox, appendonly="no").start()
         today = int(time.time()) // DAY_S * DAY_S
         redis("SET", f"verve:{{0}}:count:{today - DAY_S}", before_ids)
-        # Scripts and the like, 400 KB, are there with the first id.
+        # The first id brings scripts and other memory, 400 KB.
         count(redis, strategy, 1, bits)
         before, cpu = used_bytes(redis), cpu_s([redis.process.pid])
         done = count(redis, strategy, ids, bits)

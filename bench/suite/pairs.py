@@ -1,6 +1,6 @@
 """Two systems side by side. Both are up, and short slices of the load go to
-them in turn, so that what drifts within seconds drifts for both: a ratio is of
-two slices that followed each other."""
+them in turn. A ratio is that of two successive slices, so that a drift of the
+machine affects both."""
 
 import statistics
 import sys
@@ -9,8 +9,8 @@ from math import comb
 from .measure import load, run_load, WARM_UP
 from .systems import (FRONTS, GO, GO_ON_SOCKET, LUA, NAIVE, Running, behind)
 
-# What has to be shown: load, connections, what, of which system, to which
-# (None: the figure itself), at most or at least, how much.
+# The aims: load, connections, figure, system, system to compare with (None: the
+# figure itself is the aim), at most or at least, value.
 TARGETS = [
     ("unique", 64, "cpu_us", "setnx (nginx)", "gin, go-redis (bare)", "<=",
      0.58),
@@ -57,8 +57,8 @@ def against_peers(front):
             for other in (behind("ceiling", front), *peers)]
 
 
-# Load, connections, and the two. The first is one system against itself: what
-# it differs by is noise.
+# Load, connections, and the two systems. The first pair is a system against
+# itself: the difference is noise.
 PAIRS = [
     ("unique", 64, "setnx (nginx)", "setnx (nginx)"),
     ("unique", 64, "setnx (nginx)", "setnx (lighttpd)"),
@@ -86,7 +86,7 @@ BEFORE_PAIRS = [
 
 
 def take(a, b, slices, connections, bound, options):
-    """The runs of both systems, ([...], [...]), who is first changing."""
+    """The runs of both systems, ([...], [...]); each is first in turn."""
     running = []
     try:
         for system in (a, b):
@@ -107,14 +107,14 @@ def ratios(pair, key):
     return [x[key] / y[key] for x, y in zip(*pair["runs"])]
 
 
-# Fewer say nothing with that confidence: see interval.
+# With fewer slices there is no such confidence: see interval.
 LEAST_SLICES = 6
 
 
 def interval(values):
-    """Where the median lies with at least 95 % confidence, from the order of
-    the values alone (David and Nagaraja, Order Statistics, 7.1); of fewer than
-    LEAST_SLICES, from the least to the largest, with less."""
+    """The confidence interval of the median, at least 95 %, by the order of the
+    values alone (David and Nagaraja, Order Statistics, 7.1). If there are fewer
+    than LEAST_SLICES values, all of their range, with less confidence."""
     ordered, n = sorted(values), len(values)
     rank, outside = 0, 0.0
     while rank < n // 2:
@@ -126,8 +126,7 @@ def interval(values):
 
 
 def run(chosen, systems, loads, slices, bound):
-    """Each of the chosen pairs of which both are among the systems,
-    {name: System}."""
+    """Runs each chosen pair if both are among the systems, {name: System}."""
     pairs = []
     for name, connections, a, b in chosen:
         if a not in systems or b not in systems:

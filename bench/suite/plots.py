@@ -6,7 +6,7 @@ import subprocess
 from .systems import LUA
 from .tables import median
 
-# In the plot by connections: more of them would hide each other.
+# In the plot by connections: more curves would hide each other.
 CURVES = ("setnx (nginx)", "ceiling (nginx)", "setnx (lighttpd)",
           "ceiling (lighttpd)", "gin, go-redis (bare)", "gin, rueidis (bare)",
           "gin, go-redis (nginx)", LUA)
@@ -62,7 +62,7 @@ plot {", ".join(curve)}
 
 
 def draw(folder, results):
-    """Writes what there are results for. False if gnuplot is missing."""
+    """Writes the plots that have results. False if gnuplot is missing."""
     if not shutil.which("gnuplot"):
         return False
     for load, runs in results.get("loads", {}).items():

@@ -2,7 +2,7 @@
 
 A name ends with the web server in front: lighttpd with the shipped
 configuration, nginx with kept connections to the service, or none (bare). The
-pool is as conf/15-verve.conf wants it: one responder per core that the web
+pool is that of conf/15-verve.conf: one responder for each core that the web
 server and Redis leave free."""
 
 import os
@@ -24,18 +24,18 @@ PROCS = max(1, os.cpu_count() // 2)
 PEERS = ROOT / "bench" / "peers"
 FRONTS = ("lighttpd", "nginx")
 GO = ("gin, go-redis", "gin, rueidis")
-# The same on a unix socket: they listen on a port, as services in Go do.
+# The same on a unix socket; usually services in Go listen on a port.
 GO_ON_SOCKET = ("gin, go-redis, unix", "gin, rueidis, unix")
 LUA = "Lua (nginx)"
 LIMIT = "return 200 (nginx)"
 NAIVE = "naive (lighttpd)"
-# Parts of a system: a web server, what it starts or hands requests on to, and
-# Redis with its replicas.
+# Parts of a system: a web server, the service behind it, and Redis with its
+# replicas.
 PARTS = ("web", "service", "redis")
 
 
 def behind(name, front):
-    """A system's name."""
+    """The name of a system."""
     return f"{name} ({front})"
 
 
@@ -114,7 +114,7 @@ SYSTEMS = {system.name: system for system in [
 
 
 def build_peers():
-    """Builds the services in Go; why that is not possible, or None."""
+    """Builds the services in Go. None, or the reason why that failed."""
     go = shutil.which("go")
     if not go:
         return "there is no Go"
@@ -126,7 +126,7 @@ def build_peers():
 
 
 def missing_systems():
-    """{name: why it can't be run}."""
+    """{name of a system: why it can't be run}."""
     no_go, no_nginx = build_peers(), fronts.nginx_is_missing()
     no_lua = fronts.lua_is_missing()
     why = {system.name: system.kind == "http" and no_go
@@ -137,12 +137,12 @@ def missing_systems():
 
 
 class Running:
-    """A system that runs: host to send requests to, and the pids of all its
-    processes, {part: [pid, ...]}."""
+    """A system that runs: its host, and the pids of all its processes,
+    {part: [pid, ...]}."""
 
     def __init__(self, system, rewriting=False):
-        """rewriting: Redis may rewrite its file, as it does each 64 MB: that
-        would fall into some short runs and not into others."""
+        """rewriting: Redis may rewrite its file after each 64 MB. Without that,
+        short runs can be compared."""
         self.sandbox = Sandbox()
         try:
             self.start(system, 100 if rewriting else 0)
@@ -164,7 +164,8 @@ class Running:
         self.pids = {"web": web, "service": service,
                      "redis": [server.process.pid for server in servers]}
 
-    # Each of these returns the host, and the pids of web server and service.
+    # Each of these functions returns the host, and the pids of web server and
+    # service.
 
     def start_ours(self, system, redis):
         if system.front == "lighttpd":
@@ -196,13 +197,14 @@ class Running:
         return web.host, web.pids(), []
 
     def start_replica(self, redis, number):
-        # Without a file of its own, whose first writing nothing may interrupt.
+        # Without an append-only file, whose first rewrite must not be
+        # interrupted.
         replica = Redis(self.sandbox, name=f"replica{number}", appendonly="no",
                         replicaof=f"127.0.0.1 {redis.config['port']}").start()
         wait_until(lambda: "link_status:up" in replica("INFO", "replication"),
                    "the replica has all that there was")
         redis("SET", "hello", "replica")
-        redis("WAIT", number + 1, 20000)  # and gets what is new
+        redis("WAIT", number + 1, 20000)  # until it follows
         return replica
 
     def close(self):

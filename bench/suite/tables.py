@@ -37,10 +37,10 @@ def median_parts(runs):
 
 
 def spread(runs, key):
-    """Half of what lies between the quartiles, in percent of the median."""
+    """Half of the interquartile range, in percent of the median."""
     values = [run[key] for run in runs]
     if len(values) < 2:
-        return "-"  # once is no spread
+        return "-"  # one run has no spread
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{50 * (high - low) / statistics.median(values):.0f} %"
 
@@ -97,7 +97,7 @@ def before(rows):
 
 
 def verdict(values, sign, wanted):
-    """Undecided if the interval has what was wanted in it, or is none."""
+    """Undecided if the interval contains the aim, or if there is none."""
     low, high = interval(values)
     if len(values) < LEAST_SLICES or low <= wanted <= high:
         return "undecided"
@@ -132,7 +132,7 @@ def targets(rows):
 
 
 def open_targets(runs):
-    """Fewer rounds than LEAST_SLICES leave every one undecided."""
+    """If there are fewer rounds than LEAST_SLICES, all are undecided."""
     lines = head("what was wanted", "", "ratio of medians",
                  "median of ratios", "")
     for key, a, b, sign, wanted in OPEN_TARGETS:
@@ -184,7 +184,7 @@ def processor():
 
 
 def machine():
-    """Where the numbers come from."""
+    """The machine, as text."""
     with open("/proc/meminfo", encoding="ascii") as info:
         gigabytes = int(info.readline().split()[1]) / 2 ** 20
     return (f"{os.cpu_count()} cores ({processor()}) shared with the load "

@@ -1,5 +1,6 @@
 /*
- * trouble: keeps what is tried every second from being logged every second.
+ * log_throttle: if an operation is tried every second and fails, its failure is
+ * not logged every second.
  */
 #include "log_throttle.h"
 

@@ -1,12 +1,12 @@
 /*
- * A trouble that lasts, and what is logged of it: its beginning, that it is
- * still there once a minute, and its end. A trouble that comes and goes may
- * begin TROUBLE_BEGINNINGS times a minute before its beginnings, and with them
- * its ends, are left out.
+ * Limits the log lines about an operation that fails again and again. Its
+ * trouble is logged at the beginning, once a minute while it lasts, and at the
+ * end. If it comes and goes, at most TROUBLE_BEGINNINGS beginnings a minute are
+ * logged; if a beginning is not logged, its end is not either.
  *
- * Each operation that can fail by itself has a trouble of its own, which ends
- * only if that operation has worked: not if there was nothing to do, nor if
- * another operation has worked.
+ * Each operation that can fail by itself has a log_throttle of its own. The
+ * trouble ends only if that operation has worked: not if there was nothing to
+ * do, nor if another operation has worked.
  */
 #ifndef LOG_THROTTLE_H
 #define LOG_THROTTLE_H
@@ -16,28 +16,27 @@
 
 enum { TROUBLE_BEGINNINGS = 5 };
 
-/* Zeroed: there is none. */
+/* Zeroed: there is no trouble. */
 struct log_throttle {
     bool on;
-    bool told;         /* the log has its beginning */
-    int64_t since_ms;  /* monotonic */
+    bool told;         /* its beginning was logged */
+    int64_t since_ms;  /* monotonic: when it began */
     int64_t said_ms;   /* monotonic: when it was logged last */
-    int64_t period_ms; /* monotonic: the start of the minute with these: */
-    int beginnings;    /* that were logged */
+    int64_t period_ms; /* monotonic: start of the minute of `beginnings` */
+    int beginnings;    /* logged in this minute */
 };
 
-/* It is there. True if that is worth a line now. */
+/* The operation has failed. True if that should be logged now. */
 bool log_throttle_due(struct log_throttle *trouble);
 
-/* It is not, or no more. True if that is worth a line. */
+/* The operation has worked. True if the end of a trouble should be logged. */
 bool log_throttle_end(struct log_throttle *trouble);
 
-/* As log_throttle_due, with the line: who has it, and why. What is tried again.
- */
+/* As log_throttle_due, and logs "<who>: <why>; trying again". */
 void log_throttle_note(struct log_throttle *trouble, const char *who,
                        const char *why);
 
-/* As log_throttle_end, with the line. */
+/* As log_throttle_end, and logs that who works again. */
 void log_throttle_over(struct log_throttle *trouble, const char *who);
 
 #endif

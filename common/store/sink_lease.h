@@ -26,7 +26,7 @@ enum {
 enum { SINK_LEASE_OWNER_SIZE = 128 };
 
 /*
- * Writes a unique name for this process, which shows people where it runs:
+ * Writes a unique name for this process, from which people see its host:
  * <host>:<pid>:<random>.
  */
 void sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE]);

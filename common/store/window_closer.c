@@ -18,8 +18,7 @@
 
 enum {
     BEHIND_MAX_S = 600, /* see window_closer_implausible_from_s */
-    COUNTS_AT = 3,      /* where the counts begin in a reply of window-seal.lua
-                         */
+    COUNTS_AT = 3, /* index of the first count in window-seal.lua's reply */
 };
 
 struct window_closer {

@@ -1,6 +1,6 @@
 /*
- * The end of a report file: the window of its last record, and where its last
- * whole line ends.
+ * The end of a report file: the window of its last record, and the offset of
+ * the end of its last whole line.
  */
 #ifndef FILE_TAIL_H
 #define FILE_TAIL_H

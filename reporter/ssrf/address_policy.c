@@ -30,7 +30,7 @@ struct address_policy {
     struct local_addresses *locals;
     struct ip_block *allowed; /* callbacks.allow */
     size_t allowed_count;
-    /* Where Redis is or was: a ring, the oldest is overwritten. */
+    /* Redis's last addresses, in a ring: the oldest is overwritten. */
     struct target protected[ADDRESS_POLICY_PROTECTED_MAX];
     size_t protected_count; /* so far; may be more than the ring has */
 };

@@ -9,7 +9,7 @@
 
 #include "net/ip_address.h"
 
-/* Where an IPv6 address has the IPv4 address that it is translated to. */
+/* The place of an IPv4 address that is embedded in an IPv6 address. */
 enum special_range_embeds {
     EMBEDS_NONE,
     EMBEDS_LAST,     /* in the last four bytes */

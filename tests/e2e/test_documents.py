@@ -1,5 +1,6 @@
 """The documents against the programs: the table of options, links, the length
-of the README, and that benchmarks start as they are described."""
+of the README, the names in ARCHITECTURE.md, and that benchmarks start as they
+are described."""
 
 import re
 import subprocess
@@ -83,3 +84,31 @@ def test_the_benchmarks_list_their_sections():
     done = subprocess.run([ROOT / "bench" / "run", "-h"], check=False,
                           text=True, capture_output=True)
     assert re.search(r"^  pairs ", done.stdout + done.stderr, re.M)
+
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+FUNCTIONS = re.findall(r"`([\w./-]+\.[ch]):(\w+)`", ARCHITECTURE)
+
+
+@pytest.mark.parametrize(("file", "function"), sorted(set(FUNCTIONS)))
+def test_the_architecture_names_functions_that_exist(file, function):
+    """A definition has its name at the start of a line."""
+    text = (ROOT / file).read_text()
+    assert re.search(rf"^{function}\(", text, re.M), f"{file}:{function}"
+
+
+def test_the_architecture_names_files_that_exist():
+    files = re.findall(r"`((?:common|fcgi-app|reporter|tools)/[\w./-]+\.\w+)",
+                       ARCHITECTURE)
+    assert len(files) > len(FUNCTIONS) > 0
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_the_architecture_lists_the_folders():
+    """Those between which tools/check-includes rules."""
+    rules = (ROOT / "tools" / "check-includes").read_text()
+    rooms = re.findall(r"^    \[([\w/-]+)\]='[a-z ]*'$", rules, re.M)
+    assert "common/base" in rooms
+    assert "reporter" in rooms
+    listed = re.findall(r"^\| `([\w/-]+)` \|", ARCHITECTURE, re.M)
+    assert [room for room in rooms if room not in listed] == []

@@ -92,7 +92,7 @@ func accept(store Store) gin.HandlerFunc {
 	}
 }
 
-// SocketPath is where Redis listens, out of VERVE_REDIS_URL (unix:///path).
+// SocketPath is the path of Redis's socket, from VERVE_REDIS_URL (unix:///path).
 func SocketPath() string {
 	path, ok := strings.CutPrefix(os.Getenv("VERVE_REDIS_URL"), "unix://")
 	if !ok {

@@ -6,10 +6,10 @@
 --       5 open, 6... those of the strategy, and if there are jobs, behind them:
 --       callbacks, due
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
---       5 open, 6... those of the strategy; if there are jobs, behind them:
---       6... those, and if there are jobs, behind them: most jobs in the queue,
---       then pairs: the index of a request (from 1), its job without the last
---       brace
+--       4 born, as schema.lua replied it, 5 how many arguments the strategy
+--       has, 6... those, and if there are jobs, behind them: most jobs in the
+--       queue, then pairs: the index of a request (from 1), its job without
+--       the last brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
