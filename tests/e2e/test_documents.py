@@ -84,6 +84,13 @@ def test_links_lead_somewhere(document):
         assert not anchor or anchor in anchors(target.read_text()), link
 
 
+def test_the_files_of_the_architecture_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    paths = re.findall(r"`([\w-]+/[\w./-]+)`", text)
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= 1300
 
