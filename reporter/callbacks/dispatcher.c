@@ -23,7 +23,8 @@
 
 enum {
     RETURN_DELAY_MS = 1000, /* for a job that could not be started */
-    CALM_MS = 5000,         /* without another one, that trouble is over */
+    CALM_MS = 5000,         /* a shortage is over if there is none for so long,
+                               and an answer has come since */
 };
 
 struct dispatcher {
@@ -39,7 +40,8 @@ struct dispatcher {
     struct callback_log *log;
     struct refusals refusals;
     struct log_throttle start_trouble;
-    int64_t wanted_ms; /* monotonic: when there was no means for one last */
+    int64_t wanted_ms;   /* monotonic: when there was no means for one last */
+    int64_t answered_ms; /* monotonic: of the last answer */
 };
 
 /* Back to the queue without an attempt used. */
@@ -109,6 +111,16 @@ note_shortage(struct dispatcher *dispatcher, const char *why)
     log_throttle_note(&dispatcher->start_trouble, "callbacks", why);
 }
 
+/* The end of the shortage is logged if there is one. */
+static void
+note_calm(struct dispatcher *dispatcher)
+{
+    if (dispatcher->answered_ms > dispatcher->wanted_ms &&
+        clock_mono_ms() - dispatcher->wanted_ms > CALM_MS) {
+        log_throttle_over(&dispatcher->start_trouble, "callbacks");
+    }
+}
+
 /* The end of an attempt, by what is known of it. */
 static void
 conclude(struct dispatcher *dispatcher, struct http_call *call,
@@ -121,6 +133,8 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
 
     if (no_resources) {
         note_shortage(dispatcher, strerror(facts->no_resources));
+    } else if (outcome.status != 0) {
+        dispatcher->answered_ms = clock_mono_ms();
     }
     write_attempt(dispatcher, call, outcome.status, outcome.error);
     if (facts->refused) {
@@ -418,9 +432,7 @@ dispatcher_step(struct dispatcher *dispatcher)
         give_back(dispatcher, job, retry_ms);
     }
     refusals_sum_up(&dispatcher->refusals);
-    if (clock_mono_ms() - dispatcher->wanted_ms > CALM_MS) {
-        log_throttle_over(&dispatcher->start_trouble, "callbacks");
-    }
+    note_calm(dispatcher);
 }
 
 void

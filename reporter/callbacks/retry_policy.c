@@ -11,6 +11,10 @@
 
 enum { JITTER_PERCENT = 20, STARVED_DELAY_MS = 1000, STARVED_MAX_MS = 60000 };
 
+/* CURLE_TOO_LARGE of libcurl 8.6 and later: the libcurl that runs may be newer
+   than the header here. https://curl.se/libcurl/c/libcurl-errors.html */
+enum { LIBCURL_TOO_LARGE = 100 };
+
 /* The word for a transfer that brought no whole response. */
 static const char *
 error_word(const struct retry_policy_facts *facts)
@@ -27,9 +31,7 @@ error_word(const struct retry_policy_facts *facts)
     switch ((int)facts->code) {
     /* A header line of over 100 KB; libcurl before 8.6 has no memory for it. */
     case CURLE_OUT_OF_MEMORY:
-#if LIBCURL_VERSION_NUM >= 0x080600
-    case CURLE_TOO_LARGE:
-#endif
+    case LIBCURL_TOO_LARGE:
         return "too-large";
     case CURLE_COULDNT_RESOLVE_HOST:
         return "resolve";

@@ -58,6 +58,16 @@ def test_the_bounds_of_options_are_documented():
             assert re.search(rf"\b{word}\b", written[key][1]), (key, may_be)
 
 
+def test_every_error_of_an_attempt_is_documented():
+    source = (ROOT / "reporter/callbacks/retry_policy.c").read_text()
+    function = re.search(r"^error_word\(.*?^}", source, re.M | re.S)[0]
+    words = set(re.findall(r'return "([a-z-]+)";', function))
+    text = (ROOT / "docs" / "callbacks.md").read_text()
+    table = text.partition("| error | meaning |\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.M)) == \
+        words | {"shutdown", "abandoned"}
+
+
 def anchors(text):
     """The anchors that GitHub makes of the headings."""
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
@@ -73,6 +83,13 @@ def test_links_lead_somewhere(document):
         target = document.parent / name if name else document
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_files_of_the_architecture_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    paths = re.findall(r"`([\w-]+/[\w./-]+)`", text)
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_readme_is_short():

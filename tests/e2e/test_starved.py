@@ -1,6 +1,8 @@
 """What the reporter has no means to send: that costs no attempt, but no job
 lives for ever by it; and an address that cannot be reached is none of it."""
 
+import time
+
 import pytest
 from harness.namespace import needs_network, without_ipv6
 from harness.preload import preload
@@ -10,6 +12,7 @@ from harness.settings import BUILD
 from harness.wait import wait_until
 
 DUAL = "dual.test"
+CALM_S = 5.0  # without a shortage, before its end is said
 
 
 def make_reporter(sandbox, redis, **settings):
@@ -82,3 +85,17 @@ def test_no_ports_at_all(sandbox, redis, receiver, no_ports):
     assert attempts(reporter, job) == \
         [("1", "-", "starved")] * 3 + [("2", "-", "starved")]
     assert receiver.connections == 0
+
+
+def test_the_end_of_a_shortage_is_an_answer(sandbox, redis, receiver, no_ports):
+    """Not that nothing is left to send."""
+    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    (job,) = put(redis, receiver.url())
+    wait_until(lambda: dead(redis) == {job: "starved"}, "it is given up", 15.0)
+    time.sleep(CALM_S + 1.0)
+    assert "works again" not in reporter.process.output()
+    no_ports.unlink()
+    put(redis, receiver.url())
+    wait_until(lambda: "callbacks: works again" in reporter.process.output(),
+               "it is said")
+    assert len(receiver.received) == 1

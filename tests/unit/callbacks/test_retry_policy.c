@@ -55,9 +55,8 @@ static const struct row rows[] = {
     {CURLE_UNSUPPORTED_PROTOCOL, 0, "RRRD", "malformed", "malformed"},
     {CURLE_WEIRD_SERVER_REPLY, 0, "RRRD", "malformed", "malformed"},
     {CURLE_OUT_OF_MEMORY, 0, "RRRD", "too-large", "too-large"},
-#if LIBCURL_VERSION_NUM >= 0x080600
-    {CURLE_TOO_LARGE, 0, "RRRD", "too-large", "too-large"},
-#endif
+    /* CURLE_TOO_LARGE of libcurl 8.6 and later, whatever its header is here. */
+    {100, 0, "RRRD", "too-large", "too-large"},
     {CURLE_URL_MALFORMAT, 0, "DDDD", "malformed", "malformed"},
     /* No status counts that came with half a response. */
     {CURLE_OPERATION_TIMEDOUT, 200, "RRRD", "timeout", "timeout"},
