@@ -276,7 +276,8 @@ static bool
 open_all(struct dispatcher *dispatcher, struct event_loop *loop)
 {
     const struct options *options = dispatcher->options;
-    size_t most = curl_loop_capacity((size_t)options->callbacks.concurrency);
+    size_t most =
+        curl_loop_raise_fd_limit((size_t)options->callbacks.concurrency);
     uint64_t seed;
 
     if (settings_init(&dispatcher->settings, options) != 0) {
