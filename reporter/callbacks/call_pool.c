@@ -1,6 +1,6 @@
 /*
- * attempts: all that were made in one array, the idle ones in a stack, so that
- * the one that was busy last, which is still in the cache, is the next.
+ * call_pool: an array of all calls, and a stack of the idle ones: the call that
+ * was busy last is taken first, as its memory is still in the CPU's cache.
  */
 #include "call_pool.h"
 
@@ -8,7 +8,7 @@
 
 struct call_pool {
     const struct settings *settings;
-    size_t most;
+    size_t max_calls;
     size_t made;
     size_t idle_count;
     struct http_call **all;  /* [0..made) */
@@ -16,7 +16,7 @@ struct call_pool {
 };
 
 struct call_pool *
-call_pool_open(const struct settings *settings, size_t most)
+call_pool_open(const struct settings *settings, size_t max_calls)
 {
     struct call_pool *pool = calloc(1, sizeof(*pool));
 
@@ -24,9 +24,9 @@ call_pool_open(const struct settings *settings, size_t most)
         return NULL;
     }
     pool->settings = settings;
-    pool->most = most;
-    pool->all = calloc(pool->most, sizeof(struct http_call *));
-    pool->idle = calloc(pool->most, sizeof(struct http_call *));
+    pool->max_calls = max_calls;
+    pool->all = calloc(max_calls, sizeof(struct http_call *));
+    pool->idle = calloc(max_calls, sizeof(struct http_call *));
     if (pool->all == NULL || pool->idle == NULL) {
         call_pool_close(pool);
         return NULL;
@@ -48,15 +48,9 @@ call_pool_close(struct call_pool *pool)
 }
 
 size_t
-call_pool_busy(const struct call_pool *pool)
-{
-    return pool->made - pool->idle_count;
-}
-
-size_t
 call_pool_room(const struct call_pool *pool)
 {
-    return pool->most - call_pool_busy(pool);
+    return pool->max_calls - (pool->made - pool->idle_count);
 }
 
 struct http_call *
@@ -67,7 +61,7 @@ call_pool_take(struct call_pool *pool)
     if (pool->idle_count > 0) {
         return pool->idle[--pool->idle_count];
     }
-    if (pool->made == pool->most) {
+    if (pool->made == pool->max_calls) {
         return NULL;
     }
     call = http_call_open(pool->settings);

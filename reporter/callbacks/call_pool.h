@@ -1,7 +1,7 @@
 /*
- * The attempts of a courier: each made when it is first needed and kept, as
- * its libcurl handle and its memory are costly to make. One with a job is
- * busy, one without is idle.
+ * The HTTP calls of the dispatcher, which are its slots. A call is made when it
+ * is first needed, and kept, because a libcurl handle is expensive to make. A
+ * call is busy if it was taken, else idle.
  */
 #ifndef CALL_POOL_H
 #define CALL_POOL_H
@@ -12,23 +12,23 @@
 
 struct call_pool;
 
-/* At most most at once. terms is borrowed for its life. NULL: no memory. */
-struct call_pool *call_pool_open(const struct settings *settings, size_t most);
+/* settings is borrowed. NULL: no memory. */
+struct call_pool *call_pool_open(const struct settings *settings,
+                                 size_t max_calls);
 
-/* Only with all of them idle. */
+/* All calls must be idle. */
 void call_pool_close(struct call_pool *pool);
 
-/* How many are busy, and how many more could be. */
-size_t call_pool_busy(const struct call_pool *pool);
+/* How many more calls may be taken now. */
 size_t call_pool_room(const struct call_pool *pool);
 
-/* An idle one, which counts as busy from now on. NULL: no room or memory. */
+/* An idle call, which is busy now. NULL: no room or no memory. */
 struct http_call *call_pool_take(struct call_pool *pool);
 
-/* Makes one idle. Returns the job that it had; NULL where it had none. */
+/* Makes a call idle and hands its job back; NULL if it has none. */
 struct job *call_pool_give(struct call_pool *pool, struct http_call *call);
 
-/* Any one that has a job; NULL where none has. */
+/* Any call that has a job, for a shutdown. NULL: no call has a job. */
 struct http_call *call_pool_any(const struct call_pool *pool);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * callback_log: the text of its lines. An id and a host that come this far
- * hold no blank (see job.c and payload.c): nobody can forge a line.
+ * callback_log: the format of its lines. No client can forge a line, because
+ * ids and hosts have no blanks (see job.c and payload.c).
  */
 #include "callback_log.h"
 
@@ -16,7 +16,7 @@
 #include "line_file.h"
 #include "store/endpoint_url.h"
 
-/* A host may be as long as an endpoint; everything else fits beside it. */
+/* A host may be as long as an endpoint; all else fits into 512 bytes. */
 enum { LINE_SIZE = ENDPOINT_URL_MAX_BYTES + 512 };
 
 struct callback_log {
@@ -59,7 +59,7 @@ callback_log_reopen(struct callback_log *log)
 
 /* 0, or -1 (errno). */
 static int
-write_line(struct line_file *file, const struct callback_line *line)
+write_line(struct line_file *file, const struct callback_log_line *line)
 {
     const struct job *job = line->job;
     char text[LINE_SIZE];
@@ -87,7 +87,8 @@ write_line(struct line_file *file, const struct callback_line *line)
 }
 
 void
-callback_log_write(struct callback_log *log, const struct callback_line *line)
+callback_log_write(struct callback_log *log,
+                   const struct callback_log_line *line)
 {
     if (write_line(log->file, line) == 0) {
         log_throttle_over(&log->trouble, log->path);

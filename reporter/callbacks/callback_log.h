@@ -1,9 +1,8 @@
 /*
- * The callback log: one line an attempt, so that an operator can see what
- * became of every callback.
+ * The callback log: one line per attempt, for operators and their programs.
  *
  * 2026-01-02T03:04:05.678Z job=.. window=2026-01-02T03:04:00Z host=h:p
- * attempt=1 status=200 error=- count=7 duration_ms=12      (in one line)
+ * attempt=1 status=200 error=- count=7 duration_ms=12      (all in one line)
  */
 #ifndef CALLBACK_LOG_H
 #define CALLBACK_LOG_H
@@ -14,23 +13,26 @@
 
 struct callback_log;
 
-struct callback_line {
+/* An attempt. */
+struct callback_log_line {
     const struct job *job;
     const char *host;  /* host:port */
     long status;       /* 0: no response */
-    const char *error; /* one word, or "-" */
+    const char *error; /* a word, or "-" */
     int64_t duration_ms;
 };
 
-/* path is borrowed for its life. NULL: no memory; a file that can't be opened
-   is no error, the next line tries again. */
+/* path is borrowed. NULL: no memory. If the file can't be opened, that is no
+   error: each line tries again. */
 struct callback_log *callback_log_open(const char *path);
 void callback_log_close(struct callback_log *log);
+
+/* Opens the file anew, after a rotation. */
 void callback_log_reopen(struct callback_log *log);
 
-/* Writes one line, with the time that it is now. Where that fails, the
-   program's own log says so. */
+/* Writes one line with the present time. If that fails, the program's own log
+   has a warning. Does not block. */
 void callback_log_write(struct callback_log *log,
-                        const struct callback_line *line);
+                        const struct callback_log_line *line);
 
 #endif

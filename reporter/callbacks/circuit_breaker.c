@@ -1,6 +1,7 @@
 /*
- * breaker: what ends while it is not closed counts only if it is the probe: the
- * others started before it opened, and are old news.
+ * circuit_breaker: if an attempt ends while the breaker is not closed, its
+ * result counts only if it is the probe. Other attempts started before the
+ * breaker opened and show nothing new.
  */
 #include "circuit_breaker.h"
 
@@ -38,9 +39,9 @@ circuit_breaker_start(struct circuit_breaker *breaker, int64_t now_ms)
     return breaker->probing;
 }
 
-/* Puts the end of an attempt into the window, in place of the oldest. */
+/* Writes a result into the window, in place of the oldest. */
 static void
-note(struct circuit_breaker *breaker, bool failed, int64_t now_ms)
+record(struct circuit_breaker *breaker, bool failed, int64_t now_ms)
 {
     unsigned i = breaker->ended++ % CIRCUIT_BREAKER_WINDOW;
 
@@ -55,12 +56,12 @@ note(struct circuit_breaker *breaker, bool failed, int64_t now_ms)
 }
 
 static bool
-had_enough(const struct circuit_breaker *breaker, int64_t now_ms)
+must_open(const struct circuit_breaker *breaker, int64_t now_ms)
 {
     int64_t oldest_ms =
         breaker->ended_ms[breaker->ended % CIRCUIT_BREAKER_WINDOW];
 
-    if (breaker->in_row >= CIRCUIT_BREAKER_ROW) {
+    if (breaker->in_row >= CIRCUIT_BREAKER_IN_ROW) {
         return true;
     }
     return breaker->ended >= CIRCUIT_BREAKER_WINDOW &&
@@ -69,9 +70,9 @@ had_enough(const struct circuit_breaker *breaker, int64_t now_ms)
                CIRCUIT_BREAKER_WINDOW_FAILURES;
 }
 
-/* Opens it for twice as long as before, forgetting what led to it. */
+/* Opens it, for twice as long as before, and clears its history. */
 static void
-open_up(struct circuit_breaker *breaker, int64_t now_ms)
+open_breaker(struct circuit_breaker *breaker, int64_t now_ms)
 {
     int64_t open_ms =
         breaker->open_ms == 0 ? CIRCUIT_BREAKER_OPEN_MS : 2 * breaker->open_ms;
@@ -91,7 +92,7 @@ circuit_breaker_succeed(struct circuit_breaker *breaker, bool probe,
         memset(breaker, 0, sizeof(*breaker));
     }
     if (breaker->open_ms == 0) {
-        note(breaker, false, now_ms);
+        record(breaker, false, now_ms);
     }
 }
 
@@ -100,15 +101,15 @@ circuit_breaker_fail(struct circuit_breaker *breaker, bool probe,
                      int64_t now_ms)
 {
     if (breaker->open_ms == 0) {
-        note(breaker, true, now_ms);
+        record(breaker, true, now_ms);
     }
-    if (probe || had_enough(breaker, now_ms)) {
-        open_up(breaker, now_ms);
+    if (probe || must_open(breaker, now_ms)) {
+        open_breaker(breaker, now_ms);
     }
 }
 
 void
-circuit_breaker_forget(struct circuit_breaker *breaker, bool probe)
+circuit_breaker_cancel(struct circuit_breaker *breaker, bool probe)
 {
     if (probe) {
         breaker->probing = false;

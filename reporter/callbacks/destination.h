@@ -1,8 +1,9 @@
 /*
- * One destination of callbacks: the jobs that wait for it here, how many may
- * be under way at once, and whether it is to be left alone for now. It knows
- * nothing of other destinations (fair_queue.h), of libcurl, or of Redis.
- * Pure: the time is passed in, monotonic.
+ * One destination of callbacks: the jobs that wait for it here, the limit on
+ * its attempts under way, and whether it is blocked by its circuit breaker or
+ * by Retry-After. A destination is an origin (RFC 6454, 4): scheme, host and
+ * port. It knows nothing of other destinations (see fair_queue.h), libcurl or
+ * Redis. Pure: the caller passes the time, monotonic.
  */
 #ifndef DESTINATION_H
 #define DESTINATION_H
@@ -13,99 +14,103 @@
 #include <sys/queue.h>
 
 #include "circuit_breaker.h"
+#include "store/endpoint_url.h"
 #include "store/job.h"
 
+struct retry_verdict;
+
 enum {
-    DESTINATION_START_LIMIT = 4, /* attempts at once, of one not yet known */
-    /* Slots are shared out by cost: 1 for an attempt, 1 more for each ... */
-    DESTINATION_COST_MS = 50, /* ... of these that it lately took, */
+    /* Size of a buffer for the longest origin, with its NUL. */
+    DESTINATION_ORIGIN_SIZE = ENDPOINT_URL_MAX_BYTES + sizeof(":65535"),
+    DESTINATION_START_LIMIT = 4, /* on attempts under way, at first */
+    /* The cost of an attempt: 1, and 1 more for each 50 ms of its duration. */
+    DESTINATION_COST_MS = 50,
     DESTINATION_COST_MAX = 16,
-};
-
-/* What an attempt has shown of its destination. */
-enum destination_result {
-    DESTINATION_WELL,        /* it answers: a status below 500 but 429 */
-    DESTINATION_STRAINED,    /* it answers that it wants less: 429 */
-    DESTINATION_FAILED,      /* a 5xx, no answer in time, no connection */
-    DESTINATION_NO_EVIDENCE, /* nothing: it was not sent, or broken off by us */
-};
-
-struct destination_news {
-    enum destination_result result;
-    int64_t retry_after_ms; /* it wants to be left alone so long; else <= 0 */
-    bool comes_again;       /* the job, out of Redis, after a while */
 };
 
 /* An attempt under way. */
 struct destination_ticket {
     struct destination *destination;
     int64_t started_ms; /* monotonic */
-    bool probe;         /* of its breaker */
+    bool probe;         /* of the circuit breaker */
 };
 
 struct destination {
-    /* These four belong to fair_queue.c. */
-    TAILQ_ENTRY(destination) link;
-    struct destination *next; /* in its bucket */
+    /* The first four are for fair_queue.c alone. */
+    TAILQ_ENTRY(destination) link; /* in the list of its state */
+    struct destination *next;      /* in its hash bucket */
     int state;
-    int credit; /* what it may start yet in this round; negative: debt */
+    int credit; /* cost that may start in this round; negative: debt */
 
-    struct job *first; /* the jobs that wait, oldest lease first */
-    struct job **last; /* where the next one's pointer goes */
-    size_t waiting;    /* how many they are */
-    size_t under_way;
-    size_t limit;      /* on under_way */
-    size_t most;       /* on limit */
-    size_t used_up;    /* successes at the limit since it last moved */
-    int64_t halved_ms; /* monotonic: when limit was last halved */
-    int64_t held_ms;   /* monotonic: Retry-After holds it until then */
-    int64_t took_us;   /* what attempts lately took, smoothed; 0: unknown */
-    size_t outside;    /* its jobs that wait in Redis to come again: a guess,
-                          as other reporters give back and claim, too */
+    struct job *first;     /* waiting jobs, the earliest lease first */
+    struct job **last;     /* points to the NULL at the end of that list */
+    size_t waiting;        /* jobs in that list */
+    size_t under_way;      /* attempts */
+    size_t limit;          /* on under_way */
+    size_t max_limit;      /* on limit: callbacks.per_host_concurrency */
+    size_t successes;      /* since limit last moved, while it was needed */
+    int64_t halved_ms;     /* monotonic: when limit was last halved; 0: never */
+    int64_t hold_until_ms; /* monotonic: the end of Retry-After */
+    int64_t duration_us;   /* of its attempts, smoothed; 0: unknown */
+    size_t in_redis;       /* its jobs that were returned to Redis: an estimate,
+                              as other reporters claim and return jobs too */
     struct circuit_breaker breaker;
-    char origin[]; /* see origin.h */
+    char origin[]; /* see destination_read_origin */
 };
 
-/* most is callbacks.per_host_concurrency. NULL: no memory. */
-struct destination *destination_open(const char *origin, size_t most);
+/*
+ * Writes url's origin in lower case, always with a port: "https://host:443". A
+ * url that endpoint_url_check refuses gives some text too: the same text for
+ * the same scheme, host and port, cut if it is too long. For telling
+ * destinations apart, not for safety: address_policy.h decides which addresses
+ * may be called.
+ */
+void destination_read_origin(const char *url,
+                             char origin[DESTINATION_ORIGIN_SIZE]);
 
-/* Frees the jobs that wait too. */
+/* max_limit is callbacks.per_host_concurrency. NULL: no memory. */
+struct destination *destination_open(const char *origin, size_t max_limit);
+
+/* Frees the waiting jobs too. */
 void destination_close(struct destination *destination);
 
-/* Takes job over; the other way round, NULL where none waits. */
+/* Takes job over. */
 void destination_push(struct destination *destination, struct job *job);
+
+/* The waiting job with the earliest lease, handed over. NULL: none waits. */
 struct job *destination_pop(struct destination *destination);
 
-/* How long nothing may start, by its breaker or Retry-After; 0: it may. */
+/* How long its breaker or Retry-After blocks it; 0 or less: not blocked. */
 int64_t destination_blocked_ms(const struct destination *destination,
                                int64_t now_ms);
 
-/* True where one more attempt may start. */
-bool destination_is_free(const struct destination *destination, int64_t now_ms);
+/* True if one more attempt may start. */
+bool destination_may_start(const struct destination *destination,
+                           int64_t now_ms);
 
-/* How long the jobs that wait here will take, if all goes well. */
+/* How long its waiting jobs will take, if all of them succeed. */
 int64_t destination_backlog_ms(const struct destination *destination);
 
 /*
- * A job is given back: when it should come again, in milliseconds. That is as
- * soon as its destination can take it, and later for each that is outside, but
- * within round_ms from when it may be called. One does come again, to be added
- * or given back.
+ * Notes that a job is returned to Redis. Returns after how many milliseconds
+ * the job should be claimed again: when the destination can take it behind the
+ * other jobs in Redis, but no later than round_ms after it may be called.
  */
-int64_t destination_retry_ms(struct destination *destination, int64_t round_ms,
-                             int64_t now_ms);
-void destination_came_again(struct destination *destination);
+int64_t destination_return_job(struct destination *destination,
+                               int64_t round_ms, int64_t now_ms);
 
-/* An attempt starts, and ends. */
+/* Notes that such a job was claimed again. */
+void destination_reclaim_job(struct destination *destination);
+
+/* Notes that an attempt starts. */
 struct destination_ticket destination_start(struct destination *destination,
                                             int64_t now_ms);
+
+/* Notes that it ended, and adapts limit, breaker and hold to the verdict. */
 void destination_end(const struct destination_ticket *ticket,
-                     const struct destination_news *news, int64_t now_ms);
+                     const struct retry_verdict *verdict, int64_t now_ms);
 
-/* What an attempt costs of the slots that all share. */
+/* The cost of one attempt, 1 to DESTINATION_COST_MAX: see fair_queue.h. */
 int destination_cost(const struct destination *destination);
-
-/* What a status (of HTTP; 0: no whole response) shows of its destination. */
-enum destination_result destination_classify(long status);
 
 #endif

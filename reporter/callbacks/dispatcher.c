@@ -1,13 +1,12 @@
 /*
- * delivery: a job waits in fair_queue.h until its turn has come, then for
- * the address of its name, then it is a transfer of libcurl. Whatever ends in
- * between makes room, and the next one starts at once.
+ * dispatcher: one attempt is fill_slots, begin, look_up, send_request,
+ * on_ended, finish, end_call. At each end a slot is free, and the next job
+ * starts at once.
  */
 #include "dispatcher.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,57 +14,45 @@
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "call_pool.h"
-#include "callback_log.h"
 #include "net/curl_loop.h"
 #include "net/dns_cache.h"
 #include "refusals.h"
-#include "settings.h"
 
 enum {
-    RETURN_DELAY_MS = 1000, /* for a job that could not be started */
-    CALM_MS = 5000,         /* a shortage is over if there is none for so long,
-                               and an answer has come since */
+    RETURN_DELAY_MS = 1000,  /* of a job that could not be started */
+    SHORTAGE_OVER_MS = 5000, /* a shortage is over if there was none for so
+                                long, and an answer has come since */
 };
 
 struct dispatcher {
-    const struct options *options;
+    const struct settings *settings;
     dispatcher_ended *ended;
     void *context;
-    bool stopped;
-    struct settings settings;
     struct fair_queue *queue;
-    struct dns_cache *names;
-    struct call_pool *attempts;
-    struct curl_loop *transfers;
     struct callback_log *log;
+    struct dns_cache *names;
+    struct call_pool *calls;
+    struct curl_loop *transfers;
     struct refusals refusals;
-    struct log_throttle start_trouble;
-    int64_t wanted_ms;   /* monotonic: when there was no means for one last */
-    int64_t answered_ms; /* monotonic: of the last answer */
+    struct log_throttle shortage;
+    int64_t shortage_ms; /* monotonic: when resources were short last */
+    int64_t answered_ms; /* monotonic: when the last answer came */
 };
 
-/* Back to the queue without an attempt used. */
-static struct retry_policy
-returned(int64_t delay_ms)
+/* Logs that this host lacks the resources to start a callback. */
+static void
+note_shortage(struct dispatcher *dispatcher, const char *why)
 {
-    return (struct retry_policy){.disposition = JOB_RETURN,
-                                 .delay_ms = delay_ms};
+    dispatcher->shortage_ms = clock_mono_ms();
+    log_throttle_note(&dispatcher->shortage, "callbacks", why);
 }
 
 static void
-give_back(struct dispatcher *dispatcher, struct job *job, int64_t delay_ms)
-{
-    struct retry_policy outcome = returned(delay_ms);
-
-    dispatcher->ended(dispatcher->context, job, &outcome);
-}
-
-static void
-write_attempt(struct dispatcher *dispatcher, const struct http_call *call,
-              long status, const char *error)
+log_attempt(struct dispatcher *dispatcher, const struct http_call *call,
+            long status, const char *error)
 {
     const char *host = http_call_host(call);
-    struct callback_line line = {
+    struct callback_log_line line = {
         .job = http_call_job(call),
         .host = host != NULL ? host : "-",
         .status = status,
@@ -76,121 +63,111 @@ write_attempt(struct dispatcher *dispatcher, const struct http_call *call,
     callback_log_write(dispatcher->log, &line);
 }
 
-/* The end of a ticket: its slot is free, and something may be known. */
+/* Frees the call and its slot, and hands its job to the worker. */
 static void
-hand_in(struct dispatcher *dispatcher, const struct destination_ticket *ticket,
-        enum destination_result result, const struct retry_policy *outcome)
+end_call(struct dispatcher *dispatcher, struct http_call *call,
+         const struct retry_verdict *verdict)
 {
-    struct destination_news news = {
-        .result = result,
-        .retry_after_ms = outcome->hold_ms,
-        .comes_again = outcome->disposition == JOB_RETRY ||
-                       outcome->disposition == JOB_RETURN,
-    };
-
-    fair_queue_end(dispatcher->queue, ticket, &news, clock_mono_ms());
+    fair_queue_end(dispatcher->queue, http_call_ticket(call), verdict,
+                   clock_mono_ms());
+    dispatcher->ended(dispatcher->context,
+                      call_pool_give(dispatcher->calls, call), verdict);
 }
 
-/* The attempt's job goes back, and nothing is known of its destination. */
+/* Returns the call's job without an attempt used. */
 static void
-withdraw(struct dispatcher *dispatcher, struct http_call *call,
-         int64_t delay_ms)
+return_call(struct dispatcher *dispatcher, struct http_call *call,
+            int64_t delay_ms)
 {
-    struct retry_policy outcome = returned(delay_ms);
+    struct retry_verdict verdict = {.disposition = JOB_RETURN,
+                                    .delay_ms = delay_ms};
 
-    hand_in(dispatcher, http_call_ticket(call), DESTINATION_NO_EVIDENCE,
-            &outcome);
-    give_back(dispatcher, call_pool_give(dispatcher->attempts, call), delay_ms);
+    end_call(dispatcher, call, &verdict);
 }
 
-/* That a callback could not be started, and why. */
+/* Logs the end of a shortage, if it has ended. */
 static void
-note_shortage(struct dispatcher *dispatcher, const char *why)
+note_shortage_over(struct dispatcher *dispatcher)
 {
-    dispatcher->wanted_ms = clock_mono_ms();
-    log_throttle_note(&dispatcher->start_trouble, "callbacks", why);
-}
-
-/* The end of the shortage is logged if there is one. */
-static void
-note_calm(struct dispatcher *dispatcher)
-{
-    if (dispatcher->answered_ms > dispatcher->wanted_ms &&
-        clock_mono_ms() - dispatcher->wanted_ms > CALM_MS) {
-        log_throttle_over(&dispatcher->start_trouble, "callbacks");
+    if (dispatcher->answered_ms > dispatcher->shortage_ms &&
+        clock_mono_ms() - dispatcher->shortage_ms > SHORTAGE_OVER_MS) {
+        log_throttle_over(&dispatcher->shortage, "callbacks");
     }
 }
 
-/* The end of an attempt, by what is known of it. */
+/* Ends an attempt by the facts about it. */
 static void
 conclude(struct dispatcher *dispatcher, struct http_call *call,
-         const struct retry_policy_facts *facts)
+         const struct retry_facts *facts)
 {
-    struct retry_policy outcome = retry_policy_classify(
-        &dispatcher->options->callbacks.retry_delays_s, facts);
-    bool no_resources = facts->no_resources != 0 && outcome.status == 0;
-    struct job *job;
+    struct retry_verdict verdict = retry_policy_classify(
+        &dispatcher->settings->options->callbacks.retry_delays_s, facts);
 
-    if (no_resources) {
-        note_shortage(dispatcher, strerror(facts->no_resources));
-    } else if (outcome.status != 0) {
+    if (verdict.no_resources != 0) {
+        note_shortage(dispatcher, strerror(verdict.no_resources));
+    } else if (verdict.status != 0) {
         dispatcher->answered_ms = clock_mono_ms();
     }
-    write_attempt(dispatcher, call, outcome.status, outcome.error);
-    if (facts->refused) {
+    log_attempt(dispatcher, call, verdict.status, verdict.error);
+    if (facts->refusal != NULL) {
         refusals_say(&dispatcher->refusals, http_call_job(call)->id,
-                     http_call_host(call), http_call_refusal(call));
+                     http_call_host(call), facts->refusal);
     }
-    hand_in(dispatcher, http_call_ticket(call),
-            facts->refused || no_resources
-                ? DESTINATION_NO_EVIDENCE
-                : destination_classify(outcome.status),
-            &outcome);
-    job = call_pool_give(dispatcher->attempts, call);
-    dispatcher->ended(dispatcher->context, job, &outcome);
+    end_call(dispatcher, call, &verdict);
 }
 
+/* Ends an attempt whose transfer, or look-up, ended with code. */
 static void
 finish(struct dispatcher *dispatcher, struct http_call *call, CURLcode code)
 {
-    struct retry_policy_facts facts = http_call_facts(call, code);
+    struct retry_facts facts = http_call_facts(call, code);
 
     conclude(dispatcher, call, &facts);
 }
 
-/* It could not be started, for want of memory. */
+/* Ends an attempt that could not be started for lack of memory. */
 static void
 fail_to_start(struct dispatcher *dispatcher, struct http_call *call)
 {
-    struct retry_policy_facts facts =
-        http_call_facts(call, CURLE_OUT_OF_MEMORY);
+    struct retry_facts facts = http_call_facts(call, CURLE_OUT_OF_MEMORY);
 
     facts.no_resources = ENOMEM;
     conclude(dispatcher, call, &facts);
 }
 
-/* The look-up of its name did not have its turn in time. */
 static void
-put_off(struct dispatcher *dispatcher, struct http_call *call)
+send_request(struct dispatcher *dispatcher, struct http_call *call,
+             const char *addresses)
 {
-    note_shortage(dispatcher, "too many names to look up");
-    withdraw(dispatcher, call, RETURN_DELAY_MS);
-}
-
-static void
-launch(struct dispatcher *dispatcher, struct http_call *call,
-       const char *addresses)
-{
-    bool started = http_call_resolve(call, addresses) == 0 &&
-                   curl_loop_start(dispatcher->transfers, http_call_easy(call),
-                                   http_call_host(call)) == 0;
-
-    if (!started) {
+    if (http_call_resolve(call, addresses) != 0 ||
+        curl_loop_start(dispatcher->transfers, http_call_easy(call),
+                        http_call_host(call)) != 0) {
         fail_to_start(dispatcher, call);
     }
 }
 
-/* Launches a prepared attempt, once its name is known. */
+/* Goes on by the answer of the DNS cache. */
+static void
+on_answer(struct dispatcher *dispatcher, struct http_call *call,
+          enum dns_cache_answer answer, const char *addresses)
+{
+    switch (answer) {
+    case DNS_CACHE_KNOWN:
+        send_request(dispatcher, call, addresses);
+        break;
+    case DNS_CACHE_WAIT: /* until on_name is called */
+        break;
+    case DNS_CACHE_FAILED:
+        finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
+        break;
+    case DNS_CACHE_UNASKED:
+        note_shortage(dispatcher, "too many names to look up");
+        return_call(dispatcher, call, RETURN_DELAY_MS);
+        break;
+    }
+}
+
+/* Sends a prepared call as soon as the addresses of its host are known. */
 static void
 look_up(struct dispatcher *dispatcher, struct http_call *call)
 {
@@ -202,33 +179,21 @@ look_up(struct dispatcher *dispatcher, struct http_call *call)
         answer = dns_cache_lookup(dispatcher->names, name, http_call_wait(call),
                                   &addresses);
     }
-    switch (answer) {
-    case DNS_CACHE_KNOWN:
-        launch(dispatcher, call, addresses);
-        break;
-    case DNS_CACHE_WAIT:
-        break;
-    case DNS_CACHE_FAILED:
-        finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
-        break;
-    case DNS_CACHE_UNASKED:
-        put_off(dispatcher, call);
-        break;
-    }
+    on_answer(dispatcher, call, answer, addresses);
 }
 
 static void
 begin(struct dispatcher *dispatcher, struct job *job,
       const struct destination_ticket *ticket)
 {
-    struct http_call *call = call_pool_take(dispatcher->attempts);
-    struct retry_policy outcome;
+    struct http_call *call = call_pool_take(dispatcher->calls);
+    static const struct retry_verdict returned = {.disposition = JOB_RETURN,
+                                                  .delay_ms = RETURN_DELAY_MS};
 
     if (call == NULL) {
         note_shortage(dispatcher, strerror(ENOMEM));
-        outcome = returned(RETURN_DELAY_MS);
-        hand_in(dispatcher, ticket, DESTINATION_NO_EVIDENCE, &outcome);
-        give_back(dispatcher, job, RETURN_DELAY_MS);
+        fair_queue_end(dispatcher->queue, ticket, &returned, clock_mono_ms());
+        dispatcher->ended(dispatcher->context, job, &returned);
     } else if (http_call_prepare(call, job, ticket) != 0) {
         fail_to_start(dispatcher, call);
     } else {
@@ -236,20 +201,21 @@ begin(struct dispatcher *dispatcher, struct job *job,
     }
 }
 
-/* Starts what may start. */
+/* Starts the jobs that may start. */
 static void
-fill(struct dispatcher *dispatcher)
+fill_slots(struct dispatcher *dispatcher)
 {
     struct destination_ticket ticket;
     struct job *job;
 
-    while (!dispatcher->stopped && call_pool_room(dispatcher->attempts) > 0 &&
+    while (call_pool_room(dispatcher->calls) > 0 &&
            (job = fair_queue_next(dispatcher->queue, &ticket,
                                   clock_mono_ms())) != NULL) {
         begin(dispatcher, job, &ticket);
     }
 }
 
+/* The end of a transfer. A curl_loop_ended. */
 static void
 on_ended(void *context, CURL *easy, CURLcode code)
 {
@@ -261,9 +227,10 @@ on_ended(void *context, CURL *easy, CURLcode code)
     } else {
         finish(dispatcher, call, code);
     }
-    fill(dispatcher);
+    fill_slots(dispatcher);
 }
 
+/* The end of a wait for a name. A dns_cache_told. */
 static void
 on_name(void *context, struct dns_cache_wait *wait,
         enum dns_cache_answer answer)
@@ -271,50 +238,37 @@ on_name(void *context, struct dns_cache_wait *wait,
     struct dispatcher *dispatcher = context;
     struct http_call *call = wait->context;
 
-    switch (answer) {
-    case DNS_CACHE_KNOWN:
-    case DNS_CACHE_WAIT:
-        look_up(dispatcher, call);
-        break;
-    case DNS_CACHE_FAILED:
-        finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
-        break;
-    case DNS_CACHE_UNASKED:
-        put_off(dispatcher, call);
-        break;
+    if (answer == DNS_CACHE_KNOWN) {
+        look_up(dispatcher, call); /* which gets the addresses */
+    } else {
+        on_answer(dispatcher, call, answer, NULL);
     }
-    fill(dispatcher);
+    fill_slots(dispatcher);
 }
 
 static bool
 open_all(struct dispatcher *dispatcher, struct event_loop *loop)
 {
-    const struct options *options = dispatcher->options;
-    size_t most = curl_loop_capacity((size_t)options->callbacks.concurrency);
-    uint64_t seed;
+    const struct options *options = dispatcher->settings->options;
+    size_t wanted = (size_t)options->callbacks.concurrency;
+    size_t slots = curl_loop_raise_fd_limit(wanted);
 
-    if (settings_init(&dispatcher->settings, options) != 0) {
-        return false;
-    }
-    arc4random_buf(&seed, sizeof(seed));
-    dispatcher->queue = fair_queue_open(options, seed);
-    dispatcher->names = dns_cache_open(loop, options->callbacks.timeout_ms,
-                                       on_name, dispatcher);
-    dispatcher->log = callback_log_open(options->callbacks.log);
-    dispatcher->attempts = call_pool_open(&dispatcher->settings, most);
-    dispatcher->transfers = curl_loop_open(loop, most, on_ended, dispatcher);
-    if (most < (size_t)options->callbacks.concurrency) {
+    if (slots < wanted) {
         log_warn("callbacks.concurrency is %" PRId64 ", but the limit of open "
                  "files allows %zu",
-                 options->callbacks.concurrency, most);
+                 options->callbacks.concurrency, slots);
     }
-    return dispatcher->queue != NULL && dispatcher->names != NULL &&
-           dispatcher->log != NULL && dispatcher->attempts != NULL &&
+    dispatcher->names = dns_cache_open(loop, options->callbacks.timeout_ms,
+                                       on_name, dispatcher);
+    dispatcher->calls = call_pool_open(dispatcher->settings, slots);
+    dispatcher->transfers = curl_loop_open(loop, slots, on_ended, dispatcher);
+    return dispatcher->names != NULL && dispatcher->calls != NULL &&
            dispatcher->transfers != NULL;
 }
 
 struct dispatcher *
-dispatcher_open(const struct options *options, struct event_loop *loop,
+dispatcher_open(const struct settings *settings, struct fair_queue *queue,
+                struct callback_log *log, struct event_loop *loop,
                 dispatcher_ended *ended, void *context)
 {
     struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
@@ -323,7 +277,9 @@ dispatcher_open(const struct options *options, struct event_loop *loop,
     if (dispatcher == NULL) {
         return NULL;
     }
-    dispatcher->options = options;
+    dispatcher->settings = settings;
+    dispatcher->queue = queue;
+    dispatcher->log = log;
     dispatcher->ended = ended;
     dispatcher->context = context;
     if (!open_all(dispatcher, loop)) {
@@ -335,115 +291,42 @@ dispatcher_open(const struct options *options, struct event_loop *loop,
     return dispatcher;
 }
 
-/* Drops what is under way. */
-static void
-drop_all(struct dispatcher *dispatcher)
+/* Stops the transfer of any busy call. NULL: no call is busy. */
+static struct http_call *
+stop_any(struct dispatcher *dispatcher)
 {
-    struct http_call *call;
+    struct http_call *call = call_pool_any(dispatcher->calls);
 
-    while ((call = call_pool_any(dispatcher->attempts)) != NULL) {
+    if (call != NULL) {
         curl_loop_stop(dispatcher->transfers, http_call_easy(call),
                        http_call_host(call));
-        job_free(call_pool_give(dispatcher->attempts, call));
     }
+    return call;
 }
 
 void
 dispatcher_close(struct dispatcher *dispatcher)
 {
+    struct http_call *call;
+
     if (dispatcher == NULL) {
         return;
     }
-    if (dispatcher->attempts != NULL) {
-        drop_all(dispatcher);
+    while (dispatcher->calls != NULL && (call = stop_any(dispatcher)) != NULL) {
+        job_free(call_pool_give(dispatcher->calls, call));
     }
-    call_pool_close(dispatcher->attempts);
+    call_pool_close(dispatcher->calls);
     curl_loop_close(dispatcher->transfers);
     dns_cache_close(dispatcher->names);
-    fair_queue_close(dispatcher->queue);
-    settings_fini(&dispatcher->settings);
-    callback_log_close(dispatcher->log);
     free(dispatcher);
-}
-
-void
-dispatcher_protect(struct dispatcher *dispatcher, const struct sockaddr *redis)
-{
-    address_policy_protect(dispatcher->settings.policy, redis);
-}
-
-size_t
-dispatcher_room(const struct dispatcher *dispatcher)
-{
-    return dispatcher->stopped ? 0 : fair_queue_room(dispatcher->queue);
-}
-
-size_t
-dispatcher_waiting(const struct dispatcher *dispatcher)
-{
-    return fair_queue_waiting(dispatcher->queue);
-}
-
-size_t
-dispatcher_under_way(const struct dispatcher *dispatcher)
-{
-    return call_pool_busy(dispatcher->attempts);
-}
-
-/* Buries a job that ended the reporter's life once too often. */
-static void
-abandon(struct dispatcher *dispatcher, struct job *job)
-{
-    struct retry_policy outcome = {.disposition = JOB_DEAD,
-                                   .reason = "abandoned"};
-    struct callback_line line = {
-        .job = job, .host = "-", .error = outcome.reason};
-
-    callback_log_write(dispatcher->log, &line);
-    dispatcher->ended(dispatcher->context, job, &outcome);
-}
-
-bool
-dispatcher_add(struct dispatcher *dispatcher, struct job *job)
-{
-    int64_t retry_ms;
-
-    if (retry_policy_is_hopeless(&dispatcher->options->callbacks.retry_delays_s,
-                                 job->attempts)) {
-        abandon(dispatcher, job);
-        return false;
-    }
-    retry_ms = fair_queue_add(dispatcher->queue, job, clock_mono_ms());
-    if (retry_ms > 0) {
-        give_back(dispatcher, job, retry_ms);
-    }
-    return retry_ms <= 0;
 }
 
 void
 dispatcher_step(struct dispatcher *dispatcher)
 {
-    struct job *job;
-    int64_t retry_ms;
-
-    fill(dispatcher);
-    while ((job = fair_queue_return_expired(dispatcher->queue, &retry_ms,
-                                            clock_mono_ms())) != NULL) {
-        give_back(dispatcher, job, retry_ms);
-    }
+    fill_slots(dispatcher);
     refusals_sum_up(&dispatcher->refusals);
-    note_calm(dispatcher);
-}
-
-void
-dispatcher_stop(struct dispatcher *dispatcher)
-{
-    struct job *job;
-
-    dispatcher->stopped = true;
-    while ((job = fair_queue_drain(dispatcher->queue)) != NULL) {
-        give_back(dispatcher, job, 0);
-    }
+    note_shortage_over(dispatcher);
 }
 
 void
@@ -451,23 +334,8 @@ dispatcher_abort(struct dispatcher *dispatcher)
 {
     struct http_call *call;
 
-    while ((call = call_pool_any(dispatcher->attempts)) != NULL) {
-        curl_loop_stop(dispatcher->transfers, http_call_easy(call),
-                       http_call_host(call));
-        write_attempt(dispatcher, call, 0, "shutdown");
-        withdraw(dispatcher, call, 0);
+    while ((call = stop_any(dispatcher)) != NULL) {
+        log_attempt(dispatcher, call, 0, "shutdown");
+        return_call(dispatcher, call, 0);
     }
-}
-
-void
-dispatcher_reopen(struct dispatcher *dispatcher)
-{
-    callback_log_reopen(dispatcher->log);
-}
-
-void
-dispatcher_each(const struct dispatcher *dispatcher, fair_queue_visit *visit,
-                void *context)
-{
-    fair_queue_each(dispatcher->queue, visit, context, clock_mono_ms());
 }

@@ -1,8 +1,8 @@
 /*
- * destinations: every destination stands on one shelf, by what it waits for,
- * and moves when that changes; so no step looks at more than it has to. Only
- * time moves nothing: a job whose lease has become too short is found when it
- * would be started, or once a second.
+ * fair_queue: each destination has a state and is in the list of that state.
+ * It moves to another list when its state changes, so that no function has to
+ * search. The passing of time alone moves nothing: a job whose lease has become
+ * too short is found when it would start, or by a sweep once a second.
  */
 #include "fair_queue.h"
 
@@ -11,30 +11,26 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "origin.h"
 
-/* A power of two; a few destinations a bucket where all are known. */
-enum { BUCKETS = 4096, SWEEP_MS = 1000 };
-
-/* How many are looked at to find one that may be forgotten. */
-enum { FORGET_LOOKS = 16 };
-
-/* One in so many places is for those who have no job here yet. */
-enum { RESERVE = 8 };
-
-/*
- * Jobs that were given back come again within this time, and half a millisecond
- * more for each that is outside: looking at them must not keep us from all
- * else.
- */
-enum { ROUND_MIN_MS = 10000, LOOKS_PER_MS = 2 };
+enum {
+    BUCKETS = 4096, /* of the hash table: a power of two */
+    SWEEP_MS = 1000,
+    EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */
+    RESERVE = 8,         /* 1/8 of the room is for first jobs */
+    /*
+     * Returned jobs are claimed again within this time, and half a millisecond
+     * more for each job in Redis: claiming them takes time from other jobs.
+     */
+    ROUND_MIN_MS = 10000,
+    CLAIMS_PER_MS = 2,
+};
 
 enum state {
-    STATE_READY, /* has a job that may start: the round robin, from the head */
-    STATE_FULL,  /* has jobs, and as many attempts under way as it may */
-    STATE_EXPIRED, /* has jobs that are to be given back */
-    STATE_QUIET,   /* has attempts under way, and no job that waits */
-    STATE_IDLE,    /* has nothing: the one idle for longest at the head */
+    STATE_READY,   /* a job may start: the round robin, in the list's order */
+    STATE_FULL,    /* jobs wait; attempts under way are at the limit */
+    STATE_EXPIRED, /* jobs wait that are to be returned */
+    STATE_QUIET,   /* attempts are under way, no job waits */
+    STATE_IDLE,    /* nothing; the destination idle for longest is first */
 };
 
 enum { STATES = STATE_IDLE + 1 };
@@ -44,12 +40,13 @@ TAILQ_HEAD(state_list, destination);
 struct fair_queue {
     const struct options *options;
     uint64_t seed;
-    size_t capacity; /* on waiting */
-    size_t waiting;  /* jobs here */
-    size_t idle;     /* destinations on STATE_IDLE */
-    size_t outside;  /* jobs that were given back, as far as is known */
-    int64_t swept_ms;
-    int64_t now_ms; /* as a caller told it last */
+    size_t capacity;  /* the limit on waiting */
+    size_t waiting;   /* jobs here */
+    size_t under_way; /* attempts */
+    size_t idle;      /* destinations in STATE_IDLE */
+    size_t in_redis;  /* the sum of all destinations' in_redis */
+    int64_t swept_ms; /* monotonic: the last sweep */
+    int64_t now_ms;   /* monotonic: the time that a caller passed last */
     struct state_list lists[STATES];
     struct destination *buckets[BUCKETS];
 };
@@ -64,10 +61,8 @@ fair_queue_open(const struct options *options, uint64_t seed)
     }
     queue->options = options;
     queue->seed = seed;
-    queue->capacity = 2 * (size_t)options->callbacks.concurrency;
-    if (queue->capacity < FAIR_QUEUE_CAPACITY_MIN) {
-        queue->capacity = FAIR_QUEUE_CAPACITY_MIN;
-    }
+    queue->capacity = (size_t)int64_max(2 * options->callbacks.concurrency,
+                                        FAIR_QUEUE_CAPACITY_MIN);
     for (int i = 0; i < STATES; i++) {
         TAILQ_INIT(&queue->lists[i]);
     }
@@ -108,9 +103,9 @@ find(struct fair_queue *queue, const char *origin)
     return i;
 }
 
-/* Forgets an idle one. */
+/* Forgets an idle destination. */
 static void
-forget(struct fair_queue *queue, struct destination *destination)
+evict(struct fair_queue *queue, struct destination *destination)
 {
     struct destination **i = bucket(queue, destination->origin);
 
@@ -120,20 +115,21 @@ forget(struct fair_queue *queue, struct destination *destination)
     *i = destination->next;
     TAILQ_REMOVE(&queue->lists[STATE_IDLE], destination, link);
     queue->idle--;
-    queue->outside -= destination->outside;
+    queue->in_redis -= destination->in_redis;
     destination_close(destination);
 }
 
 /*
- * Forgets one that has been idle for long, but not what is to be left alone:
- * it would be called again as if nothing had been. Unless all are.
+ * Forgets a destination that has been idle for long. Blocked destinations are
+ * passed over, because forgetting one would end its block; unless all of them
+ * are blocked.
  */
 static void
-forget_one(struct fair_queue *queue)
+evict_one(struct fair_queue *queue)
 {
     struct state_list *idle = &queue->lists[STATE_IDLE];
 
-    for (int i = 0; i < FORGET_LOOKS; i++) {
+    for (int i = 0; i < EVICTION_TRIES; i++) {
         struct destination *first = TAILQ_FIRST(idle);
 
         if (destination_blocked_ms(first, queue->now_ms) <= 0) {
@@ -142,19 +138,20 @@ forget_one(struct fair_queue *queue)
         TAILQ_REMOVE(idle, first, link);
         TAILQ_INSERT_TAIL(idle, first, link);
     }
-    forget(queue, TAILQ_FIRST(idle));
+    evict(queue, TAILQ_FIRST(idle));
 }
 
-/* Puts it last on a shelf. It is not forgotten by this, another may be. */
+/* Appends it to the list of state. May evict another destination. */
 static void
-put(struct fair_queue *queue, struct destination *destination, enum state state)
+append(struct fair_queue *queue, struct destination *destination,
+       enum state state)
 {
     TAILQ_INSERT_TAIL(&queue->lists[state], destination, link);
     destination->state = state;
     if (state == STATE_IDLE) {
         queue->idle++;
         if (queue->idle > FAIR_QUEUE_IDLE_MAX) {
-            forget_one(queue);
+            evict_one(queue);
         }
     }
 }
@@ -167,12 +164,12 @@ move(struct fair_queue *queue, struct destination *destination,
         queue->idle--;
     }
     TAILQ_REMOVE(&queue->lists[destination->state], destination, link);
-    put(queue, destination, state);
+    append(queue, destination, state);
 }
 
-/* Makes one, idle. NULL: no memory. */
+/* Makes an idle destination. NULL: no memory. */
 static struct destination *
-make(struct fair_queue *queue, const char *origin)
+make_destination(struct fair_queue *queue, const char *origin)
 {
     struct destination **head = bucket(queue, origin);
     struct destination *destination = destination_open(
@@ -181,37 +178,39 @@ make(struct fair_queue *queue, const char *origin)
     if (destination != NULL) {
         destination->next = *head;
         *head = destination;
-        put(queue, destination, STATE_IDLE);
+        append(queue, destination, STATE_IDLE);
     }
     return destination;
 }
 
-/* What a lease must have left for an attempt to start. */
+/* How much of its lease a job must have left to start. */
 static int64_t
-needed_ms(const struct fair_queue *queue)
+min_lease_ms(const struct fair_queue *queue)
 {
     return queue->options->callbacks.timeout_ms + FAIR_QUEUE_MARGIN_MS;
 }
 
 static enum state
-right_state(const struct fair_queue *queue,
-            const struct destination *destination, int64_t now_ms)
+find_state(const struct fair_queue *queue,
+           const struct destination *destination, int64_t now_ms)
 {
     if (destination->waiting == 0) {
         return destination->under_way > 0 ? STATE_QUIET : STATE_IDLE;
     }
     if (destination_blocked_ms(destination, now_ms) > 0 ||
-        destination->first->leased_ms - now_ms < needed_ms(queue)) {
+        destination->first->leased_ms - now_ms < min_lease_ms(queue)) {
         return STATE_EXPIRED;
     }
-    return destination_is_free(destination, now_ms) ? STATE_READY : STATE_FULL;
+    return destination_may_start(destination, now_ms) ? STATE_READY
+                                                      : STATE_FULL;
 }
 
-/* Puts it where it belongs. True where it stood there already. */
+/* Moves it to the list of its state. True if it was in that list already. */
 static bool
-tidy(struct fair_queue *queue, struct destination *destination, int64_t now_ms)
+update_state(struct fair_queue *queue, struct destination *destination,
+             int64_t now_ms)
 {
-    enum state state = right_state(queue, destination, now_ms);
+    enum state state = find_state(queue, destination, now_ms);
 
     queue->now_ms = now_ms;
     if (destination->state == (int)state) {
@@ -235,6 +234,12 @@ fair_queue_waiting(const struct fair_queue *queue)
     return queue->waiting;
 }
 
+size_t
+fair_queue_under_way(const struct fair_queue *queue)
+{
+    return queue->under_way;
+}
+
 static struct job *
 pop(struct fair_queue *queue, struct destination *destination)
 {
@@ -243,17 +248,18 @@ pop(struct fair_queue *queue, struct destination *destination)
 }
 
 /*
- * How many jobs may wait for one destination, fewer the fuller it is here. Who
- * comes with a first job may have one of the places that are kept for that.
+ * How many jobs of a destination may wait: fewer if the queue is fuller. A
+ * first job may use the reserve.
  */
 static size_t
-share(const struct fair_queue *queue, const struct destination *destination)
+max_waiting(const struct fair_queue *queue,
+            const struct destination *destination)
 {
     return destination->waiting == 0 ? queue->capacity - queue->waiting
                                      : fair_queue_room(queue);
 }
 
-/* True where job may wait for its turn here. */
+/* True if job may wait here. */
 static bool
 has_place(const struct fair_queue *queue, const struct destination *destination,
           const struct job *job, int64_t now_ms)
@@ -261,62 +267,62 @@ has_place(const struct fair_queue *queue, const struct destination *destination,
     int64_t turn_ms = now_ms + destination_backlog_ms(destination);
 
     return destination_blocked_ms(destination, now_ms) <= 0 &&
-           destination->waiting < share(queue, destination) &&
-           job->leased_ms - turn_ms >= needed_ms(queue);
+           destination->waiting < max_waiting(queue, destination) &&
+           job->leased_ms - turn_ms >= min_lease_ms(queue);
 }
 
-/* Keeps the sum right, once destination's number is no longer before. */
+/* Updates the sum: destination->in_redis was `before` until now. */
 static void
-count_outside(struct fair_queue *queue, const struct destination *destination,
-              size_t before)
+count_in_redis(struct fair_queue *queue, const struct destination *destination,
+               size_t before)
 {
-    queue->outside += destination->outside - before;
+    queue->in_redis += destination->in_redis - before;
 }
 
-/* When a job that is given back may come again. */
+/* Notes that a job is returned. As destination_return_job. */
 static int64_t
-retry_ms(struct fair_queue *queue, struct destination *destination,
-         int64_t now_ms)
+return_job(struct fair_queue *queue, struct destination *destination,
+           int64_t now_ms)
 {
-    int64_t looks_ms = (int64_t)(queue->outside / LOOKS_PER_MS);
-    size_t before = destination->outside;
-    int64_t wait_ms =
-        destination_retry_ms(destination, ROUND_MIN_MS + looks_ms, now_ms);
+    int64_t round_ms =
+        ROUND_MIN_MS + (int64_t)(queue->in_redis / CLAIMS_PER_MS);
+    size_t before = destination->in_redis;
+    int64_t retry_ms = destination_return_job(destination, round_ms, now_ms);
 
-    count_outside(queue, destination, before);
-    return wait_ms;
+    count_in_redis(queue, destination, before);
+    return retry_ms;
 }
 
 int64_t
 fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
 {
     struct destination *destination;
-    char origin[ORIGIN_SIZE];
+    char origin[DESTINATION_ORIGIN_SIZE];
 
-    origin_read(job->url, origin);
+    destination_read_origin(job->url, origin);
     destination = find(queue, origin);
     if (destination == NULL) {
-        destination = make(queue, origin);
+        destination = make_destination(queue, origin);
     }
     if (destination == NULL) {
         return FAIR_QUEUE_RETRY_MS;
     }
     if (job->reclaimed) {
-        size_t before = destination->outside;
+        size_t before = destination->in_redis;
 
-        destination_came_again(destination);
-        count_outside(queue, destination, before);
+        destination_reclaim_job(destination);
+        count_in_redis(queue, destination, before);
     }
     if (!has_place(queue, destination, job, now_ms)) {
-        return retry_ms(queue, destination, now_ms);
+        return return_job(queue, destination, now_ms);
     }
     destination_push(destination, job);
     queue->waiting++;
-    tidy(queue, destination, now_ms);
+    update_state(queue, destination, now_ms);
     return 0;
 }
 
-/* Starts its oldest job, which may start, and charges it. */
+/* Starts the first job of a destination in STATE_READY, and charges it. */
 static struct job *
 start(struct fair_queue *queue, struct destination *destination,
       struct destination_ticket *ticket, int64_t now_ms)
@@ -324,21 +330,22 @@ start(struct fair_queue *queue, struct destination *destination,
     struct job *job = pop(queue, destination);
 
     *ticket = destination_start(destination, now_ms);
+    queue->under_way++;
     destination->credit -= destination_cost(destination);
-    /* Who has nothing to start saves nothing up. */
+    /* A destination without jobs must not save up credit. */
     if (destination->waiting == 0 && destination->credit > 0) {
         destination->credit = 0;
     }
-    if (tidy(queue, destination, now_ms) && destination->credit <= 0) {
+    if (update_state(queue, destination, now_ms) && destination->credit <= 0) {
         move(queue, destination, STATE_READY);
     }
     return job;
 }
 
 /*
- * One at the head without credit gets some, and has to go to the end if that
- * did not pay its debt. A debt is at most DESTINATION_COST_MAX: so many rounds
- * later at most one can start.
+ * If the first destination has no credit, it gets 1; if it is still in debt, it
+ * moves to the end. As a debt is at most DESTINATION_COST_MAX, the loop ends
+ * after that many rounds.
  */
 struct job *
 fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
@@ -348,7 +355,7 @@ fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
     struct destination *destination;
 
     while ((destination = TAILQ_FIRST(ready)) != NULL) {
-        if (!tidy(queue, destination, now_ms)) {
+        if (!update_state(queue, destination, now_ms)) {
             continue;
         }
         if (destination->credit <= 0) {
@@ -365,16 +372,17 @@ fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
 void
 fair_queue_end(struct fair_queue *queue,
                const struct destination_ticket *ticket,
-               const struct destination_news *news, int64_t now_ms)
+               const struct retry_verdict *verdict, int64_t now_ms)
 {
-    size_t before = ticket->destination->outside;
+    size_t before = ticket->destination->in_redis;
 
-    destination_end(ticket, news, now_ms);
-    count_outside(queue, ticket->destination, before);
-    tidy(queue, ticket->destination, now_ms);
+    destination_end(ticket, verdict, now_ms);
+    queue->under_way--;
+    count_in_redis(queue, ticket->destination, before);
+    update_state(queue, ticket->destination, now_ms);
 }
 
-/* Looks once a second for what only time has changed. */
+/* Finds, once a second, the states that the passing of time has changed. */
 static void
 sweep(struct fair_queue *queue, int64_t now_ms)
 {
@@ -388,14 +396,14 @@ sweep(struct fair_queue *queue, int64_t now_ms)
         while (i != NULL) {
             struct destination *next = TAILQ_NEXT(i, link);
 
-            tidy(queue, i, now_ms);
+            update_state(queue, i, now_ms);
             i = next;
         }
     }
 }
 
 struct job *
-fair_queue_return_expired(struct fair_queue *queue, int64_t *wait_ms,
+fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
                           int64_t now_ms)
 {
     struct state_list *expired = &queue->lists[STATE_EXPIRED];
@@ -403,12 +411,12 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *wait_ms,
 
     sweep(queue, now_ms);
     while ((destination = TAILQ_FIRST(expired)) != NULL) {
-        if (tidy(queue, destination, now_ms)) {
+        if (update_state(queue, destination, now_ms)) {
             struct job *job;
 
-            *wait_ms = retry_ms(queue, destination, now_ms);
+            *retry_ms = return_job(queue, destination, now_ms);
             job = pop(queue, destination);
-            tidy(queue, destination, now_ms);
+            update_state(queue, destination, now_ms);
             return job;
         }
     }
@@ -435,8 +443,8 @@ fair_queue_drain(struct fair_queue *queue)
 }
 
 static void
-show(const struct destination *destination, fair_queue_visit *visit,
-     void *context, int64_t now_ms)
+visit_one(const struct destination *destination, fair_queue_visit *visit,
+          void *context, int64_t now_ms)
 {
     struct destination_status status = {
         .origin = destination->origin,
@@ -445,7 +453,7 @@ show(const struct destination *destination, fair_queue_visit *visit,
         .limit = destination->limit,
         .breaker = circuit_breaker_state(&destination->breaker, now_ms),
         .blocked_ms = destination_blocked_ms(destination, now_ms),
-        .took_ms = destination->took_us / 1000,
+        .took_ms = destination->duration_us / 1000,
     };
 
     visit(context, &status);
@@ -459,7 +467,7 @@ fair_queue_each(const struct fair_queue *queue, fair_queue_visit *visit,
         const struct destination *i = TAILQ_FIRST(&queue->lists[state]);
 
         for (; i != NULL; i = TAILQ_NEXT(i, link)) {
-            show(i, visit, context, now_ms);
+            visit_one(i, visit, context, now_ms);
         }
     }
 }

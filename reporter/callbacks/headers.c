@@ -1,6 +1,6 @@
 /*
- * envelope: the texts and the list that chains them are in one piece of
- * memory, so that addressing one needs no more.
+ * headers: the texts of all headers and the nodes of their list are in one
+ * block of memory, so that headers_write allocates nothing.
  */
 #include "headers.h"
 
@@ -15,7 +15,7 @@
 
 enum { HEADER_SIZE = 96 };
 
-/* CONTENT_TYPE is the last: a GET has none. */
+/* CONTENT_TYPE is last, so that a GET can leave it out. */
 enum header {
     ID,
     TIMESTAMP,
@@ -30,7 +30,7 @@ struct headers {
     const struct webhook_signature *signature; /* NULL: none */
     char headers[HEADERS][HEADER_SIZE];
     struct curl_slist list[HEADERS + 1];
-    char signed_by[]; /* that header, webhook_signature_size more bytes */
+    char signature_header[]; /* webhook-signature, name and value */
 };
 
 static void
@@ -41,9 +41,9 @@ set_header(struct headers *headers, enum header header, const char *name,
              value[0] == '\0' ? "" : " ", value);
 }
 
-/* Chains up the first count headers, and the signature where there is one. */
+/* Links the first count headers, and the signature if there is one. */
 static void
-chain(struct headers *headers, size_t count)
+link_list(struct headers *headers, size_t count)
 {
     struct curl_slist *last = headers->list;
 
@@ -54,7 +54,7 @@ chain(struct headers *headers, size_t count)
     }
     if (headers->signature != NULL) {
         last++;
-        last->data = headers->signed_by;
+        last->data = headers->signature_header;
     }
     last->next = NULL;
 }
@@ -72,9 +72,9 @@ headers_open(const struct webhook_signature *signature, bool has_body)
     }
     headers->signature = signature;
     set_header(headers, LOOP_GUARD, "Verve-Callback", "1");
-    set_header(headers, EXPECT, "Expect", ""); /* libcurl then sends none */
+    set_header(headers, EXPECT, "Expect", ""); /* libcurl sends none */
     set_header(headers, CONTENT_TYPE, "Content-Type", "application/json");
-    chain(headers, has_body ? HEADERS : CONTENT_TYPE);
+    link_list(headers, has_body ? HEADERS : CONTENT_TYPE);
     return headers;
 }
 
@@ -85,19 +85,20 @@ headers_close(struct headers *headers)
 }
 
 static int
-sign(struct headers *headers, const struct webhook_signature_of *of)
+sign(struct headers *headers, const struct webhook_signature_input *input)
 {
-    int len = sprintf(headers->signed_by, "%s", WEBHOOK_SIGNATURE_HEADER);
+    int len =
+        sprintf(headers->signature_header, "%s", WEBHOOK_SIGNATURE_HEADER);
 
-    return webhook_signature_make(headers->signature, of,
-                                  headers->signed_by + len);
+    return webhook_signature_make(headers->signature, input,
+                                  headers->signature_header + len);
 }
 
 int
-headers_address(struct headers *headers, const struct job *job,
-                const char *content, size_t len)
+headers_write(struct headers *headers, const struct job *job,
+              const char *content, size_t len)
 {
-    struct webhook_signature_of of = {
+    struct webhook_signature_input input = {
         .id = job->id,
         .timestamp_s = clock_wall_ms() / 1000,
         .content = content,
@@ -106,11 +107,11 @@ headers_address(struct headers *headers, const struct job *job,
     char text[RFC3339_SIZE];
 
     set_header(headers, ID, "webhook-id", job->id);
-    snprintf(text, sizeof(text), "%" PRId64, of.timestamp_s);
+    snprintf(text, sizeof(text), "%" PRId64, input.timestamp_s);
     set_header(headers, TIMESTAMP, "webhook-timestamp", text);
     rfc3339_format(text, job->window_s);
     set_header(headers, WINDOW, "Verve-Window", text);
-    return headers->signature == NULL ? 0 : sign(headers, &of);
+    return headers->signature == NULL ? 0 : sign(headers, &input);
 }
 
 struct curl_slist *

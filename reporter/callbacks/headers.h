@@ -1,6 +1,6 @@
 /*
- * The headers of a callback: what stands around its body. Lives as long as the
- * attempt that it belongs to, as libcurl borrows the list.
+ * The HTTP headers of one call, as a list for libcurl, which borrows the list:
+ * the headers live as long as the call.
  */
 #ifndef HEADERS_H
 #define HEADERS_H
@@ -15,22 +15,22 @@
 struct headers;
 
 /*
- * signature is borrowed for its life; NULL: nothing is signed. has_body says
- * whether a Content-Type is needed. NULL: no memory.
+ * signature is borrowed; NULL: no webhook-signature. has_body: a Content-Type
+ * is needed. NULL: no memory.
  */
 struct headers *headers_open(const struct webhook_signature *signature,
                              bool has_body);
 void headers_close(struct headers *headers);
 
 /*
- * Writes the headers of one attempt at job, made now. content[0..len) is what
- * is signed: the body, or for a GET, which has none, the path and the query.
- * 0, or -1 where libcrypto refuses.
+ * Writes the headers of an attempt that is made now. content[0..len) is signed:
+ * the body, or for a GET, which has no body, path and query. 0, or -1 if
+ * libcrypto refuses.
  */
-int headers_address(struct headers *headers, const struct job *job,
-                    const char *content, size_t len);
+int headers_write(struct headers *headers, const struct job *job,
+                  const char *content, size_t len);
 
-/* For CURLOPT_HTTPHEADER: the same list for all of the envelope's life. */
+/* For CURLOPT_HTTPHEADER: always the same list. */
 struct curl_slist *headers_list(struct headers *headers);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * attempt: all that we ask of libcurl, in one place. The headers and the body
- * are the attempt's own, as libcurl borrows them until the end of a transfer:
- * preparing one takes memory for its URL and its addresses only.
+ * http_call: all options of libcurl for callbacks are here. libcurl borrows
+ * headers and body until the end of a transfer, so the call owns their memory:
+ * preparing a job allocates memory only for its URL and its addresses. Of the
+ * response only the status and Retry-After are kept; its size is bounded.
  */
 #define _GNU_SOURCE /* asprintf */
 #include "http_call.h"
@@ -10,13 +11,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/version.h"
 #include "headers.h"
 #include "net/tls.h"
-#include "receipt.h"
 #include "ssrf/socket_guard.h"
+
+#define RETRY_AFTER "Retry-After:"
+
+enum {
+    RETRY_AFTER_LEN = sizeof(RETRY_AFTER) - 1,
+    RETRY_AFTER_VALUE_SIZE = 64, /* a longer value is neither form */
+};
+
+/* What has come of the response. Zeroed: nothing. */
+struct response {
+    size_t head_bytes;
+    size_t body_bytes;
+    bool head_cut; /* we stopped the transfer there */
+    bool body_cut;
+    int64_t retry_after_ms; /* 0: none */
+};
 
 struct http_call {
     CURL *easy;
@@ -26,36 +43,62 @@ struct http_call {
     struct destination_ticket ticket;
     struct dns_cache_wait wait;
     struct payload_target target;
-    struct curl_slist resolved; /* what libcurl need not look up; data: ours */
+    struct curl_slist resolved; /* for CURLOPT_RESOLVE; data is malloc'd */
     int64_t started_ms;         /* monotonic */
-    struct receipt receipt;
+    struct response response;
     struct socket_guard guard;
     char body[]; /* payload_body_size bytes */
 };
 
-/* Returning less than was given ends the transfer. */
-static size_t
-take_head(char *bytes, size_t size, size_t count, void *context)
+/* Reads the value of a Retry-After header. 0 if it cannot be read. */
+static int64_t
+read_retry_after(const char *text, size_t len)
 {
-    struct http_call *call = context;
-    size_t len = size * count;
+    char value[RETRY_AFTER_VALUE_SIZE];
+    int64_t wait_ms;
 
-    return receipt_head(&call->receipt, bytes, len) ? len : 0;
+    if (len >= sizeof(value)) {
+        return 0;
+    }
+    memcpy(value, text, len);
+    value[len] = '\0';
+    wait_ms = retry_after_ms(value, clock_wall_ms() / 1000);
+    return wait_ms > 0 ? wait_ms : 0;
 }
 
+/* Called for each header line. Any result but all bytes stops the transfer. */
 static size_t
-take_body(char *bytes, size_t size, size_t count, void *context)
+on_header(char *bytes, size_t size, size_t count, void *context)
 {
-    struct http_call *call = context;
+    struct response *response = &((struct http_call *)context)->response;
+    size_t len = size * count;
+
+    response->head_bytes += len;
+    response->head_cut = response->head_bytes > HTTP_CALL_HEAD_MAX_BYTES;
+    if (len > RETRY_AFTER_LEN &&
+        strncasecmp(bytes, RETRY_AFTER, RETRY_AFTER_LEN) == 0) {
+        response->retry_after_ms =
+            read_retry_after(bytes + RETRY_AFTER_LEN, len - RETRY_AFTER_LEN);
+    }
+    return response->head_cut ? 0 : len;
+}
+
+/* Called for each part of the body, which is dropped. As on_header. */
+static size_t
+on_body(char *bytes, size_t size, size_t count, void *context)
+{
+    struct response *response = &((struct http_call *)context)->response;
     size_t len = size * count;
 
     (void)bytes;
-    return receipt_body(&call->receipt, len) ? len : 0;
+    response->body_bytes += len;
+    response->body_cut = response->body_bytes >= HTTP_CALL_BODY_MAX_BYTES;
+    return response->body_cut ? 0 : len;
 }
 
 /*
- * libcurl asks here before it looks a host up by itself, in a thread of its
- * own: only an address, which needs none, comes this far. Not 0: refused.
+ * Called before libcurl looks up a host in a thread of its own. That is only
+ * right for an address, which needs no look-up. Not 0: refused.
  */
 static int
 before_lookup(void *state, void *reserved, void *context)
@@ -85,7 +128,7 @@ set_pointer(const struct http_call *call, CURLoption option, void *value)
     return curl_easy_setopt(call->easy, option, value) == CURLE_OK;
 }
 
-/* What keeps a receiver, or the environment, from leading us elsewhere. */
+/* The limits on what a receiver, or the environment, can make libcurl do. */
 static bool
 set_bounds(const struct http_call *call)
 {
@@ -101,7 +144,7 @@ set_bounds(const struct http_call *call)
 }
 
 static bool
-set_form(const struct http_call *call)
+set_request(const struct http_call *call)
 {
     bool post = call->settings->payload.method == CALLBACK_POST;
 
@@ -126,10 +169,9 @@ set_callbacks(struct http_call *call)
 {
     CURL *easy = call->easy;
 
-    return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head) ==
+    return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) ==
                CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) ==
-               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION,
                             before_lookup) == CURLE_OK &&
            socket_guard_watch(&call->guard, easy) == 0;
@@ -150,7 +192,7 @@ http_call_open(const struct settings *settings)
                                  settings->payload.method == CALLBACK_POST);
     call->easy = curl_easy_init();
     if (call->headers == NULL || call->easy == NULL || !set_bounds(call) ||
-        !set_form(call) || !set_context(call) || !set_callbacks(call)) {
+        !set_request(call) || !set_context(call) || !set_callbacks(call)) {
         http_call_close(call);
         return NULL;
     }
@@ -169,7 +211,7 @@ http_call_close(struct http_call *call)
     }
 }
 
-/* Writes what is sent, and signs it: the body, or where the GET goes. */
+/* Writes headers and body, signed; of a GET the path is signed. */
 static bool
 compose(struct http_call *call)
 {
@@ -180,11 +222,11 @@ compose(struct http_call *call)
     if (payload->method == CALLBACK_GET) {
         const char *path = call->target.path;
 
-        return headers_address(call->headers, job, path, strlen(path)) == 0;
+        return headers_write(call->headers, job, path, strlen(path)) == 0;
     }
     len = payload_body(payload, job->count, call->body,
                        payload_body_size(payload));
-    return headers_address(call->headers, job, call->body, len) == 0 &&
+    return headers_write(call->headers, job, call->body, len) == 0 &&
            set_long(call, CURLOPT_POSTFIELDSIZE, (int64_t)len) &&
            set_text(call, CURLOPT_POSTFIELDS, call->body);
 }
@@ -197,7 +239,7 @@ http_call_prepare(struct http_call *call, struct job *job,
     call->job = job;
     call->ticket = *ticket;
     call->started_ms = clock_mono_ms();
-    call->receipt = (struct receipt){0};
+    call->response = (struct response){0};
     socket_guard_start(&call->guard, call->settings->policy,
                        call->settings->kept);
     if (payload_target(&call->settings->payload, job->url, job->count,
@@ -214,7 +256,7 @@ http_call_name(const struct http_call *call)
     return call->target.name;
 }
 
-/* The "+" lets libcurl forget it after a while. */
+/* "+": libcurl may drop the entry from its DNS cache after a time. */
 int
 http_call_resolve(struct http_call *call, const char *addresses)
 {
@@ -242,6 +284,26 @@ bool
 http_call_is_to_renew(struct http_call *call, CURLcode code)
 {
     return socket_guard_is_to_renew(&call->guard, code);
+}
+
+struct retry_facts
+http_call_facts(const struct http_call *call, CURLcode code)
+{
+    const char *refusal = socket_guard_refusal(&call->guard);
+    struct retry_facts facts = {
+        .code = code,
+        .refusal = refusal[0] == '\0' ? NULL : refusal,
+        .no_resources = socket_guard_no_resources(&call->guard, code),
+        .head_cut = call->response.head_cut,
+        .body_cut = call->response.body_cut,
+        .retry_after_ms = call->response.retry_after_ms,
+        .attempts = call->job->attempts,
+        .returned = call->job->returned,
+        .random = arc4random(),
+    };
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &facts.status);
+    return facts;
 }
 
 struct job *
@@ -293,33 +355,8 @@ http_call_host(const struct http_call *call)
     return call->target.host;
 }
 
-const char *
-http_call_refusal(const struct http_call *call)
-{
-    return socket_guard_refusal(&call->guard);
-}
-
 int64_t
 http_call_duration_ms(const struct http_call *call)
 {
     return clock_mono_ms() - call->started_ms;
-}
-
-struct retry_policy_facts
-http_call_facts(const struct http_call *call, CURLcode code)
-{
-    struct retry_policy_facts facts = {
-        .code = code,
-        .refused = http_call_refusal(call)[0] != '\0',
-        .no_resources = socket_guard_no_resources(&call->guard, code),
-        .head_cut = call->receipt.head_cut,
-        .body_cut = call->receipt.body_cut,
-        .retry_after_ms = call->receipt.retry_after_ms,
-        .attempts = call->job->attempts,
-        .returned = call->job->returned,
-        .random = arc4random(),
-    };
-
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &facts.status);
-    return facts;
 }

@@ -1,75 +1,82 @@
 /*
- * One attempt at a time to deliver a job: a libcurl handle with its settings,
- * and the memory of what is being sent. Made once, used for one job after
- * another. It neither decides nor waits.
+ * One HTTP request at a time for one job: a libcurl handle with its settings,
+ * and the memory of the request and of what is known of the response. It is
+ * made once and used for one job after another. It starts no transfer and
+ * decides nothing: see dispatcher.c and retry_policy.h.
  */
 #ifndef HTTP_CALL_H
 #define HTTP_CALL_H
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "fair_queue.h"
+#include "destination.h"
 #include "net/dns_cache.h"
 #include "retry_policy.h"
 #include "settings.h"
 #include "store/job.h"
 
+enum {
+    /* The transfer is stopped if a response is longer. */
+    HTTP_CALL_HEAD_MAX_BYTES = 65536,
+    HTTP_CALL_BODY_MAX_BYTES = 65536,
+};
+
 struct http_call;
 
-/* terms is borrowed for its life. NULL: no memory. */
+/* settings is borrowed. NULL: no memory. */
 struct http_call *http_call_open(const struct settings *settings);
 
-/* Not while its transfer is under way. Does not free a job that it has. */
+/* Not while its transfer is under way. Does not free its job. */
 void http_call_close(struct http_call *call);
 
 /*
- * Makes ready to send job, which it has until http_call_release, and starts its
- * clock. 0, or -1 for want of memory.
+ * Writes the request for job, which it holds until http_call_release, and
+ * starts the clock of http_call_duration_ms. 0, or -1 without memory.
  */
 int http_call_prepare(struct http_call *call, struct job *job,
                       const struct destination_ticket *ticket);
 
-/*
- * What has to be looked up before it may start; NULL: nothing. And what was
- * found, as dns_cache_lookup says it; to be called right before the start, in
- * any case: whatever its time limit has left is for the transfer. 0, or -1 for
- * want of memory.
- */
+/* The host name to be looked up before the start. NULL: it is an address. */
 const char *http_call_name(const struct http_call *call);
+
+/*
+ * Sets the addresses of the name, as dns_cache_lookup writes them (NULL if
+ * there is no name), and the time limit, which is what is left of
+ * callbacks.timeout_ms. To be called right before each start. 0, or -1 without
+ * memory.
+ */
 int http_call_resolve(struct http_call *call, const char *addresses);
 
 /*
- * After its transfer ended with code: whether it is to be resolved and started
- * again, at once. See socket_guard.h.
+ * After the transfer ended with code: true if it is to be resolved and started
+ * again at once, as nothing was sent. See socket_guard_is_to_renew.
  */
 bool http_call_is_to_renew(struct http_call *call, CURLcode code);
 
-/* Gives its job back; NULL where it has none. */
+/* What is known after the transfer ended with code. The refusal is borrowed
+   until the next http_call_prepare. */
+struct retry_facts http_call_facts(const struct http_call *call, CURLcode code);
+
+/* Cancels its wait and hands its job back. NULL if it has none. */
 struct job *http_call_release(struct http_call *call);
 
-/* The handle to be given to curl_loop_start; and the way back. */
+/* The handle for curl_loop_start, and the call of a handle. */
 CURL *http_call_easy(const struct http_call *call);
 struct http_call *http_call_of(CURL *easy);
 
-/* The job that it has; NULL where it is idle. */
+/* Its job, borrowed. NULL: it is idle. */
 const struct job *http_call_job(const struct http_call *call);
 
-/* Of that job: its ticket, and its wait for a name, whose context it is. */
+/* The ticket of that job, and its wait for the name, whose context is call. */
 const struct destination_ticket *http_call_ticket(const struct http_call *call);
 struct dns_cache_wait *http_call_wait(struct http_call *call);
 
-/* Whom it calls, or called last: host:port; NULL: it could not be prepared. */
+/* host:port of the last prepared job. NULL: preparing it failed. */
 const char *http_call_host(const struct http_call *call);
-
-/* Why the guard refused the address; "" where it did not. */
-const char *http_call_refusal(const struct http_call *call);
 
 /* Milliseconds since http_call_prepare. */
 int64_t http_call_duration_ms(const struct http_call *call);
-
-/* What is known after the transfer ended with code. */
-struct retry_policy_facts http_call_facts(const struct http_call *call,
-                                          CURLcode code);
 
 #endif

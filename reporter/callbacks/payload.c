@@ -1,5 +1,6 @@
 /*
- * message: the callback's body and URL.
+ * payload: libcurl's parser splits the URL, so that it is read here in the same
+ * way as by the transfer.
  */
 #define _GNU_SOURCE
 #include "payload.h"
@@ -14,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A 64-bit number in decimal, and what is around it. */
+/* The longest 64-bit number in decimal, and the brace behind it. */
 enum { NUMBER_MAX_BYTES = 20, SUFFIX_BYTES = 1 };
 
-/* {"name": with the name as JSON wants it; malloc'd. */
+/* Makes {"field": with the field's name quoted as JSON; malloc'd. */
 static char *
 make_prefix(const char *field)
 {
@@ -73,9 +74,9 @@ payload_body(const struct payload *payload, int64_t count, char *body,
     return (size_t)len;
 }
 
-/* Appends the count to the query and gets the whole URL. */
+/* Appends the count to the query. Returns the URL, malloc'd; NULL: failed. */
 static char *
-count_in_query(const struct payload *payload, CURLU *parsed, int64_t count)
+append_count(const struct payload *payload, CURLU *parsed, int64_t count)
 {
     char *parameter = NULL;
     char *url = NULL;
@@ -94,7 +95,7 @@ count_in_query(const struct payload *payload, CURLU *parsed, int64_t count)
     return copy;
 }
 
-/* libcurl writes an IPv4 address, however it is spelled, as four numbers. */
+/* libcurl turns each spelling of an IPv4 address into four numbers. */
 static bool
 is_address(const char *host)
 {
@@ -103,7 +104,7 @@ is_address(const char *host)
     return host[0] == '[' || inet_pton(AF_INET, host, &address) == 1;
 }
 
-/* Whom to call. The parser leaves no blank and no control byte in a host. */
+/* The parser refuses blanks and control bytes in a host. */
 static bool
 read_host(CURLU *parsed, struct payload_target *target)
 {
@@ -126,7 +127,7 @@ read_host(CURLU *parsed, struct payload_target *target)
     return done;
 }
 
-/* All of url behind its port. count_in_query leaves at least a slash there. */
+/* Path and query. append_count leaves a URL with at least a slash there. */
 static const char *
 path_of(const char *url)
 {
@@ -148,7 +149,7 @@ read_target(const struct payload *payload, CURLU *parsed, const char *url,
         target->url = strdup(url);
         return target->url != NULL;
     }
-    target->url = count_in_query(payload, parsed, count);
+    target->url = append_count(payload, parsed, count);
     target->path = path_of(target->url);
     return target->path != NULL;
 }

@@ -1,25 +1,35 @@
 /*
- * outcome: the judgement of one attempt. A response counts only when it is
- * whole (or was cut by us, who wanted no more of it): a receiver that says
- * 200 and then hangs past the deadline has not answered.
+ * retry_policy: a response counts only if it is complete, or if we stopped
+ * reading its body. A receiver that answers 200 and then hangs until the time
+ * limit has not answered.
  */
+#define _GNU_SOURCE /* strptime, timegm */
 #include "retry_policy.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "base/util.h"
 
-enum { JITTER_PERCENT = 20, STARVED_DELAY_MS = 1000, STARVED_MAX_MS = 60000 };
+#define BLANKS " \t\r\n"
 
 /* CURLE_TOO_LARGE of libcurl 8.6 and later: the libcurl that runs may be newer
    than the header here. https://curl.se/libcurl/c/libcurl-errors.html */
 enum { LIBCURL_TOO_LARGE = 100 };
 
-/* The word for a transfer that brought no whole response. */
+enum {
+    JITTER_PERCENT = 20,
+    NO_RESOURCES_DELAY_MS = 1000, /* the first; doubles ... */
+    NO_RESOURCES_MAX_MS = 60000,  /* ... up to this */
+};
+
+/* The error word of a transfer without a complete response. */
 static const char *
-error_word(const struct retry_policy_facts *facts)
+error_word(const struct retry_facts *facts)
 {
-    if (facts->refused) {
+    if (facts->refusal != NULL) {
         return "refused";
     }
     if (facts->no_resources != 0) {
@@ -62,29 +72,39 @@ error_word(const struct retry_policy_facts *facts)
     }
 }
 
-/* How many attempts a job has in all when one of them ends like this. */
+/* How many attempts a job may have in all if one of them ends like this. */
 static int64_t
-call_pool_allowed(int64_t scheduled, const struct retry_policy_facts *facts,
-                  long status)
+max_attempts(int64_t scheduled, const struct retry_facts *facts, long status)
 {
-    int64_t few = scheduled < 2 ? scheduled : 2;
-
-    if (facts->refused || facts->code == CURLE_URL_MALFORMAT) {
+    if (facts->refusal != NULL || facts->code == CURLE_URL_MALFORMAT ||
+        status == 410) {
         return 1;
     }
-    if (status == 0) {
+    if (status == 0 || status == 408 || status == 425 || status == 429 ||
+        status >= 500) {
         return scheduled;
     }
-    if (status == 408 || status == 425 || status == 429 || status >= 500) {
-        return scheduled;
-    }
-    return status == 410 ? 1 : few;
+    return int64_min(scheduled, 2);
 }
 
-/* The schedule, more or less; not before the receiver wants it. */
+/* What the attempt shows about its destination. */
+static enum retry_evidence
+find_evidence(const struct retry_facts *facts, long status)
+{
+    if (facts->refusal != NULL || (facts->no_resources != 0 && status == 0)) {
+        return RETRY_EVIDENCE_NONE;
+    }
+    if (status == 429) {
+        return RETRY_EVIDENCE_OVERLOAD;
+    }
+    return status == 0 || status >= 500 ? RETRY_EVIDENCE_FAILURE
+                                        : RETRY_EVIDENCE_SUCCESS;
+}
+
+/* The scheduled delay with jitter, or hold_ms if that is longer. */
 static int64_t
-delay_ms(const struct option_delays *retry_delays_s,
-         const struct retry_policy_facts *facts, int64_t hold_ms)
+retry_delay_ms(const struct option_delays *retry_delays_s,
+               const struct retry_facts *facts, int64_t hold_ms)
 {
     int64_t permille = 1000 - JITTER_PERCENT * 10 +
                        (int64_t)(facts->random % (JITTER_PERCENT * 20 + 1));
@@ -93,52 +113,63 @@ delay_ms(const struct option_delays *retry_delays_s,
     return int64_max(jittered_ms, hold_ms);
 }
 
-/* Doubled each time. */
 static int64_t
-starved_delay_ms(int64_t returned)
+no_resources_delay_ms(int64_t returned)
 {
-    int64_t wait_ms = STARVED_DELAY_MS;
+    int64_t delay_ms = NO_RESOURCES_DELAY_MS;
 
-    for (; returned > 0 && wait_ms < STARVED_MAX_MS; returned--) {
-        wait_ms *= 2;
+    for (; returned > 0 && delay_ms < NO_RESOURCES_MAX_MS; returned--) {
+        delay_ms *= 2;
     }
-    return wait_ms < STARVED_MAX_MS ? wait_ms : STARVED_MAX_MS;
+    return int64_min(delay_ms, NO_RESOURCES_MAX_MS);
 }
 
-struct retry_policy
-retry_policy_classify(const struct option_delays *retry_delays_s,
-                      const struct retry_policy_facts *facts)
+/* Decides what happens to the job of an attempt that did not deliver it. */
+static void
+dispose(struct retry_verdict *verdict,
+        const struct option_delays *retry_delays_s,
+        const struct retry_facts *facts)
 {
-    bool whole = facts->code == CURLE_OK || facts->body_cut;
-    struct retry_policy outcome = {.status = whole ? facts->status : 0};
     int64_t scheduled = (int64_t)retry_delays_s->count + 1;
 
-    outcome.error = outcome.status != 0 ? "-" : error_word(facts);
-    if (outcome.status >= 200 && outcome.status < 300) {
-        outcome.disposition = JOB_DELIVERED;
-        return outcome;
-    }
-    if (outcome.status != 0) {
-        snprintf(outcome.reason, sizeof(outcome.reason), "status-%ld",
-                 outcome.status);
+    if (verdict->no_resources != 0 && facts->returned < scheduled) {
+        verdict->disposition = JOB_RETURN;
+        verdict->delay_ms = no_resources_delay_ms(facts->returned);
+    } else if (facts->attempts + 1 <
+               max_attempts(scheduled, facts, verdict->status)) {
+        verdict->disposition = JOB_RETRY;
+        verdict->delay_ms =
+            retry_delay_ms(retry_delays_s, facts, verdict->hold_ms);
     } else {
-        snprintf(outcome.reason, sizeof(outcome.reason), "%s", outcome.error);
+        verdict->disposition = JOB_DEAD;
     }
-    if (facts->no_resources != 0 && outcome.status == 0 &&
-        facts->returned < scheduled) {
-        outcome.disposition = JOB_RETURN;
-        outcome.delay_ms = starved_delay_ms(facts->returned);
-        return outcome;
+}
+
+struct retry_verdict
+retry_policy_classify(const struct option_delays *retry_delays_s,
+                      const struct retry_facts *facts)
+{
+    bool complete = facts->code == CURLE_OK || facts->body_cut;
+    long status = complete ? facts->status : 0;
+    struct retry_verdict verdict = {
+        .disposition = JOB_DELIVERED,
+        .status = status,
+        .error = status != 0 ? "-" : error_word(facts),
+        .evidence = find_evidence(facts, status),
+        .no_resources = status != 0 ? 0 : facts->no_resources,
+    };
+
+    if (status >= 200 && status < 300) {
+        return verdict;
     }
-    outcome.hold_ms = outcome.status == 0 ? 0 : facts->retry_after_ms;
-    if (facts->attempts + 1 <
-        call_pool_allowed(scheduled, facts, outcome.status)) {
-        outcome.disposition = JOB_RETRY;
-        outcome.delay_ms = delay_ms(retry_delays_s, facts, outcome.hold_ms);
-        return outcome;
+    if (status != 0) {
+        verdict.hold_ms = facts->retry_after_ms;
+        snprintf(verdict.reason, sizeof(verdict.reason), "status-%ld", status);
+    } else {
+        snprintf(verdict.reason, sizeof(verdict.reason), "%s", verdict.error);
     }
-    outcome.disposition = JOB_DEAD;
-    return outcome;
+    dispose(&verdict, retry_delays_s, facts);
+    return verdict;
 }
 
 bool
@@ -146,4 +177,64 @@ retry_policy_is_hopeless(const struct option_delays *retry_delays_s,
                          int64_t attempts)
 {
     return attempts > (int64_t)retry_delays_s->count + RETRY_POLICY_CRASHES;
+}
+
+static bool
+ends_here(const char *text)
+{
+    return text[strspn(text, BLANKS)] == '\0';
+}
+
+static int64_t
+bounded_ms(int64_t wait_s)
+{
+    return int64_clamp(wait_s, 0, RETRY_AFTER_MAX_MS / 1000) * 1000;
+}
+
+/* Reads digits, any number of them. -1 if there is anything else. */
+static int64_t
+read_seconds(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    int64_t wait_s = 0;
+
+    if (len == 0 || !ends_here(text + len)) {
+        return -1;
+    }
+    for (size_t i = 0; i < len && wait_s < RETRY_AFTER_MAX_MS; i++) {
+        wait_s = wait_s * 10 + (text[i] - '0');
+    }
+    return bounded_ms(wait_s);
+}
+
+/* The program never leaves the C locale, so strptime knows English names. */
+static int64_t
+read_date(const char *text, int64_t now_s)
+{
+    static const char *const forms[] = {
+        "%a, %d %b %Y %H:%M:%S GMT", /* IMF-fixdate, which servers must send */
+        "%A, %d-%b-%y %H:%M:%S GMT", /* RFC 850, obsolete */
+        "%a %b %e %H:%M:%S %Y",      /* asctime, obsolete */
+    };
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, forms[i], &tm);
+
+        if (end != NULL && ends_here(end)) {
+            return bounded_ms((int64_t)timegm(&tm) - now_s);
+        }
+    }
+    return -1;
+}
+
+/* Strict: a wrong guess would stop all callbacks to a receiver. */
+int64_t
+retry_after_ms(const char *value, int64_t now_s)
+{
+    int64_t wait_ms;
+
+    value += strspn(value, BLANKS);
+    wait_ms = read_seconds(value);
+    return wait_ms >= 0 ? wait_ms : read_date(value, now_s);
 }

@@ -1,6 +1,7 @@
 /*
- * What becomes of a job after an attempt. Pure: no clock, no dice, no state;
- * one table of what libcurl and HTTP can say and what we do then.
+ * The verdict on one attempt: what happens to its job, what it shows about its
+ * destination, and what is logged. One table of the results that libcurl and
+ * HTTP can have. Pure: no clock, no random numbers, no state.
  */
 #ifndef RETRY_POLICY_H
 #define RETRY_POLICY_H
@@ -12,56 +13,85 @@
 #include "config/options.h"
 #include "store/job.h"
 
+enum {
+    /* A longer Retry-After is cut to this. */
+    RETRY_AFTER_MAX_MS = 3600 * 1000,
+    /* Attempts beyond the schedule: see retry_policy_is_hopeless. */
+    RETRY_POLICY_CRASHES = 20,
+};
+
 /* What is known after an attempt. */
-struct retry_policy_facts {
-    CURLcode code;    /* how the transfer ended */
-    long status;      /* of HTTP; 0: no response */
-    bool refused;     /* by us: no address of it may be called */
-    int no_resources; /* errno: we had no means to connect; 0: we had */
-    bool body_cut;    /* we stopped it: the rest of the body is of no use */
-    bool head_cut;    /* we stopped it: the headers have no end */
-    int64_t retry_after_ms; /* what it asked for; 0: nothing */
-    int64_t attempts;       /* made before this one */
-    int64_t returned;       /* how often it went back, starved */
-    uint32_t random;        /* random: spreads what failed together */
+struct retry_facts {
+    CURLcode code;          /* of the transfer */
+    long status;            /* of HTTP; 0: no response */
+    const char *refusal;    /* why none of the host's addresses may be called;
+                               NULL: one may */
+    int no_resources;       /* errno: this host had no socket, port or memory
+                               for the attempt; 0: it had */
+    bool head_cut;          /* stopped by us: the headers are too long */
+    bool body_cut;          /* stopped by us: the rest of the body is of no
+                               use */
+    int64_t retry_after_ms; /* of the Retry-After header; 0: none */
+    int64_t attempts;       /* of this job, before this attempt */
+    int64_t returned; /* how often this job was returned for no_resources */
+    uint32_t random;  /* any random number: spreads the retries */
 };
 
-struct retry_policy {
+/* What an attempt shows about its destination. */
+enum retry_evidence {
+    RETRY_EVIDENCE_NONE,     /* nothing was sent, or we stopped it */
+    RETRY_EVIDENCE_SUCCESS,  /* any other status: the destination is up */
+    RETRY_EVIDENCE_OVERLOAD, /* 429: it is up and asks for fewer requests */
+    RETRY_EVIDENCE_FAILURE,  /* 5xx, no connection, no response in time */
+};
+
+/* Zeroed: the job was delivered, and nothing is known of the destination. */
+struct retry_verdict {
     enum job_disposition disposition;
-    int64_t delay_ms;  /* for JOB_RETRY */
-    int64_t hold_ms;   /* to leave the whole destination alone; 0: not */
-    long status;       /* to show; 0: there was no whole response */
-    const char *error; /* one word, static; "-" where there is a status */
-    char reason[JOB_ERROR_SIZE]; /* to find it by: that, or status-500; "" for
-                                    a job that nobody tried to send */
+    int64_t delay_ms; /* for JOB_RETRY and JOB_RETURN */
+    enum retry_evidence evidence;
+    int64_t hold_ms;   /* no attempts at this destination for so long, as
+                          Retry-After asks for; 0: no such request */
+    int no_resources;  /* errno: the attempt failed for it; 0: it did not */
+    long status;       /* to be logged; 0: there was no complete response */
+    const char *error; /* to be logged: one word, static; "-" with a status */
+    char reason[JOB_ERROR_SIZE]; /* of the job in Redis: the error word, or
+                                    status-500; "": no attempt was made */
 };
 
 /*
- * Judges an attempt. A 2xx is delivery. Else the job is tried again by
- * retry_delays, each +-20 %, unless this was its last attempt: that is number
- * delays + 1 after a network error, 408, 425, 429 or 5xx; 2 after any other
- * status; 1 after a 410 (RFC 9110, 15.5.11: likely to be permanent), for a URL
- * that libcurl can't read, or where we refuse to call. What is not a 2xx may
- * say with Retry-After when it is to be called again: not before.
+ * The verdict on an attempt. A 2xx is delivery. Any other result is retried
+ * after retry_delays_s, each +-20 %, up to a number of attempts:
  *
- * What we had no means to send goes back and was no attempt, after 1, 2, 4 ..
- * and at most 60 s; but not more often than it may be sent. After that it is
- * an attempt: a job whose own fault it is does not live for ever.
+ *   network error, 408, 425, 429, 5xx    delays + 1
+ *   another status                       2
+ *   410 (RFC 9110, 15.5.11: gone), an unreadable URL, a refused address    1
+ *
+ * If the response has a Retry-After, the next attempt is not made earlier.
+ *
+ * If this host has no resources for an attempt, the job is returned without an
+ * attempt used, for 1, 2, 4 .. 60 s. That happens at most delays + 1 times:
+ * after that it counts as an attempt, so that no job lives for ever.
  */
-struct retry_policy
+struct retry_verdict
 retry_policy_classify(const struct option_delays *retry_delays_s,
-                      const struct retry_policy_facts *facts);
+                      const struct retry_facts *facts);
 
 /*
- * True for a job that is not worth another attempt before it is made: so many
- * of them ended with the reporter's life that the job may be the cause. A job
- * outlives its schedule by RETRY_POLICY_CRASHES such attempts: those that
- * merely waited in a reporter that was killed lose an attempt, too, and are not
- * to be given up for that alone.
+ * True if a claimed job is to be given up without another attempt: so many of
+ * its attempts ended because the reporter did that the job may be the cause.
+ * RETRY_POLICY_CRASHES attempts beyond the schedule are allowed, because every
+ * job that a reporter holds when it is killed loses one.
  */
 bool retry_policy_is_hopeless(const struct option_delays *retry_delays_s,
                               int64_t attempts);
 
-enum { RETRY_POLICY_CRASHES = 20 };
+/*
+ * Reads the value of a Retry-After header (RFC 9110, 10.2.3): seconds, or an
+ * HTTP-date (RFC 9110, 5.6.7), which is compared with now_s, the wall clock.
+ * Returns the milliseconds to wait, 0 if the date has passed, or -1 if value is
+ * neither.
+ */
+int64_t retry_after_ms(const char *value, int64_t now_s);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * terms: opens the rules, and judges their text before.
+ * settings: opens what the settings consist of. settings_check opens them too,
+ * for their error texts.
  */
 #include "settings.h"
 
@@ -7,12 +8,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The longest reason of both. */
+/* Size of a buffer for the longest error text of both. */
 enum { WHY_SIZE = ADDRESS_POLICY_WHY_SIZE };
 
 _Static_assert((int)WHY_SIZE >= (int)WEBHOOK_SIGNATURE_WHY_SIZE, "WHY_SIZE");
 
-/* NULL with errno 0: there are none. */
+/* NULL with errno 0: no callbacks.secret is set. */
 static struct webhook_signature *
 open_signature(const struct options *options, char why[WHY_SIZE])
 {
@@ -22,9 +23,9 @@ open_signature(const struct options *options, char why[WHY_SIZE])
                : webhook_signature_open(options->callbacks.secret, why);
 }
 
-/* Complains of what could not be opened, unless that is the system's fault. */
+/* True if it was opened, or the system refused. Else reports why. */
 static bool
-is_right(const struct options *options, const void *opened, const char *why,
+is_valid(const struct options *options, const void *opened, const char *why,
          option_complaint *complain, void *context)
 {
     if (opened != NULL || errno != EINVAL) {
@@ -41,13 +42,13 @@ settings_check(const struct options *options, option_complaint *complain,
     char why[WHY_SIZE];
     struct address_policy *policy =
         address_policy_open(options->callbacks.allow, why);
-    bool guarded = is_right(options, policy, why, complain, context);
+    bool policy_valid = is_valid(options, policy, why, complain, context);
     struct webhook_signature *signature = open_signature(options, why);
-    bool signable = is_right(options, signature, why, complain, context);
+    bool signature_valid = is_valid(options, signature, why, complain, context);
 
     webhook_signature_close(signature);
     address_policy_close(policy);
-    return guarded && signable ? 0 : -1;
+    return policy_valid && signature_valid ? 0 : -1;
 }
 
 int

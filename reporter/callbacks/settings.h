@@ -1,7 +1,6 @@
 /*
- * The terms on which receivers are called: what is said, how it is signed,
- * which addresses are left alone, and which connections are used again. Made of
- * the configuration, the same for all callbacks.
+ * The settings that all callbacks share, made of the configuration: payload,
+ * signature, the addresses that may be called, and the kept connections.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
@@ -15,16 +14,16 @@
 struct settings {
     const struct options *options;
     struct payload payload;
-    struct webhook_signature *signature; /* NULL: nothing is signed */
+    struct webhook_signature *signature; /* NULL: no callbacks.secret */
     struct address_policy *policy;
-    struct kept_sockets *kept; /* their connections */
+    struct kept_sockets *kept; /* kept connections */
 };
 
-/* Judges callbacks.allow and callbacks.secret. A cli_check. */
+/* Checks callbacks.allow and callbacks.secret. A cli_check. */
 int settings_check(const struct options *options, option_complaint *complain,
                    void *context);
 
-/* options is borrowed. 0, or -1 where the system refuses (errno). */
+/* options is borrowed. 0, or -1 if the system refuses (errno). */
 int settings_init(struct settings *settings, const struct options *options);
 void settings_fini(struct settings *settings);
 

@@ -1,5 +1,5 @@
 /*
- * standing: counters, and their JSON.
+ * stats: counters, and their JSON.
  */
 #include "stats.h"
 
@@ -19,19 +19,19 @@
 #include "store/keys.h"
 
 enum {
-    SAY_AGAIN_MS = 60000,
+    LOG_AGAIN_MS = 60000,
     NAME_SIZE = 128,
 };
 
 struct stats {
     const struct options *options;
-    const struct dispatcher *dispatcher;
+    const struct fair_queue *queue;
     struct stats_counts counts;
-    struct stats_counts said; /* what of it the log has */
-    int64_t publish_ms;       /* monotonic: when next */
-    int64_t say_ms;           /* monotonic: not before */
-    int64_t started_s;        /* since the Unix epoch */
-    char name[NAME_SIZE];     /* of this reporter: <host>:<pid> */
+    struct stats_counts logged; /* as of the last line in the log */
+    int64_t publish_ms;         /* monotonic: the next publication */
+    int64_t log_ms;             /* monotonic: no line before that */
+    int64_t started_s;          /* since the Unix epoch */
+    char name[NAME_SIZE];       /* of this reporter: <host>:<pid> */
 };
 
 static void
@@ -44,13 +44,13 @@ write_name(char name[NAME_SIZE])
 }
 
 struct stats *
-stats_open(const struct options *options, const struct dispatcher *dispatcher)
+stats_open(const struct options *options, const struct fair_queue *queue)
 {
     struct stats *stats = calloc(1, sizeof(*stats));
 
     if (stats != NULL) {
         stats->options = options;
-        stats->dispatcher = dispatcher;
+        stats->queue = queue;
         stats->started_s = clock_wall_ms() / 1000;
         write_name(stats->name);
     }
@@ -64,9 +64,9 @@ stats_close(struct stats *stats)
 }
 
 void
-stats_count(struct stats *stats, const struct retry_policy *outcome)
+stats_count(struct stats *stats, enum job_disposition disposition)
 {
-    switch (outcome->disposition) {
+    switch (disposition) {
     case JOB_DELIVERED:
         stats->counts.delivered++;
         break;
@@ -96,16 +96,16 @@ stats_count_unreadable(struct stats *stats, size_t count)
     stats->counts.unreadable += (int64_t)count;
 }
 
-/* What happened to jobs but delivery. */
+/* Logs stale, dropped and unreadable jobs. */
 static void
-say_losses(struct stats *stats, int64_t now_ms)
+log_losses(struct stats *stats, int64_t now_ms)
 {
     const struct stats_counts *counts = &stats->counts;
-    int64_t stale = counts->stale - stats->said.stale;
-    int64_t dropped = counts->dropped - stats->said.dropped;
-    int64_t unreadable = counts->unreadable - stats->said.unreadable;
+    int64_t stale = counts->stale - stats->logged.stale;
+    int64_t dropped = counts->dropped - stats->logged.dropped;
+    int64_t unreadable = counts->unreadable - stats->logged.unreadable;
 
-    if (now_ms < stats->say_ms ||
+    if (now_ms < stats->log_ms ||
         (stale == 0 && dropped == 0 && unreadable == 0)) {
         return;
     }
@@ -113,8 +113,8 @@ say_losses(struct stats *stats, int64_t now_ms)
              "%" PRId64 " unreadable ones moved to the dead list, %" PRId64
              " oldest dropped from the dead list",
              stale, unreadable, dropped);
-    stats->said = *counts;
-    stats->say_ms = now_ms + SAY_AGAIN_MS;
+    stats->logged = *counts;
+    stats->log_ms = now_ms + LOG_AGAIN_MS;
 }
 
 static const char *
@@ -161,23 +161,23 @@ counts_json(const struct stats_counts *counts)
         (json_int_t)counts->unreadable);
 }
 
-/* malloc'd; NULL: no memory. */
+/* The published JSON, malloc'd. NULL: no memory. */
 static char *
 describe(const struct stats *stats)
 {
-    json_t *queue = json_array();
+    json_t *destinations = json_array();
     json_t *root;
     char *text;
 
-    dispatcher_each(stats->dispatcher, add_destination, queue);
-    root = json_pack(
-        "{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "v", 1, "name",
-        stats->name, "version", VERVE_VERSION, "started",
-        (json_int_t)stats->started_s, "at",
-        (json_int_t)(clock_wall_ms() / 1000), "waiting",
-        (json_int_t)dispatcher_waiting(stats->dispatcher), "under_way",
-        (json_int_t)dispatcher_under_way(stats->dispatcher), "counts",
-        counts_json(&stats->counts), "destinations", queue);
+    fair_queue_each(stats->queue, add_destination, destinations,
+                    clock_mono_ms());
+    root = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "v", 1,
+                     "name", stats->name, "version", VERVE_VERSION, "started",
+                     (json_int_t)stats->started_s, "at",
+                     (json_int_t)(clock_wall_ms() / 1000), "waiting",
+                     (json_int_t)fair_queue_waiting(stats->queue), "under_way",
+                     (json_int_t)fair_queue_under_way(stats->queue), "counts",
+                     counts_json(&stats->counts), "destinations", destinations);
     text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
     return text;
@@ -211,7 +211,7 @@ stats_step(struct stats *stats, struct redis *redis)
 {
     int64_t now_ms = clock_mono_ms();
 
-    say_losses(stats, now_ms);
+    log_losses(stats, now_ms);
     if (now_ms >= stats->publish_ms && redis_state(redis) == REDIS_STATE_UP) {
         publish(stats, redis);
         stats->publish_ms = now_ms + STATS_EVERY_MS;

@@ -1,5 +1,5 @@
 /*
- * signature: HMAC-SHA256 of our hmac, base64 of libcrypto.
+ * webhook_signature: HMAC-SHA256 by hmac.h, base64 by libcrypto.
  */
 #include "webhook_signature.h"
 
@@ -21,13 +21,13 @@
 enum {
     PREFIX_LEN = sizeof(PREFIX) - 1,
     VERSION_LEN = sizeof(VERSION) - 1,
-    /* Of n bytes, base64 makes this many. */
+    /* base64 makes (n + 2) / 3 * 4 bytes of n. */
     DIGEST_TEXT_LEN = (HMAC_BYTES + 2) / 3 * 4,
     KEY_TEXT_MAX = (WEBHOOK_SIGNATURE_KEY_MAX + 2) / 3 * 4,
 };
 
 struct key {
-    unsigned char bytes[KEY_TEXT_MAX / 4 * 3]; /* libcrypto decodes padding */
+    unsigned char bytes[KEY_TEXT_MAX / 4 * 3]; /* as padding is decoded too */
     size_t len;
 };
 
@@ -38,14 +38,14 @@ struct webhook_signature {
 };
 
 /*
- * Decodes text[0..len). libcrypto is lenient about blanks, padding and unused
- * bits, of which a receiver may make another key: what does not encode to the
- * same text again is refused.
+ * Decodes text[0..len). libcrypto accepts blanks, wrong padding and unused
+ * bits, which a receiver's decoder may read differently. So a text is refused
+ * if its bytes do not encode to the same text again.
  */
 static bool
 decode(const char *text, size_t len, struct key *key)
 {
-    unsigned char again[KEY_TEXT_MAX + 1];
+    unsigned char encoded[KEY_TEXT_MAX + 1];
     int decoded;
     bool same;
 
@@ -61,13 +61,13 @@ decode(const char *text, size_t len, struct key *key)
         return false;
     }
     key->len = (size_t)decoded;
-    same = EVP_EncodeBlock(again, key->bytes, decoded) == (int)len &&
-           memcmp(again, text, len) == 0;
-    OPENSSL_cleanse(again, sizeof(again));
+    same = EVP_EncodeBlock(encoded, key->bytes, decoded) == (int)len &&
+           memcmp(encoded, text, len) == 0;
+    OPENSSL_cleanse(encoded, sizeof(encoded));
     return same;
 }
 
-/* Reads text[0..len). NULL, or what is wrong, static. */
+/* Reads text[0..len). NULL, or an error text, static. */
 static const char *
 read_secret(const char *text, size_t len, struct key *key)
 {
@@ -86,14 +86,14 @@ read_secret(const char *text, size_t len, struct key *key)
     return NULL;
 }
 
-/* Reads all secrets. 0, or -1 (errno) with the reason. */
+/* Reads all secrets. 0, or -1 (errno) with an error text. */
 static int
 read_secrets(struct webhook_signature *signature, const char *secrets,
              char why[WEBHOOK_SIGNATURE_WHY_SIZE])
 {
     size_t len;
 
-    /* One secret has at least one byte, and a blank. */
+    /* A secret has at least one byte, and a blank behind it. */
     signature->keys = calloc(strlen(secrets) / 2 + 1, sizeof(struct key));
     if (signature->keys == NULL) {
         snprintf(why, WEBHOOK_SIGNATURE_WHY_SIZE, "no memory");
@@ -123,7 +123,7 @@ read_secrets(struct webhook_signature *signature, const char *secrets,
     return 0;
 }
 
-/* 0, or -1 (errno) with the reason. */
+/* 0, or -1 (errno) with an error text. */
 static int
 open_hmac(struct webhook_signature *signature,
           char why[WEBHOOK_SIGNATURE_WHY_SIZE])
@@ -182,28 +182,28 @@ webhook_signature_size(const struct webhook_signature *signature)
 /* Signs with one key. */
 static bool
 make_digest(struct hmac *hmac, const struct key *key,
-            const struct webhook_signature_of *of,
+            const struct webhook_signature_input *input,
             unsigned char digest[HMAC_BYTES])
 {
     char timestamp[32];
     int len = snprintf(timestamp, sizeof(timestamp), ".%" PRId64 ".",
-                       of->timestamp_s);
+                       input->timestamp_s);
 
     return hmac_start(hmac, key->bytes, key->len) &&
-           hmac_add(hmac, of->id, strlen(of->id)) &&
+           hmac_add(hmac, input->id, strlen(input->id)) &&
            hmac_add(hmac, timestamp, (size_t)len) &&
-           hmac_add(hmac, of->content, of->content_len) &&
+           hmac_add(hmac, input->content, input->content_len) &&
            hmac_end(hmac, digest);
 }
 
 int
 webhook_signature_make(const struct webhook_signature *signature,
-                       const struct webhook_signature_of *of, char *value)
+                       const struct webhook_signature_input *input, char *value)
 {
     unsigned char digest[HMAC_BYTES];
 
     for (size_t i = 0; i < signature->count; i++) {
-        if (!make_digest(signature->hmac, &signature->keys[i], of, digest)) {
+        if (!make_digest(signature->hmac, &signature->keys[i], input, digest)) {
             return -1;
         }
         if (i > 0) {
@@ -211,7 +211,7 @@ webhook_signature_make(const struct webhook_signature *signature,
         }
         memcpy(value, VERSION, VERSION_LEN);
         value += VERSION_LEN;
-        /* Writes a NUL too. */
+        /* EVP_EncodeBlock writes a NUL too. */
         value += EVP_EncodeBlock((unsigned char *)value, digest, HMAC_BYTES);
     }
     return 0;

@@ -1,51 +1,59 @@
 /*
- * courier: turns. A turn sends the fates that have gathered to Redis, then
- * claims as many jobs as there is room for; it is the only place that waits
- * for Redis. What happens to a job in between is dispatcher.h's. So there is a
- * turn for many jobs under load, and one soon after each job when there is
- * little to do.
+ * worker: works in turns. A turn settles the jobs that have ended, then claims
+ * as many jobs as there is room for. Only a turn waits for Redis. Under load
+ * one turn serves many jobs; otherwise a turn follows soon after each job.
  */
 #include "worker.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
+#include "base/util.h"
+#include "callback_log.h"
 #include "dispatcher.h"
+#include "fair_queue.h"
+#include "retry_policy.h"
+#include "settings.h"
 #include "stats.h"
 #include "store/job_queue.h"
 
 enum {
-    IDLE_TURN_MS = 50,  /* a new job is found within this */
-    BUSY_TURN_MS = 5,   /* a fate waits for no longer than this */
-    DRAIN_TURN_MS = 20, /* tries to flush while draining */
-    WALK_TURN_MS = 20,  /* past jobs that there is no place for */
-    SCOUT_MS = 50,      /* between two looks at what is behind those */
-    FULL_HOUSE = 128,   /* fates that are worth a turn at once */
+    IDLE_TURN_MS = 50,    /* a new job is found within this */
+    BUSY_TURN_MS = 5,     /* an ended job is settled within this */
+    DRAIN_TURN_MS = 20,   /* between tries to settle during a drain */
+    CROWDED_TURN_MS = 20, /* if most of the claimed jobs found no room */
+    PROBE_MS = 50,        /* between claims of more jobs than there is room */
+    SETTLE_AT_ONCE = 128, /* so many ended jobs are settled at once */
 };
 
 struct worker {
     const struct options *options;
     struct event_loop *loop;
     struct redis *redis;
-    struct job_queue *queue;
+    struct settings settings;
+    struct callback_log *log;
+    struct job_queue *jobs;   /* in Redis */
+    struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
     struct stats *stats;
-    size_t kept; /* jobs of the claim under way that were not given back */
-    int64_t scouted_ms; /* monotonic: when more was claimed than has room */
+    size_t kept;       /* jobs of this claim that found room */
+    int64_t probed_ms; /* monotonic: the last claim without room */
     struct event_loop_timer turn;
     struct event_loop_timer deadline; /* of a drain */
     bool draining;
-    int64_t give_up_ms; /* monotonic: a drain waits so long for Redis; 0: no */
-    void (*drained)(void *context); /* NULL: not wanted, or called */
+    int64_t give_up_ms; /* monotonic: the end of waiting for Redis in a drain;
+                           0: not yet waiting */
+    void (*drained)(void *context); /* NULL: no drain, or called already */
     void *drained_context;
-    struct log_throttle claim_trouble;  /* Redis refuses a claim */
-    struct log_throttle settle_trouble; /* ... the fates of jobs */
+    struct log_throttle claim_trouble; /* Redis refuses to claim */
+    struct log_throttle settle_trouble;
 };
 
-/* Has a turn within delay_ms, or sooner where one is due sooner. */
+/* Plans a turn in delay_ms, unless an earlier one is planned. */
 static void
 schedule(struct worker *worker, int64_t delay_ms)
 {
@@ -55,29 +63,65 @@ schedule(struct worker *worker, int64_t delay_ms)
     }
 }
 
+/* Takes job over. A dispatcher_ended. */
 static void
-on_ended(void *context, struct job *job, const struct retry_policy *outcome)
+settle(void *context, struct job *job, const struct retry_verdict *verdict)
 {
     struct worker *worker = context;
     int64_t quarter = worker->options->callbacks.concurrency / 4;
-    size_t enough = quarter < FULL_HOUSE ? (size_t)quarter : FULL_HOUSE;
+    size_t enough = (size_t)int64_min(quarter, SETTLE_AT_ONCE);
 
-    stats_count(worker->stats, outcome);
-    job_queue_settle(worker->queue, job, outcome->disposition,
-                     outcome->delay_ms, outcome->reason);
+    stats_count(worker->stats, verdict->disposition);
+    job_queue_settle(worker->jobs, job, verdict->disposition, verdict->delay_ms,
+                     verdict->reason);
     schedule(worker,
-             job_queue_unflushed(worker->queue) >= enough ? 0 : BUSY_TURN_MS);
+             job_queue_unflushed(worker->jobs) >= enough ? 0 : BUSY_TURN_MS);
 }
 
+/* Returns a job to Redis, to be claimed again after delay_ms. */
+static void
+return_job(struct worker *worker, struct job *job, int64_t delay_ms)
+{
+    struct retry_verdict verdict = {.disposition = JOB_RETURN,
+                                    .delay_ms = delay_ms};
+
+    settle(worker, job, &verdict);
+}
+
+/* Moves a job to the dead list that has ended a reporter too often. */
+static void
+abandon(struct worker *worker, struct job *job)
+{
+    static const struct retry_verdict verdict = {.disposition = JOB_DEAD,
+                                                 .reason = "abandoned"};
+    struct callback_log_line line = {
+        .job = job, .host = "-", .error = verdict.reason};
+
+    callback_log_write(worker->log, &line);
+    settle(worker, job, &verdict);
+}
+
+/* A claimed job. A job_queue_take. */
 static void
 on_job(void *context, struct job *job)
 {
     struct worker *worker = context;
+    int64_t retry_ms;
 
-    worker->kept += dispatcher_add(worker->dispatcher, job);
+    if (retry_policy_is_hopeless(&worker->options->callbacks.retry_delays_s,
+                                 job->attempts)) {
+        abandon(worker, job);
+        return;
+    }
+    retry_ms = fair_queue_add(worker->queue, job, clock_mono_ms());
+    if (retry_ms > 0) {
+        return_job(worker, job, retry_ms);
+    } else {
+        worker->kept++;
+    }
 }
 
-/* That Redis is away is said by others; that it refuses a script is not. */
+/* Logs if Redis refuses a script. redis.c itself logs if Redis is down. */
 static void
 log_result(struct worker *worker, struct log_throttle *trouble, const char *who,
            int result)
@@ -89,78 +133,81 @@ log_result(struct worker *worker, struct log_throttle *trouble, const char *who,
     }
 }
 
-/* Sends the fates that have gathered, if any. As job_queue_flush. */
+/* Settles the ended jobs, if there are any. As job_queue_flush. */
 static int
 flush(struct worker *worker)
 {
     struct job_queue_flushed flushed;
     int result;
 
-    if (job_queue_unflushed(worker->queue) == 0) {
+    if (job_queue_unflushed(worker->jobs) == 0) {
         return 0;
     }
-    result = job_queue_flush(worker->queue, &flushed);
+    result = job_queue_flush(worker->jobs, &flushed);
     stats_count_flushed(worker->stats, &flushed);
     log_result(worker, &worker->settle_trouble, "settling callbacks", result);
     return result;
 }
 
-/* Before anything of this Redis is started: it may be another by now. */
+/*
+ * Forbids callbacks to the address of Redis. Called after each claim, before
+ * its jobs start: by now the connection may lead to another Redis.
+ */
 static void
-protect(struct worker *worker)
+protect_redis(struct worker *worker)
 {
-    struct sockaddr_storage redis;
+    struct sockaddr_storage address;
 
-    if (redis_peer(worker->redis, &redis)) {
-        dispatcher_protect(worker->dispatcher, (struct sockaddr *)&redis);
+    if (redis_peer(worker->redis, &address)) {
+        address_policy_protect(worker->settings.policy,
+                               (struct sockaddr *)&address);
     }
 }
 
 /*
- * How many jobs to claim: what there is room for, and now and then a whole
- * batch. What has no place goes back at once, and behind it may be a job for
- * somebody who has nothing to do.
+ * How many jobs to claim: as many as there is room for. If there is little
+ * room, once in PROBE_MS a whole batch. Most of it will be returned, but behind
+ * those jobs there may be a job for a destination that is free.
  */
 static size_t
 claim_size(struct worker *worker)
 {
-    size_t room = dispatcher_room(worker->dispatcher);
+    size_t room = fair_queue_room(worker->queue);
     int64_t now_ms = clock_mono_ms();
 
-    if (room < JOB_QUEUE_BATCH && !worker->draining &&
-        now_ms - worker->scouted_ms >= SCOUT_MS) {
-        worker->scouted_ms = now_ms;
+    if (room < JOB_QUEUE_BATCH && now_ms - worker->probed_ms >= PROBE_MS) {
+        worker->probed_ms = now_ms;
         return JOB_QUEUE_BATCH;
     }
     return room;
 }
 
-/* Claims some. Returns when to look again. */
+/* Claims jobs. Returns the delay until the next turn. */
 static int64_t
 claim(struct worker *worker)
 {
-    size_t most = claim_size(worker);
+    size_t size = claim_size(worker);
     struct job_queue_claimed claimed;
     int result;
 
-    if (most == 0) {
+    if (size == 0) {
         return IDLE_TURN_MS;
     }
     worker->kept = 0;
-    result = job_queue_claim(worker->queue, most, on_job, worker, &claimed);
+    result = job_queue_claim(worker->jobs, size, on_job, worker, &claimed);
     log_result(worker, &worker->claim_trouble, "claiming callbacks", result);
     if (result != 0) {
         return IDLE_TURN_MS;
     }
-    protect(worker);
+    protect_redis(worker);
     stats_count_unreadable(worker->stats, claimed.unreadable);
     if (claimed.more) {
-        return 2 * worker->kept < claimed.count ? WALK_TURN_MS : 0;
+        return 2 * worker->kept < claimed.count ? CROWDED_TURN_MS : 0;
     }
     return claimed.count > 0 ? BUSY_TURN_MS : IDLE_TURN_MS;
 }
 
-/* Calls back, once, when all is settled or Redis does not come back. */
+/* Ends the drain if all jobs are settled, or Redis stays away. */
 static void
 drain_turn(struct worker *worker)
 {
@@ -168,7 +215,7 @@ drain_turn(struct worker *worker)
     int64_t now_ms = clock_mono_ms();
     bool flushed = flush(worker) == 0;
 
-    if (dispatcher_under_way(worker->dispatcher) > 0 || drained == NULL) {
+    if (fair_queue_under_way(worker->queue) > 0 || drained == NULL) {
         return;
     }
     if (worker->give_up_ms == 0) {
@@ -181,11 +228,25 @@ drain_turn(struct worker *worker)
     if (!flushed) {
         log_warn("callbacks: Redis is away: %zu jobs will be claimed again "
                  "when their lease runs out",
-                 job_queue_unflushed(worker->queue));
+                 job_queue_unflushed(worker->jobs));
     }
     event_loop_disarm(worker->loop, &worker->deadline);
     worker->drained = NULL;
     drained(worker->drained_context);
+}
+
+/* Starts jobs, and returns those that cannot start soon. */
+static void
+dispatch(struct worker *worker)
+{
+    struct job *job;
+    int64_t retry_ms;
+
+    dispatcher_step(worker->dispatcher);
+    while ((job = fair_queue_return_expired(worker->queue, &retry_ms,
+                                            clock_mono_ms())) != NULL) {
+        return_job(worker, job, retry_ms);
+    }
 }
 
 static void
@@ -200,11 +261,11 @@ on_turn(void *context)
     } else {
         schedule(worker, claim(worker));
     }
-    dispatcher_step(worker->dispatcher);
+    dispatch(worker);
     stats_step(worker->stats, worker->redis);
 }
 
-/* The time to drain is over: what is still under way goes back. */
+/* The time limit of a drain: stops the attempts under way. */
 static void
 on_deadline(void *context)
 {
@@ -214,23 +275,28 @@ on_deadline(void *context)
     schedule(worker, 0);
 }
 
-static bool
-set_up(struct worker *worker)
+/* 0, or -1 (errno). */
+static int
+open_all(struct worker *worker)
 {
     const struct options *options = worker->options;
+    uint64_t seed;
 
-    worker->turn.handler = on_turn;
-    worker->turn.context = worker;
-    worker->deadline.handler = on_deadline;
-    worker->deadline.context = worker;
-    worker->queue = job_queue_open(options, worker->redis);
-    worker->dispatcher =
-        dispatcher_open(options, worker->loop, on_ended, worker);
-    if (worker->dispatcher == NULL) {
-        return false;
+    if (settings_init(&worker->settings, options) != 0) {
+        return -1;
     }
-    worker->stats = stats_open(options, worker->dispatcher);
-    return worker->queue != NULL && worker->stats != NULL;
+    arc4random_buf(&seed, sizeof(seed));
+    worker->log = callback_log_open(options->callbacks.log);
+    worker->jobs = job_queue_open(options, worker->redis);
+    worker->queue = fair_queue_open(options, seed);
+    if (worker->log == NULL || worker->jobs == NULL || worker->queue == NULL) {
+        return -1;
+    }
+    worker->stats = stats_open(options, worker->queue);
+    worker->dispatcher =
+        dispatcher_open(&worker->settings, worker->queue, worker->log,
+                        worker->loop, settle, worker);
+    return worker->stats != NULL && worker->dispatcher != NULL ? 0 : -1;
 }
 
 struct worker *
@@ -238,6 +304,7 @@ worker_open(const struct options *options, struct event_loop *loop,
             struct redis *redis)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
+    int reason;
 
     if (worker == NULL) {
         return NULL;
@@ -245,8 +312,14 @@ worker_open(const struct options *options, struct event_loop *loop,
     worker->options = options;
     worker->loop = loop;
     worker->redis = redis;
-    if (!set_up(worker)) {
+    worker->turn.handler = on_turn;
+    worker->turn.context = worker;
+    worker->deadline.handler = on_deadline;
+    worker->deadline.context = worker;
+    if (open_all(worker) != 0) {
+        reason = errno;
         worker_close(worker);
+        errno = reason;
         return NULL;
     }
     schedule(worker, 0);
@@ -261,13 +334,15 @@ worker_close(struct worker *worker)
     }
     event_loop_disarm(worker->loop, &worker->turn);
     event_loop_disarm(worker->loop, &worker->deadline);
-    stats_close(worker->stats);
     dispatcher_close(worker->dispatcher);
-    job_queue_close(worker->queue);
+    stats_close(worker->stats);
+    fair_queue_close(worker->queue);
+    job_queue_close(worker->jobs);
+    callback_log_close(worker->log);
+    settings_fini(&worker->settings);
     free(worker);
 }
 
-/* May be called in the middle of a turn, which waits for Redis. */
 void
 worker_wake(struct worker *worker)
 {
@@ -277,16 +352,20 @@ worker_wake(struct worker *worker)
 void
 worker_reopen(struct worker *worker)
 {
-    dispatcher_reopen(worker->dispatcher);
+    callback_log_reopen(worker->log);
 }
 
 void
 worker_drain(struct worker *worker, void (*done)(void *context), void *context)
 {
+    struct job *job;
+
     worker->draining = true;
     worker->drained = done;
     worker->drained_context = context;
-    dispatcher_stop(worker->dispatcher);
+    while ((job = fair_queue_drain(worker->queue)) != NULL) {
+        return_job(worker, job, 0);
+    }
     event_loop_arm(worker->loop, &worker->deadline,
                    worker->options->callbacks.timeout_ms);
     schedule(worker, 0);

@@ -1,7 +1,7 @@
 /*
- * Delivers callbacks: claims jobs, sends them with libcurl's multi interface
- * on the daemon's loop, settles them by what came back, and writes one line an
- * attempt to the callback log.
+ * The worker delivers callbacks: it claims jobs in Redis, adds them to the fair
+ * queue, out of which the dispatcher sends them, and settles them in Redis by
+ * the verdicts.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -12,20 +12,22 @@
 
 struct worker;
 
-/* What it needs is borrowed for its life. NULL (errno): the system refuses. */
+/* All are borrowed. NULL: the system refuses (errno). */
 struct worker *worker_open(const struct options *options,
                            struct event_loop *loop, struct redis *redis);
+
+/* Jobs that are not settled are dropped: their leases run out. */
 void worker_close(struct worker *worker);
 
-/* Looks for jobs now: called when Redis is back. */
+/* Looks for jobs now. To be called if Redis is connected again. */
 void worker_wake(struct worker *worker);
 
-/* Opens the callback log anew. */
+/* Reopens the callback log, after a rotation. */
 void worker_reopen(struct worker *worker);
 
 /*
- * Claims no more, lets the attempts under way end, for at most
- * callbacks.timeout_ms, gives the rest back, and then calls done once.
+ * Claims no more jobs, lets the attempts under way end, for at most
+ * callbacks.timeout_ms, returns the other jobs, and then calls done once.
  */
 void worker_drain(struct worker *worker, void (*done)(void *context),
                   void *context);

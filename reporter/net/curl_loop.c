@@ -1,12 +1,13 @@
 /*
- * transfers: libcurl says which sockets it wants watched and when it wants to
- * be called; the loop does both. curl_multi_poll would look at every socket at
- * each turn, so that a thousand hung receivers slow all others down.
+ * curl_loop: libcurl tells which sockets it wants to have watched and when it
+ * wants to be called; both are done by the event loop. curl_multi_poll instead
+ * would look at all sockets at each turn, so that a thousand receivers that
+ * hang would slow down all others.
  *
- * At the end of each transfer libcurl 7.88 looks at every connection that it
- * keeps (close_connect_only in multi.c): with thousands of them, that is most
- * of what a transfer costs. So connections are shared out over several multi
- * handles, by whom they lead to.
+ * At the end of each transfer libcurl 7.88 walks through all connections that
+ * the multi handle keeps (close_connect_only in multi.c). With thousands of
+ * connections that is most of the cost of a transfer. So there are several
+ * multi handles, and the host decides which of them a transfer uses.
  */
 #include "curl_loop.h"
 
@@ -19,47 +20,49 @@
 #include "base/util.h"
 
 enum {
-    SHARES = 16,
-    OTHER_FDS = 64, /* that other modules, and libraries, may need: two of
-                       them are in each multi handle */
+    PARTITIONS = 16,
+    OTHER_FDS = 64, /* for the rest of the process; each multi handle takes
+                       two of them */
 };
 
-struct share {
+struct partition {
     struct curl_loop *curl;
     CURLM *multi;
-    struct event_loop_timer timer; /* when libcurl wants to be called */
+    struct event_loop_timer timer; /* set by libcurl */
 };
 
 struct curl_loop {
     struct event_loop *loop;
     curl_loop_ended *ended;
     void *context;
-    struct share shares[SHARES];
+    struct partition partitions[PARTITIONS];
 };
 
-/* Hands back what has ended. A handler may start and stop transfers. */
+/* Calls ended for each transfer that has ended. ended may start and stop
+   transfers. */
 static void
-reap(struct share *share)
+report_ended(struct partition *partition)
 {
-    struct curl_loop *curl = share->curl;
+    struct curl_loop *curl = partition->curl;
     CURLMsg *message;
     int left;
 
-    while ((message = curl_multi_info_read(share->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(partition->multi, &left)) != NULL) {
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;
 
-        /* message is gone after this. */
-        curl_multi_remove_handle(share->multi, easy);
+        /* message is invalid after this. */
+        curl_multi_remove_handle(partition->multi, easy);
         curl->ended(curl->context, easy, code);
     }
 }
 
-/* A failed or closed socket is said as both: libcurl then finds out why. */
+/* An error or a hang-up is passed on as readable and writable, so that libcurl
+   reads the socket and finds the reason. */
 static void
 on_events(void *context, int fd, uint32_t events)
 {
-    struct share *share = context;
+    struct partition *partition = context;
     uint32_t broken = events & (EPOLLERR | EPOLLHUP);
     int running;
     int bits = 0;
@@ -70,35 +73,37 @@ on_events(void *context, int fd, uint32_t events)
     if ((events & EPOLLOUT) != 0 || broken != 0) {
         bits |= CURL_CSELECT_OUT;
     }
-    curl_multi_socket_action(share->multi, fd, bits, &running);
-    reap(share);
+    curl_multi_socket_action(partition->multi, fd, bits, &running);
+    report_ended(partition);
 }
 
 static void
 on_timer(void *context)
 {
-    struct share *share = context;
+    struct partition *partition = context;
     int running;
 
-    curl_multi_socket_action(share->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    reap(share);
+    curl_multi_socket_action(partition->multi, CURL_SOCKET_TIMEOUT, 0,
+                             &running);
+    report_ended(partition);
 }
 
 /*
- * Always 0: for libcurl a failure here is the end of the whole multi handle.
- * A socket that can't be watched costs its transfer, by its time limit.
+ * Always returns 0: after another result libcurl would end all transfers of the
+ * multi handle. If a socket can't be watched, its transfer ends by its time
+ * limit.
  */
 static int
-want_socket(CURL *easy, curl_socket_t fd, int what, void *context,
-            void *socket_context)
+watch_socket(CURL *easy, curl_socket_t fd, int what, void *context,
+             void *socket_context)
 {
-    struct share *share = context;
+    struct partition *partition = context;
     uint32_t events = 0;
 
     (void)easy;
     (void)socket_context;
     if (what == CURL_POLL_REMOVE) {
-        event_loop_forget(share->curl->loop, fd);
+        event_loop_forget(partition->curl->loop, fd);
         return 0;
     }
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
@@ -107,51 +112,56 @@ want_socket(CURL *easy, curl_socket_t fd, int what, void *context,
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
         events |= EPOLLOUT;
     }
-    (void)event_loop_watch(share->curl->loop, fd, events, on_events, share);
+    (void)event_loop_watch(partition->curl->loop, fd, events, on_events,
+                           partition);
     return 0;
 }
 
-/* Must not call back into libcurl, not even for a delay of 0. */
+/* Must not call libcurl, not even if the delay is 0. */
 static int
-want_timer(CURLM *multi, long delay_ms, void *context)
+set_timer(CURLM *multi, long delay_ms, void *context)
 {
-    struct share *share = context;
+    struct partition *partition = context;
 
     (void)multi;
     if (delay_ms < 0) {
-        event_loop_disarm(share->curl->loop, &share->timer);
+        event_loop_disarm(partition->curl->loop, &partition->timer);
     } else {
-        event_loop_arm(share->curl->loop, &share->timer, delay_ms);
+        event_loop_arm(partition->curl->loop, &partition->timer, delay_ms);
     }
     return 0;
 }
 
 static bool
-share_open(struct share *share, struct curl_loop *curl, long most)
+partition_open(struct partition *partition, struct curl_loop *curl,
+               long max_connections)
 {
     CURLM *multi = curl_multi_init();
 
-    share->curl = curl;
-    share->multi = multi;
-    share->timer.handler = on_timer;
-    share->timer.context = share;
+    partition->curl = curl;
+    partition->multi = multi;
+    partition->timer.handler = on_timer;
+    partition->timer.context = partition;
     return multi != NULL &&
-           curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket) ==
+           curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, share) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer) ==
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, partition) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, share) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, partition) ==
+               CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most) == CURLM_OK;
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, max_connections) ==
+               CURLM_OK;
 }
 
 static bool
-open_shares(struct curl_loop *curl, long most)
+open_partitions(struct curl_loop *curl, long max_connections)
 {
-    for (size_t i = 0; i < SHARES; i++) {
-        if (!share_open(&curl->shares[i], curl, most)) {
+    for (size_t i = 0; i < PARTITIONS; i++) {
+        if (!partition_open(&curl->partitions[i], curl, max_connections)) {
             return false;
         }
     }
@@ -159,15 +169,15 @@ open_shares(struct curl_loop *curl, long most)
 }
 
 /*
- * Each connection is an fd, and the usual soft limit, 1,024, is kept that low
- * for programs that use select(2) only. Half of what there is, without what
- * else is open, is for transfers, the other half for connections that are kept.
+ * The usual soft limit of 1,024 is that low only for programs that use
+ * select(2). Of the hard limit, without OTHER_FDS, one half is for transfers
+ * and one half for kept connections.
  */
 size_t
-curl_loop_capacity(size_t wanted)
+curl_loop_raise_fd_limit(size_t wanted)
 {
     struct rlimit limit;
-    rlim_t most;
+    rlim_t capacity;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return wanted;
@@ -175,31 +185,36 @@ curl_loop_capacity(size_t wanted)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
-    most =
+    capacity =
         limit.rlim_cur > OTHER_FDS + 2 ? (limit.rlim_cur - OTHER_FDS) / 2 : 1;
-    return most < wanted ? (size_t)most : wanted;
+    return capacity < wanted ? (size_t)capacity : wanted;
 }
 
-/* What each share may keep, so that all of them stay within the limit. */
+/*
+ * How many connections a multi handle may keep (CURLMOPT_MAXCONNECTS). libcurl
+ * counts those in use too: twice the transfers under way, or it would reuse
+ * none; fewer only if the limit of open files is too low for that.
+ */
 static long
-kept_sockets_most(size_t most)
+connections_per_partition(size_t max_transfers)
 {
-    size_t wanted = 2 * most * SHARES;
+    size_t wanted = 2 * max_transfers * PARTITIONS;
     struct rlimit limit;
     size_t left;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-        limit.rlim_cur > wanted + most + OTHER_FDS) {
-        return 2 * (long)most;
+        limit.rlim_cur > wanted + max_transfers + OTHER_FDS) {
+        return 2 * (long)max_transfers;
     }
     left = (size_t)limit.rlim_cur;
-    left = left > most + OTHER_FDS ? left - most - OTHER_FDS : 0;
-    return left > SHARES ? (long)(left / SHARES) : 1;
+    left =
+        left > max_transfers + OTHER_FDS ? left - max_transfers - OTHER_FDS : 0;
+    return left > PARTITIONS ? (long)(left / PARTITIONS) : 1;
 }
 
 struct curl_loop *
-curl_loop_open(struct event_loop *loop, size_t most, curl_loop_ended *ended,
-               void *context)
+curl_loop_open(struct event_loop *loop, size_t max_transfers,
+               curl_loop_ended *ended, void *context)
 {
     struct curl_loop *curl;
 
@@ -214,7 +229,7 @@ curl_loop_open(struct event_loop *loop, size_t most, curl_loop_ended *ended,
     curl->loop = loop;
     curl->ended = ended;
     curl->context = context;
-    if (!open_shares(curl, kept_sockets_most(most))) {
+    if (!open_partitions(curl, connections_per_partition(max_transfers))) {
         curl_loop_close(curl);
         return NULL;
     }
@@ -227,24 +242,24 @@ curl_loop_close(struct curl_loop *curl)
     if (curl == NULL) {
         return;
     }
-    for (size_t i = 0; i < SHARES; i++) {
-        curl_multi_cleanup(curl->shares[i].multi);
-        event_loop_disarm(curl->loop, &curl->shares[i].timer);
+    for (size_t i = 0; i < PARTITIONS; i++) {
+        curl_multi_cleanup(curl->partitions[i].multi);
+        event_loop_disarm(curl->loop, &curl->partitions[i].timer);
     }
     free(curl);
     curl_global_cleanup();
 }
 
-static struct share *
-share_of(struct curl_loop *curl, const char *host)
+static struct partition *
+partition_of(struct curl_loop *curl, const char *host)
 {
-    return &curl->shares[fnv1a(0, host) % SHARES];
+    return &curl->partitions[fnv1a(0, host) % PARTITIONS];
 }
 
 int
 curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host)
 {
-    CURLM *multi = share_of(curl, host)->multi;
+    CURLM *multi = partition_of(curl, host)->multi;
 
     return curl_multi_add_handle(multi, easy) == CURLM_OK ? 0 : -1;
 }
@@ -252,5 +267,5 @@ curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host)
 void
 curl_loop_stop(struct curl_loop *curl, CURL *easy, const char *host)
 {
-    curl_multi_remove_handle(share_of(curl, host)->multi, easy);
+    curl_multi_remove_handle(partition_of(curl, host)->multi, easy);
 }

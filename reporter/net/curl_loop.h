@@ -1,6 +1,6 @@
 /*
- * libcurl's multi interface on the daemon's loop: what is started runs by
- * itself and is handed back when it ends. Knows nothing of what is sent.
+ * Runs transfers of libcurl's multi interface on the event loop: it starts them
+ * and calls a function at the end of each. It knows nothing of what is sent.
  */
 #ifndef CURL_LOOP_H
 #define CURL_LOOP_H
@@ -12,33 +12,35 @@
 
 struct curl_loop;
 
-/* Called when a transfer has ended; easy is free to be used again. */
+/* Called at the end of a transfer; easy may be used again. */
 typedef void curl_loop_ended(void *context, CURL *easy, CURLcode code);
 
 /*
- * How many of wanted transfers may be under way at once with the descriptors
- * that this process may have; at least 1. Raises its limit as far as it may.
+ * Raises this process's limit of open files (RLIMIT_NOFILE) to its hard limit.
+ * Returns how many transfers may be under way at once within it: wanted or
+ * fewer, at least 1.
  */
-size_t curl_loop_capacity(size_t wanted);
+size_t curl_loop_raise_fd_limit(size_t wanted);
 
 /*
- * Keeps connections for up to twice most transfers: libcurl counts those in
- * use too, and below the number in flight nothing is used again. most is what
- * curl_loop_capacity said. loop is borrowed. NULL where the system refuses.
+ * max_transfers is the result of curl_loop_raise_fd_limit. Up to twice as many
+ * connections are kept, if the limit of open files allows. loop is borrowed.
+ * NULL: the system refuses.
  */
-struct curl_loop *curl_loop_open(struct event_loop *loop, size_t most,
+struct curl_loop *curl_loop_open(struct event_loop *loop, size_t max_transfers,
                                  curl_loop_ended *ended, void *context);
 
-/* None may be under way. */
+/* No transfer may be under way. */
 void curl_loop_close(struct curl_loop *curl);
 
 /*
- * Starts a transfer, which does not end before the loop's next turn. host is
- * any text that is the same for those who can share connections. 0 or -1.
+ * Starts a transfer, which ends at the next turn of the loop or later. host is
+ * a text that is equal for transfers that can use the same connection, such as
+ * host:port. 0 or -1.
  */
 int curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host);
 
-/* Breaks a transfer off, if there is one; ended is not called for it. */
+/* Stops a transfer, if it is under way, without a call of ended. */
 void curl_loop_stop(struct curl_loop *curl, CURL *easy, const char *host);
 
 #endif

@@ -22,8 +22,8 @@
 local known = call('HMGET', KEYS[6], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
 if not (sets and made) or sets < 1 or sets % 1 ~= 0 then
-    local last = tonumber(call('GET', KEYS[7]) or 0) or 0
-    sets, made = math.max(1024, math.ceil(last / 256)), 0
+    local previous_count = tonumber(call('GET', KEYS[7]) or 0) or 0
+    sets, made = math.max(1024, math.ceil(previous_count / 256)), 0
     call('HSET', KEYS[6], 'sets', sets, 'made', made)
     call('EXPIRE', KEYS[6], ttl)
 end

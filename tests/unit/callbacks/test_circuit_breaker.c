@@ -1,5 +1,6 @@
 /*
- * test_breaker: when it opens, for how long, and what its probe decides.
+ * test_circuit_breaker: when it opens, for how long, and the result of its
+ * probe.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +14,8 @@
 enum { NOW_MS = 1000000 };
 
 /*
- * Attempts that end one after the other, step_ms apart: '.' well, 'x' failed.
- * Upper case X is the failure that must open it.
+ * Attempts that end one after the other, step_ms apart: '.' is a success, 'x' a
+ * failure, 'X' the failure that must open the breaker.
  */
 static const struct row {
     const char *what;
@@ -74,13 +75,13 @@ test_opens(void **state)
 static int64_t
 open_at(struct circuit_breaker *breaker, int64_t now_ms)
 {
-    for (int i = 0; i < CIRCUIT_BREAKER_ROW; i++) {
+    for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
         circuit_breaker_fail(breaker, false, now_ms);
     }
     return now_ms;
 }
 
-/* What started before it opened is no probe, and decides nothing. */
+/* An attempt that started before it opened is no probe, and does not count. */
 static void
 test_late_ends(void **state)
 {
@@ -90,13 +91,13 @@ test_late_ends(void **state)
     (void)state;
     circuit_breaker_succeed(&breaker, false, now_ms + 1000);
     circuit_breaker_fail(&breaker, false, now_ms + 1000);
-    circuit_breaker_forget(&breaker, false);
+    circuit_breaker_cancel(&breaker, false);
     assert_int_equal(circuit_breaker_wait_ms(&breaker, now_ms),
                      CIRCUIT_BREAKER_OPEN_MS);
     now_ms += CIRCUIT_BREAKER_OPEN_MS;
     assert_true(circuit_breaker_start(&breaker, now_ms));
     circuit_breaker_fail(&breaker, false, now_ms);
-    circuit_breaker_forget(&breaker, false);
+    circuit_breaker_cancel(&breaker, false);
     assert_int_equal(circuit_breaker_state(&breaker, now_ms),
                      CIRCUIT_BREAKER_HALF_OPEN);
     assert_false(circuit_breaker_permits(&breaker, now_ms));
@@ -117,8 +118,8 @@ test_one_probe(void **state)
     assert_true(circuit_breaker_start(&breaker, now_ms));
     assert_false(circuit_breaker_permits(&breaker, now_ms));
 
-    /* One that shows nothing makes room for another. */
-    circuit_breaker_forget(&breaker, true);
+    /* If a probe has no result, another probe may start. */
+    circuit_breaker_cancel(&breaker, true);
     assert_true(circuit_breaker_permits(&breaker, now_ms));
     assert_true(circuit_breaker_start(&breaker, now_ms));
     circuit_breaker_succeed(&breaker, true, now_ms);
@@ -128,7 +129,7 @@ test_one_probe(void **state)
     assert_false(circuit_breaker_start(&breaker, now_ms));
 }
 
-/* 30 s, doubling to 10 minutes; after a success, from the beginning. */
+/* 30 s, doubling to 10 minutes; after a success again 30 s. */
 static void
 test_open_longer(void **state)
 {
@@ -162,5 +163,5 @@ main(void)
         cmocka_unit_test(test_open_longer),
     };
 
-    return cmocka_run_group_tests_name("breaker", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("circuit_breaker", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * test_destinations: who is called next, and what is handed back. Time is the
- * tests' own. How it all goes together is in test_fairness.c.
+ * test_fair_queue: which job starts next, and which jobs are returned. The
+ * tests pass the time. A simulation of the whole is in test_fairness.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +23,10 @@ static const struct options options = {
                   .timeout_ms = TIMEOUT_MS},
 };
 
-static const struct destination_news well = {.result = DESTINATION_WELL};
-static const struct destination_news failed = {.result = DESTINATION_FAILED};
+static const struct retry_verdict success = {.evidence =
+                                                 RETRY_EVIDENCE_SUCCESS};
+static const struct retry_verdict failure = {.evidence =
+                                                 RETRY_EVIDENCE_FAILURE};
 
 /* A job for host, with a url and a lease and nothing else. */
 static struct job *
@@ -40,7 +42,7 @@ make(const char *host, int64_t now_ms)
     return job;
 }
 
-/* Adds count jobs for host; all must find a place. */
+/* Adds count jobs for host; there must be a place for each. */
 static void
 add(struct fair_queue *queue, const char *host, int count, int64_t now_ms)
 {
@@ -49,7 +51,7 @@ add(struct fair_queue *queue, const char *host, int count, int64_t now_ms)
     }
 }
 
-/* The host's letter of the next job to start; 0: none. */
+/* The first letter of the host of the next job to start. 0: no job. */
 static char
 next(struct fair_queue *queue, struct destination_ticket *ticket,
      int64_t now_ms)
@@ -64,21 +66,21 @@ next(struct fair_queue *queue, struct destination_ticket *ticket,
     return letter;
 }
 
-/* Starts what may start, at most most, and ends each after took_ms. */
+/* Starts at most max_count jobs, and ends each after took_ms. */
 static const char *
-order(struct fair_queue *queue, size_t most, int64_t took_ms)
+order(struct fair_queue *queue, size_t max_count, int64_t took_ms)
 {
     static char letters[128];
     size_t count = 0;
 
-    while (count < most && count < sizeof(letters) - 1) {
+    while (count < max_count && count < sizeof(letters) - 1) {
         struct destination_ticket ticket;
 
         letters[count] = next(queue, &ticket, NOW_MS);
         if (letters[count] == '\0') {
             break;
         }
-        fair_queue_end(queue, &ticket, &well, NOW_MS + took_ms);
+        fair_queue_end(queue, &ticket, &success, NOW_MS + took_ms);
         count++;
     }
     letters[count] = '\0';
@@ -95,6 +97,7 @@ test_round_robin(void **state)
     add(queue, "b", 1, NOW_MS);
     add(queue, "c", 3, NOW_MS);
     assert_int_equal(fair_queue_waiting(queue), 10);
+    assert_int_equal(fair_queue_under_way(queue), 0);
     assert_string_equal(order(queue, 10, 0), "abcacacaaa");
     assert_int_equal(fair_queue_waiting(queue), 0);
     assert_string_equal(order(queue, 1, 0), "");
@@ -117,7 +120,7 @@ test_origins(void **state)
     fair_queue_close(queue);
 }
 
-/* Who holds its slots for longer gets fewer of them, unless they are free. */
+/* A slow destination gets fewer slots, unless they are free. */
 static void
 test_cost(void **state)
 {
@@ -129,7 +132,7 @@ test_cost(void **state)
     add(queue, "s", 40, NOW_MS);
     for (int i = 0; i < 40; i++) {
         assert_int_equal(next(queue, &ticket, NOW_MS), 's');
-        fair_queue_end(queue, &ticket, &well, NOW_MS + 500);
+        fair_queue_end(queue, &ticket, &success, NOW_MS + 500);
     }
     add(queue, "s", 100, NOW_MS);
     add(queue, "f", 100, NOW_MS);
@@ -137,19 +140,19 @@ test_cost(void **state)
         char letter = next(queue, &ticket, NOW_MS);
 
         slow += letter == 's';
-        fair_queue_end(queue, &ticket, &well,
+        fair_queue_end(queue, &ticket, &success,
                        NOW_MS + (letter == 's' ? 500 : 1));
     }
     assert_in_range(slow, 7, 11);
-    /* 91 or so of f, then s alone: no slot is kept free. */
+    /* About 91 of f, then s alone: no slot stays free. */
     for (int i = 0; i < 100; i++) {
         assert_int_not_equal(next(queue, &ticket, NOW_MS), 0);
-        fair_queue_end(queue, &ticket, &well, NOW_MS + 1);
+        fair_queue_end(queue, &ticket, &success, NOW_MS + 1);
     }
     fair_queue_close(queue);
 }
 
-/* Never more than its limit, which here is all that the options allow. */
+/* Never more than the limit, which here cannot grow by the options. */
 static void
 test_limit(void **state)
 {
@@ -170,24 +173,24 @@ test_limit(void **state)
     assert_int_equal(next(queue, &ticket, NOW_MS), 0);
     add(queue, "b", 1, NOW_MS);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'b');
-    fair_queue_end(queue, &ticket, &well, NOW_MS);
-    fair_queue_end(queue, &tickets[0], &well, NOW_MS);
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
+    fair_queue_end(queue, &tickets[0], &success, NOW_MS);
     assert_int_equal(next(queue, &tickets[0], NOW_MS), 'a');
     assert_int_equal(next(queue, &ticket, NOW_MS), 0);
     for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
-        fair_queue_end(queue, &tickets[i], &failed, NOW_MS + 1);
+        fair_queue_end(queue, &tickets[i], &failure, NOW_MS + 1);
     }
     assert_int_equal(next(queue, &tickets[0], NOW_MS + 2), 'a');
     assert_int_equal(next(queue, &tickets[1], NOW_MS + 2), 'a');
     assert_int_equal(next(queue, &ticket, NOW_MS + 2), 0);
-    fair_queue_end(queue, &tickets[0], &well, NOW_MS + 2);
-    fair_queue_end(queue, &tickets[1], &well, NOW_MS + 2);
+    fair_queue_end(queue, &tickets[0], &success, NOW_MS + 2);
+    fair_queue_end(queue, &tickets[1], &success, NOW_MS + 2);
     fair_queue_close(queue);
 }
 
 /*
- * One takes half of the room at most, the next half of what is left; but an
- * eighth is for those that come with a first job.
+ * A destination takes at most half of the room, the next one half of the rest.
+ * An eighth is for first jobs.
  */
 static void
 test_room(void **state)
@@ -215,22 +218,22 @@ test_room(void **state)
     fair_queue_close(queue);
 }
 
-/* Opens host's breaker by jobs of its own. */
+/* Opens host's breaker by failures. */
 static void
 bring_down(struct fair_queue *queue, const char *host)
 {
     struct destination_ticket ticket;
 
-    add(queue, host, CIRCUIT_BREAKER_ROW, NOW_MS);
-    for (int i = 0; i < CIRCUIT_BREAKER_ROW; i++) {
+    add(queue, host, CIRCUIT_BREAKER_IN_ROW, NOW_MS);
+    for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
         assert_int_equal(next(queue, &ticket, NOW_MS), host[0]);
-        fair_queue_end(queue, &ticket, &failed, NOW_MS);
+        fair_queue_end(queue, &ticket, &failure, NOW_MS);
     }
 }
 
 /*
- * However slow a destination was, all that waits for it comes again soon after
- * it may be called again: it may be fast by then.
+ * Even if a destination was slow, its jobs are claimed again soon after it may
+ * be called: it may be fast then.
  */
 static void
 test_a_backlog_comes_again_soon(void **state)
@@ -239,10 +242,10 @@ test_a_backlog_comes_again_soon(void **state)
     struct destination_ticket ticket;
 
     (void)state;
-    add(queue, "a", CIRCUIT_BREAKER_ROW, NOW_MS);
-    for (int i = 0; i < CIRCUIT_BREAKER_ROW; i++) {
+    add(queue, "a", CIRCUIT_BREAKER_IN_ROW, NOW_MS);
+    for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
         assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
-        fair_queue_end(queue, &ticket, &failed, NOW_MS + 5000);
+        fair_queue_end(queue, &ticket, &failure, NOW_MS + 5000);
     }
     for (int i = 0; i < 12000; i++) {
         struct job *job = make("a", NOW_MS + 5000);
@@ -271,13 +274,13 @@ test_breaker(void **state)
                     CIRCUIT_BREAKER_OPEN_MS + 1000);
     job_free(job);
 
-    /* Half open: one goes out, the others wait for what becomes of it. */
+    /* Half open: one job starts, the others wait for its result. */
     add(queue, "a", 3, now_ms);
     assert_int_equal(next(queue, &probe, now_ms), 'a');
     assert_true(probe.probe);
     assert_int_equal(next(queue, &ticket, now_ms), 0);
     assert_null(fair_queue_return_expired(queue, &retry_ms, now_ms));
-    fair_queue_end(queue, &probe, &failed, now_ms);
+    fair_queue_end(queue, &probe, &failure, now_ms);
     assert_int_equal(next(queue, &ticket, now_ms), 0);
     for (int i = 0; i < 2; i++) {
         job = fair_queue_return_expired(queue, &retry_ms, now_ms);
@@ -291,19 +294,19 @@ test_breaker(void **state)
     now_ms += 2 * CIRCUIT_BREAKER_OPEN_MS;
     add(queue, "a", 2, now_ms);
     assert_int_equal(next(queue, &probe, now_ms), 'a');
-    fair_queue_end(queue, &probe, &well, now_ms);
+    fair_queue_end(queue, &probe, &success, now_ms);
     assert_int_equal(next(queue, &ticket, now_ms), 'a');
     assert_false(ticket.probe);
-    fair_queue_end(queue, &ticket, &well, now_ms);
+    fair_queue_end(queue, &ticket, &success, now_ms);
     fair_queue_close(queue);
 }
 
-/* Retry-After: what waits goes back, and comes when it is over. */
+/* Retry-After: waiting jobs are returned until its end. */
 static void
 test_hold(void **state)
 {
-    static const struct destination_news news = {.result = DESTINATION_STRAINED,
-                                                 .retry_after_ms = 7000};
+    static const struct retry_verdict hold = {
+        .evidence = RETRY_EVIDENCE_OVERLOAD, .hold_ms = 7000};
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket ticket;
     int64_t retry_ms;
@@ -312,7 +315,7 @@ test_hold(void **state)
     add(queue, "a", 3, NOW_MS);
     add(queue, "b", 1, NOW_MS);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
-    fair_queue_end(queue, &ticket, &news, NOW_MS);
+    fair_queue_end(queue, &ticket, &hold, NOW_MS);
     assert_string_equal(order(queue, 9, 0), "b");
     for (int i = 0; i < 2; i++) {
         struct job *job = fair_queue_return_expired(queue, &retry_ms, NOW_MS);
@@ -323,17 +326,17 @@ test_hold(void **state)
     }
     assert_null(fair_queue_return_expired(queue, &retry_ms, NOW_MS));
 
-    /* What was not taken out in time may start after all. */
+    /* A job that was not returned in time may start after all. */
     add(queue, "c", 2, NOW_MS);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'c');
-    fair_queue_end(queue, &ticket, &news, NOW_MS);
+    fair_queue_end(queue, &ticket, &hold, NOW_MS);
     assert_null(fair_queue_return_expired(queue, &retry_ms, NOW_MS + 7000));
     assert_int_equal(next(queue, &ticket, NOW_MS + 7000), 'c');
-    fair_queue_end(queue, &ticket, &well, NOW_MS + 7000);
+    fair_queue_end(queue, &ticket, &success, NOW_MS + 7000);
     fair_queue_close(queue);
 }
 
-/* No attempt starts, and no job waits, with too little of its lease left. */
+/* If too little of its lease is left, a job neither starts nor waits. */
 static void
 test_lease(void **state)
 {
@@ -353,7 +356,7 @@ test_lease(void **state)
                      job);
     job_free(job);
 
-    /* Those that wait for a slot are found within a second. */
+    /* Jobs that wait for a slot are found within a second. */
     add(queue, "a", DESTINATION_START_LIMIT + 1, NOW_MS);
     for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
         assert_int_equal(next(queue, &tickets[i], NOW_MS), 'a');
@@ -363,13 +366,13 @@ test_lease(void **state)
     assert_non_null(job);
     job_free(job);
     for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
-        fair_queue_end(queue, &tickets[i], &well, NOW_MS);
+        fair_queue_end(queue, &tickets[i], &success, NOW_MS);
     }
     fair_queue_close(queue);
 }
 
 static void
-test_take(void **state)
+test_drain(void **state)
 {
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket ticket;
@@ -385,13 +388,15 @@ test_take(void **state)
         count++;
     }
     assert_int_equal(count, 5);
+    assert_int_equal(fair_queue_under_way(queue), 1);
     assert_int_equal(fair_queue_waiting(queue), 0);
-    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
+    assert_int_equal(fair_queue_under_way(queue), 0);
     fair_queue_close(queue);
 }
 
 struct seen {
-    size_t queue;
+    size_t count;
     struct destination_status last; /* of host "a" */
 };
 
@@ -400,7 +405,7 @@ see(void *context, const struct destination_status *status)
 {
     struct seen *seen = context;
 
-    seen->queue++;
+    seen->count++;
     if (strcmp(status->origin, "http://a:80") == 0) {
         seen->last = *status;
     }
@@ -418,12 +423,12 @@ test_status(void **state)
     add(queue, "b", 1, NOW_MS);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
     fair_queue_each(queue, see, &seen, NOW_MS);
-    assert_int_equal(seen.queue, 2);
+    assert_int_equal(seen.count, 2);
     assert_int_equal(seen.last.waiting, 2);
     assert_int_equal(seen.last.under_way, 1);
     assert_int_equal(seen.last.limit, DESTINATION_START_LIMIT);
     assert_int_equal(seen.last.breaker, CIRCUIT_BREAKER_CLOSED);
-    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
     fair_queue_close(queue);
 
     queue = fair_queue_open(&options, 1);
@@ -434,10 +439,9 @@ test_status(void **state)
     fair_queue_close(queue);
 }
 
-/* However many there were; not those that have something to do, nor those that
-   are left alone. */
+/* Only so many idle destinations are kept; busy and blocked ones are. */
 static void
-test_forgets(void **state)
+test_eviction(void **state)
 {
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket ticket;
@@ -454,13 +458,13 @@ test_forgets(void **state)
         snprintf(host, sizeof(host), "c%d", i);
         add(queue, host, 1, NOW_MS);
         while (next(queue, &other, NOW_MS) != 0) {
-            fair_queue_end(queue, &other, &well, NOW_MS);
+            fair_queue_end(queue, &other, &success, NOW_MS);
         }
     }
     fair_queue_each(queue, see, &seen, NOW_MS);
-    assert_int_equal(seen.queue, FAIR_QUEUE_IDLE_MAX + 1);
+    assert_int_equal(seen.count, FAIR_QUEUE_IDLE_MAX + 1);
     assert_int_equal(seen.last.breaker, CIRCUIT_BREAKER_OPEN);
-    fair_queue_end(queue, &ticket, &well, NOW_MS);
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
     fair_queue_close(queue);
 }
 
@@ -477,10 +481,10 @@ main(void)
         cmocka_unit_test(test_breaker),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_lease),
-        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_drain),
         cmocka_unit_test(test_status),
-        cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_eviction),
     };
 
-    return cmocka_run_group_tests_name("destinations", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fair_queue", tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /*
- * test_fairness: the destinations at work, in a small world: a queue as Redis
- * has it, a courier with a turn every 5 ms, and hosts that answer soon or
- * never. Neither a flood for one host nor hosts that hang keep the others
- * waiting. Time is the world's own.
+ * test_fairness: a simulation of the fair queue with a queue as in Redis, a
+ * worker with a turn every 5 ms, and hosts that answer soon or never. Neither a
+ * flood for one host nor hosts that hang may delay the other hosts. The time is
+ * simulated too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,8 +25,10 @@ static const struct options options = {
                   .timeout_ms = TIMEOUT_MS},
 };
 
-static const struct destination_news well = {.result = DESTINATION_WELL};
-static const struct destination_news failed = {.result = DESTINATION_FAILED};
+static const struct retry_verdict success = {.evidence =
+                                                 RETRY_EVIDENCE_SUCCESS};
+static const struct retry_verdict failure = {.evidence =
+                                                 RETRY_EVIDENCE_FAILURE};
 
 /* A job for host, with a url and a lease and nothing else. */
 static struct job *
@@ -42,7 +44,7 @@ make(const char *host, int64_t now_ms)
     return job;
 }
 
-enum { TURN_MS = 5, CLAIMED = 128, MOST_JOBS = 60000, SLOTS = 256 };
+enum { TURN_MS = 5, CLAIMED = 128, MAX_JOBS = 60000, SLOTS = 256 };
 
 struct pending { /* a job in the queue, or an attempt under way */
     int64_t at_ms;
@@ -59,10 +61,10 @@ struct world {
     int64_t now_ms;
     int64_t last_ms[128]; /* when a host's last job was delivered, by letter */
     int delivered[128];
-    int moves; /* jobs that went back */
+    int moves; /* jobs that were returned */
 };
 
-/* How long a host takes; those that hang time out. */
+/* The duration of an attempt; a host that hangs runs into the time limit. */
 static int64_t
 takes_ms(const char *host)
 {
@@ -74,13 +76,13 @@ enqueue(struct world *world, const char *host, int64_t at_ms)
 {
     struct pending *pending = &world->queue[world->queued++];
 
-    assert_true(world->queued <= MOST_JOBS);
+    assert_true(world->queued <= MAX_JOBS);
     pending->at_ms = at_ms;
     snprintf(pending->host, sizeof(pending->host), "%s", host);
 }
 
 static void
-give_back(struct world *world, struct job *job, int64_t retry_ms)
+return_job(struct world *world, struct job *job, int64_t retry_ms)
 {
     char host[8] = "";
 
@@ -91,12 +93,12 @@ give_back(struct world *world, struct job *job, int64_t retry_ms)
     job_free(job);
 }
 
-/* Claims the first that are up: those that went back have stood there first. */
+/* Claims the first jobs that are due. */
 static void
 claim(struct world *world)
 {
     size_t room = fair_queue_room(world->destinations);
-    size_t most = room < CLAIMED ? room : CLAIMED;
+    size_t size = room < CLAIMED ? room : CLAIMED;
     size_t end = world->queued;
     size_t kept = 0;
     struct job *queue[CLAIMED];
@@ -105,7 +107,7 @@ claim(struct world *world)
     for (size_t i = 0; i < end; i++) {
         struct pending *pending = &world->queue[i];
 
-        if (count < most && pending->at_ms <= world->now_ms) {
+        if (count < size && pending->at_ms <= world->now_ms) {
             queue[count] = make(pending->host, world->now_ms);
             queue[count++]->reclaimed = pending->at_ms > 0;
         } else {
@@ -118,7 +120,7 @@ claim(struct world *world)
             fair_queue_add(world->destinations, queue[i], world->now_ms);
 
         if (retry_ms > 0) {
-            give_back(world, queue[i], retry_ms);
+            return_job(world, queue[i], retry_ms);
         }
     }
 }
@@ -135,7 +137,7 @@ end_attempts(struct world *world)
             continue;
         }
         fair_queue_end(world->destinations, &slot->ticket,
-                       hangs ? &failed : &well, world->now_ms);
+                       hangs ? &failure : &success, world->now_ms);
         if (!hangs) {
             world->delivered[(int)slot->host[0]]++;
             world->last_ms[(int)slot->host[0]] = world->now_ms;
@@ -168,7 +170,7 @@ turn(struct world *world)
     }
     while ((job = fair_queue_return_expired(world->destinations, &retry_ms,
                                             world->now_ms)) != NULL) {
-        give_back(world, job, retry_ms);
+        return_job(world, job, retry_ms);
     }
     world->now_ms += TURN_MS;
 }
@@ -178,7 +180,7 @@ open_world(struct world *world)
 {
     memset(world, 0, sizeof(*world));
     world->destinations = fair_queue_open(&options, 1);
-    world->queue = calloc(MOST_JOBS, sizeof(struct pending));
+    world->queue = calloc(MAX_JOBS, sizeof(struct pending));
     world->now_ms = NOW_MS;
 }
 
@@ -186,7 +188,7 @@ static void
 close_world(struct world *world)
 {
     for (size_t i = 0; i < world->busy; i++) {
-        fair_queue_end(world->destinations, &world->slots[i].ticket, &failed,
+        fair_queue_end(world->destinations, &world->slots[i].ticket, &failure,
                        world->now_ms);
     }
     fair_queue_close(world->destinations);
@@ -194,9 +196,9 @@ close_world(struct world *world)
 }
 
 /*
- * A flood for one host, which takes 64 every 5 ms at best, with jobs of others
- * behind it: the others have theirs as soon as they can be found, and the flood
- * loses little by it.
+ * A flood for one host, which can take 64 jobs in 5 ms, with jobs for other
+ * hosts behind it: the others are delivered as soon as they can be claimed, and
+ * the flood takes little longer than alone.
  */
 static void
 test_flood(void **state)
@@ -230,8 +232,8 @@ test_flood(void **state)
 }
 
 /*
- * Hosts that hang, with thousands of jobs in front: the others are as fast as
- * without them, but for the time that it takes to find their jobs.
+ * Thousands of jobs for hosts that hang, with jobs for other hosts behind them:
+ * the others are as fast as alone, except for the time until they are claimed.
  */
 static void
 test_hung(void **state)

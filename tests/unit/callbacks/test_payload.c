@@ -1,5 +1,5 @@
 /*
- * message: what a callback says, by tables of rows.
+ * test_payload: bodies, and the URLs of GETs, by tables of rows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,7 +70,7 @@ test_targets(void **state)
 {
     static const struct {
         const char *url;
-        const char *get; /* what a GET calls; NULL: can't be read */
+        const char *get; /* the URL of a GET; NULL: url can't be read */
         const char *host;
     } rows[] = {
         {"http://h", "http://h/?n=5", "h:80"},
@@ -134,5 +134,5 @@ main(void)
         cmocka_unit_test(test_a_parameter_is_encoded),
     };
 
-    return cmocka_run_group_tests_name("message", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("payload", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * test_signature: signatures against published vectors and ones made by
- * another implementation (Python's hmac), and secrets that can't be used.
+ * test_webhook_signature: signatures against published vectors and against
+ * Python's hmac, and invalid secrets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 #include "callbacks/webhook_signature.h"
 
-/* The vector of Svix's libraries and of Standard Webhooks' own. */
+/* The vector in the libraries of Svix and of Standard Webhooks. */
 #define VECTOR_SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 #define VECTOR "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -59,7 +59,7 @@ static const struct row {
 static char *
 make(const struct webhook_signature *signature, const struct row *row)
 {
-    struct webhook_signature_of of = {
+    struct webhook_signature_input of = {
         .id = row->id,
         .timestamp_s = row->timestamp_s,
         .content = row->content,
@@ -71,7 +71,7 @@ make(const struct webhook_signature *signature, const struct row *row)
     return value;
 }
 
-/* Each twice: no signature depends on the one before. */
+/* Each twice: a signature must not depend on the one before. */
 static void
 test_rows(void **state)
 {
@@ -123,7 +123,7 @@ static const struct bad_row {
     {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa\nw", "number 1 " NO_BASE64},
     {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_", "number 1 " NO_BASE64},
     {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa\xC3\xA9", "number 1 " NO_BASE64},
-    /* Bits that are in the text and in no byte. */
+    /* Unused bits at the end of the text are not 0. */
     {"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGB==", "number 1 " NO_BASE64},
     {"whsec_aGk=", "number 1 " NO_LENGTH},
     {"whsec_" KEY_23, "number 1 " NO_LENGTH},
@@ -161,5 +161,5 @@ main(void)
         cmocka_unit_test(test_bad_secrets),
     };
 
-    return cmocka_run_group_tests_name("signature", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("webhook_signature", tests, NULL, NULL);
 }
