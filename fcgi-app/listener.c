@@ -405,13 +405,11 @@ listener_release(struct listener *listener,
 void
 listener_drain(struct listener *listener)
 {
-    struct fcgi_conn *conn;
-
     listener->draining = true;
     listener->keeps = false;
     listener->acceptable = true; /* one more look, whatever epoll says */
-    TAILQ_FOREACH(conn, &listener->idle, link)
-    {
+    for (struct fcgi_conn *conn = TAILQ_FIRST(&listener->idle); conn != NULL;
+         conn = TAILQ_NEXT(conn, link)) {
         set_ready(listener, conn, true);
     }
 }
