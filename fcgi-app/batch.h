@@ -24,9 +24,9 @@ void batch_close(struct batch *batch);
  * Starts to answer exchanges[0..count), at most options->accept.max_batch of
  * them, borrowed until the batch is over.
  *
- * True while the round trip to Redis is under way: call batch_step when
- * redis_fd is readable and when redis_left_ms is over. False once all are
- * answered. Blocks for a probe of Redis (/readyz) and as counter_start does.
+ * True while the round trip to Redis is under way: call redis_await, then
+ * batch_step. False once all are answered. Blocks for a probe of Redis
+ * (/readyz) and as counter_start does.
  */
 bool batch_start(struct batch *batch, struct fcgi_exchange *exchanges,
                  size_t count);

@@ -234,6 +234,13 @@ fcgi_conn_respond(struct fcgi_exchange *exchange,
 }
 
 bool
+fcgi_conn_is_idle(const struct fcgi_conn *conn)
+{
+    return conn->parser.id != 0 && conn->ahead == NULL &&
+           !fcgi_record_is_partial(&conn->parser);
+}
+
+bool
 fcgi_conn_is_kept(const struct fcgi_conn *conn)
 {
     return conn->parser.keep && !conn->failed;

@@ -75,6 +75,12 @@ enum fcgi_conn_result fcgi_conn_read(struct fcgi_conn *conn,
 void fcgi_conn_respond(struct fcgi_exchange *exchange,
                        const struct response *response);
 
+/*
+ * True between two requests. A body that is still to come counts as such, but
+ * not half a record.
+ */
+bool fcgi_conn_is_idle(const struct fcgi_conn *conn);
+
 /* True if the web server wants to use the connection again, and can. */
 bool fcgi_conn_is_kept(const struct fcgi_conn *conn);
 

@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -39,12 +40,15 @@ TAILQ_HEAD(conn_list, fcgi_conn);
 
 struct listener {
     struct listener_options options;
+    int watched_fd; /* the listening socket, as it is in the epoll set */
+    int spare_fd;   /* the same under another number: see queue_anew */
     struct fcgi_conn_buffers *buffers;
     struct conn_list waiting;
     struct conn_list idle;
     struct conn_list ready; /* by ready_link */
     bool acceptable;        /* accept4 may find another connection */
     bool keeps;             /* the web server keeps its connections */
+    bool new_first;         /* whose turn it is to fill a batch */
     bool draining;
 };
 
@@ -67,12 +71,11 @@ make_nonblocking(int fd)
 }
 
 static int
-watch_listener(const struct listener *listener, int operation)
+watch_listener(const struct listener *listener, int operation, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
 
-    return epoll_ctl(listener->options.epoll_fd, operation,
-                     listener->options.listen_fd, &event);
+    return epoll_ctl(listener->options.epoll_fd, operation, fd, &event);
 }
 
 struct listener *
@@ -84,14 +87,17 @@ listener_open(const struct listener_options *options)
         return NULL;
     }
     listener->options = *options;
+    listener->watched_fd = fcntl(options->listen_fd, F_DUPFD_CLOEXEC, 0);
+    listener->spare_fd = fcntl(options->listen_fd, F_DUPFD_CLOEXEC, 0);
     listener->keeps = true; /* until the first request tells */
     TAILQ_INIT(&listener->waiting);
     TAILQ_INIT(&listener->idle);
     TAILQ_INIT(&listener->ready);
     listener->buffers = fcgi_conn_buffers_open();
-    if (listener->buffers == NULL ||
+    if (listener->watched_fd < 0 || listener->spare_fd < 0 ||
+        listener->buffers == NULL ||
         make_nonblocking(options->listen_fd) != 0 ||
-        watch_listener(listener, EPOLL_CTL_ADD) != 0) {
+        watch_listener(listener, EPOLL_CTL_ADD, listener->watched_fd) != 0) {
         listener_close(listener);
         return NULL;
     }
@@ -167,6 +173,12 @@ listener_close(struct listener *listener)
     close_all(listener, &listener->waiting);
     close_all(listener, &listener->idle);
     fcgi_conn_buffers_close(listener->buffers);
+    if (listener->watched_fd >= 0) {
+        close(listener->watched_fd);
+    }
+    if (listener->spare_fd >= 0) {
+        close(listener->spare_fd);
+    }
     free(listener);
 }
 
@@ -213,13 +225,18 @@ listener_is_empty(const struct listener *listener)
            TAILQ_EMPTY(&listener->idle);
 }
 
-/* Has the connection wait for what its peer sends. False: it was closed. */
+/*
+ * Has the connection wait for what its peer sends. Idle it may be for long, but
+ * the rest of a request, or the first one, has to come soon. False: it was
+ * closed.
+ */
 static bool
-wait_for_peer(struct listener *listener, struct fcgi_conn *conn,
-              enum fcgi_conn_state state, int64_t limit_ms)
+wait_for_peer(struct listener *listener, struct fcgi_conn *conn)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP,
                                 .data.ptr = conn};
+    bool idle = fcgi_conn_is_idle(conn);
+    enum fcgi_conn_state state = idle ? FCGI_CONN_IDLE : FCGI_CONN_WAITING;
 
     if (!conn->watched && epoll_ctl(listener->options.epoll_fd, EPOLL_CTL_ADD,
                                     conn->fd, &event) != 0) {
@@ -227,23 +244,11 @@ wait_for_peer(struct listener *listener, struct fcgi_conn *conn,
         return false;
     }
     conn->watched = true;
-    set_state(listener, conn, state, limit_ms);
-    return true;
-}
-
-/* Nothing whole has come: how long is the connection waited for? */
-static void
-wait_for_rest(struct listener *listener, struct fcgi_conn *conn)
-{
-    bool partial = fcgi_record_is_partial(&conn->parser);
-
-    if (conn->state == FCGI_CONN_IDLE && !partial) {
-        if (listener->draining) {
-            close_conn(listener, conn);
-        }
-    } else if (conn->state != FCGI_CONN_WAITING) {
-        wait_for_peer(listener, conn, FCGI_CONN_WAITING, LISTENER_PATIENCE_MS);
+    if (conn->state != state) {
+        set_state(listener, conn, state,
+                  idle ? listener->options.keep_idle_ms : LISTENER_PATIENCE_MS);
     }
+    return true;
 }
 
 /* Reads a connection. True if *exchange has its request. */
@@ -257,7 +262,11 @@ read_conn(struct listener *listener, struct fcgi_conn *conn,
         set_state(listener, conn, FCGI_CONN_SERVED, 0);
         return true;
     case FCGI_CONN_MORE:
-        wait_for_rest(listener, conn);
+        if (listener->draining && fcgi_conn_is_idle(conn)) {
+            close_conn(listener, conn);
+        } else {
+            wait_for_peer(listener, conn);
+        }
         return false;
     case FCGI_CONN_OVER:
         close_conn(listener, conn);
@@ -279,6 +288,37 @@ gather_ready(struct listener *listener, struct fcgi_exchange *exchanges,
     return count;
 }
 
+/* True if no byte waits to be read, whether epoll has told of it or not. */
+static bool
+is_silent(const struct fcgi_conn *conn)
+{
+    int bytes = 0;
+
+    return !conn->ready &&
+           (ioctl(conn->fd, FIONREAD, &bytes) != 0 || bytes == 0);
+}
+
+/*
+ * The first silent connection of a list among those that reach their limit by
+ * now_ms; NULL if there is none.
+ */
+static struct fcgi_conn *
+first_silent(const struct conn_list *list, int64_t now_ms)
+{
+    struct fcgi_conn *conn;
+
+    TAILQ_FOREACH(conn, list, link)
+    {
+        if (conn->until_ms > now_ms) {
+            return NULL;
+        }
+        if (is_silent(conn)) {
+            return conn;
+        }
+    }
+    return NULL;
+}
+
 /*
  * After accept4 failed with error: may there be another connection to take? If
  * descriptors or memory are short, the connection that has been idle for
@@ -288,17 +328,22 @@ gather_ready(struct listener *listener, struct fcgi_exchange *exchanges,
 static bool
 is_worth_another(struct listener *listener, int error)
 {
+    struct fcgi_conn *idle;
+
     if (error == ECONNABORTED || error == EINTR) {
         return true;
     }
     if (error == EAGAIN) {
         return false;
     }
-    if (!TAILQ_EMPTY(&listener->idle)) {
-        close_conn(listener, TAILQ_FIRST(&listener->idle));
+    idle = first_silent(&listener->idle, INT64_MAX);
+    if (idle != NULL) {
+        close_conn(listener, idle);
         return true;
     }
-    poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    if (TAILQ_EMPTY(&listener->ready)) {
+        poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    }
     return false;
 }
 
@@ -327,14 +372,20 @@ accept_conn(struct listener *listener)
 /*
  * The kernel wakes the process that has waited on the listener for longest.
  * After a new kept connection this one goes to the end of the queue. Else the
- * first responder of a pool would get nearly all of them.
+ * first responder of a pool would get nearly all of them. If the system refuses
+ * (ENOMEM, ENOSPC), it keeps its place.
  */
 static void
 queue_anew(struct listener *listener)
 {
-    watch_listener(listener, EPOLL_CTL_DEL);
-    watch_listener(listener, EPOLL_CTL_ADD);
+    int fd = listener->spare_fd;
+
     listener->acceptable = false;
+    if (watch_listener(listener, EPOLL_CTL_ADD, fd) == 0) {
+        listener->spare_fd = listener->watched_fd;
+        listener->watched_fd = fd;
+        watch_listener(listener, EPOLL_CTL_DEL, listener->spare_fd);
+    }
 }
 
 /*
@@ -362,12 +413,14 @@ gather_new(struct listener *listener, struct fcgi_exchange *exchanges,
     return count;
 }
 
-/* Closes those at the head of a list that have reached their limit. */
+/* Closes the connections of a list that have been silent to their limit. */
 static void
 expire(struct listener *listener, struct conn_list *list)
 {
-    while (first_until_ms(list) <= clock_mono_ms()) {
-        close_conn(listener, TAILQ_FIRST(list));
+    struct fcgi_conn *conn;
+
+    while ((conn = first_silent(list, clock_mono_ms())) != NULL) {
+        close_conn(listener, conn);
     }
 }
 
@@ -375,13 +428,16 @@ size_t
 listener_gather(struct listener *listener, struct fcgi_exchange *exchanges,
                 size_t most)
 {
-    size_t count = gather_ready(listener, exchanges, most);
+    size_t count = 0;
 
-    count += gather_new(listener, exchanges + count, most - count);
-    if (count < most) {
-        expire(listener, &listener->waiting);
-        expire(listener, &listener->idle);
+    listener->new_first = !listener->new_first;
+    if (listener->new_first) {
+        count = gather_new(listener, exchanges, most);
     }
+    count += gather_ready(listener, exchanges + count, most - count);
+    count += gather_new(listener, exchanges + count, most - count);
+    expire(listener, &listener->waiting);
+    expire(listener, &listener->idle);
     return count;
 }
 
@@ -392,11 +448,10 @@ listener_release(struct listener *listener,
     for (size_t i = 0; i < count; i++) {
         struct fcgi_conn *conn = exchanges[i].conn;
 
-        if (!fcgi_conn_is_kept(conn) || listener->draining) {
+        if (!fcgi_conn_is_kept(conn)) {
             close_conn(listener, conn);
-        } else if (wait_for_peer(listener, conn, FCGI_CONN_IDLE,
-                                 listener->options.keep_idle_ms) &&
-                   conn->ahead != NULL) {
+        } else if (wait_for_peer(listener, conn) &&
+                   (conn->ahead != NULL || listener->draining)) {
             set_ready(listener, conn, true);
         }
     }

@@ -47,7 +47,8 @@ int listener_wait_ms(const struct listener *listener);
 
 /*
  * Fills exchanges with at most most requests. Their connections are not read
- * again before listener_release. Never blocks.
+ * again before listener_release. If there are more requests than that, kept and
+ * new connections come first in turn. Never blocks.
  */
 size_t listener_gather(struct listener *listener,
                        struct fcgi_exchange *exchanges, size_t most);
@@ -58,8 +59,8 @@ void listener_release(struct listener *listener,
 
 /*
  * From now on no connection is kept. What has been sent is still gathered: of
- * the idle connections, of those that wait in the backlog, and of half requests
- * as long as there is patience.
+ * kept connections, of those that wait in the backlog, and of half requests as
+ * long as there is patience.
  */
 void listener_drain(struct listener *listener);
 

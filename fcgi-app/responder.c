@@ -21,8 +21,7 @@ enum { EVENTS = 256, DRAIN_MS = 2000 };
 struct responder {
     struct redis *redis;
     int listen_fd;
-    int epoll_fd;  /* everything: waited for while no batch is under way */
-    int flight_fd; /* an epoll set of Redis alone: while one is */
+    int epoll_fd; /* everything: waited for while no batch is under way */
     int signal_fd;
     struct listener *listener;
     struct batch *batch;
@@ -85,21 +84,11 @@ await_requests(struct responder *responder)
 }
 
 /*
- * Waits for Redis alone: a new connection is left to the other responders of
- * the pool, and the next batch gathers meanwhile. -1 if epoll fails.
+ * Takes every request that is there and has the batch answer them. While the
+ * batch is under way only Redis is waited for: a new connection is left to the
+ * other responders of the pool, and the next batch gathers meanwhile.
  */
-static int
-await_redis(const struct responder *responder)
-{
-    struct epoll_event event;
-    int count = epoll_wait(responder->flight_fd, &event, 1,
-                           (int)redis_left_ms(responder->redis));
-
-    return count >= 0 || errno == EINTR ? 0 : -1;
-}
-
-/* Takes every request that is there and has the batch answer them. */
-static int
+static void
 serve(struct responder *responder)
 {
     bool under_way;
@@ -107,19 +96,16 @@ serve(struct responder *responder)
     responder->count = listener_gather(
         responder->listener, responder->exchanges, responder->max_batch);
     if (responder->count == 0) {
-        return 0;
+        return;
     }
     under_way =
         batch_start(responder->batch, responder->exchanges, responder->count);
     while (under_way) {
-        if (await_redis(responder) != 0) {
-            return -1;
-        }
+        redis_await(responder->redis);
         under_way = batch_step(responder->batch);
     }
     listener_release(responder->listener, responder->exchanges,
                      responder->count);
-    return 0;
 }
 
 /* True once there is nothing left to drain, or no time left for it. */
@@ -135,9 +121,10 @@ int
 responder_run(struct responder *responder)
 {
     while (!is_drained(responder)) {
-        if (await_requests(responder) != 0 || serve(responder) != 0) {
+        if (await_requests(responder) != 0) {
             return -1;
         }
+        serve(responder);
     }
     return 0;
 }
@@ -171,17 +158,14 @@ open_fds(struct responder *responder, const struct options *options)
     struct listener_options of = {.listen_fd = responder->listen_fd,
                                   .keep_idle_ms =
                                       options->accept.keep_idle_s * 1000};
-    int redis = redis_fd(responder->redis);
 
     responder->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    responder->flight_fd = epoll_create1(EPOLL_CLOEXEC);
     responder->signal_fd = open_signals();
-    if (responder->epoll_fd < 0 || responder->flight_fd < 0 ||
-        responder->signal_fd < 0 ||
+    if (responder->epoll_fd < 0 || responder->signal_fd < 0 ||
         watch(responder->epoll_fd, responder->signal_fd,
               &responder->signal_fd) != 0 ||
-        watch(responder->epoll_fd, redis, &responder->redis) != 0 ||
-        watch(responder->flight_fd, redis, &responder->redis) != 0) {
+        watch(responder->epoll_fd, redis_fd(responder->redis),
+              &responder->redis) != 0) {
         return false;
     }
     of.epoll_fd = responder->epoll_fd;
@@ -201,7 +185,6 @@ responder_open(const struct options *options, int listen_fd,
     responder->redis = redis;
     responder->listen_fd = listen_fd;
     responder->epoll_fd = -1;
-    responder->flight_fd = -1;
     responder->signal_fd = -1;
     responder->max_batch = (size_t)options->accept.max_batch;
     responder->exchanges =
@@ -227,9 +210,6 @@ responder_close(struct responder *responder)
     }
     if (responder->epoll_fd >= 0) {
         close(responder->epoll_fd);
-    }
-    if (responder->flight_fd >= 0) {
-        close(responder->flight_fd);
     }
     batch_close(responder->batch);
     free(responder->exchanges);

@@ -198,12 +198,6 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
-int64_t
-redis_left_ms(const struct redis *redis)
-{
-    return int64_max(redis->end_ms - clock_mono_ms(), 0);
-}
-
 void
 redis_await(const struct redis *redis)
 {
@@ -211,7 +205,7 @@ redis_await(const struct redis *redis)
         .fd = redis->context->fd,
         .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
 
-    poll(&pollfd, 1, (int)redis_left_ms(redis));
+    poll(&pollfd, 1, (int)int64_max(redis->end_ms - clock_mono_ms(), 0));
 }
 
 enum redis_result

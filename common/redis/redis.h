@@ -159,19 +159,19 @@ void redis_call_replicas(struct command *command, int64_t replicas);
 enum redis_result redis_send(struct redis *redis);
 
 /*
- * Reads the reply as far as it has arrived, without blocking. Call it if the
- * socket is readable or the time limit is over, until the result is not
+ * Reads the reply as far as it has arrived, without blocking. Call it
+ * after redis_await, until the result is not
  * REDIS_PENDING. *reply is set only if the result is REDIS_DONE or
  * REDIS_SPARSE, and is valid until the next call.
  */
 enum redis_result redis_receive(struct redis *redis,
                                 const struct redis_reply **reply);
 
-/* Milliseconds until the time limit of the run that is under way; at least 0.
+/*
+ * Blocks until redis_receive has something to do: a part of the reply is there,
+ * the rest of a large call can be sent (redis_fd does not tell that), or the
+ * time limit is over.
  */
-int64_t redis_left_ms(const struct redis *redis);
-
-/* Blocks until redis_receive has something to do. */
 void redis_await(const struct redis *redis);
 
 /*

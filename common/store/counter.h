@@ -45,10 +45,9 @@ void counter_close(struct counter *counter);
  * of the requests that have an endpoint. requests is borrowed until the batch
  * is over.
  *
- * True while the batch is under way: call counter_step when redis_fd is
- * readable and when redis_left_ms has passed. False once it is over: every
- * answer is set. Blocks only while a connection is being made or the schema is
- * compared; the whole takes at most 2 x redis.timeout_ms.
+ * True while the batch is under way: call redis_await, then counter_step. False
+ * once it is over: every answer is set. Blocks only while a connection is being
+ * made or the schema is compared; the whole takes at most 2 x redis.timeout_ms.
  */
 bool counter_start(struct counter *counter, struct counter_request *requests,
                    size_t count);

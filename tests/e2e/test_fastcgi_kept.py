@@ -161,6 +161,54 @@ def test_half_a_request_whose_peer_is_gone_keeps_no_place(responder):
     assert time.monotonic() - started < PATIENCE_S - 0.5
 
 
+def test_peers_that_go_while_their_batch_is_out_harm_nobody(responder, redis):
+    """Nor do answers that nobody reads."""
+    before = fds(responder)
+    gone = [responder.peer() for _ in range(20)]
+    for peer in gone:
+        assert peer.ask_kept(ACCEPT).body == b"ok"
+    with responder.peer() as stays, responder.peer() as deaf:
+        redis.freeze()
+        for number, peer in enumerate([*gone, stays]):
+            peer.send(request(f"/api/verve/accept?id={number}",
+                              flags=KEEP_CONN))
+        time.sleep(0.1)
+        for peer in gone:
+            peer.close()
+        redis.thaw()
+        assert stays.read_response().body == b"ok"
+        wait_until(lambda: fds(responder) <= before + 2, "all are closed")
+        deaf.socket.settimeout(1.0)
+        with pytest.raises(OSError):
+            while True:
+                deaf.send(request("/healthz", flags=KEEP_CONN) * 100)
+        assert stays.ask_kept(ACCEPT).body == b"ok"
+        wait_until(lambda: fds(responder) <= before + 1, "it is closed")
+
+
+@pytest.mark.parametrize("flags", [0, KEEP_CONN])
+def test_a_batch_larger_than_the_socket_buffer_of_redis(sandbox, redis, flags):
+    """What Redis does not take at once is sent as soon as it does."""
+    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
+                                    "VERVE_ACCEPT_MAX_BATCH": 512}).start()
+    assert responder.ask(ACCEPT).body == b"ok"
+    endpoint = "&endpoint=http://h.example/" + "x" * 2000
+    peers = [responder.peer() for _ in range(512)]
+    responder.process.freeze()
+    for number, peer in enumerate(peers):
+        peer.send(request(f"/api/verve/accept?id={number}{endpoint}",
+                          flags=flags))
+    redis.freeze()
+    responder.process.thaw()
+    time.sleep(0.2)
+    started = time.monotonic()
+    redis.thaw()
+    for peer in peers:
+        assert peer.read_response().body == b"ok"
+        peer.close()
+    assert time.monotonic() - started < 2.0  # the time limit is 4 s
+
+
 def test_an_idle_connection_is_closed_in_time(sandbox, redis):
     responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
                                     "VERVE_ACCEPT_KEEP_IDLE_S": 1}).start()

@@ -8,7 +8,7 @@ from harness.answers import assert_unavailable
 from harness.drip import DripProxy
 from harness.fastcgi import Responder
 from harness.http import fetch
-from harness.load import accept
+from harness.load import Load, accept
 from harness.redis import Redis
 from harness.servers import every_server
 from harness.strategies import every_strategy
@@ -106,6 +106,41 @@ def test_away_at_the_start_is_no_error(sandbox, make_web):
     assert_unavailable(fetch(web.port, URL))
     redis.start()
     assert_back_within_a_second(web)
+
+
+def freeze(redis):
+    redis.freeze()
+    time.sleep(1.5)
+    redis.thaw()
+
+
+def restart(redis):
+    redis.kill()
+    time.sleep(1.0)
+    redis.start()
+
+
+def slow_down(redis):
+    """Each answer takes a little less than the limit."""
+    for _ in range(6):
+        redis.freeze()
+        time.sleep(TIMEOUT_S * 0.8)
+        redis.thaw()
+        time.sleep(0.02)
+
+
+@every_server
+@pytest.mark.parametrize("trouble", [freeze, restart, slow_down])
+def test_no_answer_is_late_under_load(sandbox, redis, web, trouble):
+    """With nginx on connections that are kept."""
+    load = Load(sandbox, [web.host], map(accept, range(10000)), rate=2500)
+    time.sleep(1.0)
+    trouble(redis)
+    load.finish()
+    assert {row.word for row in load.rows if row.status == 503} <= {"failed"}
+    assert {row.status for row in load.rows} <= {200, 503}
+    assert load.rows[-1].ok and load.rows[0].ok
+    assert max(row.latency_s for row in load.rows) < LIMIT_S + NOISE_S
 
 
 def test_no_stampede(sandbox, redis, make_web):

@@ -94,6 +94,10 @@ class Web(Server):
 class Nginx(Server):
     """nginx."""
 
+    # After how many requests nginx closes a kept connection to the pool; None:
+    # its default (1000).
+    keepalive_requests = None
+
     def __init__(self, sandbox, redis, name="web", procs=2, program=FCGI,
                  probe="/healthz", **settings):
         """With VERVE_SOCKET among the settings the pool is somebody else's."""
@@ -120,6 +124,11 @@ class Nginx(Server):
                        env=self.sandbox.environment({
                            "BIND": "127.0.0.1", "PORT": self.port,
                            "VERVE_SOCKET": self.socket}))
+        if self.keepalive_requests is not None:
+            upstream = folder / "nginx" / "verve-upstream.conf"
+            upstream.write_text(upstream.read_text().replace(
+                "keepalive 128;", "keepalive 128;\n    keepalive_requests "
+                f"{self.keepalive_requests};"))
         self.process = self.sandbox.start(
             self.name, ["nginx", "-e", "stderr", "-p", folder, "-c",
                         "nginx.conf"])
