@@ -48,13 +48,10 @@ class Marathon:
         self.random = random.Random(seed)
         self.windows = windows
         self.redis = Redis(sandbox).start()
-        self.expected = Expected(Responder(sandbox, {
-            "VERVE_REDIS_URL": self.redis.url,
-            "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
+        self.expected = Expected(Responder(sandbox, self.redis).start())
         path = sandbox.memory / "unique.log"
         self.reporters = [
-            Reporter(sandbox, self.redis, name=name, VERVE_FILE_PATH=path,
-                     VERVE_WINDOW_SECONDS=WINDOW_S).start()
+            Reporter(sandbox, self.redis, name, VERVE_FILE_PATH=path).start()
             for name in ("one", "two")]
         self.faults = []
         self.counts = {"kill": 0, "stop": 0}
@@ -114,7 +111,8 @@ class Marathon:
 def main():
     windows, seed = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
-    sandbox = Sandbox(VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
+    sandbox = Sandbox(VERVE_WINDOW_SECONDS=WINDOW_S,
+                      VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     try:
         marathon = Marathon(sandbox, windows, seed)
         marathon.run()

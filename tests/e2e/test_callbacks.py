@@ -5,52 +5,23 @@ import signal
 import time
 
 import pytest
-from harness.fastcgi import Responder
 from harness.load import accept
+from harness.queue import DEAD, DUE, LIST, is_settled
 from harness.receiver import Answer
 from harness.records import complete_lines
-from harness.redis import Redis
-from harness.reporter import Reporter
+from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.settings import PATIENT_MS
 from harness.strategies import every_strategy
 from harness.wait import wait_until
 
-WINDOW_S = 3600  # quiet: one window for all of a test, nearly always
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox, fsync="always").start()
-
-
-@pytest.fixture
-def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, **{
-        "VERVE_WINDOW_SECONDS": WINDOW_S,
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
-        "VERVE_CALLBACKS_TIMEOUT_MS": 2000,
-        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 2000,
-        "VERVE_CALLBACKS_LEASE_S": 4, **settings})
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return make_reporter(sandbox, redis).start()
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, **QUICK_CALLBACKS}
+REDIS = {"fsync": "always"}
 
 
 def ask(responder, number, endpoint):
     answer = responder.ask(accept(number, endpoint))
     assert answer.body == b"ok", answer
     return answer.headers["verve-window"]
-
-
-def is_settled(redis):
-    return not redis("EXISTS", "verve:{0}:callbacks", "verve:{0}:due")
 
 
 @every_strategy
@@ -84,14 +55,14 @@ def test_post(redis, responder, reporter, receiver):
     ("/hook?a=%20&b=c%26d", "/hook?a=%20&b=c%26d&unique_requests=1"),
 ])
 def test_get(sandbox, redis, responder, receiver, path, target):
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_METHOD="GET").start()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_METHOD="GET").start()
     ask(responder, 7, receiver.url(path))
     (got,) = receiver.wait_count(1)
     assert (got.method, got.target, got.body) == ("GET", target, b"")
 
 
 def test_names_are_configurable(sandbox, redis, responder, receiver):
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
     ask(responder, 7, receiver.url())
     assert receiver.wait_count(1)[0].body == b'{"n": 1}'
 
@@ -140,8 +111,8 @@ def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
     receiver.respond("/hook", 503)
     ask(responder, 7, receiver.url("/hook"))
     receiver.wait_count(4, "/hook")
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
-    assert receiver.url("/hook") in redis("LINDEX", "verve:{0}:dead", 0)
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
+    assert receiver.url("/hook") in redis("LINDEX", DEAD, 0)
     assert is_settled(redis)
     assert len(receiver.at("/hook")) == 4
 
@@ -151,8 +122,8 @@ def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
 ])
 def test_a_host_that_does_not_answer(sandbox, redis, responder, receiver,
                                      answer, error):
-    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=4000,
-                             VERVE_CALLBACKS_LEASE_S=8).start()
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=4000,
+                        VERVE_CALLBACKS_LEASE_S=8).start()
     receiver.respond("/bad", answer)
     for number in range(5):
         ask(responder, number, receiver.url("/bad"))
@@ -166,7 +137,7 @@ def test_a_host_that_does_not_answer(sandbox, redis, responder, receiver,
 
 def test_nothing_listens_there(redis, responder, reporter, receiver):
     ask(responder, 7, "http://127.0.0.1:1/")
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
     assert {line["error"] for line in reporter.callbacks()} == {"connect"}
     assert len(reporter.callbacks()) == 4
 
@@ -175,7 +146,7 @@ def test_redirects_are_not_followed(redis, responder, reporter, receiver):
     receiver.respond("/from", Answer(302, {"Location": receiver.url("/to")}))
     ask(responder, 7, receiver.url("/from"))
     receiver.wait_count(2, "/from")
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
     assert not receiver.at("/to")
 
 
@@ -195,10 +166,10 @@ def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
 
 def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
                                                receiver):
-    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=4,
-                             VERVE_CALLBACKS_TIMEOUT_MS=4000,
-                             VERVE_CALLBACKS_LEASE_S=60,
-                             VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=4,
+                        VERVE_CALLBACKS_TIMEOUT_MS=4000,
+                        VERVE_CALLBACKS_LEASE_S=60,
+                        VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     receiver.respond("/slow", Answer(delay_s=1.5))
     receiver.respond("/hang", Answer(None))
     for number in range(2):
@@ -212,8 +183,8 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
     assert time.monotonic() - started < 6
     assert not receiver.at("/after")
     # Not leased any more, though the lease was a minute.
-    waiting = redis("ZRANGE", "verve:{0}:due", 0, -1)
-    waiting += redis("LRANGE", "verve:{0}:callbacks", 0, -1)
+    waiting = redis("ZRANGE", DUE, 0, -1)
+    waiting += redis("LRANGE", LIST, 0, -1)
     assert len(waiting) == 7
     assert all(text.startswith(("- ", "{")) for text in waiting)
     reporter.start()
@@ -228,23 +199,23 @@ def test_a_stale_acknowledgement_does_nothing(sandbox, redis, responder,
     ask(responder, 7, receiver.url("/hook"))
     receiver.wait_count(1)
     reporter.process.freeze()
-    make_reporter(sandbox, redis, name="other").start()
+    Reporter(sandbox, redis, name="other").start()
     receiver.wait_count(2)
     wait_until(lambda: is_settled(redis), "the other acknowledges")
     reporter.process.thaw()
-    wait_until(lambda: "lease" in reporter.process.output(), "it is said")
+    reporter.process.wait_output("lease")
     assert is_settled(redis)
-    assert not redis("EXISTS", "verve:{0}:dead")
+    assert not redis("EXISTS", DEAD)
 
 
 def test_unreadable_jobs_go_to_the_dead_list(redis, responder, reporter,
                                              receiver):
     junk = ["", "junk", "{}", '{"v":2}', '{"v":1,"id":"x"}', b"\xff\x00\xfe",
             "[" * 1000, '{"v":1,"id":"i","url":7,"window":1,"count":1}']
-    redis("RPUSH", "verve:{0}:callbacks", *junk)
+    redis("RPUSH", LIST, *junk)
     ask(responder, 7, receiver.url())
     receiver.wait_count(1)
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == len(junk),
+    wait_until(lambda: redis("LLEN", DEAD) == len(junk),
                "all are buried")
     wait_until(lambda: is_settled(redis), "the other one is settled")
 

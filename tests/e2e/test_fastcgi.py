@@ -12,29 +12,14 @@ from harness import fastcgi
 from harness.fastcgi import (BEGIN_REQUEST, KEEP_CONN, PARAMS, Responder,
                              begin, params, record, request, variables)
 from harness.process import stat_fields
-from harness.redis import Redis
 from harness.wait import wait_until
 
 ACCEPT = "/api/verve/accept?id=7"
 PATIENCE_S = 2.0
 
 
-@pytest.fixture
-def responder(sandbox):
-    redis = Redis(sandbox).start()
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
-
-
 def fds(responder):
     return len(os.listdir(f"/proc/{responder.process.pid}/fd"))
-
-
-def calls(redis, command):
-    """How often Redis ran a command since the last CONFIG RESETSTAT."""
-    for line in redis("INFO", "commandstats").splitlines():
-        if line.startswith(f"cmdstat_{command}:"):
-            return int(line.split("calls=")[1].split(",")[0])
-    return 0
 
 
 def cpu_s(pid):
@@ -136,11 +121,9 @@ def test_a_request_in_pieces_is_answered(responder):
     assert answer.body == b"ok"
 
 
-def test_many_that_become_whole_at_once(sandbox):
-    """More than a batch takes: the others must not wait for an event."""
-    redis = Redis(sandbox).start()
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    "VERVE_ACCEPT_MAX_BATCH": 1}).start()
+def test_more_requests_than_a_batch_become_complete_at_once(sandbox, redis):
+    """The others must not wait for an event."""
+    responder = Responder(sandbox, redis, VERVE_ACCEPT_MAX_BATCH=1).start()
     started = time.monotonic()
     peers = [responder.peer() for _ in range(8)]
     for peer in peers:
@@ -156,9 +139,7 @@ def test_many_that_become_whole_at_once(sandbox):
     assert time.monotonic() - started < PATIENCE_S - 0.2
 
 
-def test_a_batch_asks_once_whether_redis_is_ready(sandbox):
-    redis = Redis(sandbox).start()
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
+def test_a_batch_asks_once_whether_redis_is_ready(redis, responder):
     responder.process.freeze()
     peers = [responder.peer() for _ in range(50)]
     for peer in peers:
@@ -168,7 +149,7 @@ def test_a_batch_asks_once_whether_redis_is_ready(sandbox):
     for peer in peers:
         assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
         peer.close()
-    assert 0 < calls(redis, "evalsha") <= 4
+    assert 0 < redis.calls("evalsha") <= 4
 
 
 def test_out_of_descriptors_it_waits_and_goes_on(responder):
@@ -241,9 +222,8 @@ def test_int_and_hup_are_ignored(responder):
     assert_quick(responder)
 
 
-def test_a_pool_shares_its_listener(sandbox):
-    redis = Redis(sandbox).start()
-    pool = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start(3)
+def test_a_pool_shares_its_listener(sandbox, redis):
+    pool = Responder(sandbox, redis).start(3)
     for process in pool.processes[:2]:
         process.kill()
     assert_quick(pool)
@@ -256,10 +236,8 @@ def test_needs_a_listening_socket(sandbox):
     assert "fd 0" in process.output()
 
 
-def test_batches_share_one_round_trip(sandbox):
+def test_batches_share_one_round_trip(redis, responder):
     """50 requests that wait together cost a few scripts, not 50."""
-    redis = Redis(sandbox).start()
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
     assert responder.ask(ACCEPT).body == b"ok"
     responder.process.freeze()
     peers = [responder.peer() for _ in range(50)]
@@ -270,7 +248,7 @@ def test_batches_share_one_round_trip(sandbox):
     for peer in peers:
         assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
         peer.close()
-    assert calls(redis, "evalsha") <= 4
+    assert redis.calls("evalsha") <= 4
 
 
 def test_a_listener_of_another_kind_is_refused(sandbox):

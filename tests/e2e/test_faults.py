@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from harness.counts import count
 from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.kafka import MockKafka, read_counts
@@ -24,32 +25,8 @@ WINDOW_S = 1
 HOUR_S = 3600
 LEASE_S = 7
 TAKE_OVER_S = 2 * LEASE_S
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox, fsync="always").start()
-
-
-def make_responder(sandbox, redis, name="fcgi", **settings):
-    return Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": WINDOW_S,
-        **settings}, name=name).start()
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, **{"VERVE_WINDOW_SECONDS": WINDOW_S,
-                                       **settings})
-
-
-@pytest.fixture
-def expected(sandbox, redis):
-    return Expected(make_responder(sandbox, redis))
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return make_reporter(sandbox, redis).start()
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
+REDIS = {"fsync": "always"}
 
 
 def send_for(expected, seconds, pause_s=0.02):
@@ -76,7 +53,7 @@ def test_a_full_disk(sandbox, redis, expected):
     """Two pages: one is ballast, the other has room for a line and a half."""
     folder = sandbox.folder / "disk"
     folder.mkdir()
-    reporter = make_reporter(sandbox, redis, before=inside(
+    reporter = Reporter(sandbox, redis, before=inside(
         f"{{ {FULL_DISK.strip()}; }}", folder),
         VERVE_FILE_PATH=folder / "unique.log").start()
     disk = Path(f"/proc/{reporter.process.pid}/root{folder}")
@@ -96,8 +73,7 @@ def test_a_full_disk(sandbox, redis, expected):
     last = expected.send(9)
     wait_until(lambda: last in report(), "all is written")
     expected.check(report())
-    wait_until(lambda: "works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("works again")
 
 
 def test_rotated_and_removed_under_load(sandbox, expected, reporter):
@@ -145,7 +121,7 @@ def test_redis_away_for_five_windows(redis, expected, reporter, fault):
 
 def test_redis_emptied(sandbox, redis, expected, reporter):
     """FLUSHALL in the middle: gaps where data was lost, nothing false."""
-    other = make_reporter(sandbox, redis, name="other").start()
+    other = Reporter(sandbox, redis, name="other").start()
     send_for(expected, 2.3 * WINDOW_S)
     redis("FLUSHALL")
     flushed = max(expected.ids)
@@ -171,7 +147,7 @@ def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
     reporter.process.freeze()
     redis("FLUSHALL")
     time.sleep(2 * WINDOW_S)
-    other = make_reporter(sandbox, redis, name="other").start()
+    other = Reporter(sandbox, redis, name="other").start()
     other.wait_reported(send_for(expected, 1.2 * WINDOW_S))
     reporter.process.thaw()
     report = reporter.wait_reported(send_for(expected, 0.1))
@@ -182,13 +158,13 @@ def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
 # Clocks
 
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
-def test_wrong_clocks_change_nothing(sandbox, redis, offset_s):
+def test_wrong_clocks_change_nothing(sandbox, redis, expected, offset_s):
     """Those of the reporter and of one of two responders."""
-    right = Expected(make_responder(sandbox, redis))
-    wrong = Expected(make_responder(sandbox, redis, "wrong",
-                                    **faketime(-offset_s)))
+    right = expected
+    wrong = Expected(Responder(sandbox, redis, "wrong",
+                               **faketime(-offset_s)).start())
     wrong.ids = right.ids
-    reporter = make_reporter(sandbox, redis, **faketime(offset_s)).start()
+    reporter = Reporter(sandbox, redis, **faketime(offset_s)).start()
     now = time.time()
     for number in range(40):
         last = random.choice([right, wrong]).send(number // 2)
@@ -204,11 +180,9 @@ def test_redis_clock_steps(sandbox):
     """Back and forth by seconds: each window once, and what was reported is
     what Redis says in the end, too."""
     clock = RedisClock(sandbox)
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
-    expected = Expected(make_responder(sandbox, redis))
-    reporter = make_reporter(sandbox, redis).start()
+    redis = Redis(sandbox, environment=clock.environment).start()
+    expected = Expected(Responder(sandbox, redis).start())
+    reporter = Reporter(sandbox, redis).start()
     seen = {}
     for step in (2.5, -1.5, 0.7, -3, 3, 1.2, -2, 0):
         clock.step_to(step)
@@ -218,8 +192,8 @@ def test_redis_clock_steps(sandbox):
         seen = report
     last = expected.send(9)
     expected.check(reporter.wait_reported(last))
-    for window, count in reporter.report().items():
-        assert int(redis("GET", f"verve:{{0}}:count:{window}") or 0) == count
+    for window, number in reporter.report().items():
+        assert count(redis, window) == number
     assert reporter.process.output().count("gaps") == 0
 
 
@@ -234,13 +208,12 @@ def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
     clock = RedisClock(sandbox)
     half_s = HOUR_S / 2 - time.time() % HOUR_S
     clock.step_to(half_s)  # no window ends meanwhile
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
+    redis = Redis(sandbox, environment=clock.environment).start()
     settings = {"VERVE_WINDOW_SECONDS": HOUR_S,
                 "VERVE_WINDOW_RETENTION_HOURS": retention_h}
-    expected = Expected(make_responder(
-        sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **settings), HOUR_S)
+    expected = Expected(Responder(
+        sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **settings).start(),
+        HOUR_S)
     first = expected.send(*range(20))
     keys = redis("KEYS", "*")
     clock.step_to(half_s + ahead_h * HOUR_S)
@@ -251,7 +224,7 @@ def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
     expected.send(*range(10, 35))
     assert set(expected.ids) - {first, first + ahead_h * HOUR_S} == \
         {first + HOUR_S}
-    reporter = make_reporter(sandbox, redis, **settings).start()
+    reporter = Reporter(sandbox, redis, **settings).start()
     is_kept = retention_h > ahead_h
     assert reporter.wait_reported(first)[first] == (20 if is_kept else None)
     clock.step_to(half_s + 2 * HOUR_S)
@@ -270,9 +243,8 @@ class Pair:
         self.redis = redis
         self.key = f"verve:sink:kafka:{self.kafka.topic}"
         self.reporters = [
-            make_reporter(sandbox, redis, name=name,
-                          VERVE_REDIS_TIMEOUT_MS=PATIENT_MS,
-                          **self.kafka.settings).start()
+            Reporter(sandbox, redis, name, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS,
+                     **self.kafka.settings).start()
             for name in ("one", "two")]
 
     def leader(self):
@@ -332,8 +304,8 @@ def test_paused_past_its_lease(pair, expected):
     pair.wait_taken_over(pair.cursor() + WINDOW_S)
     before = pair.cursor()
     paused.process.thaw()
-    wait_until(lambda: f"kafka:{pair.kafka.topic}: no longer ours to write"
-               in paused.process.output(), "it is said")
+    paused.process.wait_output(
+        f"kafka:{pair.kafka.topic}: no longer ours to write")
     assert pair.cursor() >= before
     assert pair.leader() is not paused
     last = send_for(expected, WINDOW_S)
@@ -351,8 +323,7 @@ def test_paused_with_a_message_under_way(pair, expected):
     wait_until(lambda: pair.leader() is not paused, "another has the lease",
                TAKE_OVER_S)
     paused.process.thaw()
-    wait_until(lambda: "no longer ours" in paused.process.output(),
-               "it is said")
+    paused.process.wait_output("no longer ours")
     pair.kafka.tell("up")
     last = send_for(expected, WINDOW_S)
     wait_until(lambda: pair.cursor() >= last, "it is reported")

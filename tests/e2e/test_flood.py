@@ -15,6 +15,9 @@ from harness.settings import PATIENT_MS
 from harness.wait import wait_until
 
 LASTS_S = 4.0
+# Windows end while Redis refuses, and closing them fails, too.
+SETTINGS_OF_REPORTERS = {"VERVE_WINDOW_SECONDS": 1,
+                         "VERVE_REDIS_TIMEOUT_MS": PATIENT_MS}
 # Operations of the reporter that fail by themselves: claiming and settling
 # callbacks, closing windows, a sink's lease, cursor and records.
 OPERATIONS = 6
@@ -44,11 +47,6 @@ def all_have_ended(process):
     return not open_troubles
 
 
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=1,
-                    VERVE_REDIS_TIMEOUT_MS=PATIENT_MS, **settings)
-
-
 def refuse(reporter, refusal):
     """For a while. Each trouble has one line then, and one of its end. Returns
     who had one."""
@@ -67,7 +65,7 @@ def refuse(reporter, refusal):
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
 def test_the_reporter_while_redis_refuses(sandbox, redis, receiver, kind):
     """Jobs that are up a moment later: to look for them may work before."""
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis, **SETTINGS_OF_REPORTERS).start()
     up_ms = time.time() * 1000 + 1500
     for _ in range(5):
         redis("ZADD", DUE, up_ms, f"- 0 {job(receiver.url())}")
@@ -79,7 +77,7 @@ def test_the_reporter_while_redis_refuses(sandbox, redis, receiver, kind):
 
 def test_the_reporter_while_it_can_settle_nothing(sandbox, redis, receiver):
     receiver.respond("/slow", Answer(delay_s=0.1))
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis, **SETTINGS_OF_REPORTERS).start()
     put(redis, *[receiver.url("/slow")] * 300)
     receiver.wait_count(1)
     assert "settling callbacks" in refuse(reporter, NoReplicas(redis))
@@ -89,8 +87,7 @@ def test_the_reporter_while_it_can_settle_nothing(sandbox, redis, receiver):
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
 def test_a_responder_while_redis_refuses(sandbox, redis, kind):
     """Both what counts and what asks for readiness, over and over."""
-    responder = Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}).start()
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
     assert responder.ask("/readyz").status == 200
     assert responder.ask(accept(1)).status == 200
     refusal = kind(redis)
@@ -110,8 +107,7 @@ def test_a_responder_while_redis_refuses(sandbox, redis, kind):
 
 def test_not_ready_is_not_refused(sandbox, redis):
     """/readyz alone fails, time and again, while ids are counted."""
-    responder = Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}).start()
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
     assert responder.ask(accept(1)).status == 200
     redis("HSET", "verve:{0}:meta", "strategy", "hll")
     for number in range(20):
@@ -124,10 +120,8 @@ def test_not_ready_is_not_refused(sandbox, redis):
 
 @pytest.mark.parametrize("name", ["reporter", "fcgi"])
 def test_a_connection_that_breaks_again_and_again(sandbox, redis, name):
-    if name == "reporter":
-        program = Reporter(sandbox, redis).start()
-    else:
-        program = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
+    program = {"reporter": Reporter, "fcgi": Responder}[name](
+        sandbox, redis).start()
     for _ in range(100):
         redis.end_connections()
         time.sleep(LASTS_S / 100)

@@ -51,9 +51,8 @@ def ask_of_all_kinds(responder, number):
 @every_strategy
 def test_a_request_allocates_nothing(sandbox, redis):
     heap = Heap(sandbox)
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    "VERVE_WINDOW_SECONDS": 3600,
-                                    **heap.environment}).start()
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
+                          **heap.environment).start()
     ask_of_all_kinds(responder, 0)
     before = heap.count()
     assert before > 5  # it does count: tables and buffers of the start

@@ -5,14 +5,13 @@ import re
 import time
 
 import pytest
-from harness.expected import Expected
-from harness.fastcgi import Responder
 from harness.kafka import INIT_PRODUCER_ID, PRODUCE, MockKafka
 from harness.reporter import Reporter
 from harness.settings import PATIENT_MS, REPORTER
 from harness.wait import wait_until
 
 WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 SINK = "verve:sink:kafka:unique-request-count"
 CURSOR = ("HGET", SINK, "cursor")
 
@@ -23,20 +22,8 @@ def kafka(sandbox):
 
 
 @pytest.fixture
-def expected(sandbox, redis):
-    return Expected(Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url,
-        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
-
-
-def make_reporter(sandbox, redis, kafka, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
-                    **kafka.settings, **settings)
-
-
-@pytest.fixture
 def reporter(sandbox, redis, kafka):
-    return make_reporter(sandbox, redis, kafka).start()
+    return Reporter(sandbox, redis, **kafka.settings).start()
 
 
 def cursor(redis):
@@ -73,7 +60,7 @@ def test_errors_that_pass(sandbox, redis, kafka, expected):
     """Neither lost nor doubled: read_counts looks at each message."""
     for api, code, count in PASSING:
         kafka.fail(api, code, count)
-    make_reporter(sandbox, redis, kafka).start()
+    Reporter(sandbox, redis, **kafka.settings).start()
     for number in range(6):
         last = expected.send(number, number + 1)
         time.sleep(WINDOW_S)
@@ -85,8 +72,8 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
     first = expected.send(1)
     kafka.wait_reported(first)
     kafka.fail(PRODUCE, 29, 60)  # TOPIC_AUTHORIZATION_FAILED
-    wait_until(lambda: "kafka:unique-request-count: Broker: Topic auth"
-               in reporter.process.output(), "it is said", 20.0)
+    reporter.process.wait_output(
+        "kafka:unique-request-count: Broker: Topic auth", 20.0)
     stuck = cursor(redis)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     time.sleep(2 * WINDOW_S)
@@ -94,8 +81,7 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
     assert reporter.process.output().count("Topic auth") == 1
     kafka.tell("clear", PRODUCE)
     expected.check(kafka.wait_reported(expected.send(5)))
-    wait_until(lambda: "kafka:unique-request-count: works again"
-               in reporter.process.output(), "it is said")
+    reporter.process.wait_output("kafka:unique-request-count: works again")
 
 
 @pytest.mark.parametrize("api,code", [
@@ -105,10 +91,11 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
 def test_a_fatal_producer_is_made_anew(sandbox, redis, kafka, expected, api,
                                        code):
     kafka.fail(api, code, 3)
-    reporter = make_reporter(sandbox, redis, kafka, VERVE_LOG_LEVEL="debug",
-                             VERVE_KAFKA_FETCH_MIN_BYTES=1).start()
+    reporter = Reporter(sandbox, redis, **kafka.settings,
+                        VERVE_LOG_LEVEL="debug",
+                        VERVE_KAFKA_FETCH_MIN_BYTES=1).start()
     expected.send(1, 2)
-    wait_until(lambda: "made anew" in reporter.process.output(), "it is said")
+    reporter.process.wait_output("made anew")
     expected.check(kafka.wait_reported(expected.send(3)))
     lines = reporter.process.output().splitlines()
     assert "DEBUG" in [line for line in lines if "made anew" in line][0]
@@ -138,8 +125,7 @@ def test_nothing_comes_of_a_lost_lease(redis, kafka, expected, reporter):
                pause_s=0.3)
     redis("HSET", SINK, "owner", "another", "lease_end_ms",
           int(time.time() * 1000) + 60000)  # cut to a lease's length
-    wait_until(lambda: "no longer ours" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("no longer ours")
     held = cursor(redis)
     kafka.tell("up")
     time.sleep(2)  # far more than it takes to connect again
@@ -149,8 +135,8 @@ def test_nothing_comes_of_a_lost_lease(redis, kafka, expected, reporter):
 
 def test_ended_and_started_again(sandbox, redis, kafka, expected):
     """The next one has the lease at once, and nothing comes twice."""
-    reporter = make_reporter(sandbox, redis, kafka,
-                             VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
+    reporter = Reporter(sandbox, redis, **kafka.settings,
+                        VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     for number in range(3):
         kafka.wait_reported(expected.send(number))
         assert reporter.term() == 0

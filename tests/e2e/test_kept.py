@@ -2,13 +2,15 @@
 the receiver has written on them, or ended them, unasked."""
 
 import pytest
-from harness.mounts import is_possible, wrap
+from harness.mounts import needs_mounts, wrap
 from harness.queue import is_settled, put
 from harness.receiver import Answer, Receiver
 from harness.reporter import Reporter
+from harness.tls import BUNDLE, make_certificate
 from harness.wait import wait_until
-from harness.zoo import make_certificate
 
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600,
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1"}
 ROUNDS = 4
 UNASKED = {
     "408": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n"
@@ -28,14 +30,13 @@ class Side:
         tls, self.before = None, ()
         if scheme == "https":
             tls = make_certificate(sandbox.folder, "receiver")
-            self.before = wrap({"/etc/ssl/certs/ca-certificates.crt": tls[0]})
+            self.before = wrap({BUNDLE: tls[0]})
         self.receiver = Receiver(tls=tls)
         sandbox.on_close(self.receiver.close)
 
     def start(self, **settings):
-        return Reporter(self.sandbox, self.redis, before=self.before, **{
-            "VERVE_WINDOW_SECONDS": 3600,
-            "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1", **settings}).start()
+        return Reporter(self.sandbox, self.redis, before=self.before,
+                        **settings).start()
 
     def deliver(self, count=1):
         """Queues so many jobs; returns their ids once all are settled."""
@@ -44,8 +45,7 @@ class Side:
         return ids
 
 
-@pytest.fixture(params=["http", pytest.param("https", marks=pytest.mark.skipif(
-    not is_possible(), reason="only root may mount"))])
+@pytest.fixture(params=["http", pytest.param("https", marks=needs_mounts)])
 def side(request, sandbox, redis):
     return Side(sandbox, redis, request.param)
 

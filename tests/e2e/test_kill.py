@@ -7,15 +7,11 @@ import random
 import signal
 import time
 
-import pytest
 from harness.load import Load, accept, ids_by_window
 from harness.records import assert_no_window_missing
-from harness.redis import Redis
-from harness.reporter import Reporter
 from harness.settings import SCALE
 from harness.strategies import exact_strategies
 from harness.wait import wait_until
-from harness.web import Web
 
 WINDOW_S = 1
 CONNECTIONS = 32
@@ -25,22 +21,7 @@ SETTINGS = {
     "VERVE_WINDOW_SECONDS": WINDOW_S,
     "VERVE_CALLBACKS_TIMEOUT_MS": 2000, "VERVE_CALLBACKS_LEASE_S": 4,
     "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1,1,1"}
-
-
-@pytest.fixture
-def redis(sandbox):
-    """What it has confirmed survives it."""
-    return Redis(sandbox, fsync="always").start()
-
-
-@pytest.fixture
-def web(sandbox, redis):
-    return Web(sandbox, redis, procs=2, **SETTINGS).start()
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return Reporter(sandbox, redis, **SETTINGS).start()
+REDIS = {"fsync": "always"}  # confirmed writes survive a kill
 
 
 class Run:

@@ -6,8 +6,6 @@ import time
 
 import pytest
 from harness import botocore
-from harness.expected import Expected
-from harness.fastcgi import Responder
 from harness.kinesis import (ACCESS_KEY, REGION, SECRET_KEY, FakeKinesis,
                              Kinesalite, settings)
 from harness.preload import faketime
@@ -18,6 +16,7 @@ from harness.settings import REPORTER
 from harness.wait import wait_until
 
 WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 NAME = "kinesis:unique-request-count"
 
 
@@ -29,20 +28,8 @@ def kinesis(sandbox):
 
 
 @pytest.fixture
-def expected(sandbox, redis):
-    return Expected(Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url,
-        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
-
-
-def make_reporter(sandbox, redis, url, **more):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
-                    **settings(url), **more)
-
-
-@pytest.fixture
 def reporter(sandbox, redis, kinesis):
-    return make_reporter(sandbox, redis, kinesis.url()).start()
+    return Reporter(sandbox, redis, **settings(kinesis.url())).start()
 
 
 def test_a_record_a_window(redis, kinesis, expected, reporter):
@@ -79,8 +66,8 @@ def test_what_comes_unasked_is_no_answer(kinesis, expected, reporter):
 
 def test_session_credentials(sandbox, redis, kinesis, expected):
     """The token is sent, and signed: the verifier wants that."""
-    make_reporter(sandbox, redis, kinesis.url(),
-                  AWS_SESSION_TOKEN="IQoJb3JpZ2lu/+=").start()
+    Reporter(sandbox, redis, **settings(kinesis.url()),
+             AWS_SESSION_TOKEN="IQoJb3JpZ2lu/+=").start()
     expected.check(kinesis.wait_reported(expected.send(1)))
     assert kinesis.received[-1].headers["x-amz-security-token"] == \
         "IQoJb3JpZ2lu/+="
@@ -91,7 +78,7 @@ def test_session_credentials(sandbox, redis, kinesis, expected):
                          ids=["own", "lent"])
 def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
     more = {"AWS_SESSION_TOKEN": token} if token else {}
-    make_reporter(sandbox, redis, kinesis.url(), **more).start()
+    Reporter(sandbox, redis, **settings(kinesis.url()), **more).start()
     kinesis.wait_reported(expected.send(1))
     request = kinesis.received[-1]
     assert request.headers["authorization"] == botocore.authorization(
@@ -111,7 +98,8 @@ def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
 ])
 def test_host(sandbox, redis, receiver, endpoint, host):
     """Sent once, as signed. A proxy sees it of any host and port."""
-    make_reporter(sandbox, redis, endpoint, http_proxy=receiver.url()).start()
+    Reporter(sandbox, redis, **settings(endpoint),
+             http_proxy=receiver.url()).start()
     request = receiver.wait_count(1)[0]
     assert request.headers["host"] == host
     assert not request.doubled
@@ -125,8 +113,7 @@ def test_throttled_and_broken(kinesis, expected, reporter):
     output = reporter.process.output()
     assert f"{NAME}: HTTP 400 ProvisionedThroughputExceeded" in output
     assert output.count("trying again") == 1
-    wait_until(lambda: f"{NAME}: works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output(f"{NAME}: works again")
 
 
 def test_refused(redis, kinesis, expected, reporter):
@@ -134,8 +121,7 @@ def test_refused(redis, kinesis, expected, reporter):
     once what would be tried in a while."""
     kinesis.wait_reported(expected.send(1))
     kinesis.fail(*[(400, "AccessDeniedException")] * 3)
-    wait_until(lambda: "HTTP 400 AccessDenied" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("HTTP 400 AccessDenied")
     stuck = redis("HGET", f"verve:sink:{NAME}", "cursor")
     taken = len(kinesis.taken)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
@@ -149,11 +135,11 @@ def test_refused(redis, kinesis, expected, reporter):
 
 
 def test_a_wrong_key(sandbox, redis, kinesis):
-    reporter = make_reporter(sandbox, redis, kinesis.url())
+    reporter = Reporter(sandbox, redis, **settings(kinesis.url()))
     reporter.settings["AWS_SECRET_ACCESS_KEY"] += "x"
     reporter.start()
-    wait_until(lambda: f"{NAME}: HTTP 403 InvalidSignatureException: no"
-               in reporter.process.output(), "it is said")
+    reporter.process.wait_output(
+        f"{NAME}: HTTP 403 InvalidSignatureException: no")
     assert kinesis.records() == []
 
 
@@ -161,8 +147,7 @@ def test_no_answer_of_kinesis(kinesis, expected, reporter):
     """A 200 of something else, a proxy say, delivers nothing."""
     kinesis.scripts["/"] = [Answer(200, body=b"<html>hello</html>")]
     expected.send(1)
-    wait_until(lambda: "its answer is not Kinesis's"
-               in reporter.process.output(), "it is said")
+    reporter.process.wait_output("its answer is not Kinesis's")
     kinesis.fail()
     reporter.process.hup()
     expected.check(kinesis.wait_reported(expected.send(2)))
@@ -170,7 +155,8 @@ def test_no_answer_of_kinesis(kinesis, expected, reporter):
 
 def test_away_for_a_while(sandbox, redis, expected):
     port = free_port()
-    reporter = make_reporter(sandbox, redis, f"http://127.0.0.1:{port}").start()
+    reporter = Reporter(sandbox, redis,
+                        **settings(f"http://127.0.0.1:{port}")).start()
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     # libcurl's words: "Couldn't", and "Could not" since 8.
     wait_until(lambda: re.search(f"{NAME}: Could.* connect",
@@ -183,12 +169,11 @@ def test_away_for_a_while(sandbox, redis, expected):
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
 def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
     """AWS refuses signatures of another time: it tells its own."""
-    reporter = make_reporter(sandbox, redis, kinesis.url(),
-                             **faketime(offset_s)).start()
+    reporter = Reporter(sandbox, redis, **settings(kinesis.url()),
+                        **faketime(offset_s)).start()
     expected.check(kinesis.wait_reported(expected.send(1, 2)))
     assert kinesis.problems == ["InvalidSignatureException"]
-    wait_until(lambda: "works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("works again")
 
 
 def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
@@ -202,7 +187,7 @@ def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
 
 def test_kinesalite(sandbox, redis, expected):
     kinesalite = Kinesalite(sandbox)
-    make_reporter(sandbox, redis, kinesalite.url).start()
+    Reporter(sandbox, redis, **settings(kinesalite.url)).start()
     expected.send(1, 2)
     expected.check(kinesalite.wait_reported(expected.send(3, 4)))
 

@@ -7,7 +7,6 @@ import random
 import pytest
 from harness.load import Load, accept, ids_by_window
 from harness.records import assert_no_window_missing, epoch
-from harness.reporter import Reporter
 from harness.settings import scaled
 from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
@@ -16,21 +15,14 @@ from harness.web import Web
 pytestmark = every_strategy
 WINDOW_S = 2
 HLL_ERROR = 0.04  # five standard errors
-# The load takes all of a small machine: the time limit of a quiet one would
-# say more of the machine than of the program.
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 
 
 @pytest.fixture
 def webs(sandbox, redis):
     """Two lighttpd instances, each with its own pool, on one Redis."""
-    return [Web(sandbox, redis, name, **SETTINGS).start()
+    return [Web(sandbox, redis, name).start()
             for name in ("web-a", "web-b")]
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return Reporter(sandbox, redis, **SETTINGS).start()
 
 
 def assert_none_failed(load, count):

@@ -49,12 +49,11 @@ by_info = pytest.mark.parametrize("start", [
 
 @pytest.fixture(params=["fcgi", "reporter"])
 def program(request, sandbox):
-    """Makes one of the two programs; what has start() and process."""
+    """Makes one of the two programs, which has start() and process."""
     def make(redis, **settings):
         settings = {"VERVE_REDIS_TIMEOUT_MS": PATIENT_MS, **settings}
-        if request.param == "reporter":
-            return Reporter(sandbox, redis, **settings)
-        return Responder(sandbox, {"VERVE_REDIS_URL": redis.url, **settings})
+        kind = {"reporter": Reporter, "fcgi": Responder}[request.param]
+        return kind(sandbox, redis, **settings)
     return make
 
 
@@ -114,8 +113,7 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
     redis.limit_default_user("-@dangerous")
     redis.end_connections()
     for process in web.process, reporter.process:
-        wait_until(lambda p=process: "+info or +config|get" in p.output(),
-                   "it is said")
+        process.wait_output("+info or +config|get")
     for number in (7, 8):
         assert_unavailable(fetch(web.port, accept(number)))
     assert_unavailable(fetch(web.port, "/readyz"))
@@ -135,4 +133,4 @@ def test_a_busy_redis_is_waited_for(program, redis):
     assert "cannot be used yet" in waiting.process.output()
     assert "+info" not in waiting.process.output()
     busy.leave()
-    wait_until(lambda: "): ready\n" in waiting.process.output(), "connected")
+    waiting.process.wait_output("): ready\n")

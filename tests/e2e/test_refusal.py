@@ -4,20 +4,14 @@ import socket
 
 import pytest
 from harness.answers import assert_unavailable
+from harness.counts import count_all
 from harness.fastcgi import FCGI
 from harness.http import fetch
 from harness.load import accept
-from harness.redis import Redis
 from harness.strategies import every_strategy
 from harness.web import Web
 
 URL = "/api/verve/accept?id=7"
-
-
-def counted(redis):
-    """Over all windows, as the end of one may fall into a test."""
-    return sum(int(redis("GET", key))
-               for key in redis("KEYS", "verve:{0}:count:*"))
 
 
 @every_strategy
@@ -38,7 +32,7 @@ def test_out_of_memory(redis, web):
     redis("CONFIG", "SET", "maxmemory", "0")
     assert fetch(web.port, "/readyz").status == 200
     assert fetch(web.port, accept(8)).body == b"ok"
-    assert counted(redis) == 2
+    assert count_all(redis) == 2
     assert redis("EXISTS", "verve:{0}:callbacks") == 0
 
 
@@ -63,9 +57,9 @@ def test_a_full_queue(sandbox, redis):
     answer = fetch(web.port, accept(3, "http://h/"))
     assert_unavailable(answer)
     assert answer.headers["verve-error"] == "callback-queue-full"
-    assert counted(redis) == 3
+    assert count_all(redis) == 3
     assert fetch(web.port, accept(3)).body == b"ok"
-    assert counted(redis) == 4
+    assert count_all(redis) == 4
     redis("LPOP", "verve:{0}:callbacks")
     redis("ZADD", "verve:{0}:due", 1, "leased")
     assert_unavailable(fetch(web.port, accept(4, "http://h/")))
@@ -75,8 +69,8 @@ def test_a_full_queue(sandbox, redis):
     ({"maxmemory-policy": "allkeys-lru"}, "noeviction"),
     ({"requirepass": "secret"}, "NOAUTH"),
 ])
-def test_a_redis_that_cannot_be_used_stops_the_start(sandbox, config, word):
-    redis = Redis(sandbox).start()
+def test_a_redis_that_cannot_be_used_stops_the_start(sandbox, redis, config,
+                                                     word):
     for key, value in config.items():
         redis("CONFIG", "SET", key, value)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from harness.counts import count
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import epoch
@@ -16,6 +17,8 @@ DAY_S = 86400
 REDIS_TIMEOUT_MS = 250  # the default
 TIMEOUT_S = REDIS_TIMEOUT_MS / 1000
 LIMIT_S = 2 * TIMEOUT_S + 0.1
+SETTINGS = {"VERVE_WINDOW_SECONDS": DAY_S, "VERVE_REDIS_WAIT_REPLICAS": 1,
+            "VERVE_REDIS_TIMEOUT_MS": REDIS_TIMEOUT_MS}
 NOISE_S = 2.0  # what a shared machine may add
 
 
@@ -41,26 +44,10 @@ def replica(sandbox, redis):
     return make_replica(sandbox, redis)
 
 
-def make_responder(sandbox, redis, **settings):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": DAY_S,
-                               "VERVE_REDIS_WAIT_REPLICAS": 1,
-                               **settings}).start()
-
-
-@pytest.fixture
-def responder(sandbox, redis):
-    return make_responder(sandbox, redis)
-
-
 @pytest.fixture
 def patient(sandbox, redis):
-    """Has time enough for a Redis or a replica that is held up."""
-    return make_responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
-
-
-def count(redis, window):
-    return int(redis("GET", f"verve:{{0}}:count:{window}") or 0)
+    """A responder that waits even if Redis or a replica is slow."""
+    return Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
 
 
 @every_strategy

@@ -9,13 +9,9 @@ from harness.reporter import Reporter
 from harness.settings import BUILD
 from harness.wait import wait_until
 
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600,
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": "1"}
 DUAL = "dual.test"
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, **{
-        "VERVE_WINDOW_SECONDS": 3600,
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1", **settings})
 
 
 def attempts(reporter, job):
@@ -29,8 +25,8 @@ def test_ipv6_is_disabled(sandbox, redis, host):
     """connect() fails as it does without ports. The IPv4 address refuses."""
     hosts = sandbox.folder / "hosts"
     hosts.write_text(f"127.0.0.1 {DUAL}\n::1 {DUAL}\n")
-    reporter = make_reporter(sandbox, redis, before=without_ipv6(hosts),
-                             VERVE_CALLBACKS_ALLOW="127.0.0.0/8,::1").start()
+    reporter = Reporter(sandbox, redis, before=without_ipv6(hosts),
+                        VERVE_CALLBACKS_ALLOW="127.0.0.0/8,::1").start()
     (job,) = put(redis, f"http://{host}:9/")
     wait_until(lambda: dead(redis) == {job: "connect"}, "it is given up")
     assert attempts(reporter, job) == [("1", "-", "connect"),
@@ -53,7 +49,7 @@ def portless(path):
 
 def test_no_ports_for_a_while(sandbox, redis, receiver, no_ports):
     """No attempt is used, and it is said."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (job,) = put(redis, receiver.url())
     wait_until(lambda: due(redis).get(job, " ")[0] == "-", "it is given back")
     assert due(redis)[job][1] == 0
@@ -67,7 +63,7 @@ def test_no_ports_for_a_while(sandbox, redis, receiver, no_ports):
 
 def test_the_want_of_one_is_not_anothers(sandbox, redis, receiver, no_ports):
     """libcurl still tells its errno after that."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (starved,) = put(redis, receiver.url())
     wait_until(lambda: attempts(reporter, starved), "it has no port")
     (refused,) = put(redis, "http://10.0.0.1/")
@@ -76,7 +72,7 @@ def test_the_want_of_one_is_not_anothers(sandbox, redis, receiver, no_ports):
 
 def test_no_ports_at_all(sandbox, redis, receiver, no_ports):
     """As often as it may be tried it goes back, and then it is tried."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (job,) = put(redis, receiver.url())
     wait_until(lambda: dead(redis) == {job: "starved"}, "it is given up", 15.0)
     assert attempts(reporter, job) == \

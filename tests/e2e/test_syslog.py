@@ -6,8 +6,7 @@ import socket
 import syslog
 
 import pytest
-from harness.expected import Expected
-from harness.fastcgi import Responder
+from harness import records
 from harness.namespace import needs_mounts
 from harness.records import epoch
 from harness.reporter import Reporter
@@ -16,7 +15,7 @@ from harness.wait import wait_until
 
 pytestmark = needs_mounts
 
-WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": 1}
 TEXT = re.compile(r"Unique requests in the last minute: (\d+) "
                   r"window=(\S+) window_seconds=1 late=(true|false)")
 
@@ -27,15 +26,8 @@ def system_log(sandbox):
 
 
 @pytest.fixture
-def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
-
-
-@pytest.fixture
 def reporter(sandbox, redis, system_log):
     return Reporter(sandbox, redis, before=system_log.inside,
-                    VERVE_WINDOW_SECONDS=WINDOW_S,
                     VERVE_REPORT_SINKS="syslog").start()
 
 
@@ -56,13 +48,11 @@ def reported(system_log):
 
 
 def wait_reported(system_log, window):
-    wait_until(lambda: window in reported(system_log), f"window {window}")
-    return reported(system_log)
+    return records.wait_reported(lambda: reported(system_log), window)
 
 
-def test_a_message_a_window(system_log, responder, reporter):
+def test_a_message_a_window(system_log, expected, reporter):
     system_log.start()
-    expected = Expected(responder)
     wait_reported(system_log, expected.send(1, 2, 2))
     report = wait_reported(system_log, expected.send(3))
     expected.check(report)
@@ -70,23 +60,20 @@ def test_a_message_a_window(system_log, responder, reporter):
     assert len(system_log.messages) <= len(report) + 1
 
 
-def test_nobody_listens_for_a_while(system_log, responder, reporter):
-    expected = Expected(responder)
+def test_nobody_listens_for_a_while(system_log, expected, reporter):
     system_log.start()
     wait_reported(system_log, expected.send(1))
     system_log.stop()
     expected.send(1, 2)
-    wait_until(lambda: "/dev/log: No such file" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("/dev/log: No such file")
     wait_until(lambda: expected.send(5) > min(expected.ids) + 3,
                "some windows later", pause_s=0.3)
     system_log.start()
     expected.check(wait_reported(system_log, expected.send(6)))
-    wait_until(lambda: "works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("works again")
 
 
-def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
+def test_a_full_queue_holds_up_nobody(system_log, expected, reporter):
     """A daemon that is stuck: what it has not taken comes later."""
     other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     other.setblocking(False)
@@ -96,9 +83,7 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
         with pytest.raises(BlockingIOError):
             while True:
                 other.send(b"<30>Jan  1 00:00:00 other: x")
-    wait_until(lambda: "its queue is full" in reporter.process.output(),
-               "it is said")
-    expected = Expected(responder)
+    reporter.process.wait_output("its queue is full")
     last = expected.send(1, 2)
     assert reporter.term() == 0
     reporter.start()
@@ -107,7 +92,7 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
 
 @pytest.mark.parametrize("places", [2, 3, 4])
 def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
-                                                   responder, places):
+                                                   expected, places):
     """Its backlog is full, and then some: the file goes on, and TERM is
     obeyed. Which connection is the first without a place, a trial's or that
     of syslog(3), is a matter of how many there are."""
@@ -115,11 +100,8 @@ def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
     system_log.socket.listen(places - 1)
     file = sandbox.folder / "unique.txt"  # /dev/shm is not in its /dev
     reporter = Reporter(sandbox, redis, before=system_log.inside,
-                        VERVE_WINDOW_SECONDS=WINDOW_S,
                         VERVE_REPORT_SINKS="syslog,file",
                         VERVE_FILE_PATH=file).start()
-    expected = Expected(responder)
-    wait_until(lambda: "its queue is full" in reporter.process.output(),
-               "it is said", 20.0)
+    reporter.process.wait_output("its queue is full", 20.0)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     assert reporter.term(5.0) == 0

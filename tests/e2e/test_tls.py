@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 from harness import kinesis
-from harness.mounts import is_possible, wrap
+from harness.mounts import needs_mounts, wrap
 from harness.opens import Opens
 from harness.queue import put
 from harness.reporter import Reporter
@@ -15,9 +15,10 @@ from harness.tls import (BUNDLE, RSA, OpenSsl, Peer, answering, hello_requests,
                          use_huge_modulus)
 from harness.wait import wait_until
 
-needs_mounts = pytest.mark.skipif(not is_possible(),
-                                  reason="only root may mount")
-TIMEOUT_S = 4
+# A single attempt for each job.
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_METHOD": "GET",
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": "60",
+            "VERVE_CALLBACKS_TIMEOUT_MS": 4000, "VERVE_CALLBACKS_LEASE_S": 8}
 
 
 @pytest.fixture
@@ -26,18 +27,9 @@ def good(sandbox):
     return make_certificate(sandbox.folder, "good", RSA)
 
 
-def make_reporter(sandbox, redis, replaced, **settings):
-    """With one attempt for a job, and files of the system replaced."""
-    return Reporter(sandbox, redis, before=wrap(replaced), **{
-        "VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_METHOD": "GET",
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "60",
-        "VERVE_CALLBACKS_TIMEOUT_MS": TIMEOUT_S * 1000,
-        "VERVE_CALLBACKS_LEASE_S": 8, **settings}).start()
-
-
 @pytest.fixture
 def reporter(sandbox, redis, good):
-    return make_reporter(sandbox, redis, {BUNDLE: good[0]})
+    return Reporter(sandbox, redis, before=wrap({BUNDLE: good[0]})).start()
 
 
 def outcomes(redis, reporter, *urls):
@@ -66,7 +58,8 @@ def test_no_bundle_but_a_folder(sandbox, redis, good):
     folder.mkdir()
     (folder / "good.pem").write_bytes(good[0].read_bytes())
     openssl("rehash", folder)
-    reporter = make_reporter(sandbox, redis, {"/etc/ssl/certs": folder})
+    reporter = Reporter(sandbox, redis,
+                        before=wrap({"/etc/ssl/certs": folder})).start()
     peers = [Peer(sandbox, answering(server_context(certificate)))
              for certificate in (good, unknown)]
     assert outcomes(redis, reporter, *(peer.url for peer in peers)) == \
@@ -107,7 +100,7 @@ def test_groups(sandbox, redis, good, reporter, group, outcome):
     server = sandbox.start("s_server", [
         "openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3",
         "-groups", group, "-cert", good[0], "-key", good[1], "-www"])
-    wait_until(lambda: "ACCEPT" in server.output(), "it listens")
+    server.wait_output("ACCEPT")
     assert outcomes(redis, reporter, f"https://127.0.0.1:{port}/") == [outcome]
 
 
@@ -154,7 +147,7 @@ def test_kinesis_is_such_a_peer(sandbox, redis, good, huge):
     if huge:
         use_huge_modulus(context, sandbox.folder)
     peer = Peer(sandbox, answering(context))
-    make_reporter(sandbox, redis, {BUNDLE: good[0]}, **{
-        **kinesis.settings(peer.url), "VERVE_WINDOW_SECONDS": 1})
+    Reporter(sandbox, redis, before=wrap({BUNDLE: good[0]}),
+             VERVE_WINDOW_SECONDS=1, **kinesis.settings(peer.url)).start()
     wait_until(lambda: peer.seen, "it is called")
     assert (peer.seen[0] == "NO_SHARED_CIPHER") == huge

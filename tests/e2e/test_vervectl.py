@@ -11,6 +11,7 @@ import time
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
+from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
@@ -18,8 +19,6 @@ from harness.settings import REPORTER, ROOT
 from harness.wait import wait_until
 
 VERVECTL = ROOT / "ops" / "vervectl"
-QUEUE, DUE, DEAD = (f"verve:{{0}}:{name}"
-                    for name in ("callbacks", "due", "dead"))
 HOUR_MS = 3600_000
 
 
@@ -80,10 +79,10 @@ def names(lines):
 
 
 def test_status(sandbox, redis, receiver):
-    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 2}
-    operator = Operator(sandbox, **settings)
-    responder = Responder(sandbox, settings).start()
-    reporter = Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
+    window = {"VERVE_WINDOW_SECONDS": 2}
+    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url, **window)
+    responder = Responder(sandbox, redis, **window).start()
+    reporter = Reporter(sandbox, redis, **window).start()
     receiver.respond("/gone", 410)
     responder.ask(accept(7, receiver.url("/gone")))
     wait_until(reporter.report, "a window is reported", 15.0)
@@ -127,7 +126,7 @@ def test_status_of_an_empty_redis(operator):
 
 def test_list_and_its_filters(redis, operator):
     operator("queue", "list", code=1)
-    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", LIST, job("w"))
     delay(redis, job("x", "https://B.example/"))
     delay(redis, job("leased"), claim="c1")
     redis("RPUSH", DEAD, dead("y"), dead("z", "timeout"), "junk",
@@ -163,7 +162,7 @@ def test_what_is_delayed_is_found_by_its_outcome(sandbox, redis, receiver,
     receiver.respond("/bad", 500)
     Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
              VERVE_CALLBACKS_RETRY_DELAYS_S="3600").start()
-    redis("RPUSH", QUEUE, job("a", receiver.url("/bad")),
+    redis("RPUSH", LIST, job("a", receiver.url("/bad")),
           job("b", receiver.url("/good")))
     wait_until(lambda: names(operator("queue", "list", "--delayed",
                                       "--outcome", "status-500",
@@ -176,7 +175,7 @@ def test_what_is_delayed_is_found_by_its_outcome(sandbox, redis, receiver,
 
 
 def test_show_finds_it_anywhere(sandbox, redis, operator):
-    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", LIST, job("w"))
     delay(redis, job("x"))
     delay(redis, job("leased"), claim="c1")
     redis("RPUSH", DEAD, dead("y"), dead("yy"))
@@ -215,16 +214,16 @@ def test_hostile_text_is_only_shown(sandbox, redis, operator):
 def test_retry_moves_the_exact_bytes(redis, operator):
     odd = '{ "v":1, "id":"o", "url":"http:\\/\\/a.example\\/","e":[],' \
           '"window":1,"count":9223372036854775807,"error":"timeout"}'
-    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", LIST, job("w"))
     redis("RPUSH", DEAD, dead("y"), odd, dead("z"), "junk")
     operator("queue", "retry", "o")
-    assert redis("LRANGE", QUEUE, 0, -1) == [job("w"), odd]
+    assert redis("LRANGE", LIST, 0, -1) == [job("w"), odd]
     assert redis("LRANGE", DEAD, 0, -1) == [dead("y"), dead("z"), "junk"]
     operator("queue", "retry", "--all")
     assert operator.errors == "vervectl: 2 to be tried again\n"
     # What can't be read stays, as it would only be buried again.
     assert redis("LRANGE", DEAD, 0, -1) == ["junk"]
-    assert redis("LRANGE", QUEUE, 2, -1) == [dead("y"), dead("z")]
+    assert redis("LRANGE", LIST, 2, -1) == [dead("y"), dead("z")]
     operator("queue", "retry", "--all", code=1)
 
 
@@ -244,8 +243,7 @@ def test_retry_of_delayed_ones(redis, operator):
 
 
 def test_retried_ones_are_delivered(sandbox, redis, receiver, operator):
-    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}
-    responder = Responder(sandbox, settings).start()
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
     Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
              VERVE_CALLBACKS_RETRY_DELAYS_S="3600").start()
     receiver.respond("/gone", 410, 200)
@@ -261,7 +259,7 @@ def test_retried_ones_are_delivered(sandbox, redis, receiver, operator):
         first, again = receiver.wait_count(2, path)
         assert first.headers["webhook-id"] == again.headers["webhook-id"]
         assert first.body == again.body
-    wait_until(lambda: not redis("EXISTS", QUEUE, DUE, DEAD), "all is settled")
+    wait_until(lambda: not redis("EXISTS", LIST, DUE, DEAD), "all is settled")
 
 
 def test_drop(redis, operator):
@@ -278,7 +276,7 @@ def test_drop(redis, operator):
     operator("queue", "drop", "-y", "--all")
     assert redis("ZRANGE", DUE, 0, -1) == [leased]
     operator("queue", "drop", "-y", "--all", code=1)
-    assert not redis("EXISTS", QUEUE, DEAD)
+    assert not redis("EXISTS", LIST, DEAD)
 
 
 @pytest.mark.parametrize("answer,code,left", [
@@ -300,14 +298,12 @@ def test_drop_asks_at_a_terminal(redis, operator, answer, code, left):
     assert redis("LLEN", DEAD) == left
 
 
-def test_a_redis_that_is_full_can_be_emptied(sandbox):
-    redis = Redis(sandbox).start()
-    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url)
+def test_a_redis_that_is_full_can_be_emptied(redis, operator):
     redis("RPUSH", DEAD, *[dead(f"d{i}") for i in range(100)])
     redis("CONFIG", "SET", "maxmemory", 1)
     operator("queue", "retry", "d7")
     operator("queue", "drop", "--all", "-y")
-    assert redis("LRANGE", QUEUE, 0, -1) == [dead("d7")]
+    assert redis("LRANGE", LIST, 0, -1) == [dead("d7")]
     assert not redis("EXISTS", DEAD)
 
 
@@ -327,7 +323,7 @@ def test_a_long_replay(redis, operator):
     assert progress == [
         "vervectl: retry (dead): 5000 of 12000 looked at, 3333 matched",
         "vervectl: retry (dead): 10000 of 12000 looked at, 6666 matched"]
-    assert redis("LRANGE", QUEUE, 0, -1) == \
+    assert redis("LRANGE", LIST, 0, -1) == \
         [entry for i, entry in enumerate(entries) if i % 3]
     assert redis("LRANGE", DEAD, 0, -1) == entries[::3]
     assert names(operator("queue", "list", "--waiting")) == \
@@ -374,7 +370,7 @@ def test_a_list_that_moves_meanwhile(redis, operator):
         done.set()
         thread.join()
     client.close()
-    moved = redis("LRANGE", QUEUE, 0, -1)
+    moved = redis("LRANGE", LIST, 0, -1)
     left = redis("LRANGE", DEAD, 0, -1)
     assert dropped
     everything = moved + left + dropped
@@ -481,7 +477,7 @@ def test_tail_follows_over_a_rotation(sandbox, operator):
     assert "one" not in tail.output()
     log.rename(sandbox.folder / "callbacks.txt.1")
     log.write_text("four\n")
-    wait_until(lambda: "four\n" in tail.output(), "the new file")
+    tail.wait_output("four\n")
 
 
 def complete(*words):

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness.mounts import is_possible, wrap
+from harness.mounts import needs_mounts, wrap
 from harness.queue import dead, due, put
 from harness.redis import Redis
 from harness.reporter import Reporter
@@ -15,8 +15,6 @@ from harness.settings import SANITIZED
 from harness.wait import wait_until
 from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
 
-needs_mounts = pytest.mark.skipif(not is_possible(),
-                                  reason="only root may mount")
 TIMEOUT_S = 2.0
 # The animal, the status and error of each attempt, what the dead list says.
 ROWS = [
@@ -155,7 +153,8 @@ def test_names(sandbox, redis, receiver):
                                   "two.test": ["127.0.0.9", "127.0.0.1"],
                                   "hung.test": None})
     reporter = Reporter(
-        sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
+        sandbox, redis, before=wrap(resolver.mounts()),
+        VERVE_WINDOW_SECONDS=3600,
         VERVE_CALLBACKS_RETRY_DELAYS_S="1", VERVE_CALLBACKS_TIMEOUT_MS=3000,
         VERVE_CALLBACKS_LEASE_S=6).start()
     hung, missing = put(redis, "http://hung.test/", "http://missing.test/")
@@ -179,8 +178,8 @@ def test_hung_names_hold_up_no_others(sandbox, redis, receiver):
     names = {f"hung{n}.test": None for n in range(12)}
     names["known.test"] = ["127.0.0.1"]
     resolver = Resolver(sandbox, names)
-    Reporter(sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
-             VERVE_CALLBACKS_TIMEOUT_MS=3000,
+    Reporter(sandbox, redis, before=wrap(resolver.mounts()),
+             VERVE_WINDOW_SECONDS=3600, VERVE_CALLBACKS_TIMEOUT_MS=3000,
              VERVE_CALLBACKS_LEASE_S=6).start()
     put(redis, *(f"http://{name}/" for name in names if "hung" in name))
     wait_until(lambda: len(set(resolver.asked)) == 12, "all are looked up")

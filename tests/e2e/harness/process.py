@@ -13,8 +13,8 @@ LIBC = ctypes.CDLL(None)
 
 
 def prepare_child():
-    """Nothing is left running even where pytest is killed. And a Ctrl-C counts
-    where pytest runs in a shell's background, which ignores it."""
+    """The child ends if pytest is killed. And it obeys a Ctrl-C even if pytest
+    runs in the background of a shell, which ignores SIGINT."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -31,7 +31,8 @@ def processes_of_group(group):
 
 
 def stat_fields(pid):
-    """/proc/<pid>/stat from the state on (proc(5)); None where it is gone."""
+    """/proc/<pid>/stat from the state on (proc(5)); None if the process is
+    gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
             return f.read().rpartition(")")[2].split()
@@ -51,7 +52,7 @@ def children(pid):
 
 
 def times_ready(process):
-    """How often it has said so of itself; of Redis, too, it says "ready"."""
+    """How often it has logged `ready` of itself, not of its connection."""
     return len(re.findall(r"\]: ready$", process.output(), re.M))
 
 
@@ -74,6 +75,11 @@ class Process:
 
     def output(self):
         return self.log.read_text(errors="replace")
+
+    def wait_output(self, words, seconds=10.0):
+        """Returns once words are in the output."""
+        wait_until(lambda: words in self.output(), f"{self.name}: {words}",
+                   seconds)
 
     def running(self):
         return self.child.poll() is None
@@ -102,8 +108,8 @@ class Process:
         self.signal(signal.SIGCONT)
 
     def stop(self, seconds=10.0):
-        """TERM; returns the exit code. Whoever is left of its group is killed,
-        and that is an error."""
+        """TERM; returns the exit code. It is an error if other processes of its
+        group are left; they are killed."""
         died = not self.running() and not self.expected_to_die
         if self.running():
             self.thaw()
