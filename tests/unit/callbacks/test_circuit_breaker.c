@@ -1,5 +1,6 @@
 /*
- * test_breaker: when it opens, for how long, and what its probe decides.
+ * test_circuit_breaker: when the breaker opens, for how long, and what the
+ * result of a probe changes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +14,8 @@
 enum { NOW_MS = 1000000 };
 
 /*
- * Attempts that end one after the other, step_ms apart: '.' well, 'x' failed.
- * Upper case X is the failure that must open it.
+ * Attempts that end one after the other, step_ms apart: '.' is a success, 'x' a
+ * failure. 'X' is the failure that must open the breaker.
  */
 static const struct row {
     const char *what;
@@ -80,7 +81,7 @@ open_at(struct circuit_breaker *breaker, int64_t now_ms)
     return now_ms;
 }
 
-/* What started before it opened is no probe, and decides nothing. */
+/* An attempt that started before the breaker opened is no probe. */
 static void
 test_late_ends(void **state)
 {
@@ -117,7 +118,7 @@ test_one_probe(void **state)
     assert_true(circuit_breaker_start(&breaker, now_ms));
     assert_false(circuit_breaker_permits(&breaker, now_ms));
 
-    /* One that shows nothing makes room for another. */
+    /* A probe without a result makes room for another probe. */
     circuit_breaker_forget(&breaker, true);
     assert_true(circuit_breaker_permits(&breaker, now_ms));
     assert_true(circuit_breaker_start(&breaker, now_ms));
@@ -128,7 +129,7 @@ test_one_probe(void **state)
     assert_false(circuit_breaker_start(&breaker, now_ms));
 }
 
-/* 30 s, doubling to 10 minutes; after a success, from the beginning. */
+/* 30 s, doubling to 10 minutes; after a success 30 s again. */
 static void
 test_open_longer(void **state)
 {

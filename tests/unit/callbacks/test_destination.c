@@ -1,6 +1,6 @@
 /*
- * test_destination: how its limit moves, how long it is left alone, when jobs
- * come back to it, and what it costs.
+ * test_destination: the limit of attempts at a time, pauses, when jobs may be
+ * retried, and the cost of an attempt.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ end(struct destination_ticket ticket, const struct destination_news *news,
     destination_end(&ticket, news, now_ms);
 }
 
-/* As many attempts as it may have, started and ended together. */
+/* As many attempts as the limit allows, which start and end together. */
 static void
 fill(struct destination *destination, const struct destination_news *news,
      int64_t now_ms)
@@ -59,14 +59,14 @@ test_limit(void **state)
     }
     assert_int_equal(destination->limit, MOST);
 
-    /* All that end together halve it once. */
+    /* Failures that end together halve the limit once. */
     fill(destination, &strained, now_ms++);
     assert_int_equal(destination->limit, MOST / 2);
     fill(destination, &well, now_ms++);
     fill(destination, &strained, now_ms++);
     assert_int_equal(destination->limit, MOST / 4);
 
-    /* From now on it grows by one for as many as it is. */
+    /* From now on `limit` successes raise the limit by one. */
     fill(destination, &well, now_ms++);
     assert_int_equal(destination->limit, MOST / 4);
     fill(destination, &well, now_ms++);
@@ -79,7 +79,7 @@ test_limit(void **state)
     destination_close(destination);
 }
 
-/* Who does not use what it has gets no more. */
+/* A limit that is not used does not grow. */
 static void
 test_unused_limit(void **state)
 {
@@ -100,7 +100,8 @@ test_unused_limit(void **state)
     destination_close(destination);
 }
 
-/* What was under way when it was halved says nothing new. */
+/* Attempts that were under way when the limit was halved do not halve it again.
+ */
 static void
 test_halved_once(void **state)
 {
@@ -136,7 +137,7 @@ test_untried(void **state)
     destination_close(destination);
 }
 
-/* Retry-After: the longest counts, an hour at most. */
+/* Retry-After: the longest time counts, up to an hour. */
 static void
 test_hold(void **state)
 {
@@ -166,7 +167,7 @@ test_hold(void **state)
     destination_close(destination);
 }
 
-/* Its jobs come back when it may be tried again, and then not all at once. */
+/* Jobs are retried once the pause is over, but not all at once. */
 static void
 test_retry_blocked(void **state)
 {
@@ -187,10 +188,10 @@ test_retry_blocked(void **state)
         assert_in_range(again_ms, retry_ms, retry_ms + CIRCUIT_BREAKER_OPEN_MS);
         retry_ms = again_ms;
     }
-    /* At most 2,000 a second of them. */
+    /* At most 2,000 a second. */
     assert_in_range(retry_ms, CIRCUIT_BREAKER_OPEN_MS + 49000,
                     CIRCUIT_BREAKER_OPEN_MS + 51000);
-    /* Nor ever very late. */
+    /* But never very late. */
     for (int i = 0; i < 3000000; i++) {
         assert_true(destination_retry_ms(destination, 300000, NOW_MS) <=
                     CIRCUIT_BREAKER_OPEN_MS + 300000);
@@ -198,7 +199,7 @@ test_retry_blocked(void **state)
     destination_close(destination);
 }
 
-/* Jobs that find no place come back one after the other, at its pace. */
+/* Jobs without a place are retried at the pace of the destination. */
 static void
 test_retry_in_line(void **state)
 {
@@ -219,13 +220,13 @@ test_retry_in_line(void **state)
         assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
                          20 + i * 10);
     }
-    /* Going round and round makes the line no longer. */
+    /* A job that returns again and again makes the line no longer. */
     for (int i = 0; i < 1000; i++) {
         destination_came_again(destination);
         assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
                          20 + 99 * 10);
     }
-    /* Where it is hungry they come sooner. */
+    /* If the destination has free places, they are retried sooner. */
     assert_ptr_equal(destination_pop(destination), job);
     end(destination_start(destination, NOW_MS), &untried, NOW_MS);
     assert_int_equal(destination_retry_ms(destination, 300000, NOW_MS),
@@ -234,7 +235,7 @@ test_retry_in_line(void **state)
     destination_close(destination);
 }
 
-/* A limit that is still growing is no reason to come late. */
+/* If the limit is still growing, jobs are not retried late. */
 static void
 test_retry_of_one_hardly_known(void **state)
 {

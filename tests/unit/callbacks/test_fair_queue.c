@@ -1,10 +1,10 @@
 /*
- * test_destinations: who is called next, and what is handed back. Time is the
- * tests' own. How it all goes together is in test_fairness.c.
+ * test_fair_queue: which destination is called next, and which jobs are
+ * returned. test_fairness.c simulates the whole.
  */
 #include "fair_queue_fixture.h"
 
-/* Adds count jobs for host; all must find a place. */
+/* Adds count jobs for host, all of which must find a place. */
 static void
 add(struct fair_queue *queue, const char *host, int count, int64_t now_ms)
 {
@@ -13,7 +13,7 @@ add(struct fair_queue *queue, const char *host, int count, int64_t now_ms)
     }
 }
 
-/* The host's letter of the next job to start; 0: none. */
+/* The first letter of the host of the next job to start; 0: none. */
 static char
 next(struct fair_queue *queue, struct destination_ticket *ticket,
      int64_t now_ms)
@@ -28,7 +28,7 @@ next(struct fair_queue *queue, struct destination_ticket *ticket,
     return letter;
 }
 
-/* Starts what may start, at most most, and ends each after took_ms. */
+/* Starts jobs, at most `most`, and ends each after took_ms. */
 static const char *
 order(struct fair_queue *queue, size_t most, int64_t took_ms)
 {
@@ -65,7 +65,7 @@ test_round_robin(void **state)
     fair_queue_close(queue);
 }
 
-/* The same host by another scheme or port is another destination. */
+/* The same host with another scheme or port is another destination. */
 static void
 test_origins(void **state)
 {
@@ -81,7 +81,7 @@ test_origins(void **state)
     fair_queue_close(queue);
 }
 
-/* Who holds its slots for longer gets fewer of them, unless they are free. */
+/* A slow destination gets fewer slots, unless slots are free. */
 static void
 test_cost(void **state)
 {
@@ -113,7 +113,7 @@ test_cost(void **state)
     fair_queue_close(queue);
 }
 
-/* Never more than its limit, which here is all that the options allow. */
+/* Never more than the limit, which is per_host_concurrency here. */
 static void
 test_limit(void **state)
 {
@@ -150,8 +150,8 @@ test_limit(void **state)
 }
 
 /*
- * One takes half of the room at most, the next half of what is left; but an
- * eighth is for those that come with a first job.
+ * A destination takes at most half of the free room. An eighth of all room is
+ * for destinations that have no job yet.
  */
 static void
 test_room(void **state)
@@ -179,7 +179,7 @@ test_room(void **state)
     fair_queue_close(queue);
 }
 
-/* Opens host's breaker by jobs of its own. */
+/* Opens the breaker of a host by failed jobs. */
 static void
 bring_down(struct fair_queue *queue, const char *host)
 {
@@ -193,8 +193,8 @@ bring_down(struct fair_queue *queue, const char *host)
 }
 
 /*
- * However slow a destination was, all that waits for it comes again soon after
- * it may be called again: it may be fast by then.
+ * If a slow destination may be called again, all its jobs are retried soon: it
+ * may be fast now.
  */
 static void
 test_a_backlog_comes_again_soon(void **state)
@@ -235,7 +235,7 @@ test_breaker(void **state)
                     CIRCUIT_BREAKER_OPEN_MS + 1000);
     job_free(job);
 
-    /* Half open: one goes out, the others wait for what becomes of it. */
+    /* Half open: one job starts, and the others wait for its result. */
     add(queue, "a", 3, now_ms);
     assert_int_equal(next(queue, &probe, now_ms), 'a');
     assert_true(probe.probe);
@@ -262,7 +262,7 @@ test_breaker(void **state)
     fair_queue_close(queue);
 }
 
-/* Retry-After: what waits goes back, and comes when it is over. */
+/* Retry-After: waiting jobs are returned, and retried after that time. */
 static void
 test_hold(void **state)
 {
@@ -287,7 +287,7 @@ test_hold(void **state)
     }
     assert_null(fair_queue_return_expired(queue, &retry_ms, NOW_MS));
 
-    /* What was not taken out in time may start after all. */
+    /* A job that was not returned in time may start after all. */
     add(queue, "c", 2, NOW_MS);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'c');
     fair_queue_end(queue, &ticket, &news, NOW_MS);
@@ -297,7 +297,7 @@ test_hold(void **state)
     fair_queue_close(queue);
 }
 
-/* No attempt starts, and no job waits, with too little of its lease left. */
+/* If too little of the lease is left, no attempt starts and no job waits. */
 static void
 test_lease(void **state)
 {
@@ -316,7 +316,7 @@ test_lease(void **state)
                      job);
     job_free(job);
 
-    /* Those that wait for a slot are found within a second. */
+    /* Jobs that wait for a slot are found within a second. */
     add(queue, "a", DESTINATION_START_LIMIT + 1, NOW_MS);
     for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
         assert_int_equal(next(queue, &tickets[i], NOW_MS), 'a');
@@ -397,8 +397,8 @@ test_status(void **state)
     fair_queue_close(queue);
 }
 
-/* However many there were; not those that have something to do, nor those that
-   are left alone. */
+/* Any number of idle destinations is forgotten, but none with jobs or a pause.
+ */
 static void
 test_forgets(void **state)
 {

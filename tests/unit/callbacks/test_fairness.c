@@ -1,8 +1,8 @@
 /*
- * test_fairness: the destinations at work, in a small world: a queue as Redis
- * has it, a courier with a turn every 5 ms, and hosts that answer soon or
- * never. Neither a flood for one host nor hosts that hang keep the others
- * waiting. Time is the world's own.
+ * test_fairness: a simulation of fair_queue with a queue as in Redis, a
+ * dispatcher that runs every 5 ms, and hosts that answer soon or never. Neither
+ * a flood for one host nor hosts that hang may delay the others. Time is
+ * simulated.
  */
 #include "fair_queue_fixture.h"
 
@@ -26,7 +26,7 @@ struct world {
     int moves; /* jobs that went back */
 };
 
-/* How long a host takes; those that hang time out. */
+/* How long an attempt takes; it times out if the host hangs. */
 static int64_t
 takes_ms(const char *host)
 {
@@ -55,7 +55,8 @@ give_back(struct world *world, struct job *job, int64_t retry_ms)
     job_free(job);
 }
 
-/* Claims the first that are up: those that went back have stood there first. */
+/* Claims the first due jobs: returned jobs have been in the queue for longer.
+ */
 static void
 claim(struct world *world)
 {
@@ -158,9 +159,9 @@ close_world(struct world *world)
 }
 
 /*
- * A flood for one host, which takes 64 every 5 ms at best, with jobs of others
- * behind it: the others have theirs as soon as they can be found, and the flood
- * loses little by it.
+ * A flood for one host, which takes at most 64 jobs every 5 ms, with jobs of
+ * other hosts behind it: the others are called as soon as their jobs are found,
+ * and the flood is hardly slower.
  */
 static void
 test_flood(void **state)
@@ -194,8 +195,8 @@ test_flood(void **state)
 }
 
 /*
- * Hosts that hang, with thousands of jobs in front: the others are as fast as
- * without them, but for the time that it takes to find their jobs.
+ * Hosts that hang, with thousands of jobs first in the queue: the others are
+ * as fast as without them, after the time that it takes to find their jobs.
  */
 static void
 test_hung(void **state)

@@ -33,7 +33,7 @@ static const struct row {
     {"http://[::1]", "http://[::1]:80"},
     {"http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080"},
 
-    /* Not endpoints, but text all the same. */
+    /* Text that is no endpoint. */
     {"", "://:80"},
     {"h", "://h:80"},
     {"http://", "http://:80"},
@@ -58,7 +58,7 @@ test_rows(void **state)
     assert_int_equal(failed, 0);
 }
 
-/* The longest endpoint keeps its port, and what is longer is cut. */
+/* The longest endpoint keeps its port; a longer text is cut. */
 static void
 test_length(void **state)
 {

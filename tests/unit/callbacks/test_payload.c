@@ -1,5 +1,5 @@
 /*
- * message: what a callback says, by tables of rows.
+ * test_payload: the bodies and targets of callbacks, by tables of rows.
  */
 #include <setjmp.h>
 #include <stdarg.h>

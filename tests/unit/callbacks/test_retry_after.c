@@ -1,5 +1,5 @@
 /*
- * test_retry_after: what receivers say in Retry-After, by a table of rows.
+ * test_retry_after: values of Retry-After, by a table of rows.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * outcome: what becomes of a job, by a table of what can come back.
+ * test_retry_policy: what happens to a job after each result of an attempt.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,14 +15,14 @@
 /* Four attempts in all, after 5, 30 and 120 seconds. */
 static const struct option_delays delays = {.count = 3, .s = {5, 30, 120}};
 
-/* A dice that leaves a delay as it is. */
+/* A random number that does not change a delay. */
 enum { EVEN = 200 };
 
 /* A row: attempt 1, 2, 3 and 4 each end like this. R: retry, D: dead. */
 struct row {
     CURLcode code;
     long status;
-    const char *fates;
+    const char *dispositions;
     const char *error;
     const char *reason;
 };
@@ -59,14 +59,14 @@ static const struct row rows[] = {
     {CURLE_TOO_LARGE, 0, "RRRD", "too-large", "too-large"},
 #endif
     {CURLE_URL_MALFORMAT, 0, "DDDD", "malformed", "malformed"},
-    /* No status counts that came with half a response. */
+    /* The status of an incomplete response does not count. */
     {CURLE_OPERATION_TIMEDOUT, 200, "RRRD", "timeout", "timeout"},
     {CURLE_PARTIAL_FILE, 200, "RRRD", "reset", "reset"},
     {CURLE_RECV_ERROR, 410, "RRRD", "reset", "reset"},
 };
 
 static enum job_disposition
-fate_of(char letter)
+disposition_of(char letter)
 {
     return letter == '.' ? JOB_DELIVERED : letter == 'R' ? JOB_RETRY : JOB_DEAD;
 }
@@ -79,7 +79,7 @@ check(const struct row *row, size_t index, int64_t attempts)
                                        .attempts = attempts,
                                        .random = EVEN};
     struct retry_policy outcome = retry_policy_classify(&delays, &facts);
-    enum job_disposition wanted = fate_of(row->fates[attempts]);
+    enum job_disposition wanted = disposition_of(row->dispositions[attempts]);
 
     if (outcome.disposition != wanted) {
         fail_msg("row %zu, attempt %d: fate %d", index, (int)attempts + 1,
@@ -173,7 +173,7 @@ test_without_delays_there_is_one_attempt(void **state)
                      JOB_DELIVERED);
 }
 
-/* Leases that ran out leave more attempts on a job than it is scheduled for. */
+/* If leases ran out, a job can have more attempts than there are delays. */
 static void
 test_more_attempts_than_scheduled(void **state)
 {
@@ -187,7 +187,7 @@ test_more_attempts_than_scheduled(void **state)
     assert_true(retry_policy_is_hopeless(&delays, 4 + RETRY_POLICY_CRASHES));
 }
 
-/* Even the last attempt is not used up by what nobody else is to blame for. */
+/* If we lack resources, even the last attempt is not used. */
 static void
 test_our_own_want_is_no_attempt(void **state)
 {
@@ -202,7 +202,7 @@ test_our_own_want_is_no_attempt(void **state)
                      JOB_DEAD);
 }
 
-/* It goes back as often as it may be sent, later each time. */
+/* The job is returned as often as it may be sent, later each time. */
 static void
 test_our_own_want_does_not_last_for_ever(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * test_signature: signatures against published vectors and ones made by
- * another implementation (Python's hmac), and secrets that can't be used.
+ * test_webhook_signature: signatures against published vectors and vectors by
+ * another implementation (Python's hmac); secrets that can't be used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +71,7 @@ make(const struct webhook_signature *signature, const struct row *row)
     return value;
 }
 
-/* Each twice: no signature depends on the one before. */
+/* Each row twice: no signature depends on the signature before. */
 static void
 test_rows(void **state)
 {
@@ -123,7 +123,7 @@ static const struct bad_row {
     {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa\nw", "number 1 " NO_BASE64},
     {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_", "number 1 " NO_BASE64},
     {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa\xC3\xA9", "number 1 " NO_BASE64},
-    /* Bits that are in the text and in no byte. */
+    /* The last characters have bits that belong to no byte. */
     {"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGB==", "number 1 " NO_BASE64},
     {"whsec_aGk=", "number 1 " NO_LENGTH},
     {"whsec_" KEY_23, "number 1 " NO_LENGTH},
