@@ -23,7 +23,7 @@ ifeq ($(SANITIZE),1)
 HARDEN := $(SANITIZERS)
 endif
 
-# lighttpd is there, which is not in everybody's PATH.
+# The web servers are there, which is not in everybody's PATH.
 export PATH := $(PATH):/usr/sbin
 
 # Commands in short; make V=1 shows them in full.
@@ -61,7 +61,7 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua,$(wildcard $(LUA_DIR)/*.lua)))
+	$(filter-out %/accept.lua %/window.lua,$(wildcard $(LUA_DIR)/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -74,8 +74,8 @@ PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
 # these goals install packages; a plain `make` compiles and nothing else.
-NEEDS_run := build run
-NEEDS_test := build run test
+NEEDS_run := build run $(if $(filter nginx,$(WEB)),nginx)
+NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
@@ -115,8 +115,11 @@ $(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
-# The scripts as they are run. Those that accept have a first part in common.
+# The scripts as they are run. Some have a first part in common.
 $(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
+		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
@@ -174,7 +177,7 @@ $(FUZZ): $(BUILD)/%: $(OBJ)/%.o $(FUZZ_MODULES)
 		-lfcgi $(REPORTER_LIBS) $(LIBS)
 
 .PHONY: run
-run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080)
+run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080 WEB=lighttpd)
 	@tools/run $(BUILD)
 
 .PHONY: test
@@ -210,10 +213,10 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pair
 	@VERVE_BUILD=$(BUILD) bench/run $(SECTIONS)
 	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
-# A file of /etc, with the programs' place in it; an operator's own one stays.
+# A file of /etc, with PREFIX in it; an operator's own file stays.
 install-conf = test -e $(DESTDIR)/etc/$2 || { \
 	mkdir -p $(dir $(DESTDIR)/etc/$2) && \
-	sed 's|"/usr/bin/|"$(PREFIX)/bin/|' $1 >$(DESTDIR)/etc/$2; }
+	sed 's|"/usr/|"$(PREFIX)/|' $1 >$(DESTDIR)/etc/$2; }
 
 .PHONY: install
 install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
@@ -222,10 +225,14 @@ install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
 	install -D -m 644 conf/vervectl.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve/errors conf/errors/*
 	$(call install-conf,conf/15-verve.conf,lighttpd/conf-available/15-verve.conf)
+	$(call install-conf,conf/nginx/verve.conf,nginx/snippets/verve.conf)
+	$(call install-conf,conf/nginx/verve-upstream.conf,nginx/snippets/verve-upstream.conf)
 	$(call install-conf,conf/verve.conf,verve/verve.conf)
 	$(call install-conf,conf/logrotate,logrotate.d/verve)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf \
+		conf/nginx.conf
 
 .PHONY: clean
 clean: ## remove what was built and what `make run` left

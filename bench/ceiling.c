@@ -1,6 +1,6 @@
 /*
  * ceiling: what verve-fcgi could do if Redis cost nothing. This is verve-fcgi,
- * object for object, but for the tally: this one says that everything was
+ * object for object, but for the counter: this one says that everything was
  * counted. The connection to Redis is opened, and then idle.
  */
 #include <stdlib.h>
@@ -11,49 +11,61 @@
 
 struct counter {
     int64_t length_s; /* of a window */
+    int64_t start_s;  /* of the last batch's window */
 };
 
 struct counter *
 counter_open(const struct options *options, struct redis *redis)
 {
-    struct counter *tally = calloc(1, sizeof(*tally));
+    struct counter *counter = calloc(1, sizeof(*counter));
 
     (void)redis;
-    if (tally != NULL) {
-        tally->length_s = options->window.seconds;
+    if (counter != NULL) {
+        counter->length_s = options->window.seconds;
     }
-    return tally;
+    return counter;
 }
 
 void
-counter_close(struct counter *tally)
+counter_close(struct counter *counter)
 {
-    free(tally);
-}
-
-struct counter_window
-counter_commit(struct counter *tally, struct counter_request *requests,
-               size_t count)
-{
-    struct counter_window window = {0};
-
-    for (size_t i = 0; i < count; i++) {
-        requests[i].answer = COUNTER_COUNTED;
-    }
-    window.start_s = window_start(time(NULL), tally->length_s);
-    return window;
+    free(counter);
 }
 
 bool
-counter_is_ready(struct counter *tally)
+counter_start(struct counter *counter, struct counter_request *requests,
+              size_t count)
 {
-    (void)tally;
+    for (size_t i = 0; i < count; i++) {
+        requests[i].answer = COUNTER_COUNTED;
+    }
+    counter->start_s = window_start(time(NULL), counter->length_s);
+    return false;
+}
+
+bool
+counter_step(struct counter *counter)
+{
+    (void)counter;
+    return false;
+}
+
+struct counter_window
+counter_result(const struct counter *counter)
+{
+    return (struct counter_window){.start_s = counter->start_s};
+}
+
+bool
+counter_is_ready(struct counter *counter)
+{
+    (void)counter;
     return true;
 }
 
 bool
-counter_was_refused(const struct counter *tally)
+counter_was_refused(const struct counter *counter)
 {
-    (void)tally;
+    (void)counter;
     return false;
 }

@@ -1,5 +1,5 @@
 /*
- * fill: counts many unique ids in one window, through tally as verve-fcgi
+ * fill: counts many unique ids in one window, through counter as verve-fcgi
  * does, and prints how long that took. What Redis then has in memory is the
  * caller's to ask.
  *
@@ -38,8 +38,22 @@ spread(int64_t i, int64_t bits)
     return (int64_t)((uint64_t)i * UINT64_C(0x9e3779b97f4a7c15) & mask);
 }
 
+/* Counts a batch, and waits for the end. */
 static bool
-fill(struct counter *tally, int64_t ids, int64_t bits)
+count(struct redis *redis, struct counter *counter,
+      struct counter_request *batch, size_t n)
+{
+    bool under_way = counter_start(counter, batch, n);
+
+    while (under_way) {
+        redis_await(redis);
+        under_way = counter_step(counter);
+    }
+    return counter_result(counter).start_s != 0;
+}
+
+static bool
+fill(struct redis *redis, struct counter *counter, int64_t ids, int64_t bits)
 {
     struct counter_request batch[BATCH];
     int64_t done = 0;
@@ -52,7 +66,7 @@ fill(struct counter *tally, int64_t ids, int64_t bits)
         for (size_t i = 0; i < n; i++) {
             batch[i].id = spread(done + (int64_t)i, bits);
         }
-        if (counter_commit(tally, batch, n).start_s == 0) {
+        if (!count(redis, counter, batch, n)) {
             return false;
         }
         done += (int64_t)n;
@@ -63,24 +77,27 @@ fill(struct counter *tally, int64_t ids, int64_t bits)
 static int
 measure(const struct options *options, int64_t ids, int64_t bits)
 {
-    struct schema *schema = schema_open(options, "fill");
-    struct counter *tally = NULL;
+    static struct redis_log redis_log;
+    struct redis_options redis_options =
+        schema_redis_options(options, "fill", &redis_log);
+    struct redis *redis = redis_open(&redis_options);
+    struct counter *counter = NULL;
     int64_t started_ms;
     int code = EXIT_SYSTEM;
 
-    if (schema != NULL && redis_wait(schema_redis(schema)) == REDIS_STATE_UP) {
-        tally = counter_open(options, schema_redis(schema));
+    if (redis != NULL && redis_wait(redis) == REDIS_STATE_UP) {
+        counter = counter_open(options, redis);
     }
     started_ms = clock_mono_ms();
-    if (tally != NULL && fill(tally, ids, bits)) {
+    if (counter != NULL && fill(redis, counter, ids, bits)) {
         printf("{\"ids\": %" PRId64 ", \"seconds\": %.3f}\n", ids,
                (double)(clock_mono_ms() - started_ms) / 1000);
         code = EXIT_OK;
     } else {
         fprintf(stderr, "fill: not all were counted\n");
     }
-    counter_close(tally);
-    schema_close(schema);
+    counter_close(counter);
+    redis_close(redis);
     return code;
 }
 

@@ -1,7 +1,7 @@
 /*
- * batch: pages, wrong requests and ids that are known already are answered at
- * once, in the order in which they came; what has to be counted, after the
- * commit; who asks for Redis itself, last.
+ * batch: pages, wrong requests and known ids are answered at once, in the order
+ * in which they came; ids that have to be counted are answered after the round
+ * trip to Redis; /readyz is answered last, after a probe of Redis.
  */
 #include "batch.h"
 
@@ -19,15 +19,15 @@ struct batch {
     struct redis *redis;
     struct counter *counter;
     struct id_cache *cache;
-    struct fcgi_conn *exchanges;
-    int64_t known_s; /* the window of which recent knows ids; 0: none */
-    struct fcgi_conn **counting; /* those that wait to be counted */
+    uint64_t connection; /* number of the connection to Redis; 0: none */
+    int64_t cached_s;    /* the window whose ids the cache has; 0: none */
+    struct counter_request *wanted;  /* ids that are being counted */
+    struct fcgi_exchange **counting; /* their requests, in the same order */
     size_t counting_count;
-    struct fcgi_conn **asking; /* those that ask for Redis itself */
-    size_t asking_count;
-    struct counter_request *wanted; /* what these want to be counted */
-    struct log_throttle refused;    /* Redis refuses to count */
-    struct log_throttle unready;    /* ... what /readyz asks */
+    struct fcgi_exchange **probing; /* requests for /readyz */
+    size_t probing_count;
+    struct log_throttle refused; /* Redis refuses to count */
+    struct log_throttle unready; /* Redis refuses the probe */
 };
 
 struct batch *
@@ -43,13 +43,11 @@ batch_open(const struct options *options, struct redis *redis,
     batch->redis = redis;
     batch->counter = counter;
     batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
-    batch->exchanges = calloc(most, sizeof(*batch->exchanges));
-    batch->counting = calloc(most, sizeof(*batch->counting));
-    batch->asking = calloc(most, sizeof(*batch->asking));
     batch->wanted = calloc(most, sizeof(*batch->wanted));
-    if (batch->cache == NULL || batch->exchanges == NULL ||
-        batch->counting == NULL || batch->asking == NULL ||
-        batch->wanted == NULL) {
+    batch->counting = calloc(most, sizeof(struct fcgi_exchange *));
+    batch->probing = calloc(most, sizeof(struct fcgi_exchange *));
+    if (batch->cache == NULL || batch->wanted == NULL ||
+        batch->counting == NULL || batch->probing == NULL) {
         batch_close(batch);
         return NULL;
     }
@@ -63,64 +61,49 @@ batch_close(struct batch *batch)
         return;
     }
     id_cache_close(batch->cache);
-    free(batch->exchanges);
-    free(batch->counting);
-    free(batch->asking);
     free(batch->wanted);
+    free(batch->counting);
+    free(batch->probing);
     free(batch);
 }
 
+/* window_s is the header Verve-Window; 0: no header. */
 static void
-answer_status(struct fcgi_conn *conn, int status)
+respond(struct fcgi_exchange *exchange, int status, enum error_code error,
+        int64_t window_s)
 {
-    struct response told = {.status = status,
-                            .error = conn->request.error,
-                            .head = conn->request.head};
+    struct response response = {.status = status,
+                                .error = error,
+                                .window_s = window_s,
+                                .head = exchange->request.head};
 
-    fcgi_conn_answer(conn, &told);
+    fcgi_conn_respond(exchange, &response);
 }
 
 static void
-answer_ok(struct fcgi_conn *conn, int64_t window_s)
+respond_counted(struct fcgi_exchange *exchange, enum counter_answer counted,
+                int64_t window_s)
 {
-    struct response told = {
-        .status = 200, .window_s = window_s, .head = conn->request.head};
-
-    fcgi_conn_answer(conn, &told);
-}
-
-static void
-answer_failed(struct fcgi_conn *conn, const char *error)
-{
-    struct response told = {
-        .status = 503, .error = error, .head = conn->request.head};
-
-    fcgi_conn_answer(conn, &told);
-}
-
-static void
-answer_counted(struct fcgi_conn *conn, enum counter_answer answer,
-               int64_t window_s)
-{
-    switch (answer) {
+    switch (counted) {
     case COUNTER_COUNTED:
-        answer_ok(conn, window_s);
+        respond(exchange, 200, ERROR_CODE_NONE, window_s);
         break;
     case COUNTER_QUEUE_FULL:
-        answer_failed(conn, "callback-queue-full");
+        respond(exchange, 503, ERROR_CODE_CALLBACK_QUEUE_FULL, 0);
         break;
     case COUNTER_UNAVAILABLE:
-        answer_failed(conn, "redis-unavailable");
+        respond(exchange, 503, ERROR_CODE_REDIS_UNAVAILABLE, 0);
         break;
     }
 }
 
 /*
- * A connection's coming and going is logged by its owner; what is left to say
- * here is that Redis is there and refuses (out of memory, or replicas, say).
+ * Logs that Redis refuses to count (for instance: out of memory, or too few
+ * replicas), and the end of that. A connection that is lost or made is logged
+ * elsewhere (redis_log.h).
  */
 static void
-note_commit(struct batch *batch, bool counted)
+log_commit(struct batch *batch, bool counted)
 {
     if (counted && log_throttle_end(&batch->refused)) {
         log_info("requests are counted again");
@@ -131,9 +114,9 @@ note_commit(struct batch *batch, bool counted)
     }
 }
 
-/* Of its own, as Redis may refuse /readyz's write and count, or the reverse. */
+/* Apart: Redis may refuse the probe's write and count, or the reverse. */
 static void
-note_readiness(struct batch *batch, bool ready)
+log_probe(struct batch *batch, bool ready)
 {
     if (ready && log_throttle_end(&batch->unready)) {
         log_info("ready again");
@@ -144,121 +127,126 @@ note_readiness(struct batch *batch, bool ready)
     }
 }
 
-/* Keeps the ids that were counted, so that the next time needs no Redis. */
+/* Adds the ids that were counted to the id cache. */
 static void
-remember(struct batch *batch, const struct counter_window *window,
-         uint64_t connection, size_t count)
+cache_ids(struct batch *batch, const struct counter_window *window)
 {
     struct id_cache_scope scope = {.window_s = window->start_s,
                                    .born_us = window->born_us,
-                                   .connection = connection};
-    size_t i;
+                                   .connection = batch->connection};
 
     id_cache_renew(batch->cache, &scope, window->until_ms);
-    for (i = 0; i < count; i++) {
+    for (size_t i = 0; i < batch->counting_count; i++) {
         if (batch->wanted[i].answer == COUNTER_COUNTED) {
             id_cache_add(batch->cache, batch->wanted[i].id);
         }
     }
 }
 
-/* Counts the batch in one round trip and answers it. */
+/* The round trip is over. */
 static void
-commit(struct batch *batch, uint64_t connection)
+finish_counting(struct batch *batch)
 {
-    size_t count = batch->counting_count;
-    struct counter_window window =
-        counter_commit(batch->counter, batch->wanted, count);
-    size_t i;
+    struct counter_window window = counter_result(batch->counter);
 
-    note_commit(batch, window.until_ms != 0);
-    for (i = 0; i < count; i++) {
-        answer_counted(batch->counting[i], batch->wanted[i].answer,
-                       window.start_s);
+    log_commit(batch, window.until_ms != 0);
+    for (size_t i = 0; i < batch->counting_count; i++) {
+        respond_counted(batch->counting[i], batch->wanted[i].answer,
+                        window.start_s);
     }
     if (window.until_ms != 0) {
-        remember(batch, &window, connection, count);
+        cache_ids(batch, &window);
     }
 }
 
-/* Answers all that ask whether Redis would count, with one question to it. */
+/* Answers all requests for /readyz after one probe, which blocks. */
 static void
-answer_readiness(struct batch *batch)
+finish_probing(struct batch *batch)
 {
     bool ready = counter_is_ready(batch->counter);
-    size_t i;
 
-    note_readiness(batch, ready);
-    for (i = 0; i < batch->asking_count; i++) {
-        answer_status(batch->asking[i], ready ? 200 : 503);
+    log_probe(batch, ready);
+    for (size_t i = 0; i < batch->probing_count; i++) {
+        respond(batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE, 0);
     }
 }
 
-/* An id for Redis to count, unless it is known. */
+/* An id: known, or to be counted. */
 static void
-add_to_batch(struct batch *batch, struct fcgi_conn *conn)
+add_id(struct batch *batch, struct fcgi_exchange *exchange)
 {
-    struct counter_request *counted = &batch->wanted[batch->counting_count];
-    const struct request *request = &conn->request;
+    const struct request *request = &exchange->request;
+    struct counter_request *wanted = &batch->wanted[batch->counting_count];
 
-    memset(counted, 0, sizeof(*counted));
-    counted->id = request->id;
-    if (fcgi_conn_wants_callback(conn)) {
-        counted->endpoint = request->endpoint;
-        counted->endpoint_len = request->endpoint_len;
-    }
-    if (batch->known_s != 0 && counted->endpoint == NULL &&
+    if (batch->cached_s != 0 && request->endpoint == NULL &&
         id_cache_has(batch->cache, request->id)) {
-        answer_ok(conn, batch->known_s);
-    } else {
-        batch->counting[batch->counting_count++] = conn;
+        respond(exchange, 200, ERROR_CODE_NONE, batch->cached_s);
+        return;
     }
+    *wanted = (struct counter_request){.id = request->id,
+                                       .endpoint = request->endpoint,
+                                       .endpoint_len = request->endpoint_len};
+    batch->counting[batch->counting_count++] = exchange;
 }
 
-/* Answers what needs no Redis, and has the others wait. */
+/* Answers a request that needs no Redis, and notes the others. */
 static void
-dispatch(struct batch *batch, struct fcgi_conn *conn)
+dispatch(struct batch *batch, struct fcgi_exchange *exchange)
 {
-    const struct request *request = &conn->request;
+    const struct request *request = &exchange->request;
 
     if (request->status != 200) {
-        answer_status(conn, request->status);
+        respond(exchange, request->status, request->error, 0);
         return;
     }
     switch (request->kind) {
     case REQUEST_ACCEPT:
-        add_to_batch(batch, conn);
+        add_id(batch, exchange);
         break;
     case REQUEST_READYZ:
-        batch->asking[batch->asking_count++] = conn;
+        batch->probing[batch->probing_count++] = exchange;
         break;
     case REQUEST_HEALTHZ:
-        answer_status(conn, 200);
+        respond(exchange, 200, ERROR_CODE_NONE, 0);
         break;
     case REQUEST_UNKNOWN:
-        answer_status(conn, 404);
+        respond(exchange, 404, ERROR_CODE_NONE, 0);
         break;
     }
 }
 
-void
-batch_serve(struct batch *batch, const int *fds, size_t count)
+/* The round trip is over, or there was none. Always false. */
+static bool
+finish(struct batch *batch)
 {
-    uint64_t connection = redis_connection(batch->redis);
-    size_t i;
-
-    batch->known_s = id_cache_window(batch->cache, connection, clock_mono_ms());
-    batch->counting_count = 0;
-    batch->asking_count = 0;
-    for (i = 0; i < count; i++) {
-        if (fcgi_conn_read(&batch->exchanges[i], fds[i])) {
-            dispatch(batch, &batch->exchanges[i]);
-        }
-    }
     if (batch->counting_count > 0) {
-        commit(batch, connection);
+        finish_counting(batch);
     }
-    if (batch->asking_count > 0) {
-        answer_readiness(batch);
+    if (batch->probing_count > 0) {
+        finish_probing(batch);
     }
+    return false;
+}
+
+bool
+batch_start(struct batch *batch, struct fcgi_exchange *exchanges, size_t count)
+{
+    batch->connection = redis_check_connection(batch->redis);
+    batch->cached_s =
+        id_cache_window(batch->cache, batch->connection, clock_mono_ms());
+    batch->counting_count = 0;
+    batch->probing_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        dispatch(batch, &exchanges[i]);
+    }
+    return (batch->counting_count > 0 &&
+            counter_start(batch->counter, batch->wanted,
+                          batch->counting_count)) ||
+           finish(batch);
+}
+
+bool
+batch_step(struct batch *batch)
+{
+    return counter_step(batch->counter) || finish(batch);
 }

@@ -1,28 +1,35 @@
 /*
- * Group commit: requests that are there at the same time are answered
- * together, all that have to be counted after one round trip to Redis.
+ * Group commit: requests that are there at the same time are answered together.
+ * All ids that have to be counted share one round trip to Redis.
  */
 #ifndef BATCH_H
 #define BATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/options.h"
+#include "fcgi_conn.h"
 #include "redis/redis.h"
 #include "store/counter.h"
 
 struct batch;
 
-/* What it is given is borrowed for its life. NULL: no memory. */
+/* The arguments are borrowed for its life. NULL: no memory. */
 struct batch *batch_open(const struct options *options, struct redis *redis,
                          struct counter *counter);
 void batch_close(struct batch *batch);
 
 /*
- * Answers fds[0..count), blocking connections that have sent a whole request,
- * and closes them; at most options->accept.max_batch. Blocks for as long as
- * counter_commit does.
+ * Starts to answer exchanges[0..count), at most options->accept.max_batch of
+ * them, borrowed until the batch is over.
+ *
+ * True while the round trip to Redis is under way: call batch_step when
+ * redis_fd is readable and when redis_left_ms is over. False once all are
+ * answered. Blocks for a probe of Redis (/readyz) and as counter_start does.
  */
-void batch_serve(struct batch *batch, const int *fds, size_t count);
+bool batch_start(struct batch *batch, struct fcgi_exchange *exchanges,
+                 size_t count);
+bool batch_step(struct batch *batch);
 
 #endif

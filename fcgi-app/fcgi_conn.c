@@ -1,67 +1,240 @@
 /*
- * exchange: what libfcgi 2.4.2 needs to be used with sockets that it did not
- * accept.
+ * fcgi_conn: one recv(2) and one send(2) a request. The parameters' memory is
+ * borrowed for as long as a request is read, so that an idle connection has
+ * none.
  */
 #include "fcgi_conn.h"
 
-int
-fcgi_conn_start(void)
-{
-    return FCGX_Init();
-}
+#include <errno.h>
+#include <fcgiapp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-/*
- * The request must look as if it was kept alive, and be detached so that a
- * malformed one is closed without waiting up to 2 s for the peer.
- */
-static bool
-read_request(FCGX_Request *fcgx, int fd)
-{
-    FCGX_InitRequest(fcgx, -1, 0);
-    fcgx->ipcFd = fd;
-    fcgx->keepConnection = 1;
-    FCGX_Detach(fcgx);
-    if (FCGX_Accept_r(fcgx) != 0) {
-        return false;
-    }
-    /* One request a connection, whatever the peer asks for. */
-    fcgx->keepConnection = 0;
-    if (FCGX_GetError(fcgx->in) != 0) {
-        FCGX_Free(fcgx, 1);
-        return false;
-    }
-    return true;
-}
+enum {
+    RECEIVE_BYTES = 64 * 1024,
+    /* Parameters' memory that is kept for the next requests. */
+    SPARE_MAX = 16,
+};
 
-/* Parameters of the request, as the web server passes them (RFC 3875, 4.1). */
-bool
-fcgi_conn_read(struct fcgi_conn *conn, int fd)
-{
-    const char *method, *target;
+struct spare {
+    char *params;
+    size_t size;
+};
 
-    if (!read_request(&conn->fcgx, fd)) {
-        return false;
-    }
-    method = FCGX_GetParam("REQUEST_METHOD", conn->fcgx.envp);
-    target = FCGX_GetParam("REQUEST_URI", conn->fcgx.envp);
-    request_parse(&conn->request, method != NULL ? method : "",
-                  target != NULL ? target : "");
-    return true;
-}
+struct fcgi_conn_buffers {
+    struct fcgi_record_environment environment;
+    struct spare spares[SPARE_MAX];
+    size_t spare_count;
+    uint8_t received[RECEIVE_BYTES];
+};
 
-bool
-fcgi_conn_wants_callback(const struct fcgi_conn *conn)
+struct fcgi_conn_buffers *
+fcgi_conn_buffers_open(void)
 {
-    return conn->request.endpoint != NULL &&
-           FCGX_GetParam("HTTP_VERVE_CALLBACK", conn->fcgx.envp) == NULL;
+    return calloc(1, sizeof(struct fcgi_conn_buffers));
 }
 
 void
-fcgi_conn_answer(struct fcgi_conn *conn, const struct response *answer)
+fcgi_conn_buffers_close(struct fcgi_conn_buffers *buffers)
 {
-    char text[RESPONSE_MAX_BYTES];
-    size_t len = response_format(answer, text);
+    if (buffers == NULL) {
+        return;
+    }
+    fcgi_record_environment_fini(&buffers->environment);
+    for (size_t i = 0; i < buffers->spare_count; i++) {
+        free(buffers->spares[i].params);
+    }
+    free(buffers);
+}
 
-    FCGX_PutStr(text, (int)len, conn->fcgx.out);
-    FCGX_Finish_r(&conn->fcgx);
+struct fcgi_conn *
+fcgi_conn_open(int fd)
+{
+    struct fcgi_conn *conn = calloc(1, sizeof(*conn));
+
+    if (conn == NULL) {
+        close(fd);
+        return NULL;
+    }
+    conn->fd = fd;
+    return conn;
+}
+
+void
+fcgi_conn_close(struct fcgi_conn *conn)
+{
+    close(conn->fd);
+    free(conn->parser.params);
+    free(conn->ahead);
+    free(conn);
+}
+
+/* Lends the parser memory for parameters, if it has none and some is there. */
+static void
+lend_params(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers)
+{
+    if (conn->parser.params == NULL && buffers->spare_count > 0) {
+        struct spare *spare = &buffers->spares[--buffers->spare_count];
+
+        conn->parser.params = spare->params;
+        conn->parser.params_size = spare->size;
+    }
+}
+
+/* Takes that memory back, if no request is being read. */
+static void
+return_params(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers)
+{
+    struct fcgi_record_parser *parser = &conn->parser;
+
+    if (parser->params == NULL || parser->phase == FCGI_RECORD_PARAMS) {
+        return;
+    }
+    if (buffers->spare_count < SPARE_MAX) {
+        buffers->spares[buffers->spare_count++] =
+            (struct spare){parser->params, parser->params_size};
+    } else {
+        free(parser->params);
+    }
+    parser->params = NULL;
+    parser->params_size = 0;
+    parser->params_len = 0;
+}
+
+/* Parses the request; its parameters are those of RFC 3875, 4.1. */
+static bool
+read_request(const struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
+             struct fcgi_exchange *exchange)
+{
+    const char *method, *target;
+    char **strings;
+
+    if (fcgi_record_read_params(&conn->parser, &buffers->environment) != 0) {
+        return false;
+    }
+    strings = buffers->environment.strings;
+    method = FCGX_GetParam("REQUEST_METHOD", strings);
+    target = FCGX_GetParam("REQUEST_URI", strings);
+    request_parse(&exchange->request, method != NULL ? method : "",
+                  target != NULL ? target : "");
+    if (FCGX_GetParam("HTTP_VERVE_CALLBACK", strings) != NULL) {
+        exchange->request.endpoint = NULL; /* a callback of ours: no loop */
+    }
+    return true;
+}
+
+/* Keeps bytes that are for later. False: no memory. */
+static bool
+keep_ahead(struct fcgi_conn *conn, const uint8_t *bytes, size_t len)
+{
+    if (len > 0) {
+        conn->ahead = malloc(len);
+        if (conn->ahead == NULL) {
+            return false;
+        }
+        memcpy(conn->ahead, bytes, len);
+        conn->ahead_len = len;
+    }
+    return true;
+}
+
+/* Feeds the parser. More than one request in the bytes waits for its turn. */
+static enum fcgi_conn_result
+feed(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
+     struct fcgi_exchange *exchange, const uint8_t *bytes, size_t len)
+{
+    enum fcgi_conn_result result = FCGI_CONN_MORE;
+    size_t at = 0, used;
+
+    do {
+        switch (fcgi_record_feed(&conn->parser, bytes + at, len - at, &used)) {
+        case FCGI_RECORD_MORE:
+            return result;
+        case FCGI_RECORD_REQUEST:
+            if (!read_request(conn, buffers, exchange)) {
+                return FCGI_CONN_OVER;
+            }
+            exchange->conn = conn;
+            result = FCGI_CONN_REQUEST;
+            break;
+        case FCGI_RECORD_NEXT:
+            return keep_ahead(conn, bytes + at + used, len - at - used)
+                       ? result
+                       : FCGI_CONN_OVER;
+        case FCGI_RECORD_BROKEN:
+            return FCGI_CONN_OVER;
+        }
+        at += used;
+    } while (at < len);
+    return result;
+}
+
+/* Feeds what came early, behind the request before. */
+static enum fcgi_conn_result
+feed_ahead(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
+           struct fcgi_exchange *exchange)
+{
+    uint8_t *bytes = conn->ahead;
+    enum fcgi_conn_result result;
+
+    conn->ahead = NULL;
+    result = feed(conn, buffers, exchange, bytes, conn->ahead_len);
+    free(bytes);
+    return result;
+}
+
+static enum fcgi_conn_result
+receive(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
+        struct fcgi_exchange *exchange)
+{
+    ssize_t n = recv(conn->fd, buffers->received, sizeof(buffers->received),
+                     MSG_DONTWAIT);
+
+    if (n > 0) {
+        return feed(conn, buffers, exchange, buffers->received, (size_t)n);
+    }
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? FCGI_CONN_MORE
+                                                        : FCGI_CONN_OVER;
+}
+
+enum fcgi_conn_result
+fcgi_conn_read(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
+               struct fcgi_exchange *exchange)
+{
+    enum fcgi_conn_result result = FCGI_CONN_MORE;
+
+    lend_params(conn, buffers);
+    if (conn->ahead != NULL) {
+        result = feed_ahead(conn, buffers, exchange);
+    }
+    if (result == FCGI_CONN_MORE) {
+        result = receive(conn, buffers, exchange);
+    }
+    return_params(conn, buffers);
+    return result;
+}
+
+void
+fcgi_conn_respond(struct fcgi_exchange *exchange,
+                  const struct response *response)
+{
+    uint8_t records[RESPONSE_MAX_BYTES + FCGI_RECORD_FRAME_BYTES];
+    struct fcgi_conn *conn = exchange->conn;
+    size_t text_len =
+        response_format(response, (char *)records + FCGI_RECORD_HEADER_BYTES);
+    size_t len = fcgi_record_frame(&conn->parser, records, text_len);
+
+    if (send(conn->fd, records, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+        (ssize_t)len) {
+        conn->failed = true;
+    }
+    fcgi_record_answered(&conn->parser);
+}
+
+bool
+fcgi_conn_is_kept(const struct fcgi_conn *conn)
+{
+    return conn->parser.keep && !conn->failed;
 }

@@ -1,35 +1,81 @@
 /*
- * One request, from the connection that sent it to its answer, by libfcgi;
- * whose only user this is.
+ * One connection from the web server: bytes in, requests out, and the answers
+ * back. It never blocks, and reads no further than the request that it has
+ * handed out. Who watches and closes it, and when, is listener.h.
  */
 #ifndef FCGI_CONN_H
 #define FCGI_CONN_H
 
-#include <fcgiapp.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
+#include "fcgi_record.h"
 #include "request.h"
 #include "response.h"
 
+enum fcgi_conn_state {
+    FCGI_CONN_NEW,     /* just accepted */
+    FCGI_CONN_WAITING, /* for the rest of a request */
+    FCGI_CONN_SERVED,  /* its request was handed out, and not released yet */
+    FCGI_CONN_IDLE,    /* kept: no byte of a next request has come */
+};
+
 struct fcgi_conn {
-    FCGX_Request fcgx;
+    int fd;
+    enum fcgi_conn_state state;
+    bool watched;     /* it is in the epoll set */
+    bool ready;       /* it is in the listener's list of those to read */
+    bool failed;      /* an answer could not be written: close it */
+    int64_t until_ms; /* monotonic: when its state has lasted too long */
+    struct fcgi_record_parser parser;
+    uint8_t *ahead; /* malloc'd: bytes of a next request that came early */
+    size_t ahead_len;
+    TAILQ_ENTRY(fcgi_conn) link; /* in the listener's list of its state */
+    TAILQ_ENTRY(fcgi_conn) ready_link;
+};
+
+/* A request that was read, and the connection that waits for its answer. */
+struct fcgi_exchange {
+    struct fcgi_conn *conn;
     struct request request;
 };
 
-/* Makes libfcgi ready, once for the process. 0, or -1. */
-int fcgi_conn_start(void);
+/* Memory that all connections of a responder share while they are read. */
+struct fcgi_conn_buffers;
+
+/* NULL: no memory. */
+struct fcgi_conn_buffers *fcgi_conn_buffers_open(void);
+void fcgi_conn_buffers_close(struct fcgi_conn_buffers *buffers);
+
+/* Takes over fd. NULL: no memory; fd is closed then. */
+struct fcgi_conn *fcgi_conn_open(int fd);
+void fcgi_conn_close(struct fcgi_conn *conn);
+
+enum fcgi_conn_result {
+    FCGI_CONN_MORE,    /* no whole request yet */
+    FCGI_CONN_REQUEST, /* *exchange has one */
+    FCGI_CONN_OVER,    /* the peer is gone, or does not speak FastCGI */
+};
 
 /*
- * Reads and parses the request that fd, a blocking connection, has sent in
- * full. Returns false where there is none; fd is closed then. The struct may
- * have been used before; it must not be moved until it is answered.
+ * Reads what has come. Returns FCGI_CONN_REQUEST with the parsed request in
+ * *exchange, which must not be moved until it is answered.
  */
-bool fcgi_conn_read(struct fcgi_conn *conn, int fd);
+enum fcgi_conn_result fcgi_conn_read(struct fcgi_conn *conn,
+                                     struct fcgi_conn_buffers *buffers,
+                                     struct fcgi_exchange *exchange);
 
-/* True where the request asks for a callback, and is not itself one of ours. */
-bool fcgi_conn_wants_callback(const struct fcgi_conn *conn);
+/*
+ * Writes the response. A peer that does not take it at once, though a socket's
+ * buffer has room for hundreds of them, has read none for long: the connection
+ * counts as failed.
+ */
+void fcgi_conn_respond(struct fcgi_exchange *exchange,
+                       const struct response *response);
 
-/* Answers, and closes the connection. */
-void fcgi_conn_answer(struct fcgi_conn *conn, const struct response *answer);
+/* True if the web server wants to use the connection again, and can. */
+bool fcgi_conn_is_kept(const struct fcgi_conn *conn);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * recent: an open-addressing table, linear probing. Forgetting all is one
- * increment: a slot counts only where it has the table's age.
+ * id_cache: a hash table with open addressing and linear probing. Dropping all
+ * ids is one increment: a slot is used only if its age is the table's age.
  */
 #include "id_cache.h"
 
@@ -9,8 +9,8 @@
 
 enum {
     /*
-     * The longest walk from an id's own slot. It bounds the cost of ids that
-     * were chosen so as to collide, and of a table that is full.
+     * The most slots that are probed for an id. It bounds the cost if a client
+     * chooses ids that collide, and if the table is full.
      */
     PROBES = 16,
     SLOTS_MIN = 2 * PROBES,
@@ -20,15 +20,16 @@ struct id_cache {
     struct id_cache_scope scope;
     int64_t until_ms; /* monotonic */
     size_t most;
-    size_t count; /* ids of this age */
-    size_t slots; /* a power of two */
-    unsigned shift;
-    uint8_t age;   /* never 0, which marks a slot that was never used */
-    uint8_t *ages; /* of each slot; apart, as a miss reads nothing else */
-    int64_t *ids;  /* of each slot */
+    size_t count;   /* ids of this age */
+    size_t slots;   /* a power of two */
+    unsigned shift; /* turns a 64-bit hash into a slot */
+    uint8_t age;    /* never 0, the age of a slot that was never used */
+    uint8_t *ages;  /* of each slot; not beside the id, so that a miss reads
+                       less memory */
+    int64_t *ids;   /* of each slot */
 };
 
-/* The power of two that leaves at least a quarter of the slots free. */
+/* The least power of two that leaves a quarter of the slots free. */
 static void
 choose_slots(struct id_cache *cache)
 {
@@ -72,11 +73,11 @@ id_cache_close(struct id_cache *cache)
 }
 
 static void
-forget_all(struct id_cache *cache)
+drop_all(struct id_cache *cache)
 {
     cache->count = 0;
     cache->age++;
-    if (cache->age == 0) { /* all ages have been used */
+    if (cache->age == 0) { /* every age has been used once */
         memset(cache->ages, 0, cache->slots);
         cache->age = 1;
     }
@@ -91,15 +92,15 @@ id_cache_renew(struct id_cache *cache, const struct id_cache_scope *scope,
     if (known->window_s != scope->window_s ||
         known->born_us != scope->born_us ||
         known->connection != scope->connection) {
-        forget_all(cache);
+        drop_all(cache);
         cache->scope = *scope;
     }
     cache->until_ms = until_ms;
 }
 
 /*
- * True where id is in a slot. Sets *slot to it, else to the one that is free
- * for it, or to recent->slots where none is.
+ * True if id is in the table, with its slot in *slot. Else *slot is the free
+ * slot for id, or cache->slots if there is none.
  */
 static bool
 find(const struct id_cache *cache, int64_t id, size_t *slot)

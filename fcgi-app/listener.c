@@ -1,7 +1,16 @@
 /*
- * intake: accepts, looks (MSG_PEEK) whether a request is all there, and sets
- * aside what is not. The sockets stay blocking, as libfcgi expects: by then
- * all that it reads is there.
+ * listener: two lists of connections, each with one time limit, so that the
+ * connection at the head is the first to reach it:
+ *
+ *   waiting  half a request is there, or nothing yet of a new connection
+ *   idle     kept, between two requests
+ *
+ * A connection whose request was handed out is in neither. A third list, ready,
+ * has those that may have bytes to read, as epoll says.
+ *
+ * A connection that the web server makes for a single request is read as soon
+ * as it is accepted, and never gets into the epoll set. A kept connection stays
+ * there until it is closed.
  */
 #define _GNU_SOURCE /* accept4 */
 #include "listener.h"
@@ -12,253 +21,397 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "fcgi_record.h"
+#include "base/util.h"
 
 enum {
-    /* So many peers that stall at once; with one more the oldest goes. */
-    ASIDE_MAX = 256,
-    /* More than any request under lighttpd's limits. */
-    REQUEST_MAX_BYTES = 64 * 1024,
     SHORTAGE_PAUSE_MS = 20,
+    /* accept4 that took so long has blocked: see make_nonblocking. */
+    BLOCKED_MS = 2,
+    /* Kept connections are taken one at a time: see take_new. */
+    ACCEPT_KEPT = 1,
 };
 
-/* A connection whose request is not all there yet. */
-struct aside {
-    int fd;
-    int64_t until_ms; /* monotonic */
-    bool noted;       /* it has sent more since it was looked at */
-};
+TAILQ_HEAD(conn_list, fcgi_conn);
 
 struct listener {
-    int listen_fd;
-    int epoll_fd;
-    bool listener_noted;           /* accept4 may find another connection */
-    struct aside aside[ASIDE_MAX]; /* oldest first */
-    size_t aside_count;
-    uint8_t bytes[REQUEST_MAX_BYTES];
+    struct listener_options options;
+    struct fcgi_conn_buffers *buffers;
+    struct conn_list waiting;
+    struct conn_list idle;
+    struct conn_list ready; /* by ready_link */
+    bool acceptable;        /* accept4 may find another connection */
+    bool keeps;             /* the web server keeps its connections */
+    bool draining;
 };
 
-struct listener *
-listener_open(int listen_fd, int epoll_fd)
+/*
+ * Another process that shares the listener can take its O_NONBLOCK off (systemd
+ * 252 does at each start of a service with StandardInput=socket). SO_RCVTIMEO
+ * can't be taken off by fcntl: a blocking accept4 returns EAGAIN after it, for
+ * a unix socket after about 5 ms.
+ */
+static int
+make_nonblocking(int fd)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
-                                .data.fd = listen_fd};
-    int flags = fcntl(listen_fd, F_GETFL);
-    struct listener *listener;
+    struct timeval limit = {.tv_usec = 1};
+    int flags = fcntl(fd, F_GETFL);
 
-    if (flags < 0 || fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &event) != 0) {
-        return NULL;
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+        return -1;
     }
-    listener = calloc(1, sizeof(*listener));
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+static int
+watch_listener(const struct listener *listener, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+
+    return epoll_ctl(listener->options.epoll_fd, operation,
+                     listener->options.listen_fd, &event);
+}
+
+struct listener *
+listener_open(const struct listener_options *options)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+
     if (listener == NULL) {
         return NULL;
     }
-    listener->listen_fd = listen_fd;
-    listener->epoll_fd = epoll_fd;
+    listener->options = *options;
+    listener->keeps = true; /* until the first request tells */
+    TAILQ_INIT(&listener->waiting);
+    TAILQ_INIT(&listener->idle);
+    TAILQ_INIT(&listener->ready);
+    listener->buffers = fcgi_conn_buffers_open();
+    if (listener->buffers == NULL ||
+        make_nonblocking(options->listen_fd) != 0 ||
+        watch_listener(listener, EPOLL_CTL_ADD) != 0) {
+        listener_close(listener);
+        return NULL;
+    }
     return listener;
+}
+
+static struct conn_list *
+list_of(struct listener *listener, enum fcgi_conn_state state)
+{
+    switch (state) {
+    case FCGI_CONN_WAITING:
+        return &listener->waiting;
+    case FCGI_CONN_IDLE:
+        return &listener->idle;
+    case FCGI_CONN_NEW:
+    case FCGI_CONN_SERVED:
+        break;
+    }
+    return NULL;
+}
+
+/* Moves a connection to the end of the list of its new state. */
+static void
+set_state(struct listener *listener, struct fcgi_conn *conn,
+          enum fcgi_conn_state state, int64_t limit_ms)
+{
+    struct conn_list *from = list_of(listener, conn->state);
+    struct conn_list *to = list_of(listener, state);
+
+    if (from != NULL) {
+        TAILQ_REMOVE(from, conn, link);
+    }
+    if (to != NULL) {
+        TAILQ_INSERT_TAIL(to, conn, link);
+        conn->until_ms = clock_mono_ms() + limit_ms;
+    }
+    conn->state = state;
+}
+
+static void
+set_ready(struct listener *listener, struct fcgi_conn *conn, bool ready)
+{
+    if (ready && !conn->ready) {
+        TAILQ_INSERT_TAIL(&listener->ready, conn, ready_link);
+    } else if (!ready && conn->ready) {
+        TAILQ_REMOVE(&listener->ready, conn, ready_link);
+    }
+    conn->ready = ready;
+}
+
+static void
+close_conn(struct listener *listener, struct fcgi_conn *conn)
+{
+    set_ready(listener, conn, false);
+    set_state(listener, conn, FCGI_CONN_NEW, 0);
+    fcgi_conn_close(conn);
+}
+
+static void
+close_all(struct listener *listener, struct conn_list *list)
+{
+    while (!TAILQ_EMPTY(list)) {
+        close_conn(listener, TAILQ_FIRST(list));
+    }
 }
 
 void
 listener_close(struct listener *listener)
 {
-    size_t i;
-
     if (listener == NULL) {
         return;
     }
-    for (i = 0; i < listener->aside_count; i++) {
-        close(listener->aside[i].fd);
-    }
+    close_all(listener, &listener->waiting);
+    close_all(listener, &listener->idle);
+    fcgi_conn_buffers_close(listener->buffers);
     free(listener);
 }
 
 void
-listener_note(struct listener *listener, int fd)
+listener_note(struct listener *listener, void *ptr)
 {
-    size_t i;
-
-    if (fd == listener->listen_fd) {
-        listener->listener_noted = true;
-        return;
-    }
-    for (i = 0; i < listener->aside_count; i++) {
-        if (listener->aside[i].fd == fd) {
-            listener->aside[i].noted = true;
-        }
+    if (ptr == NULL) {
+        listener->acceptable = true;
+    } else {
+        set_ready(listener, ptr, true);
     }
 }
 
-/* More than one batch may have become whole: their events do not come again. */
-static bool
-is_any_noted(const struct listener *listener)
+/* When the first connection of a list reaches its limit; INT64_MAX: never. */
+static int64_t
+first_until_ms(const struct conn_list *list)
 {
-    size_t i;
+    const struct fcgi_conn *conn = TAILQ_FIRST(list);
 
-    for (i = 0; i < listener->aside_count; i++) {
-        if (listener->aside[i].noted) {
-            return true;
-        }
-    }
-    return false;
+    return conn != NULL ? conn->until_ms : INT64_MAX;
 }
 
 int
 listener_wait_ms(const struct listener *listener)
 {
+    int64_t until_ms = int64_min(first_until_ms(&listener->waiting),
+                                 first_until_ms(&listener->idle));
     int64_t left_ms;
 
-    if (listener->listener_noted || is_any_noted(listener)) {
+    if (listener->acceptable || !TAILQ_EMPTY(&listener->ready)) {
         return 0;
     }
-    if (listener->aside_count == 0) {
+    if (until_ms == INT64_MAX) {
         return -1;
     }
-    left_ms = listener->aside[0].until_ms - clock_mono_ms();
+    left_ms = until_ms - clock_mono_ms();
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
 bool
 listener_is_empty(const struct listener *listener)
 {
-    return !listener->listener_noted && listener->aside_count == 0;
+    return !listener->acceptable && TAILQ_EMPTY(&listener->waiting) &&
+           TAILQ_EMPTY(&listener->idle);
 }
 
-/* Removes place i from the list, keeping its order. The fd stays open. */
-static void
-forget(struct listener *listener, size_t i)
-{
-    listener->aside_count--;
-    for (; i < listener->aside_count; i++) {
-        listener->aside[i] = listener->aside[i + 1];
-    }
-}
-
-/* Keeps fd until the rest of its request comes, or its patience ends. */
-static void
-set_aside(struct listener *listener, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
-                                .data.fd = fd};
-    struct aside *aside;
-
-    if (epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        close(fd);
-        return;
-    }
-    if (listener->aside_count == ASIDE_MAX) {
-        close(listener->aside[0].fd);
-        forget(listener, 0);
-    }
-    aside = &listener->aside[listener->aside_count++];
-    aside->fd = fd;
-    aside->until_ms = clock_mono_ms() + LISTENER_PATIENCE_MS;
-    aside->noted = false;
-}
-
-static enum fcgi_record_extent
-scan(struct listener *listener, int fd)
-{
-    ssize_t n = recv(fd, listener->bytes, sizeof(listener->bytes),
-                     MSG_PEEK | MSG_DONTWAIT);
-    enum fcgi_record_extent extent;
-
-    if (n <= 0) {
-        return n < 0 && (errno == EAGAIN || errno == EINTR)
-                   ? FCGI_RECORD_PARTIAL
-                   : FCGI_RECORD_BROKEN;
-    }
-    extent = fcgi_record_scan(listener->bytes, (size_t)n);
-    if (extent == FCGI_RECORD_PARTIAL && (size_t)n == sizeof(listener->bytes)) {
-        return FCGI_RECORD_BROKEN;
-    }
-    return extent;
-}
-
-/* Looks again at those that have sent more; gives up those out of patience. */
-static size_t
-gather_aside(struct listener *listener, int *fds, size_t most)
-{
-    int64_t now_ms = clock_mono_ms();
-    size_t count = 0;
-    size_t i = 0;
-
-    while (i < listener->aside_count && count < most) {
-        struct aside *aside = &listener->aside[i];
-        enum fcgi_record_extent extent = FCGI_RECORD_PARTIAL;
-
-        if (aside->noted) {
-            aside->noted = false;
-            extent = scan(listener, aside->fd);
-        }
-        if (extent == FCGI_RECORD_WHOLE) {
-            epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, aside->fd, NULL);
-            fds[count++] = aside->fd;
-            forget(listener, i);
-        } else if (extent == FCGI_RECORD_BROKEN || now_ms >= aside->until_ms) {
-            close(aside->fd);
-            forget(listener, i);
-        } else {
-            i++;
-        }
-    }
-    return count;
-}
-
-/*
- * After accept4 failed: is there another connection to take? Where the system
- * is out of descriptors or memory, epoll would report the listener again at
- * once, and again: waiting a little is all that can be done.
- */
+/* Has the connection wait for what its peer sends. False: it was closed. */
 static bool
-is_worth_another(int error)
+wait_for_peer(struct listener *listener, struct fcgi_conn *conn,
+              enum fcgi_conn_state state, int64_t limit_ms)
 {
-    if (error == ECONNABORTED || error == EINTR) {
-        return true;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP,
+                                .data.ptr = conn};
+
+    if (!conn->watched && epoll_ctl(listener->options.epoll_fd, EPOLL_CTL_ADD,
+                                    conn->fd, &event) != 0) {
+        close_conn(listener, conn);
+        return false;
     }
-    if (error != EAGAIN) {
-        poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    conn->watched = true;
+    set_state(listener, conn, state, limit_ms);
+    return true;
+}
+
+/* Nothing whole has come: how long is the connection waited for? */
+static void
+wait_for_rest(struct listener *listener, struct fcgi_conn *conn)
+{
+    bool partial = fcgi_record_is_partial(&conn->parser);
+
+    if (conn->state == FCGI_CONN_IDLE && !partial) {
+        if (listener->draining) {
+            close_conn(listener, conn);
+        }
+    } else if (conn->state != FCGI_CONN_WAITING) {
+        wait_for_peer(listener, conn, FCGI_CONN_WAITING, LISTENER_PATIENCE_MS);
+    }
+}
+
+/* Reads a connection. True if *exchange has its request. */
+static bool
+read_conn(struct listener *listener, struct fcgi_conn *conn,
+          struct fcgi_exchange *exchange)
+{
+    set_ready(listener, conn, false);
+    switch (fcgi_conn_read(conn, listener->buffers, exchange)) {
+    case FCGI_CONN_REQUEST:
+        set_state(listener, conn, FCGI_CONN_SERVED, 0);
+        return true;
+    case FCGI_CONN_MORE:
+        wait_for_rest(listener, conn);
+        return false;
+    case FCGI_CONN_OVER:
+        close_conn(listener, conn);
+        return false;
     }
     return false;
 }
 
 static size_t
-gather_new(struct listener *listener, int *fds, size_t most)
+gather_ready(struct listener *listener, struct fcgi_exchange *exchanges,
+             size_t most)
+{
+    struct fcgi_conn *conn;
+    size_t count = 0;
+
+    while (count < most && (conn = TAILQ_FIRST(&listener->ready)) != NULL) {
+        count += read_conn(listener, conn, &exchanges[count]);
+    }
+    return count;
+}
+
+/*
+ * After accept4 failed with error: may there be another connection to take? If
+ * descriptors or memory are short, the connection that has been idle for
+ * longest makes room. If there is none, epoll would report the listener again
+ * and again, so this waits a little.
+ */
+static bool
+is_worth_another(struct listener *listener, int error)
+{
+    if (error == ECONNABORTED || error == EINTR) {
+        return true;
+    }
+    if (error == EAGAIN) {
+        return false;
+    }
+    if (!TAILQ_EMPTY(&listener->idle)) {
+        close_conn(listener, TAILQ_FIRST(&listener->idle));
+        return true;
+    }
+    poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    return false;
+}
+
+/* A new connection; NULL if there is none now. */
+static struct fcgi_conn *
+accept_conn(struct listener *listener)
+{
+    int fd = -1;
+
+    while (fd < 0 && listener->acceptable) {
+        int64_t started_ms = clock_mono_ms();
+
+        fd = accept4(listener->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0) {
+            int error = errno;
+
+            if (error == EAGAIN && clock_mono_ms() - started_ms >= BLOCKED_MS) {
+                make_nonblocking(listener->options.listen_fd);
+            }
+            listener->acceptable = is_worth_another(listener, error);
+        }
+    }
+    return fd >= 0 ? fcgi_conn_open(fd) : NULL;
+}
+
+/*
+ * The kernel wakes the process that has waited on the listener for longest.
+ * After a new kept connection this one goes to the end of the queue. Else the
+ * first responder of a pool would get nearly all of them.
+ */
+static void
+queue_anew(struct listener *listener)
+{
+    watch_listener(listener, EPOLL_CTL_DEL);
+    watch_listener(listener, EPOLL_CTL_ADD);
+    listener->acceptable = false;
+}
+
+/*
+ * Takes new connections: all that are there, as each carries one request; but
+ * kept connections one at a time, as each will carry thousands, and the other
+ * responders of the pool are to have their share.
+ */
+static size_t
+gather_new(struct listener *listener, struct fcgi_exchange *exchanges,
+           size_t most)
 {
     size_t count = 0;
 
-    while (listener->listener_noted && count < most) {
-        int fd = accept4(listener->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    while (count < most && listener->acceptable) {
+        struct fcgi_conn *conn = accept_conn(listener);
 
-        if (fd < 0) {
-            listener->listener_noted = is_worth_another(errno);
-            continue;
+        if (conn != NULL && read_conn(listener, conn, &exchanges[count])) {
+            listener->keeps = conn->parser.keep && !listener->draining;
+            count++;
         }
-        switch (scan(listener, fd)) {
-        case FCGI_RECORD_WHOLE:
-            fds[count++] = fd;
-            break;
-        case FCGI_RECORD_PARTIAL:
-            set_aside(listener, fd);
-            break;
-        case FCGI_RECORD_BROKEN:
-            close(fd);
-            break;
+        if (conn != NULL && listener->keeps) {
+            queue_anew(listener);
         }
     }
     return count;
 }
 
-size_t
-listener_gather(struct listener *listener, int *fds, size_t most)
+/* Closes those at the head of a list that have reached their limit. */
+static void
+expire(struct listener *listener, struct conn_list *list)
 {
-    size_t count = 0;
-
-    if (listener->aside_count > 0) {
-        count = gather_aside(listener, fds, most);
+    while (first_until_ms(list) <= clock_mono_ms()) {
+        close_conn(listener, TAILQ_FIRST(list));
     }
-    return count + gather_new(listener, fds + count, most - count);
+}
+
+size_t
+listener_gather(struct listener *listener, struct fcgi_exchange *exchanges,
+                size_t most)
+{
+    size_t count = gather_ready(listener, exchanges, most);
+
+    count += gather_new(listener, exchanges + count, most - count);
+    if (count < most) {
+        expire(listener, &listener->waiting);
+        expire(listener, &listener->idle);
+    }
+    return count;
+}
+
+void
+listener_release(struct listener *listener,
+                 const struct fcgi_exchange *exchanges, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct fcgi_conn *conn = exchanges[i].conn;
+
+        if (!fcgi_conn_is_kept(conn) || listener->draining) {
+            close_conn(listener, conn);
+        } else if (wait_for_peer(listener, conn, FCGI_CONN_IDLE,
+                                 listener->options.keep_idle_ms) &&
+                   conn->ahead != NULL) {
+            set_ready(listener, conn, true);
+        }
+    }
+}
+
+void
+listener_drain(struct listener *listener)
+{
+    struct fcgi_conn *conn;
+
+    listener->draining = true;
+    listener->keeps = false;
+    listener->acceptable = true; /* one more look, whatever epoll says */
+    TAILQ_FOREACH(conn, &listener->idle, link)
+    {
+        set_ready(listener, conn, true);
+    }
 }

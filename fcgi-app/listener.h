@@ -1,10 +1,10 @@
 /*
- * New connections from the web server, and which of them have sent a whole
- * request. One that has not is set aside for at most LISTENER_PATIENCE_MS, so
- * that a silent or half-written peer delays nobody.
+ * The connections of a responder: takes new ones from the listening socket,
+ * watches those that are kept or have sent half a request, and closes those
+ * that have been silent for too long. A silent or slow peer delays nobody.
  *
- * It watches its sockets in the epoll instance of its user, as the kernel
- * wakes only one process of a pool (EPOLLEXCLUSIVE) where nothing is nested.
+ * All sockets are in the epoll instance of its user: the kernel wakes only one
+ * process of a pool (EPOLLEXCLUSIVE) if the instances are not nested.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -13,35 +13,57 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fcgi_conn.h"
+
 struct listener;
 
+/* How long half a request is waited for. */
 enum { LISTENER_PATIENCE_MS = 2000 };
 
-/*
- * Takes connections from listen_fd, which it makes non-blocking, and watches
- * in epoll_fd with event.data.fd set. NULL where the system refuses (errno).
- */
-struct listener *listener_open(int listen_fd, int epoll_fd);
+struct listener_options {
+    int listen_fd; /* becomes non-blocking */
+    int epoll_fd;  /* events carry data.ptr: NULL means the listening socket,
+                      all other values are for listener_note */
+    int64_t keep_idle_ms; /* how long an idle connection is kept */
+};
 
-/* Closes what was set aside, not the two fds. */
+/* NULL if the system refuses (errno). The two fds stay the caller's. */
+struct listener *listener_open(const struct listener_options *options);
+
+/* Closes all connections. */
 void listener_close(struct listener *listener);
 
-/* Tells it that epoll reported fd. */
-void listener_note(struct listener *listener, int fd);
+/*
+ * Notes that epoll reported data.ptr. No connection is closed before the next
+ * listener_gather, so that a later event of the same epoll_wait is valid.
+ */
+void listener_note(struct listener *listener, void *ptr);
 
 /*
- * Milliseconds until there is something to do without an event: 0 where more
- * may be gathered at once, -1 for never.
+ * Milliseconds until there is something to do without an event: 0 if more can
+ * be gathered at once, -1 for never.
  */
 int listener_wait_ms(const struct listener *listener);
 
 /*
- * Fills fds with at most most connections that have sent a whole request, all
- * blocking and close-on-exec; they are the caller's then. Never blocks.
+ * Fills exchanges with at most most requests. Their connections are not read
+ * again before listener_release. Never blocks.
  */
-size_t listener_gather(struct listener *listener, int *fds, size_t most);
+size_t listener_gather(struct listener *listener,
+                       struct fcgi_exchange *exchanges, size_t most);
 
-/* True where, as far as is known, no connection waits or is set aside. */
+/* The exchanges are answered: their connections are kept, or closed. */
+void listener_release(struct listener *listener,
+                      const struct fcgi_exchange *exchanges, size_t count);
+
+/*
+ * From now on no connection is kept. What has been sent is still gathered: of
+ * the idle connections, of those that wait in the backlog, and of half requests
+ * as long as there is patience.
+ */
+void listener_drain(struct listener *listener);
+
+/* True if, as far as is known, no connection waits or is under way. */
 bool listener_is_empty(const struct listener *listener);
 
 #endif

@@ -1,20 +1,67 @@
 /*
- * verve-fcgi: the FastCGI responder, one process of a pool. Its listening
- * socket is fd 0: lighttpd, spawn-fcgi or systemd opens it.
+ * verve-fcgi: the FastCGI responder, one process of a pool. It inherits its
+ * listening socket: as fd 0 from lighttpd and spawn-fcgi, as fd 3 by socket
+ * activation (systemd).
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "config/cli.h"
 #include "responder.h"
 #include "store/counter.h"
 #include "store/schema.h"
+
+enum { FIRST_PASSED_FD = 3 }; /* SD_LISTEN_FDS_START */
+
+/* A number in the environment; -1 if there is none. */
+static int64_t
+read_environment(const char *name)
+{
+    const char *text = getenv(name);
+    int64_t value = -1;
+
+    if (text != NULL) {
+        decimal_parse(text, strlen(text), &value);
+    }
+    return value;
+}
+
+/*
+ * The listening socket. Socket activation (sd_listen_fds(3)) means this process
+ * if LISTEN_PID is its pid; only the first socket is served.
+ */
+static int
+find_listener(void)
+{
+    bool passed = read_environment("LISTEN_PID") == getpid() &&
+                  read_environment("LISTEN_FDS") > 0;
+
+    return passed ? FIRST_PASSED_FD : STDIN_FILENO;
+}
+
+/*
+ * Each kept connection takes a descriptor: as many as may be had. A process
+ * that cannot have more goes on with what it has.
+ */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 static bool
 is_listening(int fd)
@@ -40,14 +87,14 @@ ignore_signals(void)
 }
 
 static int
-serve(const struct options *options, struct redis *redis)
+serve(const struct options *options, int listen_fd, struct redis *redis)
 {
     struct counter *counter = counter_open(options, redis);
     struct responder *responder = NULL;
     int code = EXIT_SYSTEM;
 
     if (counter != NULL) {
-        responder = responder_open(options, STDIN_FILENO, redis, counter);
+        responder = responder_open(options, listen_fd, redis, counter);
     }
     /*
      * While the responder waits for its turn on the processor, more requests
@@ -71,24 +118,25 @@ serve(const struct options *options, struct redis *redis)
 }
 
 static int
-connect_and_serve(const struct options *options)
+connect_and_serve(const struct options *options, int listen_fd)
 {
-    struct schema *schema = schema_open(options, "verve-fcgi");
-    struct redis *redis;
+    struct redis_log redis_log = {0};
+    struct redis_options redis_options =
+        schema_redis_options(options, "verve-fcgi", &redis_log);
+    struct redis *redis = redis_open(&redis_options);
     int code;
 
-    if (schema == NULL) {
+    if (redis == NULL) {
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    redis = schema_redis(schema);
     if (redis_wait(redis) == REDIS_STATE_UNUSABLE) {
         log_error("cannot start with this Redis: %s", redis_error(redis));
         code = EXIT_USAGE;
     } else {
-        code = serve(options, redis);
+        code = serve(options, listen_fd, redis);
     }
-    schema_close(schema);
+    redis_close(redis);
     return code;
 }
 
@@ -100,17 +148,20 @@ main(int argc, char **argv)
         .summary = "counts unique ids for FastCGI web servers",
     };
     struct options options = {0};
+    int listen_fd = find_listener();
     int code;
 
     ignore_signals();
     code = cli_start(argc, argv, &program, &options);
-    if (code < 0 && !is_listening(STDIN_FILENO)) {
-        log_error("fd 0 is no listening socket: start this program through "
-                  "lighttpd, spawn-fcgi or systemd");
+    if (code < 0 && !is_listening(listen_fd)) {
+        log_error("fd %d is no listening socket: start this program through "
+                  "lighttpd, spawn-fcgi or systemd",
+                  listen_fd);
         code = EXIT_USAGE;
     }
     if (code < 0) {
-        code = connect_and_serve(&options);
+        raise_descriptor_limit();
+        code = connect_and_serve(&options, listen_fd);
     }
     options_fini(&options);
     return code;

@@ -1,7 +1,8 @@
 /*
- * request: what a client asks for. The query is first cut into parameters and
- * those of ours are found and counted; only then are values decoded and
- * judged, so that the order of the parameters does not choose the error.
+ * request: parsing in two steps. First the query is split into parameters, and
+ * our two parameters are found and counted. Then their values are decoded and
+ * checked: id first, so that the order of the parameters does not choose the
+ * error.
  */
 #include "request.h"
 
@@ -9,13 +10,13 @@
 
 #include "base/decimal.h"
 
-/* A piece of the target as it came. */
+/* A piece of the target, not decoded. */
 struct slice {
     const char *start;
     size_t len;
 };
 
-/* A parameter as it came: how often, and its last value. */
+/* A parameter: how often it is given, and its last value, not decoded. */
 struct parameter {
     size_t count;
     struct slice value;
@@ -54,7 +55,8 @@ hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The byte behind a '%' at text, which has left bytes; -1: no escape. */
+/* The byte that the escape at text stands for; left: the bytes that are left.
+   -1 if two hexadecimal digits do not follow. */
 static int
 escaped_byte(const char *text, size_t left)
 {
@@ -65,9 +67,8 @@ escaped_byte(const char *text, size_t left)
 }
 
 /*
- * Decodes %XX once, as much as fits into buffer. Returns false for an escape
- * that is none; else *len is the length of all that was decoded, which is more
- * than size where it did not fit.
+ * Decodes %XX once. False if an escape is wrong. *len is the decoded length; if
+ * it is more than size, only the first size bytes were written to buffer.
  */
 static bool
 decode(struct slice raw, char *buffer, size_t size, size_t *len)
@@ -93,7 +94,7 @@ decode(struct slice raw, char *buffer, size_t size, size_t *len)
     return true;
 }
 
-/* True where a parameter's name, decoded, is name. */
+/* True if a parameter's name, decoded, is name. */
 static bool
 is_named(struct slice raw, const char *name)
 {
@@ -104,7 +105,7 @@ is_named(struct slice raw, const char *name)
            memcmp(decoded, name, len) == 0;
 }
 
-/* Notes one parameter, if it is one of ours. */
+/* Notes a parameter if it is id or endpoint. */
 static void
 note_parameter(struct slice raw, struct parameter *id,
                struct parameter *endpoint)
@@ -130,7 +131,7 @@ note_parameter(struct slice raw, struct parameter *id,
     ours->value = value;
 }
 
-/* Cuts the query at '&' and finds our two parameters. */
+/* Splits the query at '&' and finds our two parameters. */
 static void
 find_parameters(const char *query, struct parameter *id,
                 struct parameter *endpoint)
@@ -145,9 +146,9 @@ find_parameters(const char *query, struct parameter *id,
     }
 }
 
-/* Text that is not in range, or not even an integer: which one. */
-static const char *
-number_rule(const char *text, size_t len)
+/* The error of a text that is no 64-bit integer. */
+static enum error_code
+number_error(const char *text, size_t len)
 {
     size_t sign = len > 0 && (text[0] == '-' || text[0] == '+');
     size_t i = sign;
@@ -155,71 +156,72 @@ number_rule(const char *text, size_t len)
     while (i < len && text[i] >= '0' && text[i] <= '9') {
         i++;
     }
-    return i == len && i > sign ? "id-out-of-range" : "id-not-an-integer";
+    return i == len && i > sign ? ERROR_CODE_ID_OUT_OF_RANGE
+                                : ERROR_CODE_ID_NOT_AN_INTEGER;
 }
 
-/* Returns the broken rule, or NULL with *value set. */
-static const char *
+/* Sets *value if there is no error. */
+static enum error_code
 read_id(const struct parameter *id, int64_t *value)
 {
     char text[REQUEST_ID_MAX_BYTES];
     size_t len;
 
     if (id->count == 0) {
-        return "id-missing";
+        return ERROR_CODE_ID_MISSING;
     }
     if (id->count > 1) {
-        return "id-repeated";
+        return ERROR_CODE_ID_REPEATED;
     }
     if (!decode(id->value, text, sizeof(text), &len)) {
-        return "id-bad-escape";
+        return ERROR_CODE_ID_BAD_ESCAPE;
     }
     if (len == 0) {
-        return "id-empty";
+        return ERROR_CODE_ID_EMPTY;
     }
     if (len > sizeof(text)) {
-        return "id-too-long";
+        return ERROR_CODE_ID_TOO_LONG;
     }
-    return decimal_parse(text, len, value) ? NULL : number_rule(text, len);
+    return decimal_parse(text, len, value) ? ERROR_CODE_NONE
+                                           : number_error(text, len);
 }
 
-/* Returns the broken rule, or NULL with the request's endpoint set. */
-static const char *
+/* Sets the request's endpoint if there is one and there is no error. */
+static enum error_code
 read_endpoint(const struct parameter *endpoint, struct request *request)
 {
-    const char *broken;
+    enum error_code error;
     size_t len;
 
     if (endpoint->count > 1) {
-        return "endpoint-repeated";
+        return ERROR_CODE_ENDPOINT_REPEATED;
     }
     if (endpoint->value.len == 0) {
-        return NULL;
+        return ERROR_CODE_NONE;
     }
     if (!decode(endpoint->value, request->buffer, ENDPOINT_URL_MAX_BYTES,
                 &len)) {
-        return "endpoint-bad-escape";
+        return ERROR_CODE_ENDPOINT_BAD_ESCAPE;
     }
-    broken = endpoint_url_check(request->buffer, &len);
-    if (broken == NULL) {
+    error = endpoint_url_check(request->buffer, &len);
+    if (error == ERROR_CODE_NONE) {
         request->buffer[len] = '\0';
         request->endpoint = request->buffer;
         request->endpoint_len = len;
     }
-    return broken;
+    return error;
 }
 
-/* Returns the broken rule, or NULL. */
-static const char *
+static enum error_code
 read_query(const char *query, struct request *request)
 {
     struct parameter id = {0};
     struct parameter endpoint = {0};
-    const char *broken;
+    enum error_code error;
 
     find_parameters(query, &id, &endpoint);
-    broken = read_id(&id, &request->id);
-    return broken != NULL ? broken : read_endpoint(&endpoint, request);
+    error = read_id(&id, &request->id);
+    return error != ERROR_CODE_NONE ? error : read_endpoint(&endpoint, request);
 }
 
 void
@@ -231,7 +233,7 @@ request_parse(struct request *request, const char *method, const char *target)
     request->kind = find_kind(target, path_len);
     request->head = strcmp(method, "HEAD") == 0;
     request->status = 200;
-    request->error = NULL;
+    request->error = ERROR_CODE_NONE;
     request->id = 0;
     request->endpoint = NULL;
     request->endpoint_len = 0;
@@ -242,6 +244,6 @@ request_parse(struct request *request, const char *method, const char *target)
         request->status = 405;
     } else if (request->kind == REQUEST_ACCEPT) {
         request->error = read_query(query + (*query == '?'), request);
-        request->status = request->error == NULL ? 200 : 400;
+        request->status = request->error == ERROR_CODE_NONE ? 200 : 400;
     }
 }

@@ -1,7 +1,6 @@
 /*
- * What a client asks for: method and raw target in, a typed struct out. Pure:
- * no sockets, no clock, no memory of its own. The rules are those of the HTTP
- * contract in docs/http.md.
+ * A request: parses the method and the raw target into a struct. Pure: no
+ * sockets, no clock, no memory allocation. docs/http.md states the rules.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -23,28 +22,24 @@ enum request_kind {
 
 struct request {
     enum request_kind kind;
-    bool head;         /* HEAD: answer without a body */
-    int status;        /* 200: go on; 400, 404 or 405: the answer */
-    const char *error; /* the rule that a 400 broke, static; else NULL */
+    bool head;  /* HEAD: answer without a body */
+    int status; /* 200 if the request is right; else 400, 404 or 405 */
+    enum error_code error; /* the rule that a 400 broke */
 
-    /* Of REQUEST_ACCEPT with status 200 alone: */
+    /* Set only for REQUEST_ACCEPT with status 200: */
     int64_t id;
-    const char *endpoint; /* decoded, without fragment; NULL: none */
+    const char *endpoint; /* decoded, without fragment; NULL if none */
     size_t endpoint_len;
 
-    char buffer[ENDPOINT_URL_MAX_BYTES + 1]; /* what endpoint points into */
+    char buffer[ENDPOINT_URL_MAX_BYTES + 1]; /* holds the endpoint */
 };
 
 /*
- * Parses a request. target is the raw one (REQUEST_URI): its path is compared
- * byte for byte, its query begins at the first '?'. The checks are made in
- * this order: path (404), method (405), id, endpoint (400); the first that
- * fails sets status and error. Of the parameters (RFC 3986, 2.1; '+' is never
- * a blank) only `id` and `endpoint` matter. error is one of
- *
- *   id-missing, id-repeated, id-bad-escape, id-empty, id-too-long,
- *   id-not-an-integer, id-out-of-range,
- *   endpoint-repeated, endpoint-bad-escape, and those of endpoint_url.h.
+ * Parses a request. target is the raw target (REQUEST_URI): its path is
+ * compared byte for byte, and its query begins at the first '?'. The checks are
+ * made in this order: path (404), method (405), id, endpoint (400). The first
+ * check that fails sets status, and error if it is a 400. Only the parameters
+ * `id` and `endpoint` matter (RFC 3986, 2.1; '+' is never a blank).
  *
  * The struct must not be moved while endpoint is in use.
  */

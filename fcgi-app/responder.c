@@ -16,31 +16,21 @@
 #include "fcgi_conn.h"
 #include "listener.h"
 
-enum { EVENTS = 64, DRAIN_MS = 2000 };
+enum { EVENTS = 256, DRAIN_MS = 2000 };
 
 struct responder {
     struct redis *redis;
     int listen_fd;
-    int epoll_fd;
+    int epoll_fd;  /* everything: waited for while no batch is under way */
+    int flight_fd; /* an epoll set of Redis alone: while one is */
     int signal_fd;
     struct listener *listener;
     struct batch *batch;
     size_t max_batch;
-    int *fds;               /* connections that have sent a request */
-    int64_t drain_until_ms; /* monotonic; 0: not draining */
+    struct fcgi_exchange *exchanges; /* the batch's */
+    size_t count;                    /* of exchanges */
+    int64_t drain_until_ms;          /* monotonic; 0: not draining */
 };
-
-/* One turn: takes what is there and serves it. */
-static void
-turn(struct responder *responder)
-{
-    size_t count = listener_gather(responder->listener, responder->fds,
-                                   responder->max_batch);
-
-    if (count > 0) {
-        batch_serve(responder->batch, responder->fds, count);
-    }
-}
 
 static void
 start_draining(struct responder *responder)
@@ -51,9 +41,8 @@ start_draining(struct responder *responder)
     }
     if (responder->drain_until_ms == 0) {
         responder->drain_until_ms = clock_mono_ms() + DRAIN_MS;
+        listener_drain(responder->listener);
     }
-    /* Look at the listener once more, whatever epoll says. */
-    listener_note(responder->listener, responder->listen_fd);
 }
 
 static int
@@ -70,29 +59,66 @@ wait_ms(const struct responder *responder)
                                                       : (int)drain_ms;
 }
 
-/* Waits for something to do and notes what it is. -1 where epoll fails. */
+/* Waits for requests and notes what has come. -1 if epoll fails. */
 static int
-await(struct responder *responder)
+await_requests(struct responder *responder)
 {
     struct epoll_event events[EVENTS];
     int count =
         epoll_wait(responder->epoll_fd, events, EVENTS, wait_ms(responder));
-    int i;
 
     if (count < 0) {
         return errno == EINTR ? 0 : -1;
     }
-    for (i = 0; i < count; i++) {
-        int fd = events[i].data.fd;
+    for (int i = 0; i < count; i++) {
+        void *ptr = events[i].data.ptr;
 
-        if (fd == redis_fd(responder->redis)) {
+        if (ptr == &responder->redis) {
             redis_step(responder->redis);
-        } else if (fd == responder->signal_fd) {
+        } else if (ptr == &responder->signal_fd) {
             start_draining(responder);
         } else {
-            listener_note(responder->listener, fd);
+            listener_note(responder->listener, ptr);
         }
     }
+    return 0;
+}
+
+/*
+ * Waits for Redis alone: a new connection is left to the other responders of
+ * the pool, and the next batch gathers meanwhile. -1 if epoll fails.
+ */
+static int
+await_redis(const struct responder *responder)
+{
+    struct epoll_event event;
+    int count = epoll_wait(responder->flight_fd, &event, 1,
+                           (int)redis_left_ms(responder->redis));
+
+    return count >= 0 || errno == EINTR ? 0 : -1;
+}
+
+/* Takes every request that is there and has the batch answer them. */
+static int
+serve(struct responder *responder)
+{
+    bool under_way;
+
+    responder->count = listener_gather(
+        responder->listener, responder->exchanges, responder->max_batch);
+    if (responder->count == 0) {
+        return 0;
+    }
+    under_way =
+        batch_start(responder->batch, responder->exchanges, responder->count);
+    while (under_way) {
+        if (await_redis(responder) != 0) {
+            return -1;
+        }
+        under_way = batch_step(responder->batch);
+    }
+    listener_release(responder->listener, responder->exchanges,
+                     responder->count);
     return 0;
 }
 
@@ -109,26 +135,22 @@ int
 responder_run(struct responder *responder)
 {
     while (!is_drained(responder)) {
-        if (await(responder) != 0) {
+        if (await_requests(responder) != 0 || serve(responder) != 0) {
             return -1;
         }
-        turn(responder);
     }
     return 0;
 }
 
 static int
-watch(const struct responder *responder, int fd)
+watch(int epoll_fd, int fd, void *ptr)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = ptr};
 
-    return epoll_ctl(responder->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-/*
- * Signals become readable. FCGX_Init would else install handlers of its own,
- * whose flag this loop never sees: blocked, they never run.
- */
+/* Signals become readable. */
 static int
 open_signals(void)
 {
@@ -144,17 +166,26 @@ open_signals(void)
 }
 
 static bool
-open_fds(struct responder *responder)
+open_fds(struct responder *responder, const struct options *options)
 {
+    struct listener_options of = {.listen_fd = responder->listen_fd,
+                                  .keep_idle_ms =
+                                      options->accept.keep_idle_s * 1000};
+    int redis = redis_fd(responder->redis);
+
     responder->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    responder->flight_fd = epoll_create1(EPOLL_CLOEXEC);
     responder->signal_fd = open_signals();
-    if (responder->epoll_fd < 0 || responder->signal_fd < 0 ||
-        watch(responder, responder->signal_fd) != 0 ||
-        watch(responder, redis_fd(responder->redis)) != 0) {
+    if (responder->epoll_fd < 0 || responder->flight_fd < 0 ||
+        responder->signal_fd < 0 ||
+        watch(responder->epoll_fd, responder->signal_fd,
+              &responder->signal_fd) != 0 ||
+        watch(responder->epoll_fd, redis, &responder->redis) != 0 ||
+        watch(responder->flight_fd, redis, &responder->redis) != 0) {
         return false;
     }
-    responder->listener =
-        listener_open(responder->listen_fd, responder->epoll_fd);
+    of.epoll_fd = responder->epoll_fd;
+    responder->listener = listener_open(&of);
     return responder->listener != NULL;
 }
 
@@ -170,12 +201,14 @@ responder_open(const struct options *options, int listen_fd,
     responder->redis = redis;
     responder->listen_fd = listen_fd;
     responder->epoll_fd = -1;
+    responder->flight_fd = -1;
     responder->signal_fd = -1;
     responder->max_batch = (size_t)options->accept.max_batch;
-    responder->fds = calloc(responder->max_batch, sizeof(*responder->fds));
+    responder->exchanges =
+        calloc(responder->max_batch, sizeof(*responder->exchanges));
     responder->batch = batch_open(options, redis, counter);
-    if (responder->fds == NULL || responder->batch == NULL ||
-        !open_fds(responder) || fcgi_conn_start() != 0) {
+    if (responder->exchanges == NULL || responder->batch == NULL ||
+        !open_fds(responder, options)) {
         responder_close(responder);
         return NULL;
     }
@@ -195,7 +228,10 @@ responder_close(struct responder *responder)
     if (responder->epoll_fd >= 0) {
         close(responder->epoll_fd);
     }
+    if (responder->flight_fd >= 0) {
+        close(responder->flight_fd);
+    }
     batch_close(responder->batch);
-    free(responder->fds);
+    free(responder->exchanges);
     free(responder);
 }

@@ -1,9 +1,9 @@
 /*
- * The accept loop, by group commit: take every request that is there, make one
- * round trip to Redis for all of them, answer them all. While it waits for
- * Redis the next batch gathers in the listener's backlog, so that the batch
- * grows with the load and costs nothing when idle. One thread; never a timer
- * to fill a batch. The only user of libfcgi.
+ * The event loop. It takes all requests that have arrived, has them answered as
+ * one batch (batch.h), and begins again. While a batch waits for Redis, the
+ * next one gathers in the listening socket's backlog. So batches grow with the
+ * load and cost nothing if there is none. No timer ever fills a batch. There is
+ * one thread.
  */
 #ifndef RESPONDER_H
 #define RESPONDER_H
@@ -15,18 +15,18 @@
 struct responder;
 
 /*
- * Serves the listening socket listen_fd (0, as web servers hand it over).
- * TERM and USR1, which it blocks, make it drain; other signals must have been
- * dealt with before. What it is given is borrowed for its life. NULL where the
- * system refuses (errno).
+ * Prepares to serve the listening socket listen_fd (0, as web servers hand it
+ * over). Blocks the signals TERM and USR1, which make it drain; the caller
+ * handles all other signals. The arguments are borrowed for its life. NULL if
+ * the system refuses (errno).
  */
 struct responder *responder_open(const struct options *options, int listen_fd,
                                  struct redis *redis, struct counter *counter);
 void responder_close(struct responder *responder);
 
 /*
- * Serves until TERM or USR1, then answers what is still waiting, for at most
- * 2 s. Returns 0, or -1 where the system refuses to go on (errno).
+ * Serves until TERM or USR1, and then answers the requests that are waiting,
+ * for at most 2 s. 0, or -1 if the system refuses to go on (errno).
  */
 int responder_run(struct responder *responder);
 

@@ -1,7 +1,8 @@
 /*
- * answer: the few answers that there are. None may be cached: a cache that
- * answered in our place would lose counts. Nearly all are the `ok` of one
- * window, hence the pieces in place of a format.
+ * response: the text of the few responses that there are. No response may be
+ * cached, because a cache that answers in our place would lose counts. The text
+ * is put together from pieces, which is cheaper than printf: there is one for
+ * each request.
  */
 #include "response.h"
 
@@ -10,7 +11,7 @@
 #include "base/decimal.h"
 #include "base/rfc3339.h"
 
-/* What comes after the status. */
+/* The headers of every response, after the status. */
 #define HEAD                                                                   \
     "\r\nContent-Type: text/plain\r\n"                                         \
     "Cache-Control: no-store\r\n"                                              \
@@ -25,7 +26,7 @@ put(char *to, const char *text)
     return to + len;
 }
 
-/* The header that a status is not complete without (RFC 9110). */
+/* The header that a status requires (RFC 9110); "" if none. */
 static const char *
 extra_header(int status)
 {
@@ -39,11 +40,32 @@ extra_header(int status)
     }
 }
 
+/* nginx sends the reason as it stands here; RFC 9112, 4, wants the blank. */
+static const char *
+reason(int status)
+{
+    switch (status) {
+    case 200:
+        return " OK";
+    case 400:
+        return " Bad Request";
+    case 404:
+        return " Not Found";
+    case 405:
+        return " Method Not Allowed";
+    case 503:
+        return " Service Unavailable";
+    default:
+        return " ";
+    }
+}
+
 static char *
 put_status(char *to, int status)
 {
     to = put(to, "Status: ");
     to += decimal_format(to, status);
+    to = put(to, reason(status));
     return put(to, status == 200 ? HEAD "2\r\n" : HEAD "6\r\n");
 }
 
@@ -59,10 +81,10 @@ put_window(char *to, int64_t window_s)
 }
 
 static char *
-put_error(char *to, const char *error)
+put_error(char *to, enum error_code error)
 {
     to = put(to, "Verve-Error: ");
-    to = put(to, error);
+    to = put(to, error_code_name(error));
     return put(to, "\r\n");
 }
 
@@ -75,7 +97,7 @@ response_format(const struct response *response, char text[RESPONSE_MAX_BYTES])
     if (response->window_s != 0) {
         to = put_window(to, response->window_s);
     }
-    if (response->error != NULL) {
+    if (response->error != ERROR_CODE_NONE) {
         to = put_error(to, response->error);
     }
     to = put(to, "\r\n");

@@ -1,5 +1,5 @@
 /*
- * An answer, and its text as a FastCGI responder writes it: CGI headers
+ * A response, and its text as a FastCGI responder writes it: CGI headers
  * (RFC 3875, 6) and the body. Pure.
  */
 #ifndef RESPONSE_H
@@ -9,18 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/error_code.h"
+
 enum { RESPONSE_MAX_BYTES = 512 };
 
 struct response {
-    int status;        /* of HTTP */
-    const char *error; /* the Verve-Error header; NULL: none */
-    int64_t window_s;  /* the Verve-Window header, epoch second; 0: none */
-    bool head;         /* asked for with HEAD: no body */
+    int status;            /* of HTTP */
+    enum error_code error; /* the Verve-Error header */
+    int64_t window_s; /* the Verve-Window header, epoch second; 0: no header */
+    bool head;        /* the method is HEAD: no body */
 };
 
 /*
- * Writes the answer to text: body `ok` for 200, `failed` for all else, 405
- * with Allow and 503 with Retry-After. Returns its length.
+ * Writes the response to text. The body is `ok` if the status is 200, else
+ * `failed`. 405 has the header Allow, 503 has Retry-After. Returns the length.
  */
 size_t response_format(const struct response *response,
                        char text[RESPONSE_MAX_BYTES]);

@@ -26,8 +26,8 @@ struct reporter {
     struct options options;
     struct event_loop *loop;
     int signal_fd;
-    struct schema *schema;
-    struct redis *redis;          /* owned by schema */
+    struct redis_log redis_log;
+    struct redis *redis;
     enum redis_state redis_state; /* at the last event */
     struct reports *report;
     struct worker *worker;
@@ -112,13 +112,14 @@ static int
 open_all(struct reporter *reporter)
 {
     const struct options *options = &reporter->options;
+    struct redis_options redis_options =
+        schema_redis_options(options, NAME, &reporter->redis_log);
 
     if (open_signals(reporter) < 0 ||
         (reporter->loop = event_loop_open()) == NULL ||
-        (reporter->schema = schema_open(options, NAME)) == NULL) {
+        (reporter->redis = redis_open(&redis_options)) == NULL) {
         return -1;
     }
-    reporter->redis = schema_redis(reporter->schema);
     reporter->report = reports_open(options, reporter->loop, reporter->redis);
     reporter->worker = worker_open(options, reporter->loop, reporter->redis);
     if (reporter->report == NULL || reporter->worker == NULL ||
@@ -135,7 +136,7 @@ close_all(struct reporter *reporter)
 {
     worker_close(reporter->worker);
     reports_close(reporter->report);
-    schema_close(reporter->schema);
+    redis_close(reporter->redis);
     event_loop_close(reporter->loop);
     if (reporter->signal_fd >= 0) {
         close(reporter->signal_fd);
@@ -150,7 +151,7 @@ run(struct reporter *reporter)
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    /* Redis may be away at the start, but not of another schema: schema.h. */
+    /* A Redis that is down is no error; an unusable one is: see redis.h. */
     reporter->redis_state = redis_wait(reporter->redis);
     if (reporter->redis_state == REDIS_STATE_UNUSABLE) {
         return EXIT_USAGE;

@@ -8,7 +8,7 @@ import sys
 from harness.process import prepare_child, stat_fields
 from harness.settings import LOAD
 
-from .systems import Running
+from .systems import PARTS, Running
 
 WARM_UP = ("-n", 3000)
 
@@ -43,12 +43,21 @@ def load(host, *options):
 
 def run_load(running, connections, bound, options=()):
     """Loads what runs within bound; options are those of the load generator.
-    What it cost is shared out over the requests that were ok."""
-    before = cpu_s(running.pids)
+    Its CPU time is shared out over the requests that were ok: cpu_us of all
+    processes, web_us, service_us and redis_us of each part."""
+    before = {part: cpu_s(running.pids[part]) for part in PARTS}
     run = load(running.host, "-c", connections, *bound, *options)
-    run["cpu_us"] = ((cpu_s(running.pids) - before) / max(run["ok"], 1) * 1e6)
-    run["peak_mb"] = peak_mb(running.pids)
+    for part in PARTS:
+        run[f"{part}_us"] = ((cpu_s(running.pids[part]) - before[part])
+                             / max(run["ok"], 1) * 1e6)
+    run["cpu_us"] = sum(run[f"{part}_us"] for part in PARTS)
+    run["peak_mb"] = peak_mb(sum(running.pids.values(), []))
     return run
+
+
+def parts(run, digits=0):
+    """web + service + Redis, as text."""
+    return " + ".join(f"{run[f'{part}_us']:.{digits}f}" for part in PARTS)
 
 
 def measure(system, connections, bound, options=(), rewriting=False):
@@ -70,6 +79,7 @@ def take_turns(systems, rounds, one):
             run = one(system)
             runs[system.name].append(run)
             print(f"  {number + 1}/{rounds} {system.name}: "
-                  f"{run['requests_per_s']:,.0f}/s, {run['cpu_us']:.1f} us",
+                  f"{run['requests_per_s']:,.0f}/s, {run['cpu_us']:.1f} us "
+                  f"({parts(run, 1)})",
                   file=sys.stderr, flush=True)
     return runs

@@ -7,29 +7,82 @@ import sys
 from math import comb
 
 from .measure import load, run_load, WARM_UP
-from .systems import Running
+from .systems import (FRONTS, GO, GO_ON_SOCKET, LUA, NAIVE, Running, behind)
 
-# What has to be shown: load, what, of which system, to which, at most or at
-# least, how much.
+# What has to be shown: load, connections, what, of which system, to which
+# (None: the figure itself), at most or at least, how much.
 TARGETS = [
-    ("unique", "cpu_us", "setnx", "gin, go-redis", "<=", 0.75),
-    ("unique", "cpu_us", "set", "gin, go-redis", "<=", 0.65),
-    ("unique", "requests_per_s", "setnx", "ceiling", ">=", 0.75),
-    ("unique", "requests_per_s", "set", "ceiling", ">=", 0.85),
-    ("zipf", "requests_per_s", "setnx", "ceiling", ">=", 0.93),
+    ("unique", 64, "cpu_us", "setnx (nginx)", "gin, go-redis (bare)", "<=",
+     0.58),
+    ("unique", 64, "cpu_us", "setnx (nginx)", "gin, rueidis (bare)", "<=",
+     0.75),
+    *(("unique", 64, "cpu_us", "setnx (nginx)", behind(peer, "nginx"), "<=",
+       0.45) for peer in GO),
+    ("unique", 64, "requests_per_s", "setnx (nginx)", "gin, go-redis (bare)",
+     ">=", 1.4),
+    ("unique", 64, "requests_per_s", "setnx (nginx)", "gin, rueidis (bare)",
+     ">=", 1.2),
+    ("unique", 64, "requests_per_s", "setnx (nginx)", "ceiling (nginx)", ">=",
+     0.72),
+    *(("unique", 64, "cpu_us", "setnx (lighttpd)", behind(peer, "lighttpd"),
+       "<=", 0.35) for peer in GO),
+    *(("unique", 64, "requests_per_s", "setnx (lighttpd)",
+       behind(peer, "lighttpd"), ">=", 2.5) for peer in GO),
+    ("unique", 64, "requests_per_s", "setnx (lighttpd)", "ceiling (lighttpd)",
+     ">=", 0.75),
+    ("unique", 64, "requests_per_s", "set (lighttpd)", "ceiling (lighttpd)",
+     ">=", 0.85),
+    ("zipf", 64, "requests_per_s", "setnx (lighttpd)", "ceiling (lighttpd)",
+     ">=", 0.93),
+    ("unique", 4, "requests_per_s", "setnx (nginx)", "gin, rueidis (bare)",
+     ">=", 1.0),
+    ("unique", 4, "redis_us", "setnx (nginx)", None, "<=", 36),
+    ("unique", 64, "cpu_us", "setnx (lighttpd)", "setnx before (lighttpd)",
+     "<=", 1.0),
 ]
-# The first is one system against itself: what it differs by is noise.
+# The same in the open loop.
+OPEN_TARGETS = [
+    ("p99_us", "setnx (nginx)", "gin, rueidis (bare)", "<=", 1.2),
+    ("p99_us", "setnx (lighttpd)", "setnx before (lighttpd)", "<=", 1.0),
+]
+
+
+def against_peers(front):
+    """Each of ours against its ceiling, and against each peer behind the same
+    web server and by itself."""
+    peers = [*(behind(peer, place) for peer in GO for place in (front, "bare")),
+             LUA]
+    return [("unique", 64, behind(name, front), other)
+            for name in ("setnx", "set")
+            for other in (behind("ceiling", front), *peers)]
+
+
+# Load, connections, and the two. The first is one system against itself: what
+# it differs by is noise.
 PAIRS = [
-    ("unique", "setnx", "setnx"),
-    ("unique", "setnx", "ceiling"),
-    ("unique", "set", "ceiling"),
-    ("unique", "setnx", "gin, go-redis"),
-    ("unique", "set", "gin, go-redis"),
-    ("unique", "setnx", "gin, rueidis"),
-    ("unique", "setnx", "naive"),
-    ("zipf", "setnx", "ceiling"),
-    ("zipf", "setnx", "setnx, no cache"),
+    ("unique", 64, "setnx (nginx)", "setnx (nginx)"),
+    ("unique", 64, "setnx (nginx)", "setnx (lighttpd)"),
+    *against_peers("nginx"),
+    *(("unique", 64, "setnx (nginx)", behind(peer, "nginx"))
+      for peer in GO_ON_SOCKET),
+    *against_peers("lighttpd"),
+    *(("unique", 64, "setnx (lighttpd)", behind(peer, "lighttpd"))
+      for peer in GO_ON_SOCKET),
+    ("unique", 64, "setnx (lighttpd)", NAIVE),
+    *(("unique", connections, behind("setnx", front), other)
+      for connections in (4, 16) for front in FRONTS
+      for other in (behind("ceiling", front), "gin, go-redis (bare)",
+                    "gin, rueidis (bare)", LUA)),
+    ("zipf", 64, "setnx (nginx)", "ceiling (nginx)"),
+    ("zipf", 64, "setnx (lighttpd)", "ceiling (lighttpd)"),
+    ("zipf", 64, "setnx (lighttpd)", "setnx, no cache (lighttpd)"),
 ]
+# This build against the one before.
+BEFORE_PAIRS = [
+    ("unique", connections, behind(name, front),
+     behind(f"{name} before", front))
+    for name in ("setnx", "set") for front in FRONTS
+    for connections in (64, 16, 4)]
 
 
 def take(a, b, slices, connections, bound, options):
@@ -72,16 +125,18 @@ def interval(values):
     return ordered[max(rank - 1, 0)], ordered[n - max(rank, 1)]
 
 
-def run(systems, loads, slices, connections, bound):
-    """Each of PAIRS of which both are among the systems, {name: System}."""
+def run(chosen, systems, loads, slices, bound):
+    """Each of the chosen pairs of which both are among the systems,
+    {name: System}."""
     pairs = []
-    for name, a, b in PAIRS:
+    for name, connections, a, b in chosen:
         if a not in systems or b not in systems:
             continue
-        pair = {"load": name, "a": a, "b": b, "runs": take(
-            systems[a], systems[b], slices, connections, bound, loads[name])}
+        pair = {"load": name, "connections": connections, "a": a, "b": b,
+                "runs": take(systems[a], systems[b], slices, connections,
+                             bound, loads[name])}
         pairs.append(pair)
-        print(f"  {name}: {a} / {b}: "
+        print(f"  {name}, {connections} connections: {a} / {b}: "
               f"{statistics.median(ratios(pair, 'requests_per_s')):.2f} of "
               f"its rate, {statistics.median(ratios(pair, 'cpu_us')):.2f} of "
               "its CPU time", file=sys.stderr, flush=True)

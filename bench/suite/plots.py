@@ -3,10 +3,15 @@
 import shutil
 import subprocess
 
+from .systems import LUA
 from .tables import median
 
+# In the plot by connections: more of them would hide each other.
+CURVES = ("setnx (nginx)", "ceiling (nginx)", "setnx (lighttpd)",
+          "ceiling (lighttpd)", "gin, go-redis (bare)", "gin, rueidis (bare)",
+          "gin, go-redis (nginx)", LUA)
 STYLE = """
-set terminal svg size 800,420 dynamic font "sans-serif,13" background "white"
+set terminal svg size {size} dynamic font "sans-serif,13" background "white"
 set output "{output}"
 set title "{title}"
 set key outside right top
@@ -17,8 +22,8 @@ set datafile separator "\\t"
 """
 
 
-def plot(output, title, commands):
-    script = STYLE.format(output=output, title=title) + commands
+def plot(output, title, commands, size="900,460"):
+    script = STYLE.format(output=output, title=title, size=size) + commands
     subprocess.run(["gnuplot"], input=script.encode(), check=True)
 
 
@@ -34,10 +39,11 @@ set style fill solid 0.8
 set boxwidth 0.7
 set yrange [0:*]
 set ylabel "{label}"
-set xtics rotate by -30
+set xtics rotate by -45
+set rmargin 14
 plot $data using 0:2:xtic(1) with boxes lc rgb "#4477aa", \\
      $data using 0:2:(sprintf("%.0f", $2)) with labels offset 0,0.7 notitle
-""")
+""", "1200,560")
 
 
 def curves(output, title, labels, series, logs):
@@ -56,7 +62,7 @@ plot {", ".join(curve)}
 
 
 def draw(folder, results):
-    """Writes what there are results for. False where gnuplot is missing."""
+    """Writes what there are results for. False if gnuplot is missing."""
     if not shutil.which("gnuplot"):
         return False
     for load, runs in results.get("loads", {}).items():
@@ -66,7 +72,8 @@ def draw(folder, results):
              "requests/s", runs, "requests_per_s")
     by_connections = results.get("connections")
     if by_connections:
-        names = next(iter(by_connections.values()))
+        names = [name for name in CURVES
+                 if name in next(iter(by_connections.values()))]
         curves(folder / "connections.svg", "Requests/s by connections",
                ("connections", "requests/s"),
                {name: [(count, median(runs[name], "requests_per_s"))

@@ -1,72 +1,120 @@
 """The systems that are measured, each on a Redis of its own.
 
-Ours and those for comparison are behind lighttpd with the shipped
-configuration; the peers in Go serve HTTP by themselves. The pool is as
-conf/15-verve.conf wants it: one responder per core that lighttpd and Redis
-leave free."""
+A name ends with the web server in front: lighttpd with the shipped
+configuration, nginx with kept connections to the service, or none (bare). The
+pool is as conf/15-verve.conf wants it: one responder per core that the web
+server and Redis leave free."""
 
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from harness import http
 from harness.redis import Redis
 from harness.sandbox import Sandbox, free_port
 from harness.settings import BUILD, FCGI, ROOT
 from harness.wait import wait_until
 from harness.web import Web
 
+from . import fronts
+
 PROCS = max(1, os.cpu_count() // 2)
-ACCEPT = "/api/verve/accept?id=1"
 PEERS = ROOT / "bench" / "peers"
+FRONTS = ("lighttpd", "nginx")
+GO = ("gin, go-redis", "gin, rueidis")
+# The same on a unix socket: they listen on a port, as services in Go do.
+GO_ON_SOCKET = ("gin, go-redis, unix", "gin, rueidis, unix")
+LUA = "Lua (nginx)"
+LIMIT = "return 200 (nginx)"
+NAIVE = "naive (lighttpd)"
+# Parts of a system: a web server, what it starts or hands requests on to, and
+# Redis with its replicas.
+PARTS = ("web", "service", "redis")
+
+
+def behind(name, front):
+    """A system's name."""
+    return f"{name} ({front})"
+
+
+def build_before():
+    """The folder of an older build to compare with; None: there is none."""
+    text = os.environ.get("VERVE_BUILD_BEFORE")
+    folder = Path(text).resolve() if text else None
+    if folder and not (folder / "verve-fcgi").exists():
+        sys.exit(f"bench/run: VERVE_BUILD_BEFORE: no verve-fcgi in {folder}")
+    return folder
+
+
+BEFORE = build_before()
 
 
 @dataclass
 class System:
     name: str
-    what: str
+    kind: str = "fastcgi"  # or http, lua, limit
+    front: str = "lighttpd"  # or nginx, bare
+    on_socket: bool = False  # a service in Go: on a unix socket, not a port
     program: str = str(FCGI)
     procs: int = PROCS
-    go: bool = False
     fsync: str = "everysec"
     replicas: int = 0
     settings: dict = field(default_factory=dict)
 
 
-def ours(name, what, strategy, cache, **more):
+def ours(name, front="lighttpd", strategy="setnx", cache=True, **more):
     settings = {"VERVE_DEDUP_STRATEGY": strategy,
                 "VERVE_REDIS_WAIT_REPLICAS": more.get("replicas", 0)}
     if not cache:
         settings["VERVE_DEDUP_LOCAL_CACHE_IDS"] = 0
-    return System(name, what, settings=settings, **more)
+    return System(behind(name, front), front=front, settings=settings, **more)
+
+
+def ours_behind(front):
+    return [
+        ours("setnx", front),
+        ours("set", front, "set"),
+        System(behind("ceiling", front), front=front,
+               program=str(BUILD / "bench" / "ceiling")),
+        *([ours(f"{strategy} before", front, strategy,
+                program=str(BEFORE / "verve-fcgi"))
+           for strategy in ("setnx", "set")] if BEFORE else []),
+    ]
+
+
+def peers_behind(front, on_socket=False):
+    names = GO_ON_SOCKET if on_socket else GO
+    return [System(behind(name, front), "http", front=front,
+                   program=str(BUILD / "bench" / program), on_socket=on_socket)
+            for name, program in zip(names, ("goredis", "rueidis"))]
 
 
 SYSTEMS = {system.name: system for system in [
-    ours("setnx", "`dedup.strategy = setnx`, the default", "setnx", True),
-    ours("set", "`dedup.strategy = set`", "set", True),
-    ours("hll", "`dedup.strategy = hll`", "hll", True),
-    ours("setnx, no cache", "`dedup.local_cache_ids = 0`", "setnx", False),
-    ours("set, no cache", "`dedup.local_cache_ids = 0`", "set", False),
-    ours("hll, no cache", "`dedup.local_cache_ids = 0`", "hll", False),
-    System("ceiling", "verve-fcgi with a tally that costs nothing",
-           program=str(BUILD / "bench" / "ceiling")),
-    System("naive", "a blocking loop, two commands a request",
-           program=str(BUILD / "bench" / "naive"), procs=2 * os.cpu_count()),
-    System("gin, go-redis", "Go: SET NX and INCR in one pipeline",
-           program=str(BUILD / "bench" / "goredis"), go=True),
-    System("gin, rueidis", "Go: the same, pipelined over all requests",
-           program=str(BUILD / "bench" / "rueidis"), go=True),
-    ours("setnx, fsync always", "Redis with `appendfsync always`", "setnx",
-         True, fsync="always"),
-    ours("setnx, 1 replica", "`redis.wait_replicas = 1`", "setnx", True,
-         replicas=1),
-    ours("setnx, both", "both", "setnx", True, fsync="always", replicas=1),
+    *ours_behind("lighttpd"),
+    ours("hll", strategy="hll"),
+    *(ours(f"{strategy}, no cache", strategy=strategy, cache=False)
+      for strategy in ("setnx", "set", "hll")),
+    # A blocking loop, two commands a request.
+    System(NAIVE, program=str(BUILD / "bench" / "naive"),
+           procs=2 * os.cpu_count()),
+    *peers_behind("lighttpd"),
+    *peers_behind("lighttpd", on_socket=True),
+    *ours_behind("nginx"),
+    *peers_behind("nginx"),
+    *peers_behind("nginx", on_socket=True),
+    System(LUA, "lua", "nginx"),
+    System(LIMIT, "limit", "nginx"),
+    *peers_behind("bare"),
+    ours("setnx, fsync always", fsync="always"),
+    ours("setnx, 1 replica", replicas=1),
+    ours("setnx, both", fsync="always", replicas=1),
 ]}
 
 
 def build_peers():
-    """Builds what is in Go; why that can't be, or None."""
+    """Builds the services in Go; why that is not possible, or None."""
     go = shutil.which("go")
     if not go:
         return "there is no Go"
@@ -77,29 +125,20 @@ def build_peers():
     return done.stdout.decode() if done.returncode else None
 
 
-class Peer:
-    """A service that needs no web server."""
-
-    def __init__(self, sandbox, redis, program):
-        self.port = free_port()
-        self.host = f"127.0.0.1:{self.port}"
-        self.process = sandbox.start(
-            "peer", [program],
-            {"VERVE_REDIS_URL": redis.url, "PORT": self.port})
-        wait_until(self.answers, "the peer answers")
-
-    def answers(self):
-        try:
-            return http.fetch(self.port, ACCEPT).status == 200
-        except OSError:
-            return False
-
-    def responders(self):
-        return []
+def missing_systems():
+    """{name: why it can't be run}."""
+    no_go, no_nginx = build_peers(), fronts.nginx_is_missing()
+    no_lua = fronts.lua_is_missing()
+    why = {system.name: system.kind == "http" and no_go
+           or system.kind == "lua" and no_lua
+           or system.front == "nginx" and no_nginx
+           for system in SYSTEMS.values()}
+    return {name: reason for name, reason in why.items() if reason}
 
 
 class Running:
-    """A system that runs: host to send requests to, pids of all it is."""
+    """A system that runs: host to send requests to, and the pids of all its
+    processes, {part: [pid, ...]}."""
 
     def __init__(self, system, rewriting=False):
         """rewriting: Redis may rewrite its file, as it does each 64 MB: that
@@ -119,15 +158,42 @@ class Running:
         servers = [redis]
         for number in range(system.replicas):
             servers.append(self.start_replica(redis, number))
-        if system.go:
-            web = Peer(self.sandbox, redis, system.program)
-        else:
+        start = {"fastcgi": self.start_ours, "http": self.start_peer,
+                 "lua": self.start_lua, "limit": self.start_limit}
+        self.host, web, service = start[system.kind](system, redis)
+        self.pids = {"web": web, "service": service,
+                     "redis": [server.process.pid for server in servers]}
+
+    # Each of these returns the host, and the pids of web server and service.
+
+    def start_ours(self, system, redis):
+        if system.front == "lighttpd":
             web = Web(self.sandbox, redis, program=system.program,
-                      procs=system.procs, probe=ACCEPT,
+                      procs=system.procs, probe=fronts.ACCEPT,
                       **system.settings).start()
-        self.host = web.host
-        self.pids = [server.process.pid for server in servers]
-        self.pids += [web.process.pid, *web.responders()]
+            return web.host, [web.process.pid], web.responders()
+        pool = fronts.Pool(self.sandbox, system.program, system.procs,
+                           {"VERVE_REDIS_URL": redis.url, **system.settings})
+        web = fronts.nginx_ours(self.sandbox, pool)
+        return web.host, web.pids(), pool.pids()
+
+    def start_peer(self, system, redis):
+        peer = fronts.Peer(self.sandbox, redis, system.program,
+                           system.on_socket)
+        if system.front == "bare":
+            return peer.host, [], peer.pids()
+        before = {"lighttpd": fronts.lighttpd_proxy,
+                  "nginx": fronts.nginx_before}[system.front]
+        web = before(self.sandbox, peer)
+        return web.host, web.pids(), peer.pids()
+
+    def start_lua(self, _system, redis):
+        web = fronts.nginx_lua(self.sandbox, redis)
+        return web.host, web.pids(), []
+
+    def start_limit(self, _system, _redis):
+        web = fronts.nginx_limit(self.sandbox)
+        return web.host, web.pids(), []
 
     def start_replica(self, redis, number):
         # Without a file of its own, whose first writing nothing may interrupt.

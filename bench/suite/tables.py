@@ -4,9 +4,13 @@ import os
 import platform
 import statistics
 
-from .pairs import LEAST_SLICES, TARGETS, interval, ratios
+from .measure import parts
+from .pairs import LEAST_SLICES, OPEN_TARGETS, TARGETS, interval, ratios
+from .systems import PARTS
 
-WORDS = {"cpu_us": "server CPU a request", "requests_per_s": "requests/s"}
+WORDS = {"cpu_us": "server CPU a request", "requests_per_s": "requests/s",
+         "redis_us": "Redis's CPU, us a request", "p99_us": "p99"}
+PARTS_WORDS = "web + service + Redis"
 
 
 def median(runs, key):
@@ -26,6 +30,12 @@ def head(*names):
     return [row(names), row(["---"] + ["---:"] * (len(names) - 1))]
 
 
+def median_parts(runs):
+    """Medians of the parts of the CPU time; their sum is not quite the median
+    of the whole."""
+    return parts({f"{part}_us": median(runs, f"{part}_us") for part in PARTS})
+
+
 def spread(runs, key):
     """Half of what lies between the quartiles, in percent of the median."""
     values = [run[key] for run in runs]
@@ -37,68 +47,116 @@ def spread(runs, key):
 
 def systems(runs):
     lines = head("system", "requests/s", "±", "server CPU, us a request", "±",
-                 "p50, ms", "p99, ms", "p99.9, ms", "peak memory, MB",
-                 "failed")
+                 PARTS_WORDS, "p50, ms", "p99, ms", "p99.9, ms",
+                 "peak memory, MB", "failed")
     for name, own in runs.items():
         lines.append(row([
             name, f"{median(own, 'requests_per_s'):,.0f}",
             spread(own, 'requests_per_s'),
             f"{median(own, 'cpu_us'):.1f}", spread(own, 'cpu_us'),
+            median_parts(own),
             *(f"{median(own, key) / 1000:.1f}"
               for key in ("p50_us", "p99_us", "p999_us")),
             f"{median(own, 'peak_mb'):,.0f}", failed(own)]))
     return lines
 
 
-def ratio_cell(pair, key):
-    values = ratios(pair, key)
+def ratio_cell(values):
     low, high = interval(values)
     return f"{statistics.median(values):.2f} ({low:.2f} to {high:.2f})"
 
 
 def pairs(rows):
-    lines = head("load: one system / another", "requests/s",
+    lines = head("one system / another", "load", "connections", "requests/s",
                  "server CPU a request", "p99")
     for pair in rows:
         lines.append(row([
-            f"{pair['load']}: {pair['a']} / {pair['b']}",
-            *(ratio_cell(pair, key)
+            f"{pair['a']} / {pair['b']}", pair["load"], pair["connections"],
+            *(ratio_cell(ratios(pair, key))
               for key in ("requests_per_s", "cpu_us", "p99_us"))]))
     return lines
 
 
+def before(rows):
+    """This build and the one before, of each system."""
+    lines = head("system", "connections", "requests/s, before", "now", "ratio",
+                 "server CPU, us a request, before", PARTS_WORDS, "now",
+                 PARTS_WORDS, "ratio", "p99, ratio")
+    for pair in rows:
+        now, old = pair["runs"]
+        lines.append(row([
+            pair["a"], pair["connections"],
+            *(f"{median(runs, 'requests_per_s'):,.0f}" for runs in (old, now)),
+            ratio_cell(ratios(pair, "requests_per_s")),
+            *(cell for runs in (old, now)
+              for cell in (f"{median(runs, 'cpu_us'):.1f}",
+                           median_parts(runs))),
+            ratio_cell(ratios(pair, "cpu_us")),
+            ratio_cell(ratios(pair, "p99_us"))]))
+    return lines
+
+
 def verdict(values, sign, wanted):
-    """Undecided, where the interval has what was wanted in it, or is none."""
+    """Undecided if the interval has what was wanted in it, or is none."""
     low, high = interval(values)
     if len(values) < LEAST_SLICES or low <= wanted <= high:
         return "undecided"
     return "met" if (low > wanted) == (sign == ">=") else "missed"
 
 
+def target(what, key, bound, own, other):
+    """One line; other is None for a figure that is no ratio."""
+    values = [run[key] for run in own]
+    whole = statistics.median(values)
+    if other:
+        values = [x[key] / y[key] for x, y in zip(own, other)]
+        whole /= median(other, key)
+    return row([what, " ".join(map(str, bound)), f"{whole:.2f}",
+                ratio_cell(values), verdict(values, *bound)])
+
+
 def targets(rows):
     lines = head("what was wanted", "", "ratio of medians",
                  "median of ratios", "")
-    for load, key, a, b, sign, wanted in TARGETS:
+    for load, connections, key, a, b, sign, wanted in TARGETS:
         for pair in rows:
-            if (pair["load"], pair["a"], pair["b"]) == (load, a, b):
-                own, other = pair["runs"]
-                lines.append(row([
-                    f"{load}, {WORDS[key]}: {a} / {b}", f"{sign} {wanted}",
-                    f"{median(own, key) / median(other, key):.2f}",
-                    ratio_cell(pair, key),
-                    verdict(ratios(pair, key), sign, wanted)]))
+            if (pair["load"], pair["connections"], pair["a"]) != (
+                    load, connections, a) or b not in (None, pair["b"]):
+                continue
+            lines.append(target(
+                f"{load}, {connections} connections, {WORDS[key]}: {a}"
+                + (f" / {b}" if b else ""),
+                key, (sign, wanted), pair["runs"][0], b and pair["runs"][1]))
+            break
+    return lines
+
+
+def open_targets(runs):
+    """Fewer rounds than LEAST_SLICES leave every one undecided."""
+    lines = head("what was wanted", "", "ratio of medians",
+                 "median of ratios", "")
+    for key, a, b, sign, wanted in OPEN_TARGETS:
+        if a in runs and b in runs:
+            lines.append(target(f"{WORDS[key]}: {a} / {b}", key, (sign, wanted),
+                                runs[a], runs[b]))
     return lines
 
 
 def connections(by_connections):
+    """Two tables: speed and whole CPU time, and the parts of that."""
     counts = list(by_connections)
-    lines = head("requests/s (us of CPU a request)",
-                 *(f"{count} connections" for count in counts))
-    for name in by_connections[counts[0]]:
+    names = by_connections[counts[0]]
+    heads = [f"{count} connections" for count in counts]
+    lines = head("requests/s (us of CPU a request)", *heads)
+    for name in names:
         lines.append(row([name] + [
             f"{median(by_connections[count][name], 'requests_per_s'):,.0f} "
             f"({median(by_connections[count][name], 'cpu_us'):.0f})"
             for count in counts]))
+    lines += ["", *head(f"us of CPU a request: {PARTS_WORDS}", *heads)]
+    for name in names:
+        lines.append(row([name] + [median_parts(by_connections[count][name])
+                                   for count in counts]))
     return lines
 
 

@@ -80,6 +80,7 @@ struct options {
     } dedup;
     struct {
         int64_t max_batch;
+        int64_t keep_idle_s;
     } accept;
     struct {
         int method; /* enum callback_method */

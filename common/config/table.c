@@ -107,6 +107,9 @@ const struct option_row option_rows[] = {
 
     {ROW(accept, max_batch), NUMBER(1, 1024), .fallback = "128",
      .help = "Highest number of requests that share one round trip to Redis."},
+    {ROW(accept, keep_idle_s), NUMBER(1, 86400), .fallback = "75",
+     .help = "Seconds until an idle FastCGI connection is closed; more than in "
+             "the web server."},
 
     {ROW(callbacks, method),
      CHOICE({"POST", CALLBACK_POST}, {"GET", CALLBACK_GET}), .fallback = "POST",

@@ -1,6 +1,6 @@
 /*
- * command: a batch has hundreds of keys and arguments. Each is written at once
- * in the form in which it is sent, so that none is copied or measured again.
+ * command: a batch has hundreds of keys and arguments. Each is formatted for
+ * the wire as soon as it is added, so that none is copied twice.
  */
 #include "command.h"
 
@@ -13,53 +13,53 @@
 #include "base/decimal.h"
 
 enum {
-    WORDS_BEFORE = 3,     /* command, script and number of keys */
-    FRAME_MAX_BYTES = 32, /* what a word has around it, at most */
+    WORDS_BEFORE = 3,     /* EVAL or EVALSHA, script, number of keys */
+    FRAME_MAX_BYTES = 32, /* "$<length>\r\n" and "\r\n" */
 };
 
 void
-command_start(struct command *call, const struct redis_script *script)
+command_start(struct command *command, const struct redis_script *script)
 {
-    call->script = script;
-    call->used = 0;
-    call->words = 0;
-    call->keys = 0;
-    call->replicas = 0;
-    call->failed = false;
+    command->script = script;
+    command->used = 0;
+    command->words = 0;
+    command->keys = 0;
+    command->replicas = 0;
+    command->failed = false;
 }
 
-/* Makes room for a word of len bytes; false if there is no memory. */
+/* Makes room for one more word of len bytes; false if there is no memory. */
 static bool
-reserve(struct command *call, size_t len)
+reserve(struct command *command, size_t len)
 {
-    size_t needed = call->used + FRAME_MAX_BYTES + len;
+    size_t needed = command->used + FRAME_MAX_BYTES + len;
     char *bytes;
 
-    if (needed <= call->size) {
+    if (needed <= command->size) {
         return true;
     }
-    bytes = realloc(call->bytes, 2 * needed);
+    bytes = realloc(command->bytes, 2 * needed);
     if (bytes == NULL) {
         return false;
     }
-    call->bytes = bytes;
-    call->size = 2 * needed;
+    command->bytes = bytes;
+    command->size = 2 * needed;
     return true;
 }
 
-/* Adds one word, which is two pieces: "$<length>\r\n<pieces>\r\n". */
+/* Adds one word, given in two pieces: "$<length>\r\n<pieces>\r\n". */
 static void
-add(struct command *call, const char *first, size_t first_len,
+add(struct command *command, const char *first, size_t first_len,
     const char *second, size_t second_len)
 {
     size_t len = first_len + second_len;
     char *to;
 
-    if (!reserve(call, len)) {
-        call->failed = true;
+    if (!reserve(command, len)) {
+        command->failed = true;
         return;
     }
-    to = call->bytes + call->used;
+    to = command->bytes + command->used;
     *to++ = '$';
     to += decimal_format(to, (int64_t)len);
     *to++ = '\r';
@@ -70,12 +70,12 @@ add(struct command *call, const char *first, size_t first_len,
     to += second_len;
     *to++ = '\r';
     *to++ = '\n';
-    call->used = (size_t)(to - call->bytes);
-    call->words++;
+    command->used = (size_t)(to - command->bytes);
+    command->words++;
 }
 
 void
-redis_key(struct command *call, const char *format, ...)
+redis_key(struct command *command, const char *format, ...)
 {
     char key[REDIS_KEY_MAX_BYTES];
     va_list args;
@@ -85,60 +85,61 @@ redis_key(struct command *call, const char *format, ...)
     len = vsnprintf(key, sizeof(key), format, args);
     va_end(args);
     if (len < 0 || (size_t)len >= sizeof(key)) {
-        call->failed = true;
+        command->failed = true;
         return;
     }
-    add(call, key, (size_t)len, "", 0);
-    call->keys++;
+    add(command, key, (size_t)len, "", 0);
+    command->keys++;
 }
 
 void
-redis_key_int(struct command *call, const char *stem, size_t stem_len,
+redis_key_int(struct command *command, const char *stem, size_t stem_len,
               int64_t value)
 {
     char text[DECIMAL_TEXT_SIZE] = "";
     size_t len = decimal_format(text, value);
 
-    add(call, stem, stem_len, text, len);
-    call->keys++;
+    add(command, stem, stem_len, text, len);
+    command->keys++;
 }
 
 void
-redis_arg(struct command *call, const char *bytes, size_t len)
+redis_arg(struct command *command, const char *bytes, size_t len)
 {
-    add(call, bytes, len, "", 0);
+    add(command, bytes, len, "", 0);
 }
 
 void
-redis_arg_int(struct command *call, int64_t value)
+redis_arg_int(struct command *command, int64_t value)
 {
     char text[DECIMAL_TEXT_SIZE] = "";
     size_t len = decimal_format(text, value);
 
-    add(call, text, len, "", 0);
+    add(command, text, len, "", 0);
 }
 
 void
-redis_call_replicas(struct command *call, int64_t replicas)
+redis_call_replicas(struct command *command, int64_t replicas)
 {
-    call->replicas = replicas;
+    command->replicas = replicas;
 }
 
-/* Adds the words in front of the keys: command, script, number of keys. */
+/* Appends the words before the keys: command, script, number of keys. */
 static int
-append_head(const struct command *call, bool by_text,
+append_head(const struct command *command, bool by_text,
             struct redisContext *context)
 {
-    const char *command = by_text ? "EVAL" : "EVALSHA";
-    const char *script = by_text ? call->script->body : call->script->sha1;
+    const char *name = by_text ? "EVAL" : "EVALSHA";
+    const char *script =
+        by_text ? command->script->body : command->script->sha1;
     size_t script_len = strlen(script);
     char head[96], keys[48], digits[DECIMAL_TEXT_SIZE] = "";
     int head_len, keys_len;
 
-    decimal_format(digits, (int64_t)call->keys);
-    head_len = snprintf(head, sizeof(head), "*%zu\r\n$%zu\r\n%s\r\n$%zu\r\n",
-                        WORDS_BEFORE + call->words, strlen(command), command,
-                        script_len);
+    decimal_format(digits, (int64_t)command->keys);
+    head_len =
+        snprintf(head, sizeof(head), "*%zu\r\n$%zu\r\n%s\r\n$%zu\r\n",
+                 WORDS_BEFORE + command->words, strlen(name), name, script_len);
     keys_len = snprintf(keys, sizeof(keys), "\r\n$%zu\r\n%s\r\n",
                         strlen(digits), digits);
     return redisAppendFormattedCommand(context, head, (size_t)head_len) ||
@@ -160,20 +161,21 @@ append_wait(int64_t replicas, int64_t wait_ms, struct redisContext *context)
 }
 
 int
-command_append(const struct command *call, bool by_text, int64_t wait_ms,
+command_append(const struct command *command, bool by_text, int64_t wait_ms,
                struct redisContext *context)
 {
-    if (call->failed || append_head(call, by_text, context) != 0 ||
-        redisAppendFormattedCommand(context, call->bytes, call->used)) {
+    if (command->failed || append_head(command, by_text, context) != 0 ||
+        redisAppendFormattedCommand(context, command->bytes, command->used)) {
         return -1;
     }
-    return call->replicas > 0 ? append_wait(call->replicas, wait_ms, context)
-                              : 0;
+    return command->replicas > 0
+               ? append_wait(command->replicas, wait_ms, context)
+               : 0;
 }
 
 void
-command_fini(struct command *call)
+command_fini(struct command *command)
 {
-    free(call->bytes);
-    memset(call, 0, sizeof(*call));
+    free(command->bytes);
+    memset(command, 0, sizeof(*command));
 }

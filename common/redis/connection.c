@@ -1,20 +1,15 @@
 /*
- * redis_link: one connection through its life. It is in one of four phases:
- *
- *   RESTING   until the next attempt is due
- *   LOOKING   the name is being resolved
- *   GREETING  a socket is connecting, the greeting's commands are under way
- *   READY     scripts can be run
- *
- * The first three advance in connection_step, without blocking. An epoll
- * instance of its own holds the socket and a timer, so that the user has one
- * fd for the whole life.
+ * connection: the life of a connection to Redis, in four phases (see enum
+ * connection_phase). The phases before READY advance in redis_step and never
+ * block. An epoll instance holds the socket and a timer, so that the user has
+ * one fd to watch for the whole life, whichever socket is open.
  */
 #include "connection.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,73 +18,53 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "dial.h"
-#include "handshake.h"
-#include "redis_url.h"
 #include "resolver.h"
 
-enum phase { RESTING, LOOKING, GREETING, READY };
-
 /*
- * Pauses between attempts: short enough to be back within a second of Redis,
- * different for each process so that a pool does not come all at once.
+ * The pause between attempts is short enough to reconnect within a second after
+ * Redis is back. It is random, so that the processes of a pool do not all
+ * connect at the same time.
  */
 enum { PAUSE_MIN_MS = 100, PAUSE_SPREAD_MS = 400, RESOLVER_POLL_MS = 10 };
 
-struct connection {
-    struct redis_options options;
-    struct redis_url url;
-    char *client_name;
-    int epoll_fd;
-    int timer_fd;
-    enum phase phase;
-    enum redis_state state;
-    int64_t due_ms; /* monotonic: the phase's time limit, or next attempt */
-    struct resolver *resolver;   /* NULL for a unix socket */
-    const struct addrinfo *next; /* addresses not yet tried in this attempt */
-    redisContext *context;       /* NULL where there is no socket */
-    uint64_t connections;        /* that were READY so far */
-    struct handshake handshake;
-    char error[768];
-};
-
-static void connect_next(struct connection *connection);
+static void connect_next(struct redis *redis);
 
 /* Makes the epoll instance readable delay_ms from now; 0: never. */
 static void
-set_timer(struct connection *connection, int64_t delay_ms)
+set_timer(struct redis *redis, int64_t delay_ms)
 {
     struct itimerspec spec = {0};
 
     spec.it_value.tv_sec = delay_ms / 1000;
     spec.it_value.tv_nsec = delay_ms % 1000 * 1000000;
-    timerfd_settime(connection->timer_fd, 0, &spec, NULL);
+    timerfd_settime(redis->timer_fd, 0, &spec, NULL);
 }
 
 static void
-set_due(struct connection *connection, int64_t delay_ms)
+set_due(struct redis *redis, int64_t delay_ms)
 {
-    connection->due_ms = clock_mono_ms() + delay_ms;
-    set_timer(connection, delay_ms);
+    redis->due_ms = clock_mono_ms() + delay_ms;
+    set_timer(redis, delay_ms);
 }
 
 static void
-watch(struct connection *connection, int operation, uint32_t events)
+watch_socket(struct redis *redis, int operation, uint32_t events)
 {
     struct epoll_event event = {.events = events};
 
-    epoll_ctl(connection->epoll_fd, operation, connection->context->fd, &event);
+    epoll_ctl(redis->epoll_fd, operation, redis->context->fd, &event);
 }
 
 static void
-hang_up(struct connection *connection)
+close_socket(struct redis *redis)
 {
-    if (connection->context != NULL) {
-        redisFree(connection->context);
-        connection->context = NULL;
+    if (redis->context != NULL) {
+        redisFree(redis->context);
+        redis->context = NULL;
     }
 }
 
@@ -105,378 +80,442 @@ random_pause_ms(void)
 }
 
 static void
-become(struct connection *connection, enum redis_state state)
+set_state(struct redis *redis, enum redis_state state)
 {
-    struct redis_news news = {.state = state, .reason = connection->error};
+    struct redis_change change = {.state = state, .reason = redis->error};
 
-    connection->state = state;
+    redis->state = state;
     if (state == REDIS_STATE_UP) {
-        news.doubt = handshake_doubt(&connection->handshake);
+        change.warning = handshake_warning(&redis->handshake);
     }
-    if (connection->options.on_news != NULL) {
-        connection->options.on_news(connection->options.on_news_context, &news);
+    if (redis->options.on_change != NULL) {
+        redis->options.on_change(redis->options.on_change_context, &change);
     }
 }
 
-/* Gives this attempt, or this connection, up; the reason is in error. */
+/* Ends this attempt, or this connection; the error is set already. */
 static void
-rest(struct connection *connection, enum redis_state state)
+pause_attempts(struct redis *redis, enum redis_state state)
 {
-    hang_up(connection);
-    connection->phase = RESTING;
-    set_due(connection, random_pause_ms());
-    become(connection, state);
+    close_socket(redis);
+    redis->phase = CONNECTION_PAUSED;
+    set_due(redis, random_pause_ms());
+    set_state(redis, state);
 }
 
 void
-connection_note(struct connection *connection, const char *what,
-                const char *why)
+connection_set_error(struct redis *redis, const char *what, const char *why)
 {
-    if (connection->url.path != NULL) {
-        snprintf(connection->error, sizeof(connection->error), "%s (%s): %s",
-                 what, connection->url.path, why);
+    if (redis->url.path != NULL) {
+        snprintf(redis->error, sizeof(redis->error), "%s (%s): %s", what,
+                 redis->url.path, why);
     } else {
-        snprintf(connection->error, sizeof(connection->error), "%s (%s:%s): %s",
-                 what, connection->url.host, connection->url.port, why);
+        snprintf(redis->error, sizeof(redis->error), "%s (%s:%s): %s", what,
+                 redis->url.host, redis->url.port, why);
     }
 }
 
-/* This address does not work: tries the next, or rests. */
+/* This address does not work: tries the next, if there is another. */
 static void
-fail_address(struct connection *connection, const char *why)
+fail_address(struct redis *redis, const char *why)
 {
-    connection_note(connection, "cannot connect", why);
-    hang_up(connection);
-    if (connection->next != NULL) {
-        connect_next(connection);
+    connection_set_error(redis, "cannot connect", why);
+    close_socket(redis);
+    if (redis->next_address != NULL) {
+        connect_next(redis);
     } else {
-        rest(connection, REDIS_STATE_DOWN);
+        pause_attempts(redis, REDIS_STATE_DOWN);
     }
 }
 
-/* Says the greeting on fd, which is connecting; -1: it failed (errno). */
+/* Puts the handshake on fd, which is connecting; -1: connect failed (errno). */
 static void
-greet(struct connection *connection, int fd)
+start_handshake(struct redis *redis, int fd)
 {
-    int64_t left_ms = connection->due_ms - clock_mono_ms();
+    int64_t left_ms = redis->due_ms - clock_mono_ms();
 
     if (fd < 0) {
-        fail_address(connection, strerror(errno));
+        fail_address(redis, strerror(errno));
         return;
     }
-    connection->context = redisConnectFd(fd);
-    if (connection->context == NULL) {
+    redis->context = redisConnectFd(fd);
+    if (redis->context == NULL) {
         close(fd);
-        fail_address(connection, "no memory");
+        fail_address(redis, "no memory");
         return;
     }
-    connection->context->flags &= ~REDIS_BLOCK;
-    if (connection->url.path == NULL) {
-        redisEnableKeepAlive(connection->context);
+    redis->context->flags &= ~REDIS_BLOCK;
+    if (redis->url.path == NULL) {
+        redisEnableKeepAlive(redis->context);
     }
-    connection->phase = GREETING;
-    set_timer(connection, left_ms > 0 ? left_ms : 1);
-    handshake_send(&connection->handshake, connection->context);
-    watch(connection, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+    redis->phase = CONNECTION_HANDSHAKE;
+    set_timer(redis, left_ms > 0 ? left_ms : 1);
+    handshake_send(&redis->handshake, redis->context);
+    watch_socket(redis, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+}
+
+/*
+ * Starts a connect(2). Returns the socket, non-blocking and close-on-exec, or
+ * -1 (errno).
+ */
+static int
+connect_socket(const struct sockaddr *address, socklen_t len)
+{
+    int fd = socket(address->sa_family,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -1;
+    }
+    if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
+        int reason = errno;
+
+        close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
 }
 
 static void
-connect_next(struct connection *connection)
+connect_path(struct redis *redis)
 {
-    const struct addrinfo *address = connection->next;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    connection->next = address->ai_next;
-    greet(connection, dial_address(address->ai_addr, address->ai_addrlen));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", redis->url.path);
+    start_handshake(redis, connect_socket((const struct sockaddr *)&address,
+                                          sizeof(address)));
 }
 
 static void
-step_looking(struct connection *connection)
+connect_next(struct redis *redis)
 {
-    switch (resolver_result(connection->resolver, &connection->next)) {
+    const struct addrinfo *address = redis->next_address;
+
+    redis->next_address = address->ai_next;
+    start_handshake(redis,
+                    connect_socket(address->ai_addr, address->ai_addrlen));
+}
+
+static void
+step_resolving(struct redis *redis)
+{
+    switch (resolver_result(redis->resolver, &redis->next_address)) {
     case RESOLVER_PENDING:
         break;
     case RESOLVER_DONE:
-        connect_next(connection);
+        connect_next(redis);
         break;
     case RESOLVER_FAILED:
-        connection_note(connection, "cannot find its address",
-                        resolver_error(connection->resolver));
-        rest(connection, REDIS_STATE_DOWN);
+        connection_set_error(redis, "cannot find its address",
+                             resolver_error(redis->resolver));
+        pause_attempts(redis, REDIS_STATE_DOWN);
         break;
     }
 }
 
-/* Starts an attempt to connect, with one time limit up to its first address. */
+/* Starts an attempt. Look-up and first address share one time limit. */
 static void
-attempt(struct connection *connection)
+start_attempt(struct redis *redis)
 {
-    connection->next = NULL;
-    set_due(connection, connection->options.timeout_ms);
-    if (connection->resolver == NULL) {
-        greet(connection, dial_path(connection->url.path));
+    redis->next_address = NULL;
+    set_due(redis, redis->options.timeout_ms);
+    if (redis->resolver == NULL) {
+        connect_path(redis);
         return;
     }
-    connection->phase = LOOKING;
-    resolver_start(connection->resolver);
-    set_timer(connection, RESOLVER_POLL_MS);
+    redis->phase = CONNECTION_RESOLVING;
+    resolver_start(redis->resolver);
+    set_timer(redis, RESOLVER_POLL_MS);
 }
 
 static void
-finish_greeting(struct connection *connection)
+finish_handshake(struct redis *redis)
 {
-    connection->phase = READY;
-    connection->connections++;
-    set_timer(connection, 0);
-    watch(connection, EPOLL_CTL_MOD, EPOLLIN);
-    connection_note(connection, "connected", "ready");
-    become(connection, REDIS_STATE_UP);
+    redis->phase = CONNECTION_READY;
+    redis->connections++;
+    set_timer(redis, 0);
+    connection_set_error(redis, "connected", "ready");
+    set_state(redis, REDIS_STATE_UP);
 }
 
-/* Takes the replies that are there; ends in READY, or at rest. */
+/*
+ * Takes the replies that have arrived. If more are needed and the connection is
+ * broken, tries the next address. broken is the reason; "": it is not broken.
+ */
 static void
-hear_greeting(struct connection *connection)
+receive_handshake(struct redis *redis, const char *broken)
 {
-    switch (handshake_receive(&connection->handshake, connection->context)) {
-    case HANDSHAKE_WAITS:
+    const char *why = redis->handshake.why;
+
+    switch (handshake_receive(&redis->handshake, redis->context)) {
+    case HANDSHAKE_PENDING:
+        if (broken[0] != '\0') {
+            fail_address(redis, broken);
+        }
         break;
     case HANDSHAKE_DONE:
-        finish_greeting(connection);
+        finish_handshake(redis);
         break;
     case HANDSHAKE_BROKEN:
-        fail_address(connection, connection->handshake.why);
+        fail_address(redis, why);
         break;
-    case HANDSHAKE_LATER:
-        connection_note(connection, "cannot be used yet",
-                        connection->handshake.why);
-        rest(connection, REDIS_STATE_DOWN);
+    case HANDSHAKE_RETRY:
+        connection_set_error(redis, "cannot be used yet", why);
+        pause_attempts(redis, REDIS_STATE_DOWN);
         break;
     case HANDSHAKE_UNUSABLE:
-        connection_note(connection, "cannot be used",
-                        connection->handshake.why);
-        rest(connection, REDIS_STATE_UNUSABLE);
+        connection_set_error(redis, "cannot be used", why);
+        pause_attempts(redis, REDIS_STATE_UNUSABLE);
         break;
     }
 }
 
+/*
+ * Reads even if the commands could not be written: a Redis that refuses a
+ * client sends an error reply and closes the connection. hiredis reads only if
+ * no error is set.
+ */
 static void
-step_greeting(struct connection *connection)
+step_handshake(struct redis *redis)
 {
+    redisContext *context = redis->context;
+    char broken[sizeof(context->errstr)] = "";
     int written = 0;
 
-    if (redisBufferWrite(connection->context, &written) != REDIS_OK) {
-        fail_address(connection, connection->context->errstr);
-        return;
+    if (redisBufferWrite(context, &written) != REDIS_OK) {
+        snprintf(broken, sizeof(broken), "%s", context->errstr);
+        context->err = 0;
     }
-    if (!written) {
-        return;
+    if (written) {
+        watch_socket(redis, EPOLL_CTL_MOD, EPOLLIN);
     }
-    watch(connection, EPOLL_CTL_MOD, EPOLLIN);
-    if (redisBufferRead(connection->context) != REDIS_OK) {
-        fail_address(connection, connection->context->errstr);
-        return;
+    if (redisBufferRead(context) != REDIS_OK && broken[0] == '\0') {
+        snprintf(broken, sizeof(broken), "%s", context->errstr);
     }
-    hear_greeting(connection);
+    receive_handshake(redis, broken);
 }
 
 void
-connection_lose(struct connection *connection, const char *why)
+connection_reconnect(struct redis *redis, const char *why)
 {
-    connection_note(connection, "connection lost", why);
-    hang_up(connection);
-    become(connection, REDIS_STATE_CONNECTING);
-    attempt(connection);
+    connection_set_error(redis, "connection lost", why);
+    close_socket(redis);
+    set_state(redis, REDIS_STATE_CONNECTING);
+    start_attempt(redis);
 }
 
 void
-connection_give_up(struct connection *connection, const char *why)
+connection_give_up(struct redis *redis, const char *why)
 {
-    connection_note(connection, "connection given up", why);
-    rest(connection, REDIS_STATE_DOWN);
+    connection_set_error(redis, "connection given up", why);
+    pause_attempts(redis, REDIS_STATE_DOWN);
 }
 
-/* Nothing is expected outside a run: what can be read is the end of it. */
+/* Redis sends nothing between runs: if the socket is readable, it is broken. */
 static void
-step_ready(struct connection *connection)
+step_ready(struct redis *redis)
 {
     char byte;
-    ssize_t n =
-        recv(connection->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t len = recv(redis->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    connection_lose(connection, n == 0  ? "closed by Redis"
-                                : n > 0 ? "an unexpected reply"
-                                        : strerror(errno));
+    connection_reconnect(redis, len == 0  ? "closed by Redis"
+                                : len > 0 ? "an unexpected reply"
+                                          : strerror(errno));
 }
 
-/* No answer in time: the next address has a time limit of its own. */
+/* The time limit is over; the next address gets a time limit of its own. */
 static void
-time_out(struct connection *connection)
+time_out(struct redis *redis)
 {
-    connection_note(connection, "cannot connect", "no answer in time");
-    if (connection->next == NULL) {
-        rest(connection, REDIS_STATE_DOWN);
+    connection_set_error(redis, "cannot connect", "no answer in time");
+    if (redis->next_address == NULL) {
+        pause_attempts(redis, REDIS_STATE_DOWN);
         return;
     }
-    hang_up(connection);
-    become(connection, REDIS_STATE_DOWN);
-    set_due(connection, connection->options.timeout_ms);
-    connect_next(connection);
+    close_socket(redis);
+    set_state(redis, REDIS_STATE_DOWN);
+    set_due(redis, redis->options.timeout_ms);
+    connect_next(redis);
 }
 
 uint64_t
-connection_check(struct connection *connection)
+redis_check_connection(struct redis *redis)
 {
-    if (connection->phase == READY) {
-        step_ready(connection);
+    if (redis->phase == CONNECTION_READY) {
+        step_ready(redis);
     }
-    return connection->phase == READY ? connection->connections : 0;
+    return redis->phase == CONNECTION_READY ? redis->connections : 0;
+}
+
+static void
+step_phase(struct redis *redis)
+{
+    switch (redis->phase) {
+    case CONNECTION_PAUSED:
+        break;
+    case CONNECTION_RESOLVING:
+        step_resolving(redis);
+        break;
+    case CONNECTION_HANDSHAKE:
+        step_handshake(redis);
+        break;
+    case CONNECTION_READY:
+        step_ready(redis);
+        break;
+    }
 }
 
 void
-connection_step(struct connection *connection)
+redis_step(struct redis *redis)
 {
     uint64_t expirations;
-    bool due =
-        connection->phase != READY && clock_mono_ms() >= connection->due_ms;
+    bool is_due =
+        redis->phase != CONNECTION_READY && clock_mono_ms() >= redis->due_ms;
 
-    /* Empties the timer; that it had not fired is fine. */
-    (void)!read(connection->timer_fd, &expirations, sizeof(expirations));
-    if (connection->phase == RESTING) {
-        if (due) {
-            attempt(connection);
-        }
-    } else if (due) {
-        time_out(connection);
-    } else if (connection->phase == LOOKING) {
-        step_looking(connection);
-    } else if (connection->phase == GREETING) {
-        step_greeting(connection);
+    /* Resets the timer; if it has not fired, the read fails, which is fine. */
+    (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
+    if (!is_due) {
+        step_phase(redis);
+    } else if (redis->phase == CONNECTION_PAUSED) {
+        start_attempt(redis);
     } else {
-        step_ready(connection);
+        time_out(redis);
     }
-    if (connection->phase == LOOKING) {
-        set_timer(connection, RESOLVER_POLL_MS); /* it has no fd to wait for */
+    if (redis->phase == CONNECTION_RESOLVING) {
+        set_timer(redis, RESOLVER_POLL_MS); /* the resolver has no fd */
     }
 }
 
 static bool
-open_fds(struct connection *connection)
+open_fds(struct redis *redis)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
-    connection->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    connection->timer_fd =
+    redis->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    redis->timer_fd =
         timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    return connection->epoll_fd >= 0 && connection->timer_fd >= 0 &&
-           epoll_ctl(connection->epoll_fd, EPOLL_CTL_ADD, connection->timer_fd,
-                     &event) == 0;
+    return redis->epoll_fd >= 0 && redis->timer_fd >= 0 &&
+           epoll_ctl(redis->epoll_fd, EPOLL_CTL_ADD, redis->timer_fd, &event) ==
+               0;
 }
 
 static bool
-set_up(struct connection *connection, const struct redis_options *options)
+set_up(struct redis *redis, const struct redis_options *options)
 {
-    connection->options = *options;
-    connection->client_name = strdup(options->client_name);
-    connection->handshake.url = &connection->url;
-    connection->handshake.client_name = connection->client_name;
-    connection->handshake.greeting = &connection->options.greeting;
-    connection->handshake.trust_noeviction = options->trust_noeviction;
-    if (connection->client_name == NULL || !open_fds(connection) ||
-        redis_url_parse(options->url, &connection->url) != NULL) {
+    redis->options = *options;
+    redis->client_name = strdup(options->client_name);
+    redis->handshake.url = &redis->url;
+    redis->handshake.client_name = redis->client_name;
+    redis->handshake.check = &redis->options.check;
+    redis->handshake.trust_noeviction = options->trust_noeviction;
+    if (redis->client_name == NULL || !open_fds(redis) ||
+        redis_url_parse(options->url, &redis->url) != NULL) {
         return false;
     }
-    if (connection->url.host != NULL) {
-        connection->resolver =
-            resolver_open(connection->url.host, connection->url.port);
-        return connection->resolver != NULL;
+    if (redis->url.host != NULL) {
+        redis->resolver = resolver_open(redis->url.host, redis->url.port);
+        return redis->resolver != NULL;
     }
     return true;
 }
 
-struct connection *
-connection_open(const struct redis_options *options)
+struct redis *
+redis_open(const struct redis_options *options)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    struct redis *redis = calloc(1, sizeof(*redis));
 
-    if (connection == NULL) {
+    if (redis == NULL) {
         return NULL;
     }
-    connection->epoll_fd = -1;
-    connection->timer_fd = -1;
-    if (!set_up(connection, options)) {
-        connection_close(connection);
+    redis->epoll_fd = -1;
+    redis->timer_fd = -1;
+    if (!set_up(redis, options)) {
+        redis_close(redis);
         return NULL;
     }
-    attempt(connection);
-    return connection;
+    start_attempt(redis);
+    return redis;
 }
 
 void
-connection_close(struct connection *connection)
+redis_close(struct redis *redis)
 {
-    if (connection == NULL) {
+    if (redis == NULL) {
         return;
     }
-    hang_up(connection);
-    command_fini(&connection->handshake.call);
-    resolver_close(connection->resolver);
-    redis_url_fini(&connection->url);
-    free(connection->client_name);
-    if (connection->timer_fd >= 0) {
-        close(connection->timer_fd);
+    close_socket(redis);
+    freeReplyObject(redis->reply);
+    freeReplyObject(redis->wait_reply);
+    command_fini(&redis->command);
+    command_fini(&redis->handshake.command);
+    resolver_close(redis->resolver);
+    redis_url_fini(&redis->url);
+    free(redis->client_name);
+    if (redis->timer_fd >= 0) {
+        close(redis->timer_fd);
     }
-    if (connection->epoll_fd >= 0) {
-        close(connection->epoll_fd);
+    if (redis->epoll_fd >= 0) {
+        close(redis->epoll_fd);
     }
-    free(connection);
+    free(redis);
 }
 
 int
-connection_fd(const struct connection *connection)
+redis_fd(const struct redis *redis)
 {
-    return connection->epoll_fd;
+    return redis->epoll_fd;
 }
 
 enum redis_state
-connection_state(const struct connection *connection)
+redis_state(const struct redis *redis)
 {
-    return connection->state;
+    return redis->state;
 }
 
 const char *
-connection_error(const struct connection *connection)
+redis_error(const struct redis *redis)
 {
-    return connection->error;
+    return redis->error;
 }
 
 enum redis_state
-connection_wait(struct connection *connection)
+redis_wait(struct redis *redis)
 {
-    int64_t end_ms = clock_mono_ms() + connection->options.timeout_ms;
+    int64_t end_ms = clock_mono_ms() + redis->options.timeout_ms;
 
-    while (connection->state == REDIS_STATE_CONNECTING) {
-        struct pollfd pollfd = {.fd = connection->epoll_fd, .events = POLLIN};
+    while (redis->state == REDIS_STATE_CONNECTING) {
+        struct pollfd pollfd = {.fd = redis->epoll_fd, .events = POLLIN};
         int64_t left_ms = end_ms - clock_mono_ms();
 
         if (left_ms <= 0) {
             break;
         }
         poll(&pollfd, 1, (int)left_ms);
-        connection_step(connection);
+        redis_step(redis);
     }
-    return connection->state;
+    return redis->state;
 }
 
-redisContext *
-connection_context(const struct connection *connection)
+bool
+redis_peer(const struct redis *redis, struct sockaddr_storage *address)
 {
-    return connection->context;
-}
+    int64_t port = redis->handshake.tcp_port;
+    struct sockaddr_in *local = (struct sockaddr_in *)address;
+    socklen_t len = sizeof(*address);
 
-int64_t
-connection_tcp_port(const struct connection *connection)
-{
-    return connection->url.path == NULL ? 0 : connection->handshake.tcp_port;
+    if (redis->state != REDIS_STATE_UP) {
+        return false;
+    }
+    if (redis->url.path == NULL || port == 0) {
+        return getpeername(redis->context->fd, (struct sockaddr *)address,
+                           &len) == 0;
+    }
+    *local = (struct sockaddr_in){.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port)};
+    local->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return true;
 }

@@ -1,44 +1,64 @@
 /*
- * The connection below redis.h: from its address to a socket on which a Redis
- * that can be used has answered, again and again. Private to redis*.c.
+ * The connection below redis.h, private to this room: `struct redis`, and what
+ * redis.c needs of connection.c to run scripts on it.
  */
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
+#include "command.h"
+#include "handshake.h"
 #include "redis.h"
+#include "redis_url.h"
 
+struct addrinfo;
 struct redisContext;
-struct connection;
+struct redisReply;
+struct resolver;
 
-/* As redis_open, _close, _fd, _step, _state, _error and _wait. */
-struct connection *connection_open(const struct redis_options *options);
-void connection_close(struct connection *connection);
-int connection_fd(const struct connection *connection);
-void connection_step(struct connection *connection);
-enum redis_state connection_state(const struct connection *connection);
-const char *connection_error(const struct connection *connection);
-enum redis_state connection_wait(struct connection *connection);
+enum connection_phase {
+    CONNECTION_PAUSED,    /* until the next attempt */
+    CONNECTION_RESOLVING, /* the host's name is being looked up */
+    CONNECTION_HANDSHAKE, /* a socket connects; then the handshake */
+    CONNECTION_READY,     /* scripts can be run */
+};
 
-/* As redis_connection. */
-uint64_t connection_check(struct connection *connection);
+struct redis {
+    /* The connection: connection.c. */
+    struct redis_options options;
+    struct redis_url url;
+    char *client_name;
+    int epoll_fd; /* holds the socket and the timer */
+    int timer_fd;
+    enum connection_phase phase;
+    enum redis_state state;
+    int64_t due_ms; /* monotonic: time limit of the phase, or next attempt */
+    struct resolver *resolver;           /* NULL for a unix socket */
+    const struct addrinfo *next_address; /* first untried of this attempt */
+    struct redisContext *context; /* non-blocking; NULL if there is no socket */
+    uint64_t connections;         /* number of times that it was READY */
+    struct handshake handshake;
+    char error[768]; /* see redis_error */
 
-/* The socket, where the state is REDIS_STATE_UP; non-blocking. */
-struct redisContext *connection_context(const struct connection *connection);
+    /* The run of a script: redis.c. */
+    struct command command; /* the last call, or the next while it is built */
+    int64_t end_ms;         /* monotonic: time limit of the run */
+    bool unsent;            /* the output buffer is not empty */
+    bool by_text;           /* the script was sent as text, not by its SHA-1 */
+    struct redisReply *reply;      /* of the last run; NULL: none yet */
+    struct redisReply *wait_reply; /* of the WAIT after it; NULL: none yet */
+};
 
-/* Keeps "what (address): why" as the error. */
-void connection_note(struct connection *connection, const char *what,
-                     const char *why);
-
-/* The connection broke: worth one attempt at once before it counts as away. */
-void connection_lose(struct connection *connection, const char *why);
-
-/* Ends the connection, and rests before the next attempt. */
-void connection_give_up(struct connection *connection, const char *why);
+/* Sets the error to "what (address): why". */
+void connection_set_error(struct redis *redis, const char *what,
+                          const char *why);
 
 /*
- * The TCP port of this host where a Redis that is connected by a unix socket
- * listens, too; 0: it does not, or does not say.
+ * Closes a broken connection and connects again at once. The state becomes
+ * REDIS_STATE_CONNECTING: Redis counts as down only if this attempt fails.
  */
-int64_t connection_tcp_port(const struct connection *connection);
+void connection_reconnect(struct redis *redis, const char *why);
+
+/* Closes the connection; the next attempt follows after a pause. */
+void connection_give_up(struct redis *redis, const char *why);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * redis_greeter: the first words on a connection, and whether the answers are
- * those of a Redis that can be used.
+ * handshake: sends its commands in one write and reads the replies in the same
+ * order. Each reply either lets the handshake go on or ends it.
  */
 #include "handshake.h"
 
@@ -12,37 +12,37 @@
 #include "base/util.h"
 
 static void
-say(struct handshake *handshake, redisContext *context,
-    enum handshake_step step, int argc, const char **argv)
+send_step(struct handshake *handshake, redisContext *context,
+          enum handshake_step step, int argc, const char **argv)
 {
-    handshake->due[step] = true;
+    handshake->awaited[step] = true;
     redisAppendCommandArgv(context, argc, argv, NULL);
 }
 
 static void
-say_auth(struct handshake *handshake, redisContext *context)
+send_auth(struct handshake *handshake, redisContext *context)
 {
     const struct redis_url *url = handshake->url;
-    const char *named[] = {"AUTH", url->user, url->password};
-    const char *unnamed[] = {"AUTH", url->password};
+    const char *with_user[] = {"AUTH", url->user, url->password};
+    const char *without_user[] = {"AUTH", url->password};
 
     if (url->user != NULL) {
-        say(handshake, context, HANDSHAKE_AUTH, 3, named);
+        send_step(handshake, context, HANDSHAKE_AUTH, 3, with_user);
     } else if (url->password != NULL) {
-        say(handshake, context, HANDSHAKE_AUTH, 2, unnamed);
+        send_step(handshake, context, HANDSHAKE_AUTH, 2, without_user);
     }
 }
 
 static void
-say_question(struct handshake *handshake, redisContext *context)
+send_check(struct handshake *handshake, redisContext *context)
 {
-    const struct redis_greeting *greeting = handshake->greeting;
-    struct command *call = &handshake->call;
+    const struct redis_check *check = handshake->check;
+    struct command *command = &handshake->command;
 
-    command_start(call, greeting->script);
-    greeting->ask(greeting->context, call);
-    handshake->due[HANDSHAKE_ASK] = true;
-    command_append(call, true, 0, context);
+    command_start(command, check->script);
+    check->add_args(check->context, command);
+    handshake->awaited[HANDSHAKE_CHECK] = true;
+    command_append(command, true, 0, context);
 }
 
 void
@@ -53,19 +53,19 @@ handshake_send(struct handshake *handshake, redisContext *context)
     const char *info[] = {"INFO"};
     const char *config[] = {"CONFIG", "GET", "maxmemory-policy"};
 
-    memset(handshake->due, 0, sizeof(handshake->due));
+    memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
     handshake->policy[0] = '\0';
-    strcpy(handshake->unread[0], "it has no maxmemory_policy");
-    strcpy(handshake->unread[1], "it has no maxmemory-policy");
-    say_auth(handshake, context);
+    strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
+    strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
+    send_auth(handshake, context);
     if (handshake->url->database != NULL) {
-        say(handshake, context, HANDSHAKE_SELECT, 2, select);
+        send_step(handshake, context, HANDSHAKE_SELECT, 2, select);
     }
-    say(handshake, context, HANDSHAKE_NAME, 3, name);
-    say(handshake, context, HANDSHAKE_INFO, 1, info);
-    say(handshake, context, STEP_CONFIG, 3, config);
-    say_question(handshake, context);
+    send_step(handshake, context, HANDSHAKE_NAME, 3, name);
+    send_step(handshake, context, HANDSHAKE_INFO, 1, info);
+    send_step(handshake, context, HANDSHAKE_CONFIG, 3, config);
+    send_check(handshake, context);
 }
 
 /* Copies a field out of INFO's reply; false if it is not there. */
@@ -83,29 +83,21 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
     return true;
 }
 
-static int64_t
-read_port(const redisReply *info)
-{
-    char text[24];
-    int64_t port = 0;
-
-    if (read_field(info, "\ntcp_port:", text, sizeof(text))) {
-        decimal_parse(text, strlen(text), &port);
-    }
-    return port;
-}
-
 static void
-hear_info(struct handshake *handshake, const redisReply *info)
+read_info(struct handshake *handshake, const redisReply *info)
 {
-    handshake->tcp_port = read_port(info);
+    char port[24];
+
+    if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
+        decimal_parse(port, strlen(port), &handshake->tcp_port);
+    }
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));
 }
 
-/* The reply is the pair of the parameter's name and value. */
+/* The reply is an array: the parameter's name and its value. */
 static void
-hear_config(struct handshake *handshake, const redisReply *pair)
+read_config(struct handshake *handshake, const redisReply *pair)
 {
     if (handshake->policy[0] == '\0' && pair->type == REDIS_REPLY_ARRAY &&
         pair->elements == 2 && pair->element[1]->type == REDIS_REPLY_STRING) {
@@ -114,93 +106,104 @@ hear_config(struct handshake *handshake, const redisReply *pair)
     }
 }
 
-/* False if the eviction policy may drop what was counted; the reason in why. */
-static bool
-judge_policy(struct handshake *handshake)
+/*
+ * Any policy but noeviction may drop keys that count. Called after the replies
+ * to both INFO and CONFIG GET.
+ */
+static enum handshake_result
+check_policy(struct handshake *handshake)
 {
     if (strcmp(handshake->policy, "noeviction") == 0) {
-        return true;
+        return HANDSHAKE_DONE;
     }
     if (handshake->policy[0] != '\0') {
         snprintf(handshake->why, sizeof(handshake->why),
                  "its maxmemory-policy is %s, which drops what was counted; "
                  "set maxmemory-policy noeviction",
                  handshake->policy);
-        return false;
+        return HANDSHAKE_UNUSABLE;
     }
     snprintf(handshake->why, sizeof(handshake->why),
              "its maxmemory-policy cannot be read (INFO: %s; CONFIG GET: %s), "
              "and any but noeviction drops what was counted; grant +info or "
              "+config|get to the user of redis.url, or, if the policy is "
              "noeviction, set redis.trust_noeviction = yes",
-             handshake->unread[0], handshake->unread[1]);
-    return handshake->trust_noeviction;
+             handshake->policy_errors[0], handshake->policy_errors[1]);
+    return handshake->trust_noeviction ? HANDSHAKE_DONE : HANDSHAKE_UNUSABLE;
 }
 
-/* Errors that go away by themselves when Redis has loaded or failed over. */
+/*
+ * Redis sends this error instead of accepting a client, before it has read any
+ * command. In cluster mode the text goes on with "+ cluster connections".
+ */
 static bool
-is_passing(const char *error)
+is_too_many_clients(const char *error)
 {
-    return starts_with(error, "LOADING") || starts_with(error, "READONLY") ||
-           starts_with(error, "MASTERDOWN") || starts_with(error, "BUSY") ||
-           starts_with(error, "OOM") || starts_with(error, "MISCONF") ||
-           starts_with(error, "CLUSTERDOWN") ||
+    return starts_with(error, "ERR max number of clients");
+}
+
+/* True if the error ends by itself, when Redis has loaded or failed over. */
+static bool
+is_temporary(const char *error)
+{
+    return is_too_many_clients(error) || starts_with(error, "LOADING") ||
+           starts_with(error, "READONLY") || starts_with(error, "MASTERDOWN") ||
+           starts_with(error, "BUSY") || starts_with(error, "OOM") ||
+           starts_with(error, "MISCONF") || starts_with(error, "CLUSTERDOWN") ||
            starts_with(error, "NOREPLICAS");
 }
 
-/* True if the error only says that an ACL or its operator forbids the step. */
+/*
+ * True if Redis can be used without this step: an ACL or a renamed command
+ * forbids it. NOAUTH (no password) and DENIED (protected mode, sent instead of
+ * accepting the client) forbid every command.
+ */
 static bool
-is_dispensable(enum handshake_step step, const char *error)
+is_optional(enum handshake_step step, const char *error)
 {
     return (step == HANDSHAKE_NAME || step == HANDSHAKE_INFO ||
-            step == STEP_CONFIG) &&
-           !starts_with(error, "NOAUTH");
+            step == HANDSHAKE_CONFIG) &&
+           !starts_with(error, "NOAUTH") && !starts_with(error, "DENIED");
 }
 
-/* Judges an error reply. */
 static enum handshake_result
-judge_error(struct handshake *handshake, enum handshake_step step,
-            const char *error)
+read_error(struct handshake *handshake, enum handshake_step step,
+           const char *error)
 {
-    snprintf(handshake->why, sizeof(handshake->why), "%s", error);
-    if (is_passing(error)) {
-        return HANDSHAKE_LATER;
+    snprintf(handshake->why, sizeof(handshake->why), "%s%s", error,
+             is_too_many_clients(error)
+                 ? "; raise Redis's maxclients, or use fewer connections"
+                 : "");
+    if (is_temporary(error)) {
+        return HANDSHAKE_RETRY;
     }
-    if (!is_dispensable(step, error)) {
+    if (!is_optional(step, error)) {
         return HANDSHAKE_UNUSABLE;
     }
     if (step != HANDSHAKE_NAME) {
-        snprintf(handshake->unread[step == STEP_CONFIG],
-                 sizeof(handshake->unread[0]), "%s", error);
+        snprintf(handshake->policy_errors[step == HANDSHAKE_CONFIG],
+                 sizeof(handshake->policy_errors[0]), "%s", error);
     }
     return HANDSHAKE_DONE;
 }
 
-/* Judges the reply of one step; the reason is in why. */
+/* DONE: this reply lets the handshake go on. */
 static enum handshake_result
-judge(struct handshake *handshake, enum handshake_step step,
-      const redisReply *reply)
+read_reply(struct handshake *handshake, enum handshake_step step,
+           const redisReply *reply)
 {
-    const struct redis_greeting *greeting = handshake->greeting;
-    const struct redis_reply *ours = (const struct redis_reply *)reply;
     enum handshake_result result = HANDSHAKE_DONE;
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        result = judge_error(handshake, step, reply->str);
+        result = read_error(handshake, step, reply->str);
     } else if (step == HANDSHAKE_INFO) {
-        hear_info(handshake, reply);
-    } else if (step == STEP_CONFIG) {
-        hear_config(handshake, reply);
-    } else if (step == HANDSHAKE_ASK &&
-               !greeting->judge(greeting->context, ours, handshake->why,
-                                sizeof(handshake->why))) {
-        result = HANDSHAKE_UNUSABLE;
+        read_info(handshake, reply);
+    } else if (step == HANDSHAKE_CONFIG) {
+        read_config(handshake, reply);
     }
-    if (step == STEP_CONFIG && result == HANDSHAKE_DONE &&
-        !judge_policy(handshake)) {
-        result = HANDSHAKE_UNUSABLE;
-    }
-    return result;
+    return step == HANDSHAKE_CONFIG && result == HANDSHAKE_DONE
+               ? check_policy(handshake)
+               : result;
 }
 
 enum handshake_result
@@ -212,7 +215,7 @@ handshake_receive(struct handshake *handshake, redisContext *context)
     for (step = 0; step < HANDSHAKE_STEPS && result == HANDSHAKE_DONE; step++) {
         void *reply = NULL;
 
-        if (!handshake->due[step]) {
+        if (!handshake->awaited[step]) {
             continue;
         }
         if (redisGetReplyFromReader(context, &reply) != REDIS_OK) {
@@ -221,17 +224,17 @@ handshake_receive(struct handshake *handshake, redisContext *context)
             return HANDSHAKE_BROKEN;
         }
         if (reply == NULL) {
-            return HANDSHAKE_WAITS;
+            return HANDSHAKE_PENDING;
         }
-        handshake->due[step] = false;
-        result = judge(handshake, (enum handshake_step)step, reply);
+        handshake->awaited[step] = false;
+        result = read_reply(handshake, (enum handshake_step)step, reply);
         freeReplyObject(reply);
     }
     return result;
 }
 
 const char *
-handshake_doubt(const struct handshake *handshake)
+handshake_warning(const struct handshake *handshake)
 {
     return handshake->policy[0] != '\0'
                ? NULL

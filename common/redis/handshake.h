@@ -1,10 +1,11 @@
 /*
- * What is said to Redis on a new connection, in one go, before anything else:
- * password, database, our name, a look at its policy and port, and the user's
- * own question. Private to redis*.c.
+ * The handshake: the commands that are sent on each new connection before any
+ * other, in one write: password, database, client name, questions about the
+ * eviction policy and the TCP port, and the check of redis_options. Private to
+ * this room.
  *
- * The eviction policy is asked for twice, as an ACL or a renamed command may
- * forbid either: by INFO, and by CONFIG GET.
+ * Two commands ask for the eviction policy, INFO and CONFIG GET, because an ACL
+ * or a renamed command may forbid one of them.
  */
 #ifndef HANDSHAKE_H
 #define HANDSHAKE_H
@@ -15,46 +16,46 @@
 
 struct redisContext;
 
-/* The commands, in the order of their replies. */
+/* The commands, in the order in which they are sent. */
 enum handshake_step {
     HANDSHAKE_AUTH,
     HANDSHAKE_SELECT,
     HANDSHAKE_NAME,
     HANDSHAKE_INFO,
-    STEP_CONFIG,
-    HANDSHAKE_ASK,
+    HANDSHAKE_CONFIG,
+    HANDSHAKE_CHECK,
     HANDSHAKE_STEPS,
 };
 
 enum handshake_result {
-    HANDSHAKE_WAITS,    /* not all replies are there */
+    HANDSHAKE_PENDING,  /* more replies are needed */
     HANDSHAKE_DONE,     /* this Redis can be used */
-    HANDSHAKE_BROKEN,   /* the connection is */
-    HANDSHAKE_LATER,    /* it is loading, a replica, ...: a matter of time */
-    HANDSHAKE_UNUSABLE, /* a human has to do something; see why */
+    HANDSHAKE_BROKEN,   /* what arrived is not Redis's protocol */
+    HANDSHAKE_RETRY,    /* not now (loading, a replica, too many clients) */
+    HANDSHAKE_UNUSABLE, /* not before an operator changes something */
 };
 
 struct handshake {
     const struct redis_url *url;
     const char *client_name;
-    const struct redis_greeting *greeting;
-    bool trust_noeviction;     /* if the policy can't be read */
-    bool due[HANDSHAKE_STEPS]; /* replies that have not come yet */
-    int64_t tcp_port;   /* where it listens, too; 0: nowhere, or not known */
-    char policy[40];    /* maxmemory-policy; "": it can't be read */
-    char unread[2][96]; /* why not by INFO, and by CONFIG GET */
-    struct command call;
-    char why[512]; /* the result, in words, but for WAITS and DONE */
+    const struct redis_check *check;
+    bool trust_noeviction;         /* see redis_options */
+    bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
+    int64_t tcp_port;              /* of this Redis; 0: none, or not known */
+    char policy[40];               /* maxmemory-policy; "": it cannot be read */
+    char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */
+    struct command command;        /* the call of the check */
+    char why[512]; /* the reason for BROKEN, RETRY and UNUSABLE */
 };
 
-/* Puts all commands into the output buffer. */
+/* Starts the handshake: adds all commands to the output buffer of context. */
 void handshake_send(struct handshake *handshake, struct redisContext *context);
 
-/* Takes the replies that have come. */
+/* Takes the replies that have arrived. Does not block. */
 enum handshake_result handshake_receive(struct handshake *handshake,
                                         struct redisContext *context);
 
-/* After HANDSHAKE_DONE: what is trusted unseen, in words; NULL: nothing. */
-const char *handshake_doubt(const struct handshake *handshake);
+/* A warning for the operator after HANDSHAKE_DONE, static; NULL: none. */
+const char *handshake_warning(const struct handshake *handshake);
 
 #endif

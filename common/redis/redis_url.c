@@ -1,6 +1,6 @@
 /*
- * redis_url: the address of a Redis. TCP addresses are read by libcurl's URL
- * parser, which knows of brackets, escapes and odd spellings.
+ * redis_url: reads redis.url. TCP addresses are read by libcurl's URL parser,
+ * which handles brackets, percent-encoding and odd spellings.
  */
 #include "redis_url.h"
 
@@ -12,6 +12,7 @@
 
 #include "base/decimal.h"
 #include "base/util.h"
+#include "redis.h"
 
 static const char *
 read_socket(const char *path, struct redis_url *url)
@@ -28,9 +29,9 @@ read_socket(const char *path, struct redis_url *url)
     return url->path == NULL ? "no memory" : NULL;
 }
 
-/* One decoded part, copied out of libcurl's memory; NULL where it is empty. */
+/* One percent-decoded part, malloc'd; NULL if it is empty. */
 static char *
-part(CURLU *parsed, CURLUPart which)
+copy_part(CURLU *parsed, CURLUPart which)
 {
     char *text = NULL;
     char *copy = NULL;
@@ -43,9 +44,9 @@ part(CURLU *parsed, CURLUPart which)
     return copy;
 }
 
-/* Takes the brackets off an IPv6 address. */
+/* Removes the brackets around an IPv6 address. */
 static void
-unbracket(char *host)
+remove_brackets(char *host)
 {
     size_t len = strlen(host);
 
@@ -58,7 +59,7 @@ unbracket(char *host)
 static const char *
 read_database(CURLU *parsed, struct redis_url *url)
 {
-    char *path = part(parsed, CURLUPART_PATH);
+    char *path = copy_part(parsed, CURLUPART_PATH);
     const char *problem = NULL;
     int64_t database;
 
@@ -78,10 +79,10 @@ read_database(CURLU *parsed, struct redis_url *url)
 static const char *
 read_tcp(CURLU *parsed, struct redis_url *url)
 {
-    url->host = part(parsed, CURLUPART_HOST);
-    url->port = part(parsed, CURLUPART_PORT);
-    url->user = part(parsed, CURLUPART_USER);
-    url->password = part(parsed, CURLUPART_PASSWORD);
+    url->host = copy_part(parsed, CURLUPART_HOST);
+    url->port = copy_part(parsed, CURLUPART_PORT);
+    url->user = copy_part(parsed, CURLUPART_USER);
+    url->password = copy_part(parsed, CURLUPART_PASSWORD);
     if (url->port == NULL) {
         url->port = strdup("6379");
     }
@@ -94,7 +95,7 @@ read_tcp(CURLU *parsed, struct redis_url *url)
     if (url->user != NULL && url->password == NULL) {
         return "a user needs a password: redis://user:password@host";
     }
-    unbracket(url->host);
+    remove_brackets(url->host);
     return read_database(parsed, url);
 }
 
@@ -128,6 +129,16 @@ redis_url_parse(const char *text, struct redis_url *url)
         problem = read_tcp(parsed, url);
     }
     curl_url_cleanup(parsed);
+    return problem;
+}
+
+const char *
+redis_url_problem(const char *text)
+{
+    struct redis_url url;
+    const char *problem = redis_url_parse(text, &url);
+
+    redis_url_fini(&url);
     return problem;
 }
 

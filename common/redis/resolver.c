@@ -1,6 +1,5 @@
 /*
- * lookup: getaddrinfo_a(3) wrapped so that a name server that does not answer
- * costs its caller no waiting.
+ * resolver: getaddrinfo_a(3), asked for its state from time to time.
  */
 #define _GNU_SOURCE /* getaddrinfo_a */
 #include "resolver.h"
@@ -16,8 +15,8 @@ struct resolver {
     char *port;
     struct addrinfo hints;
     struct gaicb request;
-    bool started; /* since the last result was taken as final */
-    int code;     /* of getaddrinfo(3): the last failure */
+    bool started; /* request is with the C library, or was */
+    int code;     /* EAI_...: the last result */
 };
 
 struct resolver *
@@ -42,7 +41,7 @@ resolver_open(const char *host, const char *port)
 }
 
 static void
-drop_result(struct resolver *resolver)
+free_result(struct resolver *resolver)
 {
     if (resolver->request.ar_result != NULL) {
         freeaddrinfo(resolver->request.ar_result);
@@ -60,7 +59,7 @@ resolver_close(struct resolver *resolver)
         gai_cancel(&resolver->request) == EAI_NOTCANCELED) {
         return;
     }
-    drop_result(resolver);
+    free_result(resolver);
     free(resolver->host);
     free(resolver->port);
     free(resolver);
@@ -74,7 +73,7 @@ resolver_start(struct resolver *resolver)
     if (resolver->started && gai_error(&resolver->request) == EAI_INPROGRESS) {
         return;
     }
-    drop_result(resolver);
+    free_result(resolver);
     resolver->code = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
     resolver->started = resolver->code == 0;
 }

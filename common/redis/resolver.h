@@ -1,6 +1,7 @@
 /*
- * A name look-up that never blocks its caller: getaddrinfo_a(3), whose
- * threads are the C library's own. One look-up at a time.
+ * Looks up the addresses of a name without blocking the caller, by
+ * getaddrinfo_a(3), whose threads belong to the C library. A resolver is for
+ * one name and runs one look-up at a time.
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H
@@ -18,19 +19,22 @@ enum resolver_state {
 struct resolver *resolver_open(const char *host, const char *port);
 
 /*
- * Frees it with its last result. A look-up that is still under way can't be
- * stopped: its memory is left to the C library, which yet writes into it.
+ * Frees the resolver and its last result. A look-up under way cannot be
+ * stopped: its memory is not freed, because the C library still writes into it.
  */
 void resolver_close(struct resolver *resolver);
 
-/* Starts a look-up unless one is under way. */
+/* Starts a look-up, unless a look-up is under way. */
 void resolver_start(struct resolver *resolver);
 
-/* How it stands. *found (stream sockets) is valid until the next start. */
+/*
+ * The state of the last look-up. If it is RESOLVER_DONE, *found is the list of
+ * addresses (stream sockets), valid until the next start.
+ */
 enum resolver_state resolver_result(struct resolver *resolver,
                                     const struct addrinfo **found);
 
-/* Why it failed; static. */
+/* Why the last look-up failed; static. */
 const char *resolver_error(const struct resolver *resolver);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * tally: one script run for a batch of ids. The window is Redis's to say; this
- * side only guesses which one is on, so that most batches need one round trip.
+ * counter: one run of a script counts a batch of ids. Redis decides which
+ * window is on. This side only guesses it, so that most batches need one round
+ * trip.
  */
 #include "counter.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +14,13 @@
 #include "base/util.h"
 #include "dedup_strategy.h"
 #include "endpoint_url.h"
+#include "keys.h"
 #include "probe.lua.h"
 #include "schema.h"
 
 enum {
     JOB_ID_BYTES = 16,
-    /* Every byte of the endpoint escaped, and the words around it. */
+    /* Every byte of the endpoint escaped, and the JSON around it. */
     JOB_MAX_BYTES = 2 * ENDPOINT_URL_MAX_BYTES + 128,
 };
 
@@ -28,23 +29,30 @@ struct counter {
     struct redis *redis;
     const struct dedup_strategy *dedup;
     int64_t window_s;       /* believed to be on; 0: not known yet */
-    int64_t window_ends_ms; /* monotonic: when the next one is */
-    bool refused;           /* by Redis: the last run */
-    int64_t sets;           /* of that window (accept-set.lua); 0: not known */
-    char born[SCHEMA_BORN_SIZE]; /* of the data agreed on; "": none yet */
-    char job[JOB_MAX_BYTES];
+    int64_t window_ends_ms; /* monotonic: when the next window begins */
+    bool refused;           /* Redis refused the last run */
+    int64_t sets;           /* of the window (accept-set.lua); 0: not known */
+    char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    char job[JOB_MAX_BYTES];     /* the job that is being written */
+
+    /* The batch that is being counted: */
+    struct counter_request *requests;
+    size_t count;
+    int64_t started_ms;           /* monotonic */
+    int64_t sent_ms;              /* monotonic: before the script was sent */
+    struct counter_window result; /* zeroed unless it was counted */
 };
 
-/* What the script says of a batch. */
-struct verdict {
-    int64_t asked_ms; /* monotonic: before the script was sent */
-    bool counted;     /* else nothing was done: another window is on */
-    bool anew;        /* or another agreement is due */
-    int64_t window_s;
-    int64_t left_ms;
-    int64_t sets; /* where nothing was done, if that is why; else 0 */
-    int64_t born_us;
-    int64_t jobs; /* queued: the first so many of those of the batch */
+/* The reply of an accept script. */
+struct commit_reply {
+    bool counted;     /* false: nothing was done */
+    bool data_reset;  /* Redis's data was reset: call schema_agree() again */
+    int64_t window_s; /* the window that is on */
+    int64_t left_ms;  /* until that window ends */
+    int64_t sets;     /* the window's number of sets, if the caller's guess of
+                         it was wrong; else 0 */
+    int64_t born_us;  /* when Redis's data began, since the Unix epoch */
+    int64_t jobs;     /* how many of the batch's jobs were queued: the first */
 };
 
 struct counter *
@@ -76,7 +84,7 @@ put(char *to, const char *text)
     return to + len;
 }
 
-/* Writes a new job's random id: 128 bits, so that no two are alike. */
+/* Writes a new job's id: 128 random bits, so that no two jobs share an id. */
 static char *
 put_job_id(char *to)
 {
@@ -84,7 +92,7 @@ put_job_id(char *to)
     uint8_t bytes[JOB_ID_BYTES];
     size_t i;
 
-    /* Never short nor interrupted for up to 256 bytes: getrandom(2). */
+    /* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
     (void)!getrandom(bytes, sizeof(bytes), 0);
     for (i = 0; i < sizeof(bytes); i++) {
         *to++ = digits[bytes[i] >> 4];
@@ -94,9 +102,9 @@ put_job_id(char *to)
 }
 
 /*
- * Writes the job but for its window, count and last brace, which the script
- * adds. An endpoint is printable ASCII: two bytes of it need escaping (RFC
- * 8259, 7).
+ * Writes the job without its window, count and last brace: the script adds
+ * those. An endpoint is printable ASCII, in which only two characters need
+ * escaping (RFC 8259, 7).
  */
 static size_t
 put_job(char *job, const struct counter_request *request)
@@ -122,21 +130,23 @@ static void
 add_keys(const struct counter *counter, struct command *call,
          const struct dedup_batch *batch)
 {
-    const char *prefix = counter->options->redis.prefix;
+    struct key_parts parts = {
+        .prefix = counter->options->redis.prefix,
+        .window_s = batch->window_s,
+        .strategy = schema_strategy(counter->options),
+    };
 
-    redis_key(call, "%s:" SCHEMA_SHARD ":sealed", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":born", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
-              batch->window_s);
-    redis_key(call, "%s:" SCHEMA_SHARD ":callbacks", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":due", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":open", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":whole:%s:%" PRId64, prefix,
-              schema_strategy(counter->options), batch->window_s);
+    keys_add(call, KEY_SEALED, &parts);
+    keys_add(call, KEY_BORN, &parts);
+    keys_add(call, KEY_COUNT, &parts);
+    keys_add(call, KEY_CALLBACKS, &parts);
+    keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_OPEN, &parts);
+    keys_add(call, KEY_WHOLE, &parts);
     counter->dedup->add_keys(call, batch);
 }
 
-/* As long as the retention; always until the window has been sealed, though. */
+/* The retention, but at least until the window has been sealed. */
 static int64_t
 count_ttl_s(const struct options *options)
 {
@@ -170,32 +180,32 @@ add_args(struct counter *counter, struct command *call,
 }
 
 static bool
-read_verdict(const struct redis_reply *reply, struct verdict *verdict)
+read_reply(const struct redis_reply *reply, struct commit_reply *read)
 {
-    int64_t what;
+    int64_t kind;
 
-    if (!redis_reply_int(redis_reply_at(reply, 0), &what)) {
+    if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
         return false;
     }
-    verdict->counted = what == 1;
-    verdict->anew = what == 2;
-    if (verdict->anew) {
+    read->counted = kind == 1;
+    read->data_reset = kind == 2;
+    if (read->data_reset) {
         return true;
     }
-    if (!redis_reply_int(redis_reply_at(reply, 1), &verdict->window_s) ||
-        !redis_reply_int(redis_reply_at(reply, 2), &verdict->left_ms)) {
+    if (!redis_reply_int(redis_reply_at(reply, 1), &read->window_s) ||
+        !redis_reply_int(redis_reply_at(reply, 2), &read->left_ms)) {
         return false;
     }
-    if (!verdict->counted) {
-        verdict->sets = 0;
-        redis_reply_int(redis_reply_at(reply, 3), &verdict->sets);
+    if (!read->counted) {
+        read->sets = 0;
+        redis_reply_int(redis_reply_at(reply, 3), &read->sets);
         return true;
     }
-    return redis_reply_int(redis_reply_at(reply, 3), &verdict->born_us) &&
-           redis_reply_int(redis_reply_at(reply, 5), &verdict->jobs);
+    return redis_reply_int(redis_reply_at(reply, 3), &read->born_us) &&
+           redis_reply_int(redis_reply_at(reply, 5), &read->jobs);
 }
 
-/* Moves on to the next window where, as far as is known here, that is on. */
+/* Moves on to the next window if the last one has ended by our own clock. */
 static void
 guess_window(struct counter *counter, int64_t now_ms)
 {
@@ -206,57 +216,45 @@ guess_window(struct counter *counter, int64_t now_ms)
     }
 }
 
+/* Keeps what Redis said of its window, for the next guess. */
 static void
-learn(struct counter *counter, const struct verdict *verdict)
+note_window(struct counter *counter, const struct commit_reply *read)
 {
-    counter->window_s = verdict->window_s;
-    counter->window_ends_ms = clock_mono_ms() + verdict->left_ms;
-    if (!verdict->counted) {
-        counter->sets = verdict->sets;
+    counter->window_s = read->window_s;
+    counter->window_ends_ms = clock_mono_ms() + read->left_ms;
+    if (!read->counted) {
+        counter->sets = read->sets;
     }
 }
 
-/* Runs what was gathered, and has as many replicas as are wanted confirm it. */
-static bool
-run_call(struct counter *counter, struct command *call,
-         const struct redis_reply **reply)
-{
-    enum redis_result result;
-
-    redis_call_replicas(call, counter->options->redis.wait_replicas);
-    result = redis_run(counter->redis, reply);
-    counter->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
-    return result == REDIS_DONE;
-}
-
-/* Runs the script once for the window that is believed to be on. */
-static bool
-run(struct counter *counter, const struct counter_request *requests,
-    size_t count, struct verdict *verdict)
+/* Sends the script, for the window that is believed to be on. */
+static enum redis_result
+send_batch(struct counter *counter)
 {
     struct command *call = redis_call(counter->redis, counter->dedup->script);
-    struct dedup_batch batch = {
-        .options = counter->options, .requests = requests, .count = count};
-    const struct redis_reply *reply;
+    struct dedup_batch batch = {.options = counter->options,
+                                .requests = counter->requests,
+                                .count = counter->count};
 
-    verdict->asked_ms = clock_mono_ms();
-    guess_window(counter, verdict->asked_ms);
+    counter->sent_ms = clock_mono_ms();
+    guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
     add_keys(counter, call, &batch);
     add_args(counter, call, &batch);
-    if (!run_call(counter, call, &reply) || !read_verdict(reply, verdict)) {
-        return false;
-    }
-    if (verdict->anew) {
-        counter->born[0] = '\0';
-    } else {
-        learn(counter, verdict);
-    }
-    return true;
+    redis_call_replicas(call, counter->options->redis.wait_replicas);
+    return redis_send(counter->redis);
 }
 
-/* Agrees with Redis, whose data is not known yet or has begun anew since. */
+/* True if a run has brought a reply; notes whether it was refused. */
+static bool
+is_done(struct counter *counter, enum redis_result result)
+{
+    counter->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
+    return result == REDIS_DONE;
+}
+
+/* Compares the schema, at the start and after Redis's data was reset. */
 static bool
 agree(struct counter *counter)
 {
@@ -267,7 +265,10 @@ agree(struct counter *counter)
     return result == REDIS_DONE;
 }
 
-/* Requests with an endpoint beyond those that were queued were not counted. */
+/*
+ * Sets the answers of a batch that was counted. The first `queued` requests
+ * with an endpoint have a job; the others with an endpoint were not counted.
+ */
 static void
 set_answers(struct counter_request *requests, size_t count, int64_t queued)
 {
@@ -281,57 +282,100 @@ set_answers(struct counter_request *requests, size_t count, int64_t queued)
 }
 
 /*
- * How long what was confirmed holds without asking again: until the window
- * ends, whose rest is rounded up; and no longer than a silent Redis takes to
- * be called away, as one that hangs does so without a word.
+ * Until when the ids of a batch need no further round trip. They hold until
+ * their window ends; the script rounds the time that is left up, hence the
+ * millisecond. They also hold no longer than redis.timeout_ms, because a Redis
+ * that hangs is silent, and is known to be away only after that time.
  */
 static int64_t
-valid_until_ms(const struct counter *counter, const struct verdict *verdict)
+valid_until_ms(const struct counter *counter, const struct commit_reply *read)
 {
     int64_t timeout_ms = counter->options->redis.timeout_ms;
-    int64_t left_ms = verdict->left_ms - 1;
+    int64_t left_ms = read->left_ms - 1;
 
-    return verdict->asked_ms + int64_min(left_ms, timeout_ms);
+    return counter->sent_ms + int64_min(left_ms, timeout_ms);
+}
+
+/* True if the batch is on its way; false if it can't be counted. */
+static bool
+try_batch(struct counter *counter)
+{
+    enum redis_result result;
+
+    if (counter->born[0] == '\0' && !agree(counter)) {
+        return false;
+    }
+    result = send_batch(counter);
+    return result == REDIS_PENDING || is_done(counter, result);
+}
+
+bool
+counter_start(struct counter *counter, struct counter_request *requests,
+              size_t count)
+{
+    counter->requests = requests;
+    counter->count = count;
+    counter->result = (struct counter_window){0};
+    counter->started_ms = clock_mono_ms();
+    for (size_t i = 0; i < count; i++) {
+        requests[i].answer = COUNTER_UNAVAILABLE;
+    }
+    return try_batch(counter);
+}
+
+/* Keeps what the reply says of the window, of the data and of the batch. */
+static void
+apply_reply(struct counter *counter, const struct commit_reply *read)
+{
+    if (read->data_reset) {
+        counter->born[0] = '\0';
+        return;
+    }
+    note_window(counter, read);
+    if (read->counted) {
+        set_answers(counter->requests, counter->count, read->jobs);
+        counter->result.start_s = read->window_s;
+        counter->result.born_us = read->born_us;
+        counter->result.until_ms = valid_until_ms(counter, read);
+    }
+}
+
+bool
+counter_step(struct counter *counter)
+{
+    const struct redis_reply *reply;
+    struct commit_reply read = {0};
+    enum redis_result result = redis_receive(counter->redis, &reply);
+
+    if (result == REDIS_PENDING) {
+        return true;
+    }
+    if (!is_done(counter, result) || !read_reply(reply, &read)) {
+        return false;
+    }
+    apply_reply(counter, &read);
+    /*
+     * If another window is on, the number of sets is another or the data was
+     * reset, the script did nothing. The batch may then be sent again, while
+     * there is time. A few rounds are enough, unless a window is shorter than
+     * a round trip.
+     */
+    return !read.counted &&
+           clock_mono_ms() - counter->started_ms <
+               counter->options->redis.timeout_ms &&
+           try_batch(counter);
 }
 
 struct counter_window
-counter_commit(struct counter *counter, struct counter_request *requests,
-               size_t count)
+counter_result(const struct counter *counter)
 {
-    int64_t timeout_ms = counter->options->redis.timeout_ms;
-    int64_t started_ms = clock_mono_ms();
-    struct counter_window window = {0};
-    struct verdict verdict = {0};
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        requests[i].answer = COUNTER_UNAVAILABLE;
-    }
-    /*
-     * "Another window is on", "it has so many sets" and "the data began anew"
-     * say that nothing was done: the batch may be sent again, while there is
-     * time. A few times are enough but where a window is shorter than a round
-     * trip.
-     */
-    do {
-        if (counter->born[0] == '\0'
-                ? !agree(counter)
-                : !run(counter, requests, count, &verdict)) {
-            return window;
-        }
-    } while (!verdict.counted && clock_mono_ms() - started_ms < timeout_ms);
-    if (verdict.counted) {
-        set_answers(requests, count, verdict.jobs);
-        window.start_s = verdict.window_s;
-        window.born_us = verdict.born_us;
-        window.until_ms = valid_until_ms(counter, &verdict);
-    }
-    return window;
+    return counter->result;
 }
 
 bool
 counter_is_ready(struct counter *counter)
 {
+    struct key_parts parts = {.prefix = counter->options->redis.prefix};
     int64_t started_ms = clock_mono_ms();
     const struct redis_reply *reply;
     struct command *call;
@@ -341,9 +385,9 @@ counter_is_ready(struct counter *counter)
         return false;
     }
     call = redis_call(counter->redis, &script_probe);
-    redis_key(call, "%s:" SCHEMA_SHARD ":ready",
-              counter->options->redis.prefix);
-    return run_call(counter, call, &reply);
+    keys_add(call, KEY_READY, &parts);
+    redis_call_replicas(call, counter->options->redis.wait_replicas);
+    return is_done(counter, redis_run(counter->redis, &reply));
 }
 
 bool

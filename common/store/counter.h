@@ -1,7 +1,6 @@
 /*
- * Counting: a batch of ids becomes one script run in Redis, which says yes to
- * all of it or does nothing. The responder's side of the windows; how they are
- * closed is in window_closer.h.
+ * Counting, on the responder's side: one run of a script in Redis counts all
+ * ids of a batch or does nothing. window_closer.h is the reporter's side.
  */
 #ifndef COUNTER_H
 #define COUNTER_H
@@ -17,22 +16,22 @@ struct counter;
 
 enum counter_answer {
     COUNTER_UNAVAILABLE, /* not confirmed by Redis: the client may try again */
-    COUNTER_COUNTED,     /* in the window, for the first time or not */
-    COUNTER_QUEUE_FULL,  /* no room for its callback; nothing was counted */
+    COUNTER_COUNTED,     /* the id is in the window, new or not */
+    COUNTER_QUEUE_FULL,  /* no room for the callback; nothing was counted */
 };
 
 struct counter_request {
     int64_t id;
-    const char *endpoint; /* borrowed, already checked; NULL: no callback */
+    const char *endpoint; /* borrowed, checked; NULL if there is no callback */
     size_t endpoint_len;
-    enum counter_answer answer; /* set by counter_commit */
+    enum counter_answer answer; /* set when the batch is over */
 };
 
-/* Where a batch was counted, and how long that is known to be so. */
+/* The window in which a batch was counted, and how long that may be reused. */
 struct counter_window {
-    int64_t start_s;  /* of the window; 0: nothing was counted */
-    int64_t born_us;  /* when Redis's data began: with another, it was lost */
-    int64_t until_ms; /* monotonic; 0 with start_s */
+    int64_t start_s;  /* start of the window; 0: nothing was counted */
+    int64_t born_us;  /* when Redis's data began; changes if it is reset */
+    int64_t until_ms; /* monotonic; 0 if start_s is 0 */
 };
 
 /* options and redis are borrowed for its life. NULL: no memory. */
@@ -41,28 +40,37 @@ struct counter *counter_open(const struct options *options,
 void counter_close(struct counter *counter);
 
 /*
- * Counts requests[0..count), at most options->accept.max_batch of them, in the
- * window that is on by Redis's clock, and queues the callbacks of those with
- * an endpoint. Sets every answer, and returns the window of those that were
- * counted. Blocks for at most 2 x redis.timeout_ms.
+ * Starts to count requests[0..count), at most options->accept.max_batch of
+ * them, in the window that is on by Redis's clock, and to queue the callbacks
+ * of the requests that have an endpoint. requests is borrowed until the batch
+ * is over.
  *
- * Up to until_ms the ids that were counted need not be asked for again: the
- * window is still on, and Redis was heard of less than redis.timeout_ms ago.
+ * True while the batch is under way: call counter_step when redis_fd is
+ * readable and when redis_left_ms has passed. False once it is over: every
+ * answer is set. Blocks only while a connection is being made or the schema is
+ * compared; the whole takes at most 2 x redis.timeout_ms.
  */
-struct counter_window counter_commit(struct counter *counter,
-                                     struct counter_request *requests,
-                                     size_t count);
+bool counter_start(struct counter *counter, struct counter_request *requests,
+                   size_t count);
+bool counter_step(struct counter *counter);
 
 /*
- * True where a batch would be counted now: Redis is there, agrees on what all
- * programs must share, takes writes, and has redis.wait_replicas replicas.
- * Blocks for at most 2 x redis.timeout_ms.
+ * The window of the requests that were counted in the batch that is over.
+ * Until until_ms a further request for one of their ids needs no round trip:
+ * the window is still on, and Redis answered less than redis.timeout_ms ago.
+ */
+struct counter_window counter_result(const struct counter *counter);
+
+/*
+ * True if Redis would count a batch now: it is there, agrees with the schema,
+ * accepts writes and has redis.wait_replicas replicas. Writes the key `ready`
+ * to know. Blocks for at most 2 x redis.timeout_ms.
  */
 bool counter_is_ready(struct counter *counter);
 
 /*
- * True where Redis was there and refused the last batch or would refuse the
- * next, or had too few replicas: see redis_error.
+ * True if the last batch or probe failed because Redis refused it or had too
+ * few replicas (see redis_error), and not because Redis was away.
  */
 bool counter_was_refused(const struct counter *counter);
 

@@ -1,34 +1,19 @@
 /*
- * dedup: the rows. What each strategy is good for stands in conf/verve.conf,
- * how it counts in its script.
+ * dedup_strategy: the rows. conf/verve.conf says what each strategy is good
+ * for; accept-<strategy>.lua does the counting.
  */
 #include "dedup_strategy.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 #include "accept-hll.lua.h"
 #include "accept-set.lua.h"
 #include "accept-setnx.lua.h"
-#include "schema.h"
+#include "keys.h"
 
-/* A key's name up to the number that ends it. A prefix has at most 64 bytes. */
-struct stem {
-    char text[128];
-    size_t len;
-};
-
-/* All that is kept of the ids of a window begins so. */
-static struct stem
-seen_stem(const struct dedup_batch *batch)
+static struct key_parts
+parts_of(const struct dedup_batch *batch)
 {
-    struct stem stem;
-    int len = snprintf(stem.text, sizeof(stem.text),
-                       "%s:" SCHEMA_SHARD ":seen:%" PRId64 ":",
-                       batch->options->redis.prefix, batch->window_s);
-
-    stem.len = (size_t)len;
-    return stem;
+    return (struct key_parts){.prefix = batch->options->redis.prefix,
+                              .window_s = batch->window_s};
 }
 
 static void
@@ -44,11 +29,12 @@ add_ids(struct command *call, const struct dedup_batch *batch)
 static void
 setnx_keys(struct command *call, const struct dedup_batch *batch)
 {
-    struct stem stem = seen_stem(batch);
+    struct key_parts parts = parts_of(batch);
+    struct key_stem stem = keys_stem(KEY_SEEN_ID, &parts);
     size_t i;
 
     for (i = 0; i < batch->count; i++) {
-        redis_key_int(call, stem.text, stem.len, batch->requests[i].id);
+        keys_add_numbered(call, &stem, batch->requests[i].id);
     }
 }
 
@@ -59,13 +45,9 @@ setnx_args(struct command *call, const struct dedup_batch *batch)
     redis_arg_int(call, 0);
 }
 
-/*
- * The set that an id is in; all programs on one Redis must agree. Ids are
- * mixed first (splitmix64's last steps, https://prng.di.unimi.it/splitmix64.c)
- * so that regular ones spread as well as random ones.
- */
-static int64_t
-set_of(int64_t id, int64_t sets)
+/* The last steps of splitmix64, https://prng.di.unimi.it/splitmix64.c */
+int64_t
+dedup_strategy_set(int64_t id, int64_t sets)
 {
     uint64_t mixed = (uint64_t)id;
 
@@ -78,23 +60,22 @@ set_of(int64_t id, int64_t sets)
 static void
 set_keys(struct command *call, const struct dedup_batch *batch)
 {
-    const char *prefix = batch->options->redis.prefix;
-    struct stem stem = seen_stem(batch);
+    struct key_parts parts = parts_of(batch);
+    struct key_parts before = parts;
+    struct key_stem stem = keys_stem(KEY_SEEN_SET, &parts);
     size_t i;
 
-    /* No name of an id's own key: the strategy may have been setnx. */
-    stem.text[stem.len++] = 's';
-    redis_key(call, "%s:" SCHEMA_SHARD ":sets:%" PRId64, prefix,
-              batch->window_s);
-    redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
-              batch->window_s - batch->options->window.seconds);
+    before.window_s -= batch->options->window.seconds;
+    keys_add(call, KEY_SETS, &parts);
+    keys_add(call, KEY_COUNT, &before);
     for (i = 0; batch->sets > 0 && i < batch->count; i++) {
-        redis_key_int(call, stem.text, stem.len,
-                      set_of(batch->requests[i].id, batch->sets));
+        keys_add_numbered(
+            call, &stem,
+            dedup_strategy_set(batch->requests[i].id, batch->sets));
     }
 }
 
-/* Where the number of sets is not known, this only asks for it. */
+/* If the number of sets is not known, the call only asks for it. */
 static void
 set_args(struct command *call, const struct dedup_batch *batch)
 {
@@ -111,8 +92,9 @@ set_args(struct command *call, const struct dedup_batch *batch)
 static void
 hll_keys(struct command *call, const struct dedup_batch *batch)
 {
-    redis_key(call, "%s:" SCHEMA_SHARD ":seen:%" PRId64,
-              batch->options->redis.prefix, batch->window_s);
+    struct key_parts parts = parts_of(batch);
+
+    keys_add(call, KEY_SEEN_HLL, &parts);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
- * endpoint: which URLs may be endpoints. First what libcurl's parser lets
- * through though we do not, on the text itself; then the parser; then what it
- * made of the host.
+ * endpoint_url: three steps. The first checks the text, for URLs that libcurl
+ * would accept and we do not. The second is libcurl's parser. The third checks
+ * the host and the port that the parser found.
  */
 #include "endpoint_url.h"
 
@@ -12,7 +12,7 @@
 
 #include "base/util.h"
 
-/* True where every byte is printable ASCII and none a blank. */
+/* True if every byte is printable ASCII and no byte is a blank. */
 static bool
 all_visible(const char *bytes, size_t len)
 {
@@ -24,7 +24,7 @@ all_visible(const char *bytes, size_t len)
     return true;
 }
 
-/* The length of the scheme in front of "://"; 0 where there is none. */
+/* The length of the scheme before "://"; 0 if there is no scheme. */
 static size_t
 scheme_length(const char *url)
 {
@@ -34,8 +34,8 @@ scheme_length(const char *url)
     return starts_with(url + len, "://") ? len : 0;
 }
 
-/* libcurl takes http:/host and http:///host for http://host: we do not. */
-static const char *
+/* libcurl reads http:/host and http:///host as http://host; we do not. */
+static enum error_code
 check_text(const char *url)
 {
     size_t scheme_len = scheme_length(url);
@@ -43,87 +43,88 @@ check_text(const char *url)
     size_t authority_len;
 
     if (scheme_len == 0) {
-        return "endpoint-not-absolute";
+        return ERROR_CODE_ENDPOINT_NOT_ABSOLUTE;
     }
     if (!(scheme_len == 4 && strncasecmp(url, "http", 4) == 0) &&
         !(scheme_len == 5 && strncasecmp(url, "https", 5) == 0)) {
-        return "endpoint-bad-scheme";
+        return ERROR_CODE_ENDPOINT_BAD_SCHEME;
     }
     authority_len = strcspn(authority, "/?");
     if (authority_len == 0) {
-        return "endpoint-no-host";
+        return ERROR_CODE_ENDPOINT_NO_HOST;
     }
     if (memchr(authority, '@', authority_len) != NULL) {
-        return "endpoint-credentials";
+        return ERROR_CODE_ENDPOINT_CREDENTIALS;
     }
     if (authority[0] == '[' && memchr(authority, '%', authority_len) != NULL) {
-        return "endpoint-zone-id";
+        return ERROR_CODE_ENDPOINT_ZONE_ID;
     }
-    return NULL;
+    return ERROR_CODE_NONE;
 }
 
-static const char *
-rule_of(CURLUcode code)
+static enum error_code
+code_of(CURLUcode code)
 {
     if (code == CURLUE_NO_HOST) {
-        return "endpoint-no-host";
+        return ERROR_CODE_ENDPOINT_NO_HOST;
     }
     if (code == CURLUE_BAD_PORT_NUMBER) {
-        return "endpoint-bad-port";
+        return ERROR_CODE_ENDPOINT_BAD_PORT;
     }
-    return "endpoint-malformed";
+    return ERROR_CODE_ENDPOINT_MALFORMED;
 }
 
-/* libcurl decodes %XX in hosts, and takes port 0. */
-static const char *
+/* libcurl decodes %XX in hosts, and accepts port 0. */
+static enum error_code
 check_parts(CURLU *parsed)
 {
-    const char *problem = NULL;
+    enum error_code problem = ERROR_CODE_NONE;
     char *host = NULL;
     char *port = NULL;
 
     if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) !=
             CURLUE_OK) {
-        problem = "endpoint-malformed";
+        problem = ERROR_CODE_ENDPOINT_MALFORMED;
     } else if (!all_visible(host, strlen(host))) {
-        problem = "endpoint-bad-byte";
+        problem = ERROR_CODE_ENDPOINT_BAD_BYTE;
     } else if (strcmp(port, "0") == 0) {
-        problem = "endpoint-bad-port";
+        problem = ERROR_CODE_ENDPOINT_BAD_PORT;
     }
     curl_free(host);
     curl_free(port);
     return problem;
 }
 
-static const char *
+static enum error_code
 check_parsed(const char *url)
 {
     CURLU *parsed = curl_url();
-    const char *problem;
+    enum error_code problem;
     CURLUcode code;
 
     if (parsed == NULL) {
-        return "endpoint-malformed"; /* no memory; nothing is lost by it */
+        return ERROR_CODE_ENDPOINT_MALFORMED; /* no memory: a refusal loses
+                                                 nothing */
     }
     code = curl_url_set(parsed, CURLUPART_URL, url, 0);
-    problem = code != CURLUE_OK ? rule_of(code) : check_parts(parsed);
+    problem = code != CURLUE_OK ? code_of(code) : check_parts(parsed);
     curl_url_cleanup(parsed);
     return problem;
 }
 
-const char *
+enum error_code
 endpoint_url_check(const char *url, size_t *len)
 {
     char copy[ENDPOINT_URL_MAX_BYTES + 1];
-    const char *problem;
+    enum error_code problem;
     char *fragment;
 
     if (*len > ENDPOINT_URL_MAX_BYTES) {
-        return "endpoint-too-long";
+        return ERROR_CODE_ENDPOINT_TOO_LONG;
     }
     if (!all_visible(url, *len)) {
-        return "endpoint-bad-byte";
+        return ERROR_CODE_ENDPOINT_BAD_BYTE;
     }
     memcpy(copy, url, *len);
     copy[*len] = '\0';
@@ -132,10 +133,10 @@ endpoint_url_check(const char *url, size_t *len)
         *fragment = '\0';
     }
     problem = check_text(copy);
-    if (problem == NULL) {
+    if (problem == ERROR_CODE_NONE) {
         problem = check_parsed(copy);
     }
-    if (problem == NULL) {
+    if (problem == ERROR_CODE_NONE) {
         *len = strlen(copy);
     }
     return problem;

@@ -1,8 +1,8 @@
 /*
- * job: the text of a callback job. What Redis holds may have been edited by
- * hand, so nothing of it is believed: what leaves job_read with a url has an
- * id that is safe in a header and in a log line, an endpoint that the
- * responder would have accepted, and numbers in their bounds.
+ * job: the text of a callback job. An operator may have edited a job in Redis
+ * by hand, so every part of it is checked. If job_read sets a url, the id is
+ * safe in a header and in a log line, the responder would have accepted the
+ * endpoint, and the numbers are within their bounds.
  */
 #include "job.h"
 
@@ -14,11 +14,12 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/util.h"
 #include "endpoint_url.h"
 
 enum { JOB_VERSION = 1 };
 
-/* The last second that RFC 3339 can name: 9999-12-31T23:59:59Z. */
+/* The last second that RFC 3339 can express: 9999-12-31T23:59:59Z. */
 static const int64_t last_second = 253402300799;
 
 static bool
@@ -31,7 +32,7 @@ id_is_safe(const char *id)
     return len > 0 && len <= JOB_ID_MAX_BYTES && strspn(id, safe) == len;
 }
 
-/* What a job says, borrowed from its parsed JSON. */
+/* The members of a job, borrowed from its parsed JSON. */
 struct content {
     const char *id;
     const char *url;
@@ -54,12 +55,13 @@ content_read(struct content *content, json_t *root)
     }
     content->returned = json_integer_value(json_object_get(root, "returned"));
     return version == JOB_VERSION && id_is_safe(content->id) &&
-           endpoint_url_check(content->url, &content->url_len) == NULL &&
+           endpoint_url_check(content->url, &content->url_len) ==
+               ERROR_CODE_NONE &&
            content->window_s >= 0 && content->window_s <= last_second &&
            content->count >= 0;
 }
 
-/* Finds the parts of the member; false where it is not made of three. */
+/* Finds the parts of the member; false if there are not three. */
 static bool
 split(struct job *job)
 {
@@ -81,7 +83,7 @@ split(struct job *job)
            job->attempts >= 0 && job->attempts < INT32_MAX;
 }
 
-/* A job that holds the member, and has room for texts_len bytes behind it. */
+/* A job with a copy of the member, and texts_len bytes of room behind it. */
 static struct job *
 job_new(const char *member, size_t len, size_t texts_len)
 {
@@ -98,7 +100,7 @@ job_new(const char *member, size_t len, size_t texts_len)
 }
 
 static void
-keep(struct job *job, const struct content *content)
+copy_content(struct job *job, const struct content *content)
 {
     char *id = job->member + job->member_len + 1;
     size_t id_size = strlen(content->id) + 1;
@@ -110,7 +112,7 @@ keep(struct job *job, const struct content *content)
     job->url = url;
     job->window_s = content->window_s;
     job->count = content->count;
-    job->returned = content->returned > 0 ? content->returned : 0;
+    job->returned = int64_max(content->returned, 0);
 }
 
 struct job *
@@ -126,7 +128,7 @@ job_read(const char *member, size_t len)
     }
     root = json_loadb(job->json, job->json_len, 0, NULL);
     if (root != NULL && content_read(&content, root)) {
-        keep(job, &content);
+        copy_content(job, &content);
     }
     json_decref(root);
     return job;
@@ -138,7 +140,7 @@ job_free(struct job *job)
     free(job);
 }
 
-/* With name: value in it, or without name if value is 0. 0 or -1. */
+/* Sets a member, or removes it if value is 0. 0, or -1: no memory. */
 static int
 set_number(json_t *object, const char *name, int64_t value)
 {
@@ -149,7 +151,10 @@ set_number(json_t *object, const char *name, int64_t value)
     return json_object_set_new(object, name, json_integer(value));
 }
 
-/* The JSON with what became of the job; NULL if that can't be made. */
+/*
+ * The JSON with "error" set, and with "attempts" and "returned" set unless they
+ * are 0. malloc'd; NULL if the JSON can't be parsed or there is no memory.
+ */
 static char *
 annotate(const struct job *job, int64_t attempts, int64_t returned,
          const char *error)

@@ -1,13 +1,14 @@
 /*
- * One callback job, as bytes and as a struct. Pure text: no Redis in here, see
- * job_queue.h for how jobs move. A job is JSON, so that an operator can read
- * it:
+ * One callback job, as bytes and as a struct. This module only reads and
+ * writes text; job_queue.h moves jobs in Redis. A job is JSON, so that an
+ * operator can read it:
  *
  *   {"v":1,"id":"<token>","url":"<endpoint>","window":<epoch s>,"count":<N>}
  *
- * Further members are let be: what failed has its "error", what could not be
- * sent has "returned", and an entry of the dead list, which has "attempts" too,
- * may be moved back to the queue as it is.
+ * Further members are allowed and kept. A job that failed has an "error"; a
+ * job that could not be sent for want of local resources has "returned"; an
+ * entry of the dead list has "attempts", and may be moved back to the queue
+ * unchanged.
  */
 #ifndef JOB_H
 #define JOB_H
@@ -21,55 +22,54 @@ enum {
     JOB_ERROR_SIZE = 32,   /* an error word with its NUL */
 };
 
-/* How a claimed job ends. */
+/* How a claim of a job ends. */
 enum job_disposition {
-    JOB_DELIVERED, /* forgotten */
-    JOB_RETRY,     /* again after delay_ms, with one attempt more on it */
-    JOB_RETURN,    /* again after delay_ms, no attempt used; with an error:
-                      with one return more on it, and that */
-    JOB_DEAD,      /* to the dead list, with one attempt more and its error */
+    JOB_DELIVERED, /* the job is deleted */
+    JOB_RETRY,     /* due again after delay_ms, with one more attempt */
+    JOB_RETURN,    /* due again after delay_ms, without an attempt used; with
+                      an error: with one more return, and that error */
+    JOB_DEAD,      /* to the dead list, with one more attempt and the error */
 };
 
-/* One claimed job. Belongs to who claimed it, until it settles it. */
+/* One claimed job. It belongs to its claimer until job_queue_settle. */
 struct job {
     char *member; /* its exact bytes in `due`: "<claim> <attempts> <json>" */
     size_t member_len;
-    const char *json; /* where the JSON starts in member, to its end */
+    const char *json; /* start of the JSON in member */
     size_t json_len;
     const char *id;    /* random, the same for all attempts: webhook-id */
-    const char *url;   /* the endpoint; NULL where the job is unreadable */
-    int64_t window_s;  /* start of the window it was accepted in */
+    const char *url;   /* the endpoint; NULL if the job is unreadable */
+    int64_t window_s;  /* start of the window in which it was accepted */
     int64_t count;     /* unique ids of that window at that moment */
     int64_t attempts;  /* made before this claim */
     int64_t returned;  /* how often it came back with an error, not sent */
-    int64_t leased_ms; /* monotonic: the lease ends at this moment */
-    bool reclaimed;    /* it was claimed before, and put back or left */
+    int64_t leased_ms; /* monotonic: the end of the lease */
+    bool reclaimed;    /* it was in `due` before this claim */
 
-    struct job *next; /* in the list of whoever holds it */
+    struct job *next; /* in a list of its owner */
     enum job_disposition disposition;
     int64_t delay_ms;           /* for JOB_RETRY and JOB_RETURN */
     char error[JOB_ERROR_SIZE]; /* for all but JOB_DELIVERED; may be "" */
 };
 
 /*
- * Reads member[0..len) and copies it. NULL: no memory. Whatever else is wrong
- * with it gives a job without url, id and numbers, which can only be buried.
+ * Copies and reads member[0..len). NULL: no memory. If the member can't be
+ * read, the job has no url, id and numbers, and can only go to the dead list.
  */
 struct job *job_read(const char *member, size_t len);
 void job_free(struct job *job);
 
 /*
- * The member that the job waits as, with that many attempts on it: "- <n>
- * <json>". If error is not "", "error" is set in the JSON, so that an operator
- * finds it by that, and "returned" as the job has it. malloc'd, *len bytes;
- * NULL: no memory.
+ * The member under which the job waits with so many attempts: "- <n> <json>".
+ * If error is not "", the JSON has it as "error", for operators, and
+ * job->returned as "returned". malloc'd, *len bytes; NULL: no memory.
  */
 char *job_waiting(const struct job *job, int64_t attempts, const char *error,
                   size_t *len);
 
 /*
- * Its entry in the dead list: its JSON with "attempts" and "error" set and
- * without "returned", or its raw bytes if it is unreadable. malloc'd, *len
+ * The job's entry in the dead list: its JSON with "attempts" and "error" set
+ * and without "returned", or its raw bytes if it is unreadable. malloc'd, *len
  * bytes; NULL: no memory.
  */
 char *job_dead_entry(const struct job *job, int64_t attempts, const char *error,

@@ -1,9 +1,9 @@
 /*
- * jobs: the callback queue. Each claim has a token of its own, so that no two
- * claims, of whatever reporter, ever make the same member. One whose reply was
- * lost is made again with its token: what it leased then is found by that, and
- * costs no job an attempt. Fates wait in a
- * list of the jobs themselves: noting one needs no memory.
+ * job_queue: claims and settlements. Each claim has its own token, so that two
+ * claims never make the same member. If the reply to a claim was lost, the
+ * claim is made again with the same token: Redis finds the jobs that it leased
+ * by the token, and no job loses an attempt. Settled jobs wait in a list that
+ * links the jobs themselves, so that settling needs no memory.
  */
 #include "job_queue.h"
 
@@ -15,18 +15,18 @@
 #include "base/clock.h"
 #include "jobs-claim.lua.h"
 #include "jobs-settle.lua.h"
-#include "schema.h"
+#include "keys.h"
 
 struct job_queue {
     const struct options *options;
     struct redis *redis;
     uint64_t self;     /* random: this reporter's part of a token */
     uint64_t claims;   /* made so far: the claim's part of a token */
-    int64_t unsure_ms; /* monotonic: before the last claim was first sent, to
-                          which there was no reply; 0: there was one */
+    int64_t unsure_ms; /* monotonic: if the reply to the last claim was lost,
+                          the time before it was first sent; else 0 */
     struct job *first; /* settled, not flushed, oldest first */
-    struct job **last; /* where the next one is hung */
-    size_t settled;    /* how many these are */
+    struct job **last; /* the link that the next settled job is put into */
+    size_t settled;    /* length of that list */
 };
 
 struct job_queue *
@@ -43,9 +43,9 @@ job_queue_open(const struct options *options, struct redis *redis)
     return queue;
 }
 
-/* Frees the first n jobs of the list. */
+/* Frees the first n settled jobs. */
 static void
-forget(struct job_queue *queue, size_t n)
+free_settled(struct job_queue *queue, size_t n)
 {
     while (n-- > 0) {
         struct job *job = queue->first;
@@ -63,35 +63,29 @@ void
 job_queue_close(struct job_queue *queue)
 {
     if (queue != NULL) {
-        forget(queue, queue->settled);
+        free_settled(queue, queue->settled);
         free(queue);
     }
-}
-
-static void
-add_key(const struct job_queue *queue, struct command *call, const char *name)
-{
-    redis_key(call, "%s:" SCHEMA_SHARD ":%s", queue->options->redis.prefix,
-              name);
 }
 
 static void
 add_claim(struct job_queue *queue, size_t most, int64_t now_ms)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_claim);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
     char token[48];
     int len = snprintf(token, sizeof(token), "%016" PRIx64 ".%" PRIx64,
                        queue->self, queue->claims);
 
-    add_key(queue, call, "callbacks");
-    add_key(queue, call, "due");
+    keys_add(call, KEY_CALLBACKS, &parts);
+    keys_add(call, KEY_DUE, &parts);
     redis_arg(call, token, (size_t)len);
     redis_arg_int(call, (int64_t)most);
     redis_arg_int(call, queue->options->callbacks.lease_s * 1000);
     redis_arg_int(call, queue->unsure_ms == 0 ? 0 : now_ms - queue->unsure_ms);
 }
 
-/* Makes the claim that is open, or a new one. */
+/* Makes a new claim, or makes the last one again if its reply was lost. */
 static enum redis_result
 run_claim(struct job_queue *queue, size_t most, int64_t now_ms,
           const struct redis_reply **reply)
@@ -111,9 +105,9 @@ run_claim(struct job_queue *queue, size_t most, int64_t now_ms,
     return result;
 }
 
-/* One claimed job; NULL where there is no memory for it. */
+/* Reads one claimed job; NULL if there is no memory for it. */
 static struct job *
-receive(const struct redis_reply *element, int64_t leased_ms)
+read_job(const struct redis_reply *element, int64_t leased_ms)
 {
     size_t len;
     const char *member = redis_reply_text(element, &len);
@@ -133,7 +127,7 @@ job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
     int64_t now_ms = clock_mono_ms();
     int64_t leased_ms = now_ms + queue->options->callbacks.lease_s * 1000;
     const struct redis_reply *reply;
-    int64_t again = 0;
+    int64_t reclaimed = 0;
     size_t i;
 
     memset(claimed, 0, sizeof(*claimed));
@@ -141,13 +135,13 @@ job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
         return -1;
     }
     claimed->more = redis_reply_count(reply) == asked + 1;
-    redis_reply_int(redis_reply_at(reply, 0), &again);
+    redis_reply_int(redis_reply_at(reply, 0), &reclaimed);
     for (i = 1; i < redis_reply_count(reply); i++) {
-        struct job *job = receive(redis_reply_at(reply, i), leased_ms);
+        struct job *job = read_job(redis_reply_at(reply, i), leased_ms);
 
-        /* Without memory for it, it comes again when its lease runs out. */
+        /* No memory: the job is due again when its lease has run out. */
         if (job != NULL && job->url != NULL) {
-            job->reclaimed = (int64_t)i <= again;
+            job->reclaimed = (int64_t)i <= reclaimed;
             claimed->count++;
             take(context, job);
         } else if (job != NULL) {
@@ -179,9 +173,9 @@ job_queue_unflushed(const struct job_queue *queue)
     return queue->settled;
 }
 
-/* What becomes of a job that was not delivered: three arguments. */
+/* The three arguments that settle a job that was not delivered. */
 static void
-add_fate(struct command *call, const struct job *job)
+add_settlement(struct command *call, const struct job *job)
 {
     bool dead = job->disposition == JOB_DEAD;
     int64_t attempts = job->attempts + (job->disposition == JOB_RETURN ? 0 : 1);
@@ -190,7 +184,7 @@ add_fate(struct command *call, const struct job *job)
                       : job_waiting(job, attempts, job->error, &len);
 
     if (text == NULL) {
-        return; /* its lease will run out, and it comes again */
+        return; /* no memory: due again when its lease has run out */
     }
     redis_arg(call, job->member, job->member_len);
     if (dead) {
@@ -202,11 +196,12 @@ add_fate(struct command *call, const struct job *job)
     free(text);
 }
 
-/* The call that settles the first n jobs of the list. */
+/* Starts the call that settles the first n settled jobs. */
 static void
-add_fates(struct job_queue *queue, size_t n)
+add_settlements(struct job_queue *queue, size_t n)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_settle);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
     int64_t delivered = 0;
     const struct job *job;
     size_t i;
@@ -214,8 +209,8 @@ add_fates(struct job_queue *queue, size_t n)
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
         delivered += job->disposition == JOB_DELIVERED;
     }
-    add_key(queue, call, "due");
-    add_key(queue, call, "dead");
+    keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_DEAD, &parts);
     redis_arg_int(call, queue->options->callbacks.max_dead);
     redis_arg_int(call, delivered);
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
@@ -225,7 +220,7 @@ add_fates(struct job_queue *queue, size_t n)
     }
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
         if (job->disposition != JOB_DELIVERED) {
-            add_fate(call, job);
+            add_settlement(call, job);
         }
     }
 }
@@ -241,7 +236,7 @@ job_queue_flush(struct job_queue *queue, struct job_queue_flushed *flushed)
         int64_t stale = 0;
         int64_t dropped = 0;
 
-        add_fates(queue, n);
+        add_settlements(queue, n);
         if (redis_run(queue->redis, &reply) != REDIS_DONE) {
             return -1;
         }
@@ -249,7 +244,7 @@ job_queue_flush(struct job_queue *queue, struct job_queue_flushed *flushed)
         redis_reply_int(redis_reply_at(reply, 1), &dropped);
         flushed->stale += stale;
         flushed->dropped += dropped;
-        forget(queue, n);
+        free_settled(queue, n);
     }
     return 0;
 }

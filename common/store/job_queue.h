@@ -1,15 +1,16 @@
 /*
- * The callback queue in Redis: push is the accept script's (accept-setnx.lua);
- * claim, acknowledge, retry, give back and bury are here. A job lives in the
- * list `callbacks` until it is claimed, then in the zset `due`, whose score is
- * the moment it is up again, until it is settled. All times are Redis's.
+ * The callback queue in Redis. The accept script (accept.lua) adds jobs; this
+ * module claims and settles them. A job is in the list `callbacks` until it is
+ * claimed, and then in the zset `due` until it is settled. Its score there is
+ * the time at which it is due: the end of its lease, or of its delay. All
+ * times are Redis's.
  *
- * A member of `due` is "<claim> <attempts> <json>": claim is this claim's
- * token, or "-" for a job that waits; a job is settled by the removal of those
- * exact bytes, so that a reporter whose lease ran out changes nothing. A job
- * whose lease ran out is claimed again with one attempt more on it: whoever
- * held it may have made one. A claim that got no reply made none, and is made
- * again as it was.
+ * A member of `due` is "<claim> <attempts> <json>". The claim is the token of
+ * a claim, or "-" if the job is not claimed. Settling a job removes those
+ * exact bytes, so that a reporter whose lease has run out changes nothing. If
+ * a lease runs out, the job is claimed again with one more attempt, because
+ * its last claimer may have made one. If a claim got no reply, its jobs keep
+ * their attempts: no attempt can have been made.
  */
 #ifndef JOB_QUEUE_H
 #define JOB_QUEUE_H
@@ -27,55 +28,55 @@ struct job_queue;
 /* The most jobs that one script claims or settles: about 2 ms of Redis. */
 enum { JOB_QUEUE_BATCH = 256 };
 
-/* Called for each claimed job; takes it over. It must not use Redis. */
+/* Called for each claimed job, which it owns from then on. Must not use Redis.
+ */
 typedef void job_queue_take(void *context, struct job *job);
 
 struct job_queue_claimed {
-    size_t count;      /* how many take was called for */
-    size_t unreadable; /* how many went to the dead list instead */
-    bool more;         /* the batch was full: more may be waiting */
+    size_t count;      /* jobs that were handed to `take` */
+    size_t unreadable; /* jobs that go to the dead list instead */
+    bool more;         /* the batch was full: more jobs may be waiting */
 };
 
 struct job_queue_flushed {
-    int64_t stale;   /* settled after the lease was another's: no effect */
-    int64_t dropped; /* oldest dead jobs, dropped over max_dead */
+    int64_t stale;   /* settled after another claim: without effect */
+    int64_t dropped; /* oldest entries of the dead list, over max_dead */
 };
 
 /* options and redis are borrowed for its life. NULL: no memory. */
 struct job_queue *job_queue_open(const struct options *options,
                                  struct redis *redis);
 
-/* What was not flushed is forgotten here: its leases will run out. */
+/* Frees it, and the jobs that were not flushed: their leases will run out. */
 void job_queue_close(struct job_queue *queue);
 
 /*
- * Claims at most most jobs, and at most JOB_QUEUE_BATCH, for callbacks.lease_s:
- * of those in `due` that are up and of the oldest of the list, half and half
- * where there are enough of both. 0, or -1 where Redis is away or refuses (see
- * redis_error). Blocks for at most 2 x redis.timeout_ms.
+ * Claims at most `most` jobs, and at most JOB_QUEUE_BATCH, for
+ * callbacks.lease_s. Half of them are due jobs and half are the oldest jobs of
+ * the list, if there are enough of both. 0, or -1 if Redis is away or refuses
+ * (see redis_error). Blocks for at most 2 x redis.timeout_ms.
  */
 int job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
                     void *context, struct job_queue_claimed *claimed);
 
 /*
- * Notes the fate of a job, takes it over and frees it. error is one word, or
- * "" for JOB_DELIVERED and JOB_RETURN; a longer one is cut. Can't fail. Nothing
- * is sent before job_queue_flush; what could not be sent then is kept and sent
- * with the next, so no fate is ever forgotten.
+ * Notes how a claimed job ends. The queue owns and frees the job from then on.
+ * error is one word, or "" for JOB_DELIVERED and JOB_RETURN; a longer word is
+ * cut. Can't fail. job_queue_flush sends it.
  */
 void job_queue_settle(struct job_queue *queue, struct job *job,
                       enum job_disposition disposition, int64_t delay_ms,
                       const char *error);
 
 /*
- * Sends the noted fates, JOB_QUEUE_BATCH a script. 0, or -1 where some are
- * still kept. flushed is what the scripts that were answered said. What was
- * sent but never answered is sent again, which is safe: it then counts as
- * stale.
+ * Sends all settlements, JOB_QUEUE_BATCH per script. 0, or -1 if some could
+ * not be sent: they are kept, and sent with the next flush. *flushed is the
+ * sum of the replies. A settlement whose reply was lost is sent again: that
+ * does no harm, and counts as stale.
  */
 int job_queue_flush(struct job_queue *queue, struct job_queue_flushed *flushed);
 
-/* How many fates wait for job_queue_flush. */
+/* How many settlements wait for job_queue_flush. */
 size_t job_queue_unflushed(const struct job_queue *queue);
 
 #endif

@@ -1,27 +1,14 @@
 /*
- * schema: the agreement between all programs on one Redis, and the connection
- * that is made with it.
+ * schema: the call of schema.lua, as part of the handshake and by itself.
  */
 #include "schema.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "base/log_throttle.h"
+#include "keys.h"
 #include "schema.lua.h"
 
 enum { SCHEMA_VERSION = 2 };
-
-struct schema {
-    const struct options *options;
-    struct redis *redis;
-    bool connected; /* at least once, which the log has */
-    struct log_throttle lost;
-    struct log_throttle away;
-    struct log_throttle unusable;
-};
 
 const char *
 schema_strategy(const struct options *options)
@@ -38,42 +25,36 @@ schema_strategy(const struct options *options)
 }
 
 static void
-ask_int(struct command *call, const char *field, int64_t value)
+add_text(struct command *call, const char *text)
 {
-    redis_arg(call, field, strlen(field));
+    redis_arg(call, text, strlen(text));
+}
+
+static void
+add_number(struct command *call, const char *field, int64_t value)
+{
+    add_text(call, field);
     redis_arg_int(call, value);
 }
 
 static void
-add_words(struct command *call, const struct options *options)
+add_schema(struct command *call, const struct options *options)
 {
-    const char *strategy = schema_strategy(options);
+    struct key_parts parts = {.prefix = options->redis.prefix};
 
-    redis_key(call, "%s:" SCHEMA_SHARD ":meta", options->redis.prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":born", options->redis.prefix);
-    ask_int(call, "version", SCHEMA_VERSION);
-    ask_int(call, "window_seconds", options->window.seconds);
-    ask_int(call, "shards", options->redis.shards);
-    redis_arg(call, "strategy", strlen("strategy"));
-    redis_arg(call, strategy, strlen(strategy));
+    keys_add(call, KEY_META, &parts);
+    keys_add(call, KEY_BORN, &parts);
+    add_number(call, "version", SCHEMA_VERSION);
+    add_number(call, "window_seconds", options->window.seconds);
+    add_number(call, "shards", options->redis.shards);
+    add_text(call, "strategy");
+    add_text(call, schema_strategy(options));
 }
 
 static void
-ask(void *context, struct command *call)
+add_args(void *context, struct command *call)
 {
-    add_words(call, ((struct schema *)context)->options);
-}
-
-/* What differs is an error reply, which never comes here. */
-static bool
-judge(void *context, const struct redis_reply *reply, char *why,
-      size_t why_size)
-{
-    (void)context;
-    (void)reply;
-    (void)why;
-    (void)why_size;
-    return true;
+    add_schema(call, context);
 }
 
 enum redis_result
@@ -85,7 +66,7 @@ schema_agree(const struct options *options, struct redis *redis,
     const char *text;
     size_t len;
 
-    add_words(redis_call(redis, &script_schema), options);
+    add_schema(redis_call(redis, &script_schema), options);
     result = redis_run(redis, &reply);
     if (result != REDIS_DONE) {
         return result;
@@ -98,90 +79,19 @@ schema_agree(const struct options *options, struct redis *redis,
     return REDIS_DONE;
 }
 
-/* A connection that was made, unless it breaks time and again. */
-static void
-log_connected(struct schema *schema, const struct redis_news *news)
+struct redis_options
+schema_redis_options(const struct options *options, const char *program,
+                     struct redis_log *log)
 {
-    bool lost = log_throttle_end(&schema->lost);
-    bool away = log_throttle_end(&schema->away);
-    bool unusable = log_throttle_end(&schema->unusable);
-
-    if (schema->connected && !lost && !away && !unusable) {
-        return;
-    }
-    schema->connected = true;
-    log_info("redis: %s", news->reason);
-    if (news->doubt != NULL) {
-        log_warn("redis: %s", news->doubt);
-    }
-}
-
-static void
-log_news(void *context, const struct redis_news *news)
-{
-    struct schema *schema = context;
-
-    switch (news->state) {
-    case REDIS_STATE_UP:
-        log_connected(schema, news);
-        break;
-    case REDIS_STATE_CONNECTING:
-        if (log_throttle_due(&schema->lost)) {
-            log_warn("redis: %s", news->reason);
-        }
-        break;
-    case REDIS_STATE_DOWN:
-        if (log_throttle_due(&schema->away)) {
-            log_warn("redis: %s", news->reason);
-        }
-        break;
-    case REDIS_STATE_UNUSABLE:
-        if (log_throttle_due(&schema->unusable)) {
-            log_error("redis: %s", news->reason);
-        }
-        break;
-    }
-}
-
-struct schema *
-schema_open(const struct options *options, const char *program)
-{
-    struct schema *schema = calloc(1, sizeof(*schema));
-    struct redis_options redis_options = {
+    return (struct redis_options){
         .url = options->redis.url,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
-        .greeting = {.script = &script_schema, .ask = ask, .judge = judge},
+        .check = {.script = &script_schema,
+                  .add_args = add_args,
+                  .context = (void *)options},
         .trust_noeviction = options->redis.trust_noeviction,
-        .on_news = log_news,
+        .on_change = redis_log_change,
+        .on_change_context = log,
     };
-
-    if (schema == NULL) {
-        return NULL;
-    }
-    schema->options = options;
-    redis_options.greeting.context = schema;
-    redis_options.on_news_context = schema;
-    schema->redis = redis_open(&redis_options);
-    if (schema->redis == NULL) {
-        free(schema);
-        return NULL;
-    }
-    return schema;
-}
-
-void
-schema_close(struct schema *schema)
-{
-    if (schema == NULL) {
-        return;
-    }
-    redis_close(schema->redis);
-    free(schema);
-}
-
-struct redis *
-schema_redis(struct schema *schema)
-{
-    return schema->redis;
 }

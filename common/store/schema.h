@@ -1,43 +1,39 @@
 /*
- * What all programs on one Redis must agree on (version of the schema, length
- * of the window, dedup strategy, shards): written by the first that connects,
- * compared at each connect, and again where Redis's data has begun anew, as
- * what was agreed on is lost with it. Opens the connection that both programs
- * use.
+ * The schema: what all programs on one Redis must agree on (version of the
+ * keys, length of a window, dedup strategy, shards). The first program that
+ * connects writes it into `meta`. Every program compares it at each connect,
+ * and again if Redis's data was reset, because the agreement is lost with the
+ * data.
  */
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
 #include "config/options.h"
 #include "redis/redis.h"
+#include "redis/redis_log.h"
 
-/* The one shard's hash tag; with it the keys start <prefix>:{0}: */
-#define SCHEMA_SHARD "{0}"
-
-struct schema;
-
-/* The name of the strategy, as it is agreed on; static. */
+/* The name of the dedup strategy, as it is agreed on; static. */
 const char *schema_strategy(const struct options *options);
 
 /*
- * Opens the connection that options describe. Its comings and goings are
- * logged, and once a minute that it is away. Keeps a reference to options. NULL
- * where the system refuses (errno).
+ * How to connect: for redis_open. The connection compares the schema at each
+ * connect, and logs its changes of state through log. All arguments are
+ * borrowed for the life of the connection.
  */
-struct schema *schema_open(const struct options *options, const char *program);
-void schema_close(struct schema *schema);
-
-/* The connection; belongs to the schema. */
-struct redis *schema_redis(struct schema *schema);
+struct redis_options schema_redis_options(const struct options *options,
+                                          const char *program,
+                                          struct redis_log *log);
 
 /* Size of a buffer for the text of `born`, with its NUL. */
 enum { SCHEMA_BORN_SIZE = 32 };
 
 /*
- * Agrees anew on a connection that is up, and sets born to the text that tells
- * this beginning of Redis's data from all others. Scripts that are told of one
- * and find another do nothing: then, and first of all, this is called. Returns
- * as redis_run: REDIS_REFUSED where another agreement is there (redis_error).
+ * Compares the schema again, on a connection that is up. Sets born to the text
+ * that identifies this life of Redis's data: it changes if the data is reset.
+ * Scripts that are given another `born` than the one in Redis do nothing;
+ * their caller then calls this function. It is also called before the first of
+ * those scripts. Returns as redis_run: REDIS_REFUSED if Redis holds another
+ * schema (see redis_error).
  */
 enum redis_result schema_agree(const struct options *options,
                                struct redis *redis,

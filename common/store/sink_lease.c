@@ -1,8 +1,7 @@
 /*
- * lease: what we were last told of one sink's hash. Redis decides; here is
- * only counted down for how long its last word can be relied on.
+ * sink_lease: a copy of one sink's hash, as of the last reply. Redis decides
+ * who has the lease; this module only limits how long its last reply is valid.
  */
-#define _GNU_SOURCE /* asprintf */
 #include "sink_lease.h"
 
 #include <inttypes.h>
@@ -14,21 +13,23 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "keys.h"
 #include "sink-advance.lua.h"
 #include "sink-lease.lua.h"
 #include "sink-release.lua.h"
 
-/* Another's lease is asked for again only after this time. */
+/* If another reporter has the lease, we ask again after this time. */
 enum { ASK_MS = 500 };
 
 struct sink_lease {
     struct redis *redis;
-    char *key;
+    char *prefix;
+    char *name;
     char *owner;
-    int64_t token;    /* 0: not ours */
-    int64_t asked_ms; /* monotonic, before the last question was sent */
-    int64_t end_ms;   /* monotonic: ours until then; 0 with token 0 */
-    int64_t cursor_s;
+    int64_t token;    /* 0: the lease is not ours */
+    int64_t asked_ms; /* monotonic: before the last request was sent */
+    int64_t end_ms;   /* monotonic: end of our lease; 0 if token is 0 */
+    int64_t cursor_s; /* as of the last reply */
 };
 
 void
@@ -38,7 +39,7 @@ sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE])
     uint64_t word = 0;
 
     host_name(host);
-    /* Never short nor interrupted for up to 256 bytes: getrandom(2). */
+    /* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
     (void)!getrandom(&word, sizeof(word), 0);
     snprintf(owner, SINK_LEASE_OWNER_SIZE, "%.64s:%d:%016" PRIx64, host,
              (int)getpid(), word);
@@ -55,11 +56,10 @@ sink_lease_open(struct redis *redis, const char *prefix, const char *name,
     }
     lease->redis = redis;
     lease->asked_ms = INT64_MIN / 2;
+    lease->prefix = strdup(prefix);
+    lease->name = strdup(name);
     lease->owner = strdup(owner);
-    if (asprintf(&lease->key, "%s:sink:%s", prefix, name) < 0) {
-        lease->key = NULL; /* else it is undefined: asprintf(3) */
-    }
-    if (lease->owner == NULL || lease->key == NULL) {
+    if (lease->prefix == NULL || lease->name == NULL || lease->owner == NULL) {
         sink_lease_close(lease);
         return NULL;
     }
@@ -72,13 +72,14 @@ sink_lease_close(struct sink_lease *lease)
     if (lease == NULL) {
         return;
     }
-    free(lease->key);
+    free(lease->prefix);
+    free(lease->name);
     free(lease->owner);
     free(lease);
 }
 
 static void
-lose(struct sink_lease *lease)
+drop(struct sink_lease *lease)
 {
     lease->token = 0;
     lease->end_ms = 0;
@@ -96,15 +97,16 @@ sink_lease_cursor_s(const struct sink_lease *lease)
     return lease->cursor_s;
 }
 
-/* Starts a call that names the owner. */
+/* Starts a call with the sink's key and our name. */
 static struct command *
-call(struct sink_lease *lease, const struct redis_script *script)
+start_call(struct sink_lease *lease, const struct redis_script *script)
 {
-    struct command *made = redis_call(lease->redis, script);
+    struct command *call = redis_call(lease->redis, script);
+    struct key_parts parts = {.prefix = lease->prefix, .name = lease->name};
 
-    redis_key(made, "%s", lease->key);
-    redis_arg(made, lease->owner, strlen(lease->owner));
-    return made;
+    keys_add(call, KEY_SINK, &parts);
+    redis_arg(call, lease->owner, strlen(lease->owner));
+    return call;
 }
 
 /* Runs a call whose reply is a number and the cursor. */
@@ -127,20 +129,20 @@ int
 sink_lease_keep(struct sink_lease *lease)
 {
     int64_t now_ms = clock_mono_ms();
-    struct command *made;
+    struct command *call;
     int64_t token;
 
     if (now_ms - lease->asked_ms <
         (sink_lease_ours(lease) ? SINK_LEASE_RENEW_MS : ASK_MS)) {
         return 0;
     }
-    made = call(lease, &script_sink_lease);
-    redis_arg_int(made, SINK_LEASE_MS);
+    call = start_call(lease, &script_sink_lease);
+    redis_arg_int(call, SINK_LEASE_MS);
     if (run(lease, &token) < 0) {
-        return -1; /* what we have ends by our clock */
+        return -1; /* our lease, if any, ends by our own clock */
     }
     lease->asked_ms = now_ms;
-    lose(lease);
+    drop(lease);
     if (token != 0) {
         lease->token = token;
         lease->end_ms = now_ms + SINK_LEASE_OURS_MS;
@@ -152,21 +154,21 @@ int
 sink_lease_advance(struct sink_lease *lease, int64_t start_s,
                    int64_t implausible_from_s)
 {
-    struct command *made;
+    struct command *call;
     int64_t moved;
 
     if (!sink_lease_ours(lease)) {
         return 0;
     }
-    made = call(lease, &script_sink_advance);
-    redis_arg_int(made, lease->token);
-    redis_arg_int(made, start_s);
-    redis_arg_int(made, implausible_from_s);
+    call = start_call(lease, &script_sink_advance);
+    redis_arg_int(call, lease->token);
+    redis_arg_int(call, start_s);
+    redis_arg_int(call, implausible_from_s);
     if (run(lease, &moved) < 0) {
         return -1;
     }
     if (!moved) {
-        lose(lease);
+        drop(lease);
     }
     return 0;
 }
@@ -175,14 +177,14 @@ void
 sink_lease_release(struct sink_lease *lease)
 {
     const struct redis_reply *reply;
-    struct command *made;
+    struct command *call;
 
     if (!sink_lease_ours(lease)) {
         return;
     }
-    made = call(lease, &script_sink_release);
-    redis_arg_int(made, lease->token);
-    /* Where this fails, the lease ends by itself. */
+    call = start_call(lease, &script_sink_release);
+    redis_arg_int(call, lease->token);
+    /* If this fails, the lease ends by itself. */
     (void)!redis_run(lease->redis, &reply);
-    lose(lease);
+    drop(lease);
 }

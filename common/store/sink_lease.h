@@ -1,10 +1,11 @@
 /*
- * Who may write to a sink, and how far it is: the hash <prefix>:sink:<name>,
- * without TTL. One reporter at a time has the lease, which ends by Redis's
- * clock; with it comes a token that no one had before, and without the token
- * nobody moves the cursor. Who has it gives it up by its own monotonic clock,
- * counted from before it asked, so that it has ended here before it ends
- * there: a process that was stopped meanwhile finds that it has it no more.
+ * The lease of a sink (which reporter may write to it) and its cursor (the last
+ * window that was written), in the hash `sink:<name>`, which never expires. One
+ * reporter at a time has the lease, which ends by Redis's clock. Each lease has
+ * a fencing token that was never used before; only its owner can move the
+ * cursor. The owner stops by its own monotonic clock, counted from before the
+ * request was sent, and therefore before the lease ends in Redis. So a process
+ * that was suspended meanwhile finds that its lease is over.
  */
 #ifndef SINK_LEASE_H
 #define SINK_LEASE_H
@@ -17,16 +18,16 @@
 struct sink_lease;
 
 enum {
-    SINK_LEASE_MS = 7000,      /* how long it is, in Redis */
-    SINK_LEASE_OURS_MS = 6000, /* of that, how long who has it believes in it */
-    SINK_LEASE_RENEW_MS = 2000, /* after that it is renewed */
+    SINK_LEASE_MS = 7000,       /* length of the lease in Redis */
+    SINK_LEASE_OURS_MS = 6000,  /* of that, how long its owner uses it */
+    SINK_LEASE_RENEW_MS = 2000, /* the owner renews it after this time */
 };
 
 enum { SINK_LEASE_OWNER_SIZE = 128 };
 
 /*
- * Writes a name for this process that no other has, and that tells people
- * where it runs: <host>:<pid>:<random>.
+ * Writes a unique name for this process, which shows people where it runs:
+ * <host>:<pid>:<random>.
  */
 void sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE]);
 
@@ -34,33 +35,34 @@ void sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE]);
 struct sink_lease *sink_lease_open(struct redis *redis, const char *prefix,
                                    const char *name, const char *owner);
 
-/* Frees it. What Redis has of it stays; see sink_lease_release. */
+/* Frees it. The lease in Redis stays; see sink_lease_release. */
 void sink_lease_close(struct sink_lease *lease);
 
 /*
- * Takes the lease or, when it is time, renews it. Returns 0 where that is
- * answered, whoever has it, or -1 where Redis is away or refused. Asks Redis
- * only when there is something to ask; blocks as redis_run.
+ * Acquires the lease, or renews it if it is time. 0 if Redis answered, whoever
+ * has the lease; -1 if Redis is away or refuses. Asks Redis only if it is time,
+ * and then blocks as redis_run does.
  */
 int sink_lease_keep(struct sink_lease *lease);
 
-/* Whether the lease is ours at this moment; asks no one. */
+/* True if the lease is ours at this moment; does not ask Redis. */
 bool sink_lease_ours(const struct sink_lease *lease);
 
-/* The sink's cursor as Redis told it last: the last window that was written
-   by whoever; 0: none. */
+/* The sink's cursor in the last reply: the last window that any reporter wrote
+   to the sink; 0: none. */
 int64_t sink_lease_cursor_s(const struct sink_lease *lease);
 
 /*
- * Moves the cursor to the window at start_s, never back but from where it can't
- * be, from implausible_from_s on (see window_closer_implausible_from_s). Where
- * the lease is no longer ours, that is all that is learned. Returns 0, or -1
- * where Redis is away or refused.
+ * Moves the cursor forward to the window at start_s. The cursor moves back only
+ * if it is a window that can't have been written, from implausible_from_s on
+ * (see window_closer_implausible_from_s). If the lease is no longer ours, the
+ * cursor stays, and sink_lease_ours tells. 0, or -1 if Redis is away or
+ * refuses.
  */
 int sink_lease_advance(struct sink_lease *lease, int64_t start_s,
                        int64_t implausible_from_s);
 
-/* Gives it up, so that another one need not wait for its end. */
+/* Releases the lease, so that another reporter need not wait for its end. */
 void sink_lease_release(struct sink_lease *lease);
 
 #endif

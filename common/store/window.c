@@ -1,5 +1,5 @@
 /*
- * window: all division rounds down, before the epoch too.
+ * window: every division rounds down, also for times before the epoch.
  */
 #include "window.h"
 

@@ -1,6 +1,6 @@
 /*
- * Arithmetic of tumbling windows: aligned to the Unix epoch, named by the
- * second at which they start.
+ * Arithmetic of tumbling windows. Windows are aligned to the Unix epoch and
+ * named by the second at which they start.
  */
 #ifndef WINDOW_H
 #define WINDOW_H

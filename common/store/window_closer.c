@@ -1,38 +1,43 @@
 /*
- * windows: which windows to close, and whether their counts can be believed.
- * What is closed and recorded is Redis's to say, at each look anew; here is
- * kept only what tells lost data from a quiet time: when Redis's data began,
- * and how far the records went. So any number of reporters may do this.
+ * window_closer: which windows to close, and whether their counts can be
+ * trusted. Redis alone knows which windows are sealed and recorded; it is asked
+ * each time. This module only keeps what tells lost data from a quiet time:
+ * when Redis's data began, and how far the records went.
  */
 #include "window_closer.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
-#include "gaps.h"
+#include "keys.h"
 #include "schema.h"
+#include "window-look.lua.h"
 #include "window-seal.lua.h"
 #include "window.h"
 
-enum { BEHIND_MAX_S = 600 }; /* see window_closer_implausible_from_s */
+enum {
+    BEHIND_MAX_S = 600, /* see window_closer_implausible_from_s */
+    COUNTS_AT = 3,      /* where the counts begin in a reply of window-seal.lua
+                         */
+};
 
 struct window_closer {
     const struct options *options;
     struct redis *redis;
-    char agreed[SCHEMA_BORN_SIZE]; /* born of the data agreed on; "": none */
-    int64_t born_s;   /* when Redis's data began, as last seen; 0: not seen */
-    int64_t on_s;     /* the window that is on, as last seen; 0: not seen */
+    char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    int64_t born_s; /* when Redis's data began, at the last look; 0: no look */
+    int64_t on_s;   /* the window that was on then; 0: no look yet */
     int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
-    int64_t
-        newest_delivered_s; /* the one furthest ahead has that; 0: unknown */
-    int64_t newest_s;       /* the last window known to be recorded; 0: none */
-    int64_t lost_s;         /* no count can be believed up to this window */
-    int64_t kept_s; /* what starts before is past the retention; 0: unknown */
+    int64_t newest_delivered_s; /* the sink furthest ahead has this window; 0:
+                                   unknown */
+    int64_t newest_s; /* the last window known to be recorded; 0: none */
+    int64_t lost_s;   /* no count is trusted up to this window */
+    int64_t kept_s;   /* windows before this are past the retention; 0: unknown
+                       */
 };
 
-/* What Redis says at one look. */
+/* The state of Redis at one moment. */
 struct look {
     int64_t now_ms;
     int64_t on_s;   /* start of the window that is on */
@@ -67,7 +72,7 @@ window_closer_remember(struct window_closer *closer, int64_t oldest_s,
     closer->newest_delivered_s = newest_s;
 }
 
-/* As window_closer_implausible_from_s; on_s is the window that is on. */
+/* As window_closer_implausible_from_s, if on_s is the window that is on. */
 static int64_t
 implausible_from_s(const struct window_closer *closer, int64_t on_s)
 {
@@ -81,9 +86,10 @@ window_closer_implausible_from_s(const struct window_closer *closer)
 }
 
 /*
- * The oldest window that is still reported. One window less than the
- * retention, so that no count expires while it is on its way; but always
- * those that have just ended, however short the retention is.
+ * The oldest window that is still reported. It is one window younger than the
+ * retention, so that no count expires before it is recorded. If the retention
+ * is shorter than three windows, the windows that have just ended are reported
+ * all the same.
  */
 static int64_t
 horizon_s(const struct window_closer *closer, int64_t now_ms)
@@ -95,72 +101,89 @@ horizon_s(const struct window_closer *closer, int64_t now_ms)
     return window_start(now_ms / 1000 - kept_s - 1, length_s) + length_s;
 }
 
-/* Runs the script once. Its reply is empty where the data began anew. */
-static int
-ask_seal(struct window_closer *closer, int64_t first_s, size_t count,
-         const struct redis_reply **reply)
+/* Starts a call that has the keys and arguments of window.lua. */
+static struct command *
+start_call(struct window_closer *closer, const struct redis_script *script,
+           const struct key_parts *parts)
 {
-    struct command *call = redis_call(closer->redis, &script_window_seal);
-    const char *prefix = closer->options->redis.prefix;
-    int64_t length_s = closer->options->window.seconds;
+    struct command *call = redis_call(closer->redis, script);
 
-    redis_key(call, "%s:" SCHEMA_SHARD ":sealed", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":born", prefix);
-    redis_key(call, "%s:" SCHEMA_SHARD ":open", prefix);
-    for (size_t i = 0; i < count; i++) {
-        redis_key(call, "%s:" SCHEMA_SHARD ":count:%" PRId64, prefix,
-                  first_s + (int64_t)i * length_s);
-    }
-    redis_arg_int(call, length_s);
-    redis_arg_int(call, first_s);
-    redis_arg(call, closer->agreed, strlen(closer->agreed));
-    return redis_run(closer->redis, reply) == REDIS_DONE ? 0 : -1;
+    keys_add(call, KEY_SEALED, parts);
+    keys_add(call, KEY_BORN, parts);
+    return call;
+}
+
+static void
+add_args(struct window_closer *closer, struct command *call)
+{
+    redis_arg_int(call, closer->options->window.seconds);
+    redis_arg(call, closer->born, strlen(closer->born));
+}
+
+/* Runs window-look.lua once. */
+static enum redis_result
+run_look(struct window_closer *closer, const struct redis_reply **reply)
+{
+    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+
+    add_args(closer, start_call(closer, &script_window_look, &parts));
+    return redis_run(closer->redis, reply);
 }
 
 /*
- * Seals those of the count windows from first_s on that have ended. *reply has
- * their counts from COUNTS_AT on. Sets what this says in *look.
+ * Looks at the state of Redis, without changing it. An empty reply says that
+ * Redis's data was reset: schema_agree() comes first then.
  */
-enum { COUNTS_AT = 3 };
-
-static int
-run_seal(struct window_closer *closer, int64_t first_s, size_t count,
-         struct look *look, const struct redis_reply **reply)
-{
-    if (ask_seal(closer, first_s, count, reply) < 0) {
-        return -1;
-    }
-    if (redis_reply_count(*reply) == 0 &&
-        (schema_agree(closer->options, closer->redis, closer->agreed) !=
-             REDIS_DONE ||
-         ask_seal(closer, first_s, count, reply) < 0)) {
-        return -1;
-    }
-    if (!redis_reply_int(redis_reply_at(*reply, 0), &look->now_ms) ||
-        !redis_reply_int(redis_reply_at(*reply, 1), &look->on_s) ||
-        !redis_reply_int(redis_reply_at(*reply, 2), &look->born_s)) {
-        return -1;
-    }
-    return 0;
-}
-
 static int
 take_look(struct window_closer *closer, struct look *look)
 {
     const struct redis_reply *reply;
 
     if (window_stream_last(closer->redis, closer->options->redis.prefix,
-                           &look->last) < 0) {
+                           &look->last) < 0 ||
+        run_look(closer, &reply) != REDIS_DONE) {
         return -1;
     }
-    return run_seal(closer, 0, 0, look, &reply);
+    if (redis_reply_count(reply) == 0 &&
+        (schema_agree(closer->options, closer->redis, closer->born) !=
+             REDIS_DONE ||
+         run_look(closer, &reply) != REDIS_DONE)) {
+        return -1;
+    }
+    return redis_reply_int(redis_reply_at(reply, 0), &look->now_ms) &&
+                   redis_reply_int(redis_reply_at(reply, 1), &look->on_s) &&
+                   redis_reply_int(redis_reply_at(reply, 2), &look->born_s)
+               ? 0
+               : -1;
 }
 
 /*
- * The first window after one that may be of another length: once window.seconds
- * is changed, what was recorded and sealed before is on the old grid. What
- * comes after is on the new one, and begins where that one ended, or later.
- * Where its length is not known (0), anything after its start.
+ * Seals those of `count` windows from first_s on that have ended. Their counts
+ * are in *reply. If Redis's data was reset since the last look, nothing is
+ * sealed and *reply is empty.
+ */
+static int
+run_seal(struct window_closer *closer, int64_t first_s, size_t count,
+         const struct redis_reply **reply)
+{
+    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct command *call = start_call(closer, &script_window_seal, &parts);
+
+    keys_add(call, KEY_OPEN, &parts);
+    for (size_t i = 0; i < count; i++) {
+        parts.window_s = first_s + (int64_t)i * closer->options->window.seconds;
+        keys_add(call, KEY_COUNT, &parts);
+    }
+    add_args(closer, call);
+    redis_arg_int(call, first_s);
+    return redis_run(closer->redis, reply) == REDIS_DONE ? 0 : -1;
+}
+
+/*
+ * The first window after a window that may have another length. If
+ * window.seconds was changed, earlier windows are aligned to the old length,
+ * and the next window begins at the end of the last of them or later. If the
+ * old length is not known (0), it begins anywhere after that window's start.
  */
 static int64_t
 next_s(const struct window_closer *closer, int64_t start_s,
@@ -170,7 +193,7 @@ next_s(const struct window_closer *closer, int64_t start_s,
                        closer->options->window.seconds);
 }
 
-/* The window that held the beginning of Redis's data. */
+/* The window in which Redis's data began. */
 static int64_t
 birth_s(const struct window_closer *closer, int64_t born_s)
 {
@@ -178,8 +201,9 @@ birth_s(const struct window_closer *closer, int64_t born_s)
 }
 
 /*
- * Forgets what can't be: that a window of the future is written. A hand wrote
- * that, or Redis's clock was ahead and its data is gone since.
+ * Forgets windows of the future, which can't have been written. If a memory
+ * has one, an operator set it by hand, or Redis's clock was ahead and its data
+ * was reset since.
  */
 static void
 forget_future(struct window_closer *closer, const struct look *look)
@@ -193,26 +217,28 @@ forget_future(struct window_closer *closer, const struct look *look)
         }
     }
     if (closer->kept_s > look->on_s) {
-        closer->kept_s = 0; /* the clock was ahead by more than is kept */
+        closer->kept_s = 0; /* the clock was ahead by over the retention */
     }
     closer->newest_s = int64_max(closer->newest_s, closer->newest_delivered_s);
 }
 
 /*
- * Notes a loss: the data began anew, or the records end before what we know of
- * them. The window in which that happened can't be believed either: that of
- * the new beginning, or the one that was on after the last record. A record
- * that is older than the data is of another agreement (schema.lua): whatever
- * was counted from there to the new beginning, the old rules counted.
+ * Notes a loss of data: Redis's data was reset, or the records end before a
+ * window that is known to be recorded. The count of the window in which that
+ * happened can't be trusted either: that is the window in which the new data
+ * began, or the window after the last record that is known. If the last record
+ * is older than the data, an operator deleted `meta` to change the schema
+ * (schema.lua): counts from there to the beginning of the data follow the old
+ * schema.
  */
 static void
 notice_loss(struct window_closer *closer, const struct look *look)
 {
     int64_t birth = birth_s(closer, look->born_s);
     bool reborn = closer->born_s != 0 && look->born_s != closer->born_s;
-    bool renewed = look->last.start_s != 0 && look->last.start_s < birth;
+    bool new_schema = look->last.start_s != 0 && look->last.start_s < birth;
 
-    if (reborn || renewed || look->last.start_s < closer->newest_s) {
+    if (reborn || new_schema || look->last.start_s < closer->newest_s) {
         closer->lost_s = int64_max(closer->lost_s, birth);
     }
     if (look->last.start_s < closer->newest_s) {
@@ -222,8 +248,9 @@ notice_loss(struct window_closer *closer, const struct look *look)
 }
 
 /*
- * The first window that is not recorded. Where nothing is: the one after what
- * every sink has, else the first that we saw Redis have data of.
+ * The first window that is not recorded. If the stream is empty, that is the
+ * window after the last window that every sink has; else the window after the
+ * last known record; else the first window of Redis's data.
  */
 static int64_t
 first_open_s(const struct window_closer *closer, const struct look *look)
@@ -240,7 +267,7 @@ first_open_s(const struct window_closer *closer, const struct look *look)
     return birth_s(closer, closer->born_s != 0 ? closer->born_s : look->born_s);
 }
 
-/* Makes the records of the count windows whose counts are in a seal's reply. */
+/* Makes the records of `count` windows out of the reply of run_seal. */
 static void
 make_records(const struct window_closer *closer, int64_t first_s,
              int64_t now_ms, const struct redis_reply *reply,
@@ -272,26 +299,32 @@ count_gaps(const struct window_record *records, size_t count)
     return gaps;
 }
 
-/* Seals and records up to count windows from first_s on. */
+/* Seals and records those of `count` windows from first_s on that ended. */
 static int
 close_windows(struct window_closer *closer, int64_t first_s, size_t count,
               struct window_closer_sealed *sealed)
 {
     struct window_record records[WINDOW_CLOSER_MOST];
     const struct redis_reply *reply;
-    struct window_stream_end end;
-    struct look look;
+    int64_t now_ms, last_s;
 
-    if (run_seal(closer, first_s, count, &look, &reply) < 0) {
+    if (run_seal(closer, first_s, count, &reply) < 0) {
+        return -1;
+    }
+    if (redis_reply_count(reply) == 0) {
+        return 0; /* the next look starts from the new data */
+    }
+    if (redis_reply_count(reply) < COUNTS_AT ||
+        !redis_reply_int(redis_reply_at(reply, 0), &now_ms)) {
         return -1;
     }
     count = size_min(count, redis_reply_count(reply) - COUNTS_AT);
-    make_records(closer, first_s, look.now_ms, reply, records, count);
-    if (window_stream_add(closer->redis, closer->options->redis.prefix,
-                          closer->kept_s, records, count, &end) < 0) {
+    make_records(closer, first_s, now_ms, reply, records, count);
+    if (window_stream_append(closer->redis, closer->options->redis.prefix,
+                             closer->kept_s, records, count, &last_s) < 0) {
         return -1;
     }
-    closer->newest_s = int64_max(closer->newest_s, end.start_s);
+    closer->newest_s = int64_max(closer->newest_s, last_s);
     sealed->records = count;
     sealed->gaps = count_gaps(records, count);
     return 0;
@@ -315,7 +348,7 @@ window_closer_seal(struct window_closer *closer, size_t most,
     notice_loss(closer, &look);
     first_s = first_open_s(closer, &look);
     sealed->ahead = first_s > look.on_s;
-    /* Never back, as what was trimmed does not come back either. */
+    /* Never back: records that were trimmed do not come back. */
     closer->kept_s = int64_max(closer->kept_s, horizon_s(closer, look.now_ms));
     kept_s = int64_max(first_s, closer->kept_s);
     closer->born_s = look.born_s;
@@ -337,13 +370,12 @@ int
 window_closer_read(struct window_closer *closer, int64_t after_s,
                    struct window_record *records, size_t most, int64_t *skipped)
 {
-    struct window_stream_view between = {
+    struct window_stream_view view = {
         .redis = closer->redis,
         .prefix = closer->options->redis.prefix,
         .length_s = closer->options->window.seconds,
         .kept_s = closer->kept_s,
     };
 
-    return window_stream_read_gaps(&between, after_s, records,
-                                   size_min(most, WINDOW_CLOSER_MOST), skipped);
+    return window_stream_read(&view, after_s, records, most, skipped);
 }

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
-#include "output/line_file.h"
+#include "line_file.h"
 #include "store/endpoint_url.h"
 
 /* A host may be as long as an endpoint; everything else fits beside it. */

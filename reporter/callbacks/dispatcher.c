@@ -18,7 +18,7 @@
 #include "callback_log.h"
 #include "net/curl_loop.h"
 #include "net/dns_cache.h"
-#include "output/refusals.h"
+#include "refusals.h"
 #include "settings.h"
 
 enum {
@@ -185,8 +185,8 @@ look_up(struct dispatcher *dispatcher, struct http_call *call)
     enum dns_cache_answer answer = DNS_CACHE_KNOWN;
 
     if (name != NULL) {
-        answer = dns_cache_ask(dispatcher->names, name, http_call_wait(call),
-                               &addresses);
+        answer = dns_cache_lookup(dispatcher->names, name, http_call_wait(call),
+                                  &addresses);
     }
     switch (answer) {
     case DNS_CACHE_KNOWN:

@@ -249,7 +249,7 @@ http_call_release(struct http_call *call)
 {
     struct job *job = call->job;
 
-    dns_cache_leave(&call->wait);
+    dns_cache_cancel(&call->wait);
     call->job = NULL;
     return job;
 }

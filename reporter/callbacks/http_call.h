@@ -32,8 +32,8 @@ int http_call_prepare(struct http_call *call, struct job *job,
 
 /*
  * What has to be looked up before it may start; NULL: nothing. And what was
- * found, as dns_cache_ask says it; to be called right before the start, in any
- * case: whatever its time limit has left is for the transfer. 0, or -1 for
+ * found, as dns_cache_lookup says it; to be called right before the start, in
+ * any case: whatever its time limit has left is for the transfer. 0, or -1 for
  * want of memory.
  */
 const char *http_call_name(const struct http_call *call);

@@ -6,16 +6,22 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/util.h"
 #include "base/version.h"
-#include "store/reporters.h"
+#include "reporters-publish.lua.h"
+#include "store/keys.h"
 
-enum { SAY_AGAIN_MS = 60000 };
+enum {
+    SAY_AGAIN_MS = 60000,
+    NAME_SIZE = 128,
+};
 
 struct stats {
     const struct options *options;
@@ -25,8 +31,17 @@ struct stats {
     int64_t publish_ms;       /* monotonic: when next */
     int64_t say_ms;           /* monotonic: not before */
     int64_t started_s;        /* since the Unix epoch */
-    char name[REPORTERS_NAME_SIZE];
+    char name[NAME_SIZE];     /* of this reporter: <host>:<pid> */
 };
+
+static void
+write_name(char name[NAME_SIZE])
+{
+    char host[HOST_NAME_SIZE];
+
+    host_name(host);
+    snprintf(name, NAME_SIZE, "%s:%ld", host, (long)getpid());
+}
 
 struct stats *
 stats_open(const struct options *options, const struct dispatcher *dispatcher)
@@ -37,7 +52,7 @@ stats_open(const struct options *options, const struct dispatcher *dispatcher)
         stats->options = options;
         stats->dispatcher = dispatcher;
         stats->started_s = clock_wall_ms() / 1000;
-        reporters_own_name(stats->name);
+        write_name(stats->name);
     }
     return stats;
 }
@@ -168,15 +183,26 @@ describe(const struct stats *stats)
     return text;
 }
 
+/* Publishes the statistics for STATS_TTL_MS. If Redis refuses: next time. */
 static void
-publish(struct stats *stats, struct redis *redis)
+publish(const struct stats *stats, struct redis *redis)
 {
+    struct key_parts parts = {.prefix = stats->options->redis.prefix,
+                              .name = stats->name};
+    const struct redis_reply *reply;
     char *text = describe(stats);
+    struct command *call;
 
-    if (text != NULL) {
-        reporters_publish(stats->options, redis, stats->name, text,
-                          strlen(text), STATS_TTL_MS);
+    if (text == NULL) {
+        return;
     }
+    call = redis_call(redis, &script_reporters_publish);
+    keys_add(call, KEY_REPORTER, &parts);
+    keys_add(call, KEY_REPORTERS, &parts);
+    redis_arg(call, stats->name, strlen(stats->name));
+    redis_arg(call, text, strlen(text));
+    redis_arg_int(call, STATS_TTL_MS);
+    (void)!redis_run(redis, &reply);
     free(text);
 }
 

@@ -1,6 +1,8 @@
 /*
  * How this reporter's callbacks stand: what became of them since it started,
- * and where they wait, published every few seconds (see reporters.h).
+ * and where they wait. Published in Redis every few seconds, under a key that
+ * expires soon after its reporter ends, so that an operator sees all reporters
+ * from anywhere; `reporters` has their names.
  */
 #ifndef STATS_H
 #define STATS_H

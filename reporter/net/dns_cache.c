@@ -1,38 +1,50 @@
 /*
- * names: every name stands in one queue, by what is done about it. While any
- * look-up is wanted or under way, a timer asks how they stand.
+ * dns_cache: each name is in one of four queues, by the state of its look-up.
+ * While look-ups are wanted or under way, a timer asks the resolvers for
+ * results.
  */
 #include "dns_cache.h"
 
+#include <ctype.h>
+#include <netdb.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "name_text.h"
+#include "ip_address.h"
 #include "redis/resolver.h"
 
-enum { POLL_MS = 5, BUCKETS = 4096 };
+enum {
+    POLL_MS = 5,
+    BUCKETS = 4096,
+    /* 253 bytes, perhaps a dot, and a NUL (RFC 1035, 2.3.4). */
+    NAME_SIZE = 255,
+    ADDRESSES_MAX = 16, /* of one name; more are ignored */
+    /* Each address may have brackets and a comma. */
+    LIST_SIZE = ADDRESSES_MAX * (IP_ADDRESS_TEXT_SIZE + 3) + 1,
+};
 
 enum queue {
-    QUEUE_IDLE,     /* nothing to do; the one asked for longest ago first */
+    QUEUE_IDLE,     /* nothing to do; least recently used first */
     QUEUE_WANTED,   /* to be looked up */
-    QUEUE_DOUBTFUL, /* to be looked up, but the last time it was in vain */
-    QUEUE_LOOKING,  /* being looked up */
+    QUEUE_DOUBTFUL, /* to be looked up; the last look-up failed or was slow */
+    QUEUE_LOOKING,  /* a look-up is under way */
     QUEUES,
 };
 
 struct name {
     TAILQ_ENTRY(name) link;
     enum queue queue;
-    struct name *next; /* in its bucket */
+    struct name *next; /* in its bucket of the hash table */
     struct dns_cache_waits waits;
-    struct resolver *resolver; /* NULL but in QUEUE_LOOKING */
+    struct resolver *resolver; /* NULL except in QUEUE_LOOKING */
     char *addresses;           /* NULL: not known */
-    int64_t found_ms;          /* monotonic: when they were */
-    bool doubtful;             /* the last look-up was in vain, or slow */
-    char text[];               /* in small letters */
+    int64_t found_ms;          /* monotonic: end of the last look-up */
+    bool doubtful;             /* the last look-up failed or was slow */
+    char text[];               /* in lower case */
 };
 
 TAILQ_HEAD(name_list, name);
@@ -40,16 +52,17 @@ TAILQ_HEAD(name_list, name);
 struct dns_cache {
     struct event_loop *loop;
     int64_t patience_ms;
-    dns_cache_told *told;
+    dns_cache_handler *handler;
     void *context;
     struct event_loop_timer timer;
-    struct dns_cache_waits ending; /* to be told */
+    struct dns_cache_waits ending; /* whose handler is to be called */
     struct name_list queues[QUEUES];
     size_t count;  /* names */
-    uint32_t seed; /* so that nobody can choose names that collide */
+    uint32_t seed; /* random, so that clients cannot choose colliding names */
     struct name *buckets[BUCKETS];
 };
 
+/* text is in lower case. */
 static struct name **
 bucket(struct dns_cache *cache, const char *text)
 {
@@ -68,7 +81,7 @@ find(struct dns_cache *cache, const char *text)
 }
 
 static void
-put(struct dns_cache *cache, struct name *name, enum queue queue)
+move(struct dns_cache *cache, struct name *name, enum queue queue)
 {
     TAILQ_REMOVE(&cache->queues[name->queue], name, link);
     TAILQ_INSERT_TAIL(&cache->queues[queue], name, link);
@@ -83,9 +96,9 @@ name_free(struct name *name)
     free(name);
 }
 
-/* Forgets an idle one. */
+/* Removes a name from the cache; only if it is idle. */
 static void
-forget(struct dns_cache *cache, struct name *name)
+remove_name(struct dns_cache *cache, struct name *name)
 {
     struct name **i = bucket(cache, name->text);
 
@@ -98,9 +111,12 @@ forget(struct dns_cache *cache, struct name *name)
     name_free(name);
 }
 
-/* Makes one, idle. NULL: no memory. */
+/*
+ * Adds a name, idle. If the cache is full, the least recently used idle name is
+ * removed. NULL: no memory.
+ */
 static struct name *
-make(struct dns_cache *cache, const char *text)
+add_name(struct dns_cache *cache, const char *text)
 {
     struct name *oldest = TAILQ_FIRST(&cache->queues[QUEUE_IDLE]);
     size_t size = strlen(text) + 1;
@@ -113,7 +129,7 @@ make(struct dns_cache *cache, const char *text)
     memcpy(name->text, text, size);
     TAILQ_INIT(&name->waits);
     if (cache->count >= DNS_CACHE_KEPT_MAX && oldest != NULL) {
-        forget(cache, oldest);
+        remove_name(cache, oldest);
     }
     name->next = *head;
     *head = name;
@@ -123,7 +139,7 @@ make(struct dns_cache *cache, const char *text)
 }
 
 void
-dns_cache_leave(struct dns_cache_wait *wait)
+dns_cache_cancel(struct dns_cache_wait *wait)
 {
     if (wait->queue != NULL) {
         TAILQ_REMOVE(wait->queue, wait, link);
@@ -132,25 +148,28 @@ dns_cache_leave(struct dns_cache_wait *wait)
 }
 
 static void
-stand_in(struct dns_cache_wait *wait, struct dns_cache_waits *queue)
+add_wait(struct dns_cache_wait *wait, struct dns_cache_waits *queue)
 {
     wait->queue = queue;
     TAILQ_INSERT_TAIL(queue, wait, link);
 }
 
-/* It will be told, once the queues may change. */
+/*
+ * The handler is called later, by call_handlers: it may change the queues,
+ * which the caller may be walking through.
+ */
 static void
 end_wait(struct dns_cache *cache, struct dns_cache_wait *wait,
          enum dns_cache_answer answer)
 {
-    dns_cache_leave(wait);
+    dns_cache_cancel(wait);
     wait->answer = answer;
-    stand_in(wait, &cache->ending);
+    add_wait(wait, &cache->ending);
 }
 
 static void
-end_all(struct dns_cache *cache, struct name *name,
-        enum dns_cache_answer answer)
+end_waits(struct dns_cache *cache, struct name *name,
+          enum dns_cache_answer answer)
 {
     struct dns_cache_wait *wait;
 
@@ -160,60 +179,89 @@ end_all(struct dns_cache *cache, struct name *name,
 }
 
 static void
-tell(struct dns_cache *cache)
+call_handlers(struct dns_cache *cache)
 {
     struct dns_cache_wait *wait;
 
     while ((wait = TAILQ_FIRST(&cache->ending)) != NULL) {
-        dns_cache_leave(wait);
-        cache->told(cache->context, wait, wait->answer);
+        dns_cache_cancel(wait);
+        cache->handler(cache->context, wait, wait->answer);
     }
 }
 
 static void
-start(struct dns_cache *cache, struct name *name)
+start_lookup(struct dns_cache *cache, struct name *name)
 {
     name->resolver = resolver_open(name->text, "80");
     if (name->resolver == NULL) {
-        end_all(cache, name, DNS_CACHE_UNASKED);
-        put(cache, name, QUEUE_IDLE);
+        end_waits(cache, name, DNS_CACHE_UNASKED);
+        move(cache, name, QUEUE_IDLE);
         return;
     }
     resolver_start(name->resolver);
-    put(cache, name, QUEUE_LOOKING);
+    move(cache, name, QUEUE_LOOKING);
 }
 
-/* How many look-ups may be started yet of the doubtful, or of all. */
+/* How many more look-ups may be started: of doubtful names, or in all. */
 static int
-free_lookups(const struct dns_cache *cache, bool of_doubtful)
+lookups_left(const struct dns_cache *cache, bool doubtful)
 {
-    int count = of_doubtful ? DNS_CACHE_DOUBTFUL_MAX : DNS_CACHE_LOOKUPS_MAX;
+    int count = doubtful ? DNS_CACHE_DOUBTFUL_MAX : DNS_CACHE_LOOKUPS_MAX;
     const struct name *name = TAILQ_FIRST(&cache->queues[QUEUE_LOOKING]);
 
     for (; name != NULL; name = TAILQ_NEXT(name, link)) {
-        count -= !of_doubtful || name->doubtful;
+        count -= !doubtful || name->doubtful;
     }
     return count;
 }
 
 static void
-start_some(struct dns_cache *cache)
+start_lookups(struct dns_cache *cache)
 {
     struct name *name;
 
     while ((name = TAILQ_FIRST(&cache->queues[QUEUE_WANTED])) != NULL &&
-           free_lookups(cache, false) > 0) {
-        start(cache, name);
+           lookups_left(cache, false) > 0) {
+        start_lookup(cache, name);
     }
     while ((name = TAILQ_FIRST(&cache->queues[QUEUE_DOUBTFUL])) != NULL &&
-           free_lookups(cache, false) > 0 && free_lookups(cache, true) > 0) {
-        start(cache, name);
+           lookups_left(cache, false) > 0 && lookups_left(cache, true) > 0) {
+        start_lookup(cache, name);
     }
 }
 
-/* Takes the result of a look-up where it is there. */
+/*
+ * The addresses as a list for CURLOPT_RESOLVE, in the resolver's order.
+ * malloc'd; NULL if there are no addresses or no memory.
+ */
+static char *
+format_addresses(const struct addrinfo *found)
+{
+    char list[LIST_SIZE];
+    size_t len = 0;
+
+    for (int count = 0; found != NULL && count < ADDRESSES_MAX;
+         found = found->ai_next) {
+        char text[IP_ADDRESS_TEXT_SIZE];
+        struct ip_address address;
+        uint16_t port;
+
+        if (ip_address_read(found->ai_addr, &address, &port) == 0) {
+            const char *comma = count > 0 ? "," : "";
+
+            ip_address_format(&address, text);
+            len += (size_t)snprintf(
+                list + len, sizeof(list) - len,
+                address.family == AF_INET6 ? "%s[%s]" : "%s%s", comma, text);
+            count++;
+        }
+    }
+    return len > 0 ? strdup(list) : NULL;
+}
+
+/* Takes the result of a look-up, if it has ended. */
 static void
-finish(struct dns_cache *cache, struct name *name)
+finish_lookup(struct dns_cache *cache, struct name *name)
 {
     const struct addrinfo *found = NULL;
     enum resolver_state state = resolver_result(name->resolver, &found);
@@ -222,18 +270,18 @@ finish(struct dns_cache *cache, struct name *name)
         return;
     }
     free(name->addresses);
-    name->addresses = state == RESOLVER_DONE ? name_addresses(found) : NULL;
+    name->addresses = state == RESOLVER_DONE ? format_addresses(found) : NULL;
     name->found_ms = clock_mono_ms();
     name->doubtful = name->addresses == NULL;
     resolver_close(name->resolver);
     name->resolver = NULL;
-    end_all(cache, name, name->doubtful ? DNS_CACHE_FAILED : DNS_CACHE_KNOWN);
-    put(cache, name, QUEUE_IDLE);
+    end_waits(cache, name, name->doubtful ? DNS_CACHE_FAILED : DNS_CACHE_KNOWN);
+    move(cache, name, QUEUE_IDLE);
 }
 
-/* Ends the waits that took too long. */
+/* Ends the waits that have taken too long. */
 static void
-expire(struct dns_cache *cache, struct name *name, int64_t now_ms)
+expire_waits(struct dns_cache *cache, struct name *name, int64_t now_ms)
 {
     bool looking = name->queue == QUEUE_LOOKING;
     struct dns_cache_wait *wait;
@@ -243,16 +291,17 @@ expire(struct dns_cache *cache, struct name *name, int64_t now_ms)
         end_wait(cache, wait, looking ? DNS_CACHE_FAILED : DNS_CACHE_UNASKED);
         name->doubtful = name->doubtful || looking;
     }
-    /* Nobody wants it any more, unless to refresh what is known. */
+    /* Without waits, a look-up is only needed to refresh an answer. */
     if (!looking && TAILQ_EMPTY(&name->waits) && name->addresses == NULL) {
-        put(cache, name, QUEUE_IDLE);
+        move(cache, name, QUEUE_IDLE);
     }
 }
 
-/* Calls act for each name of a queue, which may put it into another. */
+/* Calls act for each name of a queue; act may move it to another queue. */
 static void
-each(struct dns_cache *cache, enum queue queue, int64_t now_ms,
-     void (*act)(struct dns_cache *cache, struct name *name, int64_t now_ms))
+for_each(struct dns_cache *cache, enum queue queue, int64_t now_ms,
+         void (*act)(struct dns_cache *cache, struct name *name,
+                     int64_t now_ms))
 {
     struct name *name = TAILQ_FIRST(&cache->queues[queue]);
 
@@ -265,11 +314,11 @@ each(struct dns_cache *cache, enum queue queue, int64_t now_ms,
 }
 
 static void
-step(struct dns_cache *cache, struct name *name, int64_t now_ms)
+step_lookup(struct dns_cache *cache, struct name *name, int64_t now_ms)
 {
-    finish(cache, name);
+    finish_lookup(cache, name);
     if (name->queue == QUEUE_LOOKING) {
-        expire(cache, name, now_ms);
+        expire_waits(cache, name, now_ms);
     }
 }
 
@@ -279,49 +328,65 @@ on_timer(void *context)
     struct dns_cache *cache = context;
     int64_t now_ms = clock_mono_ms();
 
-    each(cache, QUEUE_LOOKING, now_ms, step);
-    each(cache, QUEUE_WANTED, now_ms, expire);
-    each(cache, QUEUE_DOUBTFUL, now_ms, expire);
-    start_some(cache);
-    tell(cache);
+    for_each(cache, QUEUE_LOOKING, now_ms, step_lookup);
+    for_each(cache, QUEUE_WANTED, now_ms, expire_waits);
+    for_each(cache, QUEUE_DOUBTFUL, now_ms, expire_waits);
+    start_lookups(cache);
+    call_handlers(cache);
     if (!TAILQ_EMPTY(&cache->queues[QUEUE_LOOKING])) {
         event_loop_arm(cache->loop, &cache->timer, POLL_MS);
     }
 }
 
-/* Has it looked up, unless it is being already. */
+/* Wants a look-up, unless it is wanted or under way already. */
 static void
 enqueue_lookup(struct dns_cache *cache, struct name *name)
 {
     if (name->queue != QUEUE_IDLE) {
         return;
     }
-    put(cache, name, name->doubtful ? QUEUE_DOUBTFUL : QUEUE_WANTED);
+    move(cache, name, name->doubtful ? QUEUE_DOUBTFUL : QUEUE_WANTED);
     if (!cache->timer.armed) {
         event_loop_arm(cache->loop, &cache->timer, 0);
     }
 }
 
+/* 0, or -1 if host is too long for a name. */
+static int
+to_lower(const char *host, char text[NAME_SIZE])
+{
+    size_t len = strlen(host);
+
+    if (len >= NAME_SIZE) {
+        return -1;
+    }
+    for (size_t i = 0; i < len; i++) {
+        text[i] = (char)tolower((unsigned char)host[i]);
+    }
+    text[len] = '\0';
+    return 0;
+}
+
 enum dns_cache_answer
-dns_cache_ask(struct dns_cache *cache, const char *host,
-              struct dns_cache_wait *wait, const char **addresses)
+dns_cache_lookup(struct dns_cache *cache, const char *host,
+                 struct dns_cache_wait *wait, const char **addresses)
 {
     int64_t now_ms = clock_mono_ms();
-    char text[NAME_TEXT_SIZE];
+    char text[NAME_SIZE];
     struct name *name;
     int64_t age_ms;
 
     *addresses = NULL;
-    if (name_lower(host, text) != 0) {
+    if (to_lower(host, text) != 0) {
         return DNS_CACHE_FAILED;
     }
     name = find(cache, text);
-    if (name == NULL && (name = make(cache, text)) == NULL) {
+    if (name == NULL && (name = add_name(cache, text)) == NULL) {
         return DNS_CACHE_UNASKED;
     }
     age_ms = now_ms - name->found_ms;
     if (name->queue == QUEUE_IDLE) {
-        put(cache, name, QUEUE_IDLE); /* to the end: it is in use */
+        move(cache, name, QUEUE_IDLE); /* to the end: most recently used */
     }
     if (name->addresses == NULL || age_ms >= DNS_CACHE_FRESH_MS) {
         enqueue_lookup(cache, name);
@@ -331,13 +396,13 @@ dns_cache_ask(struct dns_cache *cache, const char *host,
         return DNS_CACHE_KNOWN;
     }
     wait->until_ms = now_ms + cache->patience_ms;
-    stand_in(wait, &name->waits);
+    add_wait(wait, &name->waits);
     return DNS_CACHE_WAIT;
 }
 
 struct dns_cache *
 dns_cache_open(struct event_loop *loop, int64_t patience_ms,
-               dns_cache_told *told, void *context)
+               dns_cache_handler *handler, void *context)
 {
     struct dns_cache *cache = calloc(1, sizeof(*cache));
 
@@ -346,7 +411,7 @@ dns_cache_open(struct event_loop *loop, int64_t patience_ms,
     }
     cache->loop = loop;
     cache->patience_ms = patience_ms;
-    cache->told = told;
+    cache->handler = handler;
     cache->context = context;
     cache->timer.handler = on_timer;
     cache->timer.context = cache;

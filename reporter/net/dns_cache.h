@@ -1,9 +1,9 @@
 /*
- * The names of receivers, looked up ahead of libcurl, whose resolver starts a
- * thread for each transfer: here a name is looked up once for all who want it,
- * at most DNS_CACHE_LOOKUPS_MAX at a time, and a name server that does not
- * answer costs nobody else anything. What is found is judged by
- * address_policy.h, not here.
+ * A cache of the addresses of callback hosts. Names are looked up here and not
+ * by libcurl, whose resolver starts a thread for each transfer: here one
+ * look-up serves all callbacks for a name, at most DNS_CACHE_LOOKUPS_MAX
+ * look-ups run at a time, and a name server that does not answer delays no
+ * other name. Whether an address may be called is up to address_policy.h.
  */
 #ifndef DNS_CACHE_H
 #define DNS_CACHE_H
@@ -16,56 +16,59 @@
 struct dns_cache;
 
 enum {
-    /* The C library does 20 at a time; Redis's name must be among them. */
+    /* The C library runs 20 at a time; Redis's name needs one of them. */
     DNS_CACHE_LOOKUPS_MAX = 16,
-    /* Of these, for names that could not be found the last time. */
+    /* Of these, for names whose last look-up failed. */
     DNS_CACHE_DOUBTFUL_MAX = 8,
-    DNS_CACHE_FRESH_MS = 60000,  /* after that an answer is looked up anew, */
-    DNS_CACHE_STALE_MS = 300000, /* and serves yet until this age */
-    DNS_CACHE_KEPT_MAX = 4096,
+    DNS_CACHE_FRESH_MS = 60000,  /* an older answer is looked up again */
+    DNS_CACHE_STALE_MS = 300000, /* a stale answer is used up to this age */
+    DNS_CACHE_KEPT_MAX = 4096,   /* names */
 };
 
 enum dns_cache_answer {
-    DNS_CACHE_KNOWN,   /* to be asked for once more */
-    DNS_CACHE_WAIT,    /* being looked up: whoever waits will be told */
-    DNS_CACHE_FAILED,  /* there is no such name, or no answer in time */
-    DNS_CACHE_UNASKED, /* its turn did not come in time, or no memory */
+    DNS_CACHE_KNOWN,   /* call dns_cache_lookup again for the addresses */
+    DNS_CACHE_WAIT,    /* not yet: the waiter will be called */
+    DNS_CACHE_FAILED,  /* no such name, or no answer in time */
+    DNS_CACHE_UNASKED, /* no look-up could be started in time, or no memory */
 };
 
-/* Whoever waits for a name. Zeroed but for context: does not. */
+/* A caller that waits for a name. Zeroed except for context: not waiting. */
 struct dns_cache_wait {
     void *context;                 /* the user's */
     int64_t until_ms;              /* monotonic */
-    struct dns_cache_waits *queue; /* that it stands in; NULL: in none */
-    enum dns_cache_answer answer;  /* that it is about to be told */
+    struct dns_cache_waits *queue; /* the queue that holds it; NULL: none */
+    enum dns_cache_answer answer;  /* the answer to be passed on */
     TAILQ_ENTRY(dns_cache_wait) link;
 };
 
 TAILQ_HEAD(dns_cache_waits, dns_cache_wait);
 
-/* The end of a wait. May ask, wait and leave. */
-typedef void dns_cache_told(void *context, struct dns_cache_wait *wait,
-                            enum dns_cache_answer answer);
+/* Called at the end of a wait. It may look up names and cancel waits. */
+typedef void dns_cache_handler(void *context, struct dns_cache_wait *wait,
+                               enum dns_cache_answer answer);
 
 /*
- * Nobody waits for longer than patience_ms. loop is borrowed. NULL: no memory.
+ * A wait ends after at most patience_ms. loop is borrowed. NULL: no memory.
  */
 struct dns_cache *dns_cache_open(struct event_loop *loop, int64_t patience_ms,
-                                 dns_cache_told *told, void *context);
+                                 dns_cache_handler *handler, void *context);
 
-/* Nobody may be waiting. Look-ups that are under way are left to themselves. */
+/* There must be no waits. Look-ups under way end without effect. */
 void dns_cache_close(struct dns_cache *cache);
 
 /*
- * Asks for a name, whose case does not matter. DNS_CACHE_KNOWN with *addresses
- * as CURLOPT_RESOLVE has them, 192.0.2.1,[2001:db8::1], valid until the loop's
- * next turn; else NULL.
+ * Looks up a name, in upper or lower case. If the answer is DNS_CACHE_KNOWN,
+ * *addresses is a list as in CURLOPT_RESOLVE, 192.0.2.1,[2001:db8::1], valid
+ * until the next turn of the loop; else NULL. If it is DNS_CACHE_WAIT, the
+ * handler is called for wait. Does not block.
  */
-enum dns_cache_answer dns_cache_ask(struct dns_cache *cache, const char *host,
-                                    struct dns_cache_wait *wait,
-                                    const char **addresses);
+enum dns_cache_answer dns_cache_lookup(struct dns_cache *cache,
+                                       const char *host,
+                                       struct dns_cache_wait *wait,
+                                       const char **addresses);
 
-/* Ends a wait without a word; fine where there is none. */
-void dns_cache_leave(struct dns_cache_wait *wait);
+/* Ends a wait without calling the handler. If there is no wait, does nothing.
+ */
+void dns_cache_cancel(struct dns_cache_wait *wait);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * Watches are a table by fd number; timers a list sorted by due time. Each
- * watch has a generation that travels with its events, so that an event of an
- * fd that was forgotten, or closed and opened anew, earlier in the same batch
- * is not mistaken for one of the fd that now has its number.
+ * event_loop: watches are in a table indexed by fd, timers in a list sorted by
+ * due time. Each watch has a generation, which epoll returns with its events.
+ * If a handler stops watching an fd, or closes it and opens another with the
+ * same number, old events of the same batch have an old generation and are
+ * ignored.
  */
 #include "event_loop.h"
 
@@ -27,7 +28,7 @@ struct event_loop {
     int epoll_fd;
     struct watch *watches; /* by fd */
     size_t watch_count;
-    struct event_loop_timer *timers; /* armed, the first due first */
+    struct event_loop_timer *timers; /* the armed timers, sorted by due time */
     bool stopped;
 };
 
@@ -66,7 +67,7 @@ watch_of(struct event_loop *loop, int fd)
     return &loop->watches[fd];
 }
 
-/* The watch of fd, in a table that is grown where needed; NULL: no memory. */
+/* The watch of fd; the table grows if it is too small. NULL: no memory. */
 static struct watch *
 watch_make(struct event_loop *loop, int fd)
 {
@@ -92,12 +93,13 @@ watch_make(struct event_loop *loop, int fd)
 }
 
 /*
- * Adds or changes, whichever the kernel wants: it drops a closed fd by itself,
- * so that we may believe in a watch that it no longer knows.
+ * Adds or changes a watch in epoll. If the fd was closed, the kernel has
+ * removed the watch and the table has not: then ENOENT says that it must be
+ * added.
  */
 static int
-tell_kernel(struct event_loop *loop, int fd, uint32_t events,
-            const struct watch *watch)
+set_epoll(struct event_loop *loop, int fd, uint32_t events,
+          const struct watch *watch)
 {
     struct epoll_event event = {.events = events};
 
@@ -123,7 +125,7 @@ event_loop_watch(struct event_loop *loop, int fd, uint32_t events,
         return -1;
     }
     watch = watch_make(loop, fd);
-    if (watch == NULL || tell_kernel(loop, fd, events, watch) < 0) {
+    if (watch == NULL || set_epoll(loop, fd, events, watch) < 0) {
         return -1;
     }
     watch->handler = handler;
@@ -178,8 +180,8 @@ event_loop_disarm(struct event_loop *loop, struct event_loop_timer *timer)
 }
 
 /*
- * Runs the timers that are due now. Only as many as there are at the start: a
- * timer that arms itself anew without delay must not starve the fds.
+ * Runs the timers that are due at the start of the call, and no others: if a
+ * handler arms its timer again without delay, fds must still get their turn.
  */
 static void
 run_timers(struct event_loop *loop)
@@ -202,9 +204,9 @@ run_timers(struct event_loop *loop)
     }
 }
 
-/* How long epoll may wait, in milliseconds; -1: for ever. */
+/* The time until the first timer is due, for epoll_wait; -1: no timer. */
 static int
-patience_ms(const struct event_loop *loop)
+wait_ms(const struct event_loop *loop)
 {
     int64_t left_ms;
 
@@ -228,7 +230,7 @@ run_event(struct event_loop *loop, const struct epoll_event *event)
     if (watch == NULL || watch->generation != event->data.u64 >> 32) {
         return;
     }
-    /* A handler before us may have changed what this fd is watched for. */
+    /* An earlier handler of this batch may have changed the wanted events. */
     events = event->events & (watch->events | EPOLLERR | EPOLLHUP);
     if (events != 0) {
         watch->handler(watch->context, fd, events);
@@ -243,7 +245,7 @@ event_loop_run(struct event_loop *loop)
 
     loop->stopped = false;
     while (!loop->stopped) {
-        count = epoll_wait(loop->epoll_fd, events, BATCH, patience_ms(loop));
+        count = epoll_wait(loop->epoll_fd, events, BATCH, wait_ms(loop));
         if (count < 0 && errno != EINTR) {
             return -1;
         }

@@ -1,6 +1,7 @@
 /*
- * The daemon's one event loop: fds by epoll, timers by the monotonic clock,
- * signals as an fd. It knows nothing of what it runs.
+ * An event loop: fds watched by epoll, timers on the monotonic clock. The
+ * daemon has one loop; signals come as an fd (signalfd). The loop is
+ * independent of the handlers that it calls.
  */
 #ifndef EVENT_LOOP_H
 #define EVENT_LOOP_H
@@ -13,7 +14,7 @@ struct event_loop;
 typedef void event_loop_fd_handler(void *context, int fd, uint32_t events);
 typedef void event_loop_timer_handler(void *context);
 
-/* Belongs to the user; zeroed but for handler and context it is unarmed. */
+/* Owned by the user. Zeroed except for handler and context: not armed. */
 struct event_loop_timer {
     event_loop_timer_handler *handler;
     void *context;
@@ -22,28 +23,38 @@ struct event_loop_timer {
     bool armed;
 };
 
-/* NULL where the system refuses (errno). */
+/* NULL if the system refuses (errno). */
 struct event_loop *event_loop_open(void);
+
+/* Handlers are not called again; fds and timers stay with their users. */
 void event_loop_close(struct event_loop *loop);
 
 /*
- * Calls handler whenever fd has one of events (EPOLLIN, EPOLLOUT); called
- * again for the same fd it changes them. 0, or -1 (errno).
+ * Calls handler each time that fd has one of events (EPOLLIN, EPOLLOUT), an
+ * error or a hang-up. If fd is watched already, replaces events and handler. 0,
+ * or -1 (errno).
  */
 int event_loop_watch(struct event_loop *loop, int fd, uint32_t events,
                      event_loop_fd_handler *handler, void *context);
 
-/* Stops watching fd: call it before fd is closed. Unknown fds are fine. */
+/* Stops watching fd; to be called before fd is closed. An fd that is not
+ * watched is fine. */
 void event_loop_forget(struct event_loop *loop, int fd);
 
-/* Calls the timer's handler once, delay_ms from now; a later call moves it. */
+/*
+ * Calls the timer's handler once, delay_ms from now. If it is armed already,
+ * replaces its time.
+ */
 void event_loop_arm(struct event_loop *loop, struct event_loop_timer *timer,
                     int64_t delay_ms);
+
+/* If it is not armed, does nothing. */
 void event_loop_disarm(struct event_loop *loop, struct event_loop_timer *timer);
 
-/* Runs handlers until event_loop_stop; returns 0, or -1 where epoll fails
- * (errno). */
+/* Runs handlers until event_loop_stop. 0, or -1 if epoll fails (errno). */
 int event_loop_run(struct event_loop *loop);
+
+/* Ends event_loop_run after the handler that calls this. */
 void event_loop_stop(struct event_loop *loop);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * tls: the limits, and why each is there. The figures are for OpenSSL 3.0.
+ * tls: the limits, each with its reason. The figures are for OpenSSL 3.0.
  */
 #include "tls.h"
 
@@ -9,53 +9,54 @@
 #include <unistd.h>
 
 /*
- * No finite-field Diffie-Hellman: its modulus is the server's choice, and with
- * 10,000 bits a handshake takes seconds. The rest is Mozilla's "intermediate"
- * list: https://wiki.mozilla.org/Security/Server_Side_TLS
+ * No finite-field Diffie-Hellman: the server chooses its modulus, and a
+ * handshake with 10,000 bits takes seconds of CPU. The other ciphers are
+ * Mozilla's "intermediate" list:
+ * https://wiki.mozilla.org/Security/Server_Side_TLS
  */
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
-/* TLS 1.3 has its finite fields among the groups. */
+/* Without the finite-field groups of TLS 1.3, for the same reason. */
 static const char groups[] = "X25519:P-256:P-384:P-521";
 
 enum {
-    /* A list of certificates is parsed before it is verified: 100 KB, OpenSSL's
-       own limit, take 100 ms. Chains in use have 3 to 10 KB. */
+    /* A certificate chain is parsed before it is verified: 100 KB, OpenSSL's
+       default limit, take 100 ms. Usual chains have 3 to 10 KB. */
     CERTIFICATES_SIZE = 32 * 1024,
-    /* In a connection's life, with the records that they come in. A handshake
-       has about 20. */
+    /* Records and messages without data in the life of a connection. A
+       handshake has about 20. */
     MESSAGES_MOST = 256,
-    /* A change of the bundle is seen after that much. */
+    /* A changed CA bundle is used after at most this time. */
     CA_CACHE_S = 600,
 };
 
 /*
- * A connection's context is a place in this row, and its distance from the
- * beginning is the connection's count: OpenSSL keeps it, and nobody has to free
- * it. Nothing is ever stored there.
+ * The count of a connection is the offset of a pointer into this array. OpenSSL
+ * keeps the pointer as the callback's argument, so that there is no memory to
+ * free. The bytes themselves are never used.
  */
 static char counts[MESSAGES_MOST + 1];
 
 /*
  * Called by OpenSSL for each record and each handshake message. OpenSSL reads
- * on for as long as HelloRequest, KeyUpdate or other messages without data come
- * in, so that a peer that sends them without end would never let go of the
- * loop. Beyond the limit the connection is treated as closed by the peer.
+ * on while messages without data arrive (HelloRequest, KeyUpdate and others),
+ * so that a peer could block the event loop with an endless row of them. After
+ * the limit the connection is treated as closed by the peer.
  */
 static void
 count_message(int written, int version, int type, const void *bytes, size_t len,
               SSL *ssl, void *context)
 {
     bool is_type = type == SSL3_RT_HEADER || type == SSL3_RT_INNER_CONTENT_TYPE;
-    char *place = context;
+    char *count = context;
 
     (void)version;
     if (written || len == 0 ||
         (is_type && *(const uint8_t *)bytes == SSL3_RT_APPLICATION_DATA)) {
         return;
     }
-    if (place < counts + MESSAGES_MOST) {
-        SSL_set_msg_callback_arg(ssl, place + 1);
+    if (count < counts + MESSAGES_MOST) {
+        SSL_set_msg_callback_arg(ssl, count + 1);
     } else {
         SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
     }
@@ -69,7 +70,7 @@ limit_peer(CURL *easy, void *context, void *unused)
 
     (void)easy;
     (void)unused;
-    /* Each would be one more handshake, at the peer's wish. */
+    /* Each renegotiation would be one more handshake that the peer asks for. */
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_max_cert_list(ssl, CERTIFICATES_SIZE);
     SSL_CTX_set_msg_callback(ssl, count_message);
@@ -90,9 +91,9 @@ set_text(CURL *easy, CURLoption option, const char *value)
 }
 
 /*
- * A bundle takes 50 ms to parse. libcurl keeps what it has parsed, in the multi
- * handle, but only if no CA folder is set, which Debian's libcurl has besides.
- * A bundle that is missing fails every handshake.
+ * Parsing a CA bundle takes 50 ms. libcurl caches the result in the multi
+ * handle, but only if no CA folder is set; Debian's libcurl sets both by
+ * default. If a bundle is set and its file is missing, all handshakes fail.
  * https://curl.se/libcurl/c/CURLOPT_CA_CACHE_TIMEOUT.html
  */
 static bool

@@ -1,7 +1,8 @@
 /*
- * tls: how the reporter's transfers do TLS. A certificate is always verified,
- * and no peer can make a handshake, or what follows it, cost more than some
- * tens of milliseconds of CPU: all transfers share one loop.
+ * The TLS settings of the reporter's transfers. Certificates are always
+ * verified. No peer can make a handshake, or the messages after it, cost more
+ * than some tens of milliseconds of CPU, because all transfers share one event
+ * loop.
  */
 #ifndef TLS_H
 #define TLS_H
@@ -9,11 +10,11 @@
 #include <curl/curl.h>
 
 /*
- * Prepares easy for https. 0, or -1 if libcurl refuses: no memory, or another
- * TLS library than OpenSSL. Does not block.
+ * Prepares easy for https. 0, or -1 if libcurl refuses: no memory, or its TLS
+ * library is not OpenSSL. Does not block.
  *
- * Trusted are the CA certificates of the bundle that libcurl was built with, or
- * those of its CA folder if there is no such file at the time of the call.
+ * The trusted CA certificates are those of libcurl's default bundle or, if that
+ * file is missing at the time of the call, those of its default CA folder.
  */
 int tls_set_up(CURL *easy);
 

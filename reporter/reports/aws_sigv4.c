@@ -1,6 +1,6 @@
 /*
- * aws_sigv4: the user guide's steps in their order, under its numbers. SHA-256
- * is libcrypto's.
+ * aws_sigv4: the steps of the user guide, in its order and with its numbers.
+ * libcrypto does SHA-256.
  */
 #define _GNU_SOURCE /* asprintf */
 #include "aws_sigv4.h"
@@ -22,7 +22,7 @@ enum {
     HEX_SIZE = 2 * HASH_BYTES + 1,
 };
 
-/* What the steps hand on; all texts are the signing's own. */
+/* Results of the steps so far. Owns its texts, unless noted. */
 struct signing {
     const struct aws_sigv4_request *request;
     const struct aws_sigv4_signer *signer;
@@ -41,7 +41,7 @@ write_hex(char text[HEX_SIZE], const unsigned char bytes[HASH_BYTES])
     }
 }
 
-/* Writes the SHA-256 of bytes. */
+/* Writes the SHA-256 of bytes[0..len). False: libcrypto refuses. */
 static bool
 write_hash(char text[HEX_SIZE], const char *bytes, size_t len)
 {
@@ -54,9 +54,9 @@ write_hash(char text[HEX_SIZE], const char *bytes, size_t len)
     return true;
 }
 
-/* Ends a text of open_memstream. NULL: no memory. */
+/* Closes a stream of open_memstream and returns its text. NULL: no memory. */
 static char *
-end_text(FILE *out, char **text)
+close_stream(FILE *out, char **text)
 {
     bool failed = ferror(out) != 0;
 
@@ -86,7 +86,7 @@ make_scope(struct signing *signing)
 {
     if (asprintf(&signing->scope, "%.8s/%s/%s/" TERMINATION, signing->date,
                  signing->signer->region, signing->signer->service) < 0) {
-        signing->scope = NULL; /* else it is undefined: asprintf(3) */
+        signing->scope = NULL; /* undefined otherwise: asprintf(3) */
     }
     return signing->scope != NULL;
 }
@@ -105,11 +105,12 @@ list_headers(struct signing *signing)
         fprintf(out, "%s%s", i > 0 ? ";" : "",
                 signing->request->headers[i].name);
     }
-    signing->signed_headers = end_text(out, &text);
+    signing->signed_headers = close_stream(out, &text);
     return signing->signed_headers != NULL;
 }
 
-/* Step 1. The caller frees it; NULL: no memory, or libcrypto refuses. */
+/* Step 1. The caller frees the result. NULL: no memory, or libcrypto refuses.
+ */
 static char *
 make_canonical_request(const struct signing *signing)
 {
@@ -129,7 +130,7 @@ make_canonical_request(const struct signing *signing)
                 request->headers[i].value);
     }
     fprintf(out, "\n%s\n%s", signing->signed_headers, hash);
-    return end_text(out, &text);
+    return close_stream(out, &text);
 }
 
 /* Steps 2 and 3. */
@@ -144,20 +145,20 @@ make_string_to_sign(struct signing *signing)
     free(canonical);
     if (!hashed || asprintf(&signing->to_sign, ALGORITHM "\n%s\n%s\n%s",
                             signing->date, signing->scope, hash) < 0) {
-        signing->to_sign = NULL; /* else it is undefined: asprintf(3) */
+        signing->to_sign = NULL; /* undefined otherwise: asprintf(3) */
     }
     return signing->to_sign != NULL;
 }
 
-/* Replaces key by the HMAC of text under it. */
+/* Replaces key by the HMAC of text under that key. */
 static bool
-chain(struct hmac *hmac, unsigned char key[HMAC_BYTES], const char *text)
+derive_key(struct hmac *hmac, unsigned char key[HMAC_BYTES], const char *text)
 {
     return hmac_start(hmac, key, HMAC_BYTES) &&
            hmac_add(hmac, text, strlen(text)) && hmac_end(hmac, key);
 }
 
-/* Step 4's first key: the secret it is made of has a length of its own. */
+/* The first key of step 4. Its own key is longer than HMAC_BYTES. */
 static bool
 make_date_key(struct hmac *hmac, const struct signing *signing,
               unsigned char key[HMAC_BYTES])
@@ -183,10 +184,10 @@ make_signature(struct signing *signing)
     struct hmac *hmac = hmac_open();
     unsigned char key[HMAC_BYTES];
     bool made = hmac != NULL && make_date_key(hmac, signing, key) &&
-                chain(hmac, key, signing->signer->region) &&
-                chain(hmac, key, signing->signer->service) &&
-                chain(hmac, key, TERMINATION) &&
-                chain(hmac, key, signing->to_sign);
+                derive_key(hmac, key, signing->signer->region) &&
+                derive_key(hmac, key, signing->signer->service) &&
+                derive_key(hmac, key, TERMINATION) &&
+                derive_key(hmac, key, signing->to_sign);
 
     hmac_close(hmac);
     if (made) {
@@ -208,7 +209,7 @@ aws_sigv4_authorization(const struct aws_sigv4_request *request,
                  ALGORITHM " Credential=%s/%s, SignedHeaders=%s, Signature=%s",
                  signer->access_key, signing.scope, signing.signed_headers,
                  signing.signature) < 0) {
-        value = NULL; /* else it is undefined: asprintf(3) */
+        value = NULL; /* undefined otherwise: asprintf(3) */
     }
     free(signing.scope);
     free(signing.signed_headers);

@@ -1,6 +1,6 @@
 /*
- * tail: reads the end of a file backwards, line by line. Lines that are no
- * records, an operator's say, are passed over.
+ * file_tail: reads the end of a file backwards, line by line. Lines that are no
+ * records are skipped: an operator may have written some.
  */
 #define _GNU_SOURCE /* memrchr */
 #include "file_tail.h"
@@ -12,7 +12,7 @@
 
 #include "record_format.h"
 
-/* Reads bytes[0..len) from offset on. Returns how many there were, or -1. */
+/* Reads up to len bytes from offset on. Returns how many were read, or -1. */
 static ssize_t
 read_at(int fd, char *bytes, size_t len, off_t offset)
 {
@@ -43,7 +43,7 @@ find_last(const char *lines, size_t len, int64_t implausible_from_s,
     tail->last_s = 0;
     tail->future_window_s = 0;
     while (len > 0 && tail->last_s == 0) {
-        size_t end = len - 1; /* of a line, at its newline */
+        size_t end = len - 1; /* the line's newline */
         const char *before = memrchr(lines, '\n', end);
         size_t start = before == NULL ? 0 : (size_t)(before - lines) + 1;
         int64_t start_s = 0;
@@ -78,7 +78,7 @@ file_tail_read(int fd, int64_t implausible_from_s, struct file_tail *tail)
     }
     newline = memrchr(bytes, '\n', (size_t)len);
     if (newline == NULL && from > 0) {
-        errno = EMEDIUMTYPE; /* what we would cut off is nothing of ours */
+        errno = EMEDIUMTYPE; /* a file of ours has no line of this length */
         return -1;
     }
     whole = newline == NULL ? 0 : (size_t)(newline - bytes) + 1;

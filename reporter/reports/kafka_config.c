@@ -1,6 +1,7 @@
 /*
- * kafka_settings: names and values are librdkafka's to judge; only what would
- * break our promises, or is a key of ours under another name, is refused here.
+ * kafka_config: librdkafka checks the names and values of properties. Refused
+ * here are only properties that would break the promises of the report, and
+ * those that have an option of their own.
  * https://github.com/confluentinc/librdkafka/blob/v2.0.2/CONFIGURATION.md
  */
 #include "kafka_config.h"
@@ -13,29 +14,29 @@ struct setting {
     const char *value;
 };
 
-/* What an operator may set otherwise. */
-static const struct setting wishes[] = {
+/* Defaults, which the operator may change. */
+static const struct setting defaults[] = {
     {"client.id", "verve-reporter"},
-    {"linger.ms", "0"}, /* one message a window: nothing to wait for */
-    {"reconnect.backoff.max.ms", "1000"}, /* its default is 10 s */
+    {"linger.ms", "0"}, /* one message in flight: there is no batch to fill */
+    {"reconnect.backoff.max.ms", "1000"}, /* librdkafka's default is 10 s */
 };
 
-/* What nobody may: no message twice on a retry, all replicas have it; a report
-   on each message; and the lines that librdkafka logs come to us instead of
-   stderr. */
-static const struct setting rules[] = {
+/* Fixed: retries make no second copy and all replicas have a message; each
+   message gets a delivery report; log lines go to our callback, not to stderr.
+ */
+static const struct setting fixed[] = {
     {"enable.idempotence", "true"},
     {"delivery.report.only.error", "false"},
     {"log.queue", "true"},
 };
 
-/* What this sink can't work with: messages that nobody commits, events in place
-   of our callbacks, and a cluster that is none. */
-static const char *const useless[] = {"transactional.id", "enabled_events",
+/* Refused: a transaction that nobody commits, events instead of our callbacks,
+   and a cluster that is only simulated. */
+static const char *const refused[] = {"transactional.id", "enabled_events",
                                       "test.mock.num.brokers"};
 
-/* Keys of ours, and what does it. */
-static const struct setting ours[] = {
+/* Properties that have an option of their own. */
+static const struct setting renamed[] = {
     {"bootstrap.servers", "kafka.brokers"},
     {"metadata.broker.list", "kafka.brokers"},
 };
@@ -80,29 +81,30 @@ set_all(rd_kafka_conf_t *conf, const struct setting *list, size_t count,
     return 0;
 }
 
-/* Hands on one property of the operator's. */
+/* Sets a property of the operator. */
 static int
 set_property(rd_kafka_conf_t *conf, const struct option_property *property,
              char why[SINK_WHY_SIZE])
 {
-    const struct setting *rule = find(rules, COUNT(rules), property->name);
-    const struct setting *key = find(ours, COUNT(ours), property->name);
+    const struct setting *fixed_one = find(fixed, COUNT(fixed), property->name);
+    const struct setting *option =
+        find(renamed, COUNT(renamed), property->name);
 
-    for (size_t i = 0; i < COUNT(useless); i++) {
-        if (strcmp(useless[i], property->name) == 0) {
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        if (strcmp(refused[i], property->name) == 0) {
             snprintf(why, SINK_WHY_SIZE,
-                     "kafka.%s: this sink has no use for it", useless[i]);
+                     "kafka.%s: this sink has no use for it", refused[i]);
             return -1;
         }
     }
-    if (key != NULL) {
-        snprintf(why, SINK_WHY_SIZE, "kafka.%s: set %s instead", key->name,
-                 key->value);
+    if (option != NULL) {
+        snprintf(why, SINK_WHY_SIZE, "kafka.%s: set %s instead", option->name,
+                 option->value);
         return -1;
     }
-    if (rule != NULL && strcmp(rule->value, property->value) != 0) {
-        snprintf(why, SINK_WHY_SIZE, "kafka.%s: it is always %s", rule->name,
-                 rule->value);
+    if (fixed_one != NULL && strcmp(fixed_one->value, property->value) != 0) {
+        snprintf(why, SINK_WHY_SIZE, "kafka.%s: it is always %s",
+                 fixed_one->name, fixed_one->value);
         return -1;
     }
     return set(conf, property->name, property->value, why);
@@ -126,9 +128,9 @@ kafka_config_make(const struct options *options, char why[SINK_WHY_SIZE])
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-    if (set_all(conf, wishes, COUNT(wishes), why) < 0 ||
+    if (set_all(conf, defaults, COUNT(defaults), why) < 0 ||
         set_properties(conf, &options->kafka.properties, why) < 0 ||
-        set_all(conf, rules, COUNT(rules), why) < 0) {
+        set_all(conf, fixed, COUNT(fixed), why) < 0) {
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
@@ -147,7 +149,7 @@ kafka_config_check(const struct options *options, char why[SINK_WHY_SIZE])
     }
     producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (producer == NULL) {
-        rd_kafka_conf_destroy(conf); /* only on success it is the producer's */
+        rd_kafka_conf_destroy(conf); /* a producer would own it */
         snprintf(why, SINK_WHY_SIZE, "kafka.*: %s", text);
         return -1;
     }

@@ -1,13 +1,18 @@
 /*
- * kinesis_request: all that we ask of libcurl, in one place. One easy handle,
- * used again and again, so that connections are kept.
+ * kinesis_client: the JSON of a PutRecord, and all that is asked of libcurl for
+ * it. The same easy handle is used for every request, so that the connection is
+ * kept.
  *
- * AWS refuses a signature that is minutes off its clock. So that ours need not
- * be right, the time is that of the last answer's Date, counted on here.
+ * AWS refuses a signature if its time is minutes off AWS's clock. So the time
+ * of a request is that of the last response's Date header, counted on by the
+ * local clock: the local clock need not be right.
  */
 #define _GNU_SOURCE /* asprintf */
 #include "kinesis_client.h"
 
+#include <jansson.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,48 +21,142 @@
 
 #include "aws_sigv4.h"
 #include "base/clock.h"
+#include "base/rfc3339.h"
 #include "base/util.h"
 #include "base/version.h"
 #include "net/kept_sockets.h"
 #include "net/tls.h"
+#include "record_format.h"
 #include "ssrf/socket_guard.h"
+
+#define TARGET "Kinesis_20131202.PutRecord"
+#define CONTENT_TYPE "application/x-amz-json-1.1"
 
 enum {
     CONNECT_TIMEOUT_MS = 5000,
     TIMEOUT_MS = 10000,
-    SKEW_MIN_S = 60,    /* a clock that is less wrong is no error's cause */
-    ANSWER_SIZE = 4096, /* of an answer's body; what is more is not read */
-    HEADERS_MAX = 5,    /* those that are signed */
+    SKEW_MIN_S = 60,      /* a smaller skew is not why a request was refused */
+    RESPONSE_SIZE = 4096, /* of a response's body; the rest is not kept */
+    HEADERS_MAX = 5,      /* signed headers of a request */
     DATE_SIZE = sizeof("20260102T030405Z"),
+    BASE64_SIZE = (RECORD_FORMAT_SIZE + 2) / 3 * 4 + 1,
 };
 
 /* 9999-12-31T00:00:00Z: X-Amz-Date has a year of four digits. */
 #define DATE_MAX_S INT64_C(253402214400)
 
-#define ACCESS_KEY "AWS_ACCESS_KEY_ID"
-#define SECRET_KEY "AWS_SECRET_ACCESS_KEY"
-#define SESSION_TOKEN "AWS_SESSION_TOKEN"
+/* Error types that are worth a retry though their status is 400. */
+static const char *const retried_errors[] = {
+    "ProvisionedThroughputExceededException",
+    "LimitExceededException",
+    "ThrottlingException",
+    "KMSThrottlingException",
+    "RequestTimeoutException",
+};
 
-struct kinesis_request {
+struct kinesis_client {
     const struct options *options;
     CURL *easy;
     struct kept_sockets *kept; /* its connections */
     struct socket_guard guard;
     struct curl_slist *headers;
     char *url;
-    char *host;     /* the header Host of a request to url */
-    int64_t skew_s; /* what AWS's clock is ahead of ours */
-    bool skewed;    /* the last answer changed that by SKEW_MIN_S or more */
-    char body[KINESIS_BODY_SIZE];
-    char answer[ANSWER_SIZE];
-    size_t answer_len;
+    char *host;     /* the Host header of a request to url */
+    int64_t skew_s; /* how far AWS's clock is ahead of the local clock */
+    bool skewed;    /* the last response changed skew_s by SKEW_MIN_S or more */
+    char body[KINESIS_CLIENT_BODY_SIZE];
+    char response[RESPONSE_SIZE];
+    size_t response_len;
 };
 
+size_t
+kinesis_client_body(char body[KINESIS_CLIENT_BODY_SIZE], const char *stream,
+                    const struct window_record *record)
+{
+    char data[RECORD_FORMAT_SIZE], base64[BASE64_SIZE], start[RFC3339_SIZE];
+    size_t len = record_format_json(data, record);
+    json_t *json;
+
+    if (len == 0) {
+        return 0;
+    }
+    EVP_EncodeBlock((unsigned char *)base64, (const unsigned char *)data,
+                    (int)len);
+    rfc3339_format(start, record->start_s);
+    json = json_pack("{s:s, s:s, s:s}", "StreamName", stream, "PartitionKey",
+                     start, "Data", base64);
+    len = json == NULL
+              ? 0
+              : json_dumpb(json, body, KINESIS_CLIENT_BODY_SIZE, JSON_COMPACT);
+    json_decref(json);
+    return len <= KINESIS_CLIENT_BODY_SIZE ? len : 0;
+}
+
+/* The string at key, "" if there is none. */
+static const char *
+string_at(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+
+    return text == NULL ? "" : text;
+}
+
+/* The error type, without the namespace that some responses put before it. */
+static const char *
+error_type(const json_t *json)
+{
+    const char *type = string_at(json, "__type");
+    const char *hash = strrchr(type, '#');
+
+    return hash == NULL ? type : hash + 1;
+}
+
+static enum kinesis_result
+classify_error(long status, const char *type)
+{
+    if (status >= 500 || status == 429 || status == 408) {
+        return KINESIS_RETRY;
+    }
+    for (size_t i = 0; i < sizeof(retried_errors) / sizeof(char *); i++) {
+        if (strcmp(type, retried_errors[i]) == 0) {
+            return KINESIS_RETRY;
+        }
+    }
+    return KINESIS_REFUSED;
+}
+
+enum kinesis_result
+kinesis_client_classify(long status, const char *body, size_t len,
+                        char why[SINK_WHY_SIZE])
+{
+    json_t *json = json_loadb(body, len, 0, NULL);
+    enum kinesis_result result;
+
+    if (status == 200 && string_at(json, "SequenceNumber")[0] != '\0') {
+        result = KINESIS_STORED;
+    } else if (status == 200) {
+        snprintf(why, SINK_WHY_SIZE, "its answer is not Kinesis's");
+        result = KINESIS_REFUSED;
+    } else {
+        const char *message = string_at(json, "message");
+
+        if (message[0] == '\0') {
+            message = string_at(json, "Message");
+        }
+        snprintf(why, SINK_WHY_SIZE, "HTTP %ld %s: %s", status,
+                 error_type(json), message);
+        result = classify_error(status, error_type(json));
+    }
+    json_decref(json);
+    return result;
+}
+
+/* Reads the Date header of a response: AWS's clock. */
 static size_t
-take_header(char *bytes, size_t size, size_t count, void *context)
+read_header(char *bytes, size_t size, size_t count, void *context)
 {
     static const char name[] = "Date:";
-    struct kinesis_request *kinesis = context;
+    struct kinesis_client *client = context;
     char text[64];
     int64_t skew_s;
     time_t date;
@@ -71,26 +170,26 @@ take_header(char *bytes, size_t size, size_t count, void *context)
     date = curl_getdate(text, NULL);
     if (date != -1 && date <= DATE_MAX_S) {
         skew_s = date - clock_wall_ms() / 1000;
-        kinesis->skewed = llabs(skew_s - kinesis->skew_s) >= SKEW_MIN_S;
-        kinesis->skew_s = skew_s;
+        client->skewed = llabs(skew_s - client->skew_s) >= SKEW_MIN_S;
+        client->skew_s = skew_s;
     }
     return size * count;
 }
 
 static size_t
-take_answer(char *bytes, size_t size, size_t count, void *context)
+read_body(char *bytes, size_t size, size_t count, void *context)
 {
-    struct kinesis_request *kinesis = context;
-    size_t room = sizeof(kinesis->answer) - kinesis->answer_len;
+    struct kinesis_client *client = context;
+    size_t room = sizeof(client->response) - client->response_len;
     size_t len = size * count < room ? size * count : room;
 
-    memcpy(kinesis->answer + kinesis->answer_len, bytes, len);
-    kinesis->answer_len += len;
+    memcpy(client->response + client->response_len, bytes, len);
+    client->response_len += len;
     return size * count;
 }
 
 static int
-add_header(struct kinesis_request *kinesis, const char *name, const char *value)
+add_header(struct kinesis_client *client, const char *name, const char *value)
 {
     struct curl_slist *longer;
     char *text;
@@ -98,45 +197,47 @@ add_header(struct kinesis_request *kinesis, const char *name, const char *value)
     if (asprintf(&text, "%s: %s", name, value) < 0) {
         return -1;
     }
-    longer = curl_slist_append(kinesis->headers, text);
+    longer = curl_slist_append(client->headers, text);
     free(text);
     if (longer == NULL) {
         return -1;
     }
-    kinesis->headers = longer;
+    client->headers = longer;
     return 0;
 }
 
-/* Sends the request's headers and the signature over them. */
+/* Adds the request's headers and the signature over them. 0, or -1: no memory,
+   or libcrypto refuses. */
 static int
-add_signed(struct kinesis_request *kinesis,
+add_signed(struct kinesis_client *client,
            const struct aws_sigv4_request *request)
 {
     const struct aws_sigv4_signer signer = {
-        .access_key = getenv(ACCESS_KEY),
-        .secret_key = getenv(SECRET_KEY),
-        .region = kinesis->options->kinesis.region,
+        .access_key = getenv(KINESIS_ACCESS_KEY),
+        .secret_key = getenv(KINESIS_SECRET_KEY),
+        .region = client->options->kinesis.region,
         .service = "kinesis",
     };
     char *authorization = aws_sigv4_authorization(request, &signer);
     int result = -1;
 
     if (authorization != NULL) {
-        result = add_header(kinesis, "authorization", authorization);
+        result = add_header(client, "authorization", authorization);
         free(authorization);
     }
     for (size_t i = 0; result == 0 && i < request->header_count; i++) {
-        result = add_header(kinesis, request->headers[i].name,
+        result = add_header(client, request->headers[i].name,
                             request->headers[i].value);
     }
     return result;
 }
 
-/* Writes AWS's time. 0, or -1: its year does not have four digits. */
+/* Writes the time by AWS's clock. 0, or -1 if its year has more than four
+   digits. */
 static int
-write_date(const struct kinesis_request *kinesis, char date[DATE_SIZE])
+write_date(const struct kinesis_client *client, char date[DATE_SIZE])
 {
-    time_t now = clock_wall_ms() / 1000 + kinesis->skew_s;
+    time_t now = clock_wall_ms() / 1000 + client->skew_s;
     struct tm parts;
 
     if (gmtime_r(&now, &parts) == NULL ||
@@ -146,27 +247,39 @@ write_date(const struct kinesis_request *kinesis, char date[DATE_SIZE])
     return 0;
 }
 
-/* Lists what is signed, by name. Host is among it so that what libcurl would
-   make of it does not matter. Returns how many there are. */
+/* Lists the signed headers, sorted by name. Host is among them, so that libcurl
+   does not make one of its own. Returns how many there are. */
 static size_t
-list_headers(const struct kinesis_request *kinesis, const char *date,
+list_headers(const struct kinesis_client *client, const char *date,
              struct aws_sigv4_header headers[HEADERS_MAX])
 {
-    const char *token = getenv(SESSION_TOKEN);
+    const char *token = getenv(KINESIS_SESSION_TOKEN);
     struct aws_sigv4_header *next = headers;
 
-    *next++ = (struct aws_sigv4_header){"content-type", KINESIS_CONTENT_TYPE};
-    *next++ = (struct aws_sigv4_header){"host", kinesis->host};
+    *next++ = (struct aws_sigv4_header){"content-type", CONTENT_TYPE};
+    *next++ = (struct aws_sigv4_header){"host", client->host};
     *next++ = (struct aws_sigv4_header){"x-amz-date", date};
     if (token != NULL && token[0] != '\0') {
         *next++ = (struct aws_sigv4_header){"x-amz-security-token", token};
     }
-    *next++ = (struct aws_sigv4_header){"x-amz-target", KINESIS_TARGET};
+    *next++ = (struct aws_sigv4_header){"x-amz-target", TARGET};
     return (size_t)(next - headers);
 }
 
+/* Writes why add_signed failed: the oldest error of libcrypto is the cause. */
+static void
+explain_signing(char why[SINK_WHY_SIZE])
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+    snprintf(why, SINK_WHY_SIZE, "cannot sign the request: %s",
+             reason != NULL ? reason : "no memory");
+    ERR_clear_error();
+}
+
 static int
-make_headers(struct kinesis_request *kinesis, size_t body_len)
+make_headers(struct kinesis_client *client, size_t body_len,
+             char why[SINK_WHY_SIZE])
 {
     struct aws_sigv4_header headers[HEADERS_MAX];
     struct aws_sigv4_request request = {
@@ -174,84 +287,92 @@ make_headers(struct kinesis_request *kinesis, size_t body_len)
         .path = "/",
         .query = "",
         .headers = headers,
-        .body = kinesis->body,
+        .body = client->body,
         .body_len = body_len,
     };
     char date[DATE_SIZE];
 
-    curl_slist_free_all(kinesis->headers);
-    kinesis->headers = NULL;
-    if (write_date(kinesis, date) < 0) {
+    curl_slist_free_all(client->headers);
+    client->headers = NULL;
+    if (write_date(client, date) < 0) {
+        snprintf(why, SINK_WHY_SIZE,
+                 "cannot sign the request: the clock is "
+                 "past the year 9999");
         return -1;
     }
-    request.header_count = list_headers(kinesis, date, headers);
-    return add_signed(kinesis, &request);
+    request.header_count = list_headers(client, date, headers);
+    ERR_clear_error(); /* so that an error in its queue is of this request */
+    if (add_signed(client, &request) < 0) {
+        explain_signing(why);
+        return -1;
+    }
+    return 0;
 }
 
 static bool
-set_text(const struct kinesis_request *kinesis, CURLoption option,
+set_text(const struct kinesis_client *client, CURLoption option,
          const char *value)
 {
-    return curl_easy_setopt(kinesis->easy, option, value) == CURLE_OK;
+    return curl_easy_setopt(client->easy, option, value) == CURLE_OK;
 }
 
 static bool
-set_long(const struct kinesis_request *kinesis, CURLoption option, long value)
+set_long(const struct kinesis_client *client, CURLoption option, long value)
 {
-    return curl_easy_setopt(kinesis->easy, option, value) == CURLE_OK;
+    return curl_easy_setopt(client->easy, option, value) == CURLE_OK;
 }
 
 static bool
-set_callbacks(struct kinesis_request *kinesis)
+set_callbacks(struct kinesis_client *client)
 {
-    CURL *easy = kinesis->easy;
+    CURL *easy = client->easy;
 
-    return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) ==
+    return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, read_header) ==
                CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HEADERDATA, kinesis) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer) ==
+           curl_easy_setopt(easy, CURLOPT_HEADERDATA, client) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, read_body) ==
                CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEDATA, kinesis) == CURLE_OK &&
-           socket_guard_watch(&kinesis->guard, easy) == 0;
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, client) == CURLE_OK &&
+           socket_guard_watch(&client->guard, easy) == 0;
 }
 
-/* What all requests have in common. */
+/* Sets the options that all requests have in common. */
 static bool
-set_up(struct kinesis_request *kinesis)
+set_up(struct kinesis_client *client)
 {
-    return set_text(kinesis, CURLOPT_URL, kinesis->url) &&
-           set_text(kinesis, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
-           set_text(kinesis, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           set_long(kinesis, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
-           tls_set_up(kinesis->easy) == 0 &&
-           set_long(kinesis, CURLOPT_POST, 1) &&
-           set_long(kinesis, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
-           set_long(kinesis, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&
-           set_long(kinesis, CURLOPT_NOSIGNAL, 1) &&
-           /* Else a name that does not resolve stalls the whole loop. */
-           set_long(kinesis, CURLOPT_QUICK_EXIT, 1) && set_callbacks(kinesis);
+    return set_text(client, CURLOPT_URL, client->url) &&
+           set_text(client, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
+           set_text(client, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           set_long(client, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
+           tls_set_up(client->easy) == 0 && set_long(client, CURLOPT_POST, 1) &&
+           set_long(client, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
+           set_long(client, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&
+           set_long(client, CURLOPT_NOSIGNAL, 1) &&
+           /* Otherwise a name server that does not answer stops the loop. */
+           set_long(client, CURLOPT_QUICK_EXIT, 1) && set_callbacks(client);
 }
 
-/* Where the stream is, unless kinesis.endpoint says otherwise.
-   https://docs.aws.amazon.com/general/latest/gr/ak.html */
+/* The URL is kinesis.endpoint, or AWS's endpoint of the region if that is not
+   set: https://docs.aws.amazon.com/general/latest/gr/ak.html */
 static int
-make_url(struct kinesis_request *kinesis)
+make_url(struct kinesis_client *client)
 {
-    const char *region = kinesis->options->kinesis.region;
+    const char *region = client->options->kinesis.region;
     const char *country = starts_with(region, "cn-") ? ".cn" : "";
 
-    if (kinesis->options->kinesis.endpoint[0] != '\0') {
-        kinesis->url = strdup(kinesis->options->kinesis.endpoint);
-    } else if (asprintf(&kinesis->url, "https://kinesis.%s.amazonaws.com%s/",
+    if (client->options->kinesis.endpoint[0] != '\0') {
+        client->url = strdup(client->options->kinesis.endpoint);
+    } else if (asprintf(&client->url, "https://kinesis.%s.amazonaws.com%s/",
                         region, country) < 0) {
-        kinesis->url = NULL; /* else it is undefined: asprintf(3) */
+        client->url = NULL; /* undefined otherwise: asprintf(3) */
     }
-    return kinesis->url == NULL ? -1 : 0;
+    return client->url == NULL ? -1 : 0;
 }
 
-/* The part of url, "" if it has none. NULL: no memory. The caller frees it. */
+/* Copies a part of url, "" if it has none. NULL: no memory. The caller frees
+   it. */
 static char *
-part_of(CURLU *url, CURLUPart part)
+copy_part(CURLU *url, CURLUPart part)
 {
     char *text = NULL, *copy;
     CURLUcode code = curl_url_get(url, part, &text, CURLU_NO_DEFAULT_PORT);
@@ -264,187 +385,112 @@ part_of(CURLU *url, CURLUPart part)
     return copy;
 }
 
-/* RFC 9112, 3.2: without the port if it is the scheme's own. */
+/* The port is left out if it is the scheme's default: RFC 9112, 3.2. */
 static int
-make_host(struct kinesis_request *kinesis)
+make_host(struct kinesis_client *client)
 {
     CURLU *url = curl_url();
     char *name = NULL, *port = NULL;
 
     if (url != NULL &&
-        curl_url_set(url, CURLUPART_URL, kinesis->url, 0) == CURLUE_OK) {
-        name = part_of(url, CURLUPART_HOST);
-        port = part_of(url, CURLUPART_PORT);
+        curl_url_set(url, CURLUPART_URL, client->url, 0) == CURLUE_OK) {
+        name = copy_part(url, CURLUPART_HOST);
+        port = copy_part(url, CURLUPART_PORT);
     }
     if (name == NULL || port == NULL ||
-        asprintf(&kinesis->host, "%s%s%s", name, port[0] != '\0' ? ":" : "",
+        asprintf(&client->host, "%s%s%s", name, port[0] != '\0' ? ":" : "",
                  port) < 0) {
-        kinesis->host = NULL; /* else it is undefined: asprintf(3) */
+        client->host = NULL; /* undefined otherwise: asprintf(3) */
     }
     free(name);
     free(port);
     curl_url_cleanup(url);
-    return kinesis->host == NULL ? -1 : 0;
+    return client->host == NULL ? -1 : 0;
 }
 
-struct kinesis_request *
+struct kinesis_client *
 kinesis_client_open(const struct options *options)
 {
-    struct kinesis_request *kinesis = calloc(1, sizeof(*kinesis));
+    struct kinesis_client *client = calloc(1, sizeof(*client));
 
-    if (kinesis == NULL) {
+    if (client == NULL) {
         return NULL;
     }
-    kinesis->options = options;
-    kinesis->easy = curl_easy_init();
-    kinesis->kept = kept_sockets_open();
-    if (kinesis->easy == NULL || kinesis->kept == NULL ||
-        make_url(kinesis) < 0 || make_host(kinesis) < 0 || !set_up(kinesis)) {
-        kinesis_client_close(kinesis);
+    client->options = options;
+    client->easy = curl_easy_init();
+    client->kept = kept_sockets_open();
+    if (client->easy == NULL || client->kept == NULL || make_url(client) < 0 ||
+        make_host(client) < 0 || !set_up(client)) {
+        kinesis_client_close(client);
         return NULL;
     }
-    return kinesis;
+    return client;
 }
 
 void
-kinesis_client_close(struct kinesis_request *kinesis)
+kinesis_client_close(struct kinesis_client *client)
 {
-    if (kinesis != NULL) {
-        curl_easy_cleanup(kinesis->easy);
-        kept_sockets_close(kinesis->kept);
-        curl_slist_free_all(kinesis->headers);
-        free(kinesis->url);
-        free(kinesis->host);
-        free(kinesis);
+    if (client != NULL) {
+        curl_easy_cleanup(client->easy);
+        kept_sockets_close(client->kept);
+        curl_slist_free_all(client->headers);
+        free(client->url);
+        free(client->host);
+        free(client);
     }
 }
 
 int
-kinesis_client_prepare(struct kinesis_request *kinesis,
-                       const struct window_record *record)
+kinesis_client_prepare(struct kinesis_client *client,
+                       const struct window_record *record,
+                       char why[SINK_WHY_SIZE])
 {
-    size_t len =
-        kinesis_body(kinesis->body, kinesis->options->kinesis.stream, record);
+    size_t len = kinesis_client_body(client->body,
+                                     client->options->kinesis.stream, record);
 
-    kinesis->answer_len = 0;
-    kinesis->skewed = false;
-    socket_guard_start(&kinesis->guard, NULL, kinesis->kept);
-    if (len == 0 || make_headers(kinesis, len) < 0 ||
-        curl_easy_setopt(kinesis->easy, CURLOPT_HTTPHEADER, kinesis->headers) !=
+    client->response_len = 0;
+    client->skewed = false;
+    socket_guard_start(&client->guard, NULL, client->kept);
+    snprintf(why, SINK_WHY_SIZE, "no memory to start");
+    if (len == 0 || make_headers(client, len, why) < 0 ||
+        curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, client->headers) !=
             CURLE_OK ||
-        curl_easy_setopt(kinesis->easy, CURLOPT_POSTFIELDSIZE, (long)len) !=
-            CURLE_OK) {
+        !set_long(client, CURLOPT_POSTFIELDSIZE, (long)len) ||
+        !set_text(client, CURLOPT_POSTFIELDS, client->body)) {
         return -1;
     }
-    return set_text(kinesis, CURLOPT_POSTFIELDS, kinesis->body) ? 0 : -1;
+    return 0;
 }
 
 CURL *
-kinesis_client_easy(const struct kinesis_request *kinesis)
+kinesis_client_easy(const struct kinesis_client *client)
 {
-    return kinesis->easy;
+    return client->easy;
 }
 
 bool
-kinesis_client_is_to_renew(struct kinesis_request *kinesis, CURLcode code)
+kinesis_client_is_to_renew(struct kinesis_client *client, CURLcode code)
 {
-    return socket_guard_is_to_renew(&kinesis->guard, code);
+    return socket_guard_is_to_renew(&client->guard, code);
 }
 
-enum kinesis_verdict
-kinesis_client_verdict(const struct kinesis_request *kinesis, CURLcode code,
-                       char why[KINESIS_WHY_SIZE])
+enum kinesis_result
+kinesis_client_result(const struct kinesis_client *client, CURLcode code,
+                      char why[SINK_WHY_SIZE])
 {
     long status = 0;
 
     if (code != CURLE_OK) {
-        snprintf(why, KINESIS_WHY_SIZE, "%s", curl_easy_strerror(code));
-        return KINESIS_BUSY;
+        snprintf(why, SINK_WHY_SIZE, "%s", curl_easy_strerror(code));
+        return KINESIS_RETRY;
     }
-    curl_easy_getinfo(kinesis->easy, CURLINFO_RESPONSE_CODE, &status);
-    return kinesis_classify(status, kinesis->answer, kinesis->answer_len, why);
+    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+    return kinesis_client_classify(status, client->response,
+                                   client->response_len, why);
 }
 
 bool
-kinesis_client_skewed(const struct kinesis_request *kinesis)
+kinesis_client_skewed(const struct kinesis_client *client)
 {
-    return kinesis->skewed;
-}
-
-/* All of it is visible ASCII: it can be sent in a header. */
-static bool
-is_visible(const char *text)
-{
-    while (*text > 0x20 && *text < 0x7f) {
-        text++;
-    }
-    return *text == '\0';
-}
-
-static int
-check_credential(const char *name, bool needed, char why[SINK_WHY_SIZE])
-{
-    const char *value = getenv(name);
-
-    if (value == NULL || value[0] == '\0') {
-        snprintf(why, SINK_WHY_SIZE,
-                 "kinesis: " ACCESS_KEY " and " SECRET_KEY
-                 " have to be in the environment");
-        return needed ? -1 : 0;
-    }
-    if (!is_visible(value)) {
-        snprintf(why, SINK_WHY_SIZE,
-                 "kinesis: %s has a blank, a newline or a byte outside ASCII",
-                 name);
-        return -1;
-    }
-    return 0;
-}
-
-static bool
-part_is(CURLU *url, CURLUPart part, const char *wanted)
-{
-    char *text = part_of(url, part);
-    bool result = text != NULL && strcmp(text, wanted) == 0;
-
-    free(text);
-    return result;
-}
-
-/* Kinesis has no path, and all credentials are in the environment. */
-static bool
-is_endpoint(const char *text)
-{
-    CURLU *url = curl_url();
-    bool result = url != NULL && is_visible(text) &&
-                  curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) ==
-                      CURLUE_OK &&
-                  (part_is(url, CURLUPART_SCHEME, "http") ||
-                   part_is(url, CURLUPART_SCHEME, "https")) &&
-                  part_is(url, CURLUPART_PATH, "/") &&
-                  part_is(url, CURLUPART_QUERY, "") &&
-                  part_is(url, CURLUPART_FRAGMENT, "");
-
-    curl_url_cleanup(url);
-    return result;
-}
-
-int
-kinesis_client_check(const struct options *options, char why[SINK_WHY_SIZE])
-{
-    const char *endpoint = options->kinesis.endpoint;
-
-    if (check_credential(ACCESS_KEY, true, why) < 0 ||
-        check_credential(SECRET_KEY, true, why) < 0 ||
-        check_credential(SESSION_TOKEN, false, why) < 0) {
-        return -1;
-    }
-    if (endpoint[0] != '\0' && !is_endpoint(endpoint)) {
-        snprintf(why, SINK_WHY_SIZE,
-                 "kinesis.endpoint: \"%.200s\" is no http or https URL of "
-                 "host and port alone",
-                 endpoint);
-        return -1;
-    }
-    return 0;
+    return client->skewed;
 }

@@ -1,51 +1,81 @@
 /*
- * A signed PutRecord as a libcurl transfer: made for a record, started by
- * whoever has the loop, judged when it has ended.
+ * PutRecord of Amazon Kinesis: a signed HTTP request for a window's record, and
+ * how to read the response. The caller runs the request as a libcurl transfer.
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
  */
 #ifndef KINESIS_CLIENT_H
 #define KINESIS_CLIENT_H
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "config/options.h"
-#include "kinesis_api.h"
 #include "sink.h"
+#include "store/window_closer.h"
 
-struct kinesis_request;
+/* Environment variables with the credentials. The token belongs to temporary
+   credentials; it is not sent if it is unset or empty. */
+#define KINESIS_ACCESS_KEY "AWS_ACCESS_KEY_ID"
+#define KINESIS_SECRET_KEY "AWS_SECRET_ACCESS_KEY"
+#define KINESIS_SESSION_TOKEN "AWS_SESSION_TOKEN"
+
+struct kinesis_client;
+
+enum kinesis_result {
+    KINESIS_STORED,  /* the record is in the stream */
+    KINESIS_RETRY,   /* throttled, or a fault in AWS or the network */
+    KINESIS_REFUSED, /* retries fail until somebody changes something */
+};
+
+/* options are borrowed for its life; sink_kinesis has checked them. NULL: no
+   memory. */
+struct kinesis_client *kinesis_client_open(const struct options *options);
+
+/* The request must not be running. */
+void kinesis_client_close(struct kinesis_client *client);
 
 /*
- * Looks at the endpoint (http or https, host and port alone: Kinesis has no
- * path), and for credentials of visible ASCII in the environment
- * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for those
- * that are lent). 0, or -1 and why.
+ * Makes the request that puts the record, signed with the time of the call. 0,
+ * or -1 and why: no memory, or libcrypto refuses to sign.
  */
-int kinesis_client_check(const struct options *options,
-                         char why[SINK_WHY_SIZE]);
+int kinesis_client_prepare(struct kinesis_client *client,
+                           const struct window_record *record,
+                           char why[SINK_WHY_SIZE]);
 
-/* options are borrowed for its life, and checked. NULL: no memory. */
-struct kinesis_request *kinesis_client_open(const struct options *options);
+/* The prepared transfer. It belongs to the client. */
+CURL *kinesis_client_easy(const struct kinesis_client *client);
 
-/* It may not be under way. */
-void kinesis_client_close(struct kinesis_request *request);
+/* Whether the transfer has to be started again at once: see socket_guard.h. */
+bool kinesis_client_is_to_renew(struct kinesis_client *client, CURLcode code);
 
-/* Makes it the request that puts that record, signed as of now. 0, or -1: no
- * memory, or libcrypto refuses. */
-int kinesis_client_prepare(struct kinesis_request *request,
+/* The result of a transfer that has ended with code. If the result is not
+   KINESIS_STORED, why is set. */
+enum kinesis_result kinesis_client_result(const struct kinesis_client *client,
+                                          CURLcode code,
+                                          char why[SINK_WHY_SIZE]);
+
+/* Whether the last response showed that the local clock is wrong. The next
+   request is then signed with the right time. */
+bool kinesis_client_skewed(const struct kinesis_client *client);
+
+/*
+ * The rest is public for tests. Pure.
+ */
+
+/* Room for the longest body with its NUL: a stream's name has up to 128 bytes,
+   a record in Base64 up to 344. */
+enum { KINESIS_CLIENT_BODY_SIZE = 640 };
+
+/* Writes the body of the request; the partition key is the window's start.
+   Returns its length, 0: no memory. */
+size_t kinesis_client_body(char body[KINESIS_CLIENT_BODY_SIZE],
+                           const char *stream,
                            const struct window_record *record);
 
-/* What is to be started; the request's own. */
-CURL *kinesis_client_easy(const struct kinesis_request *request);
-
-/* Whether it is to be started again, at once: see socket_guard.h. */
-bool kinesis_client_is_to_renew(struct kinesis_request *request, CURLcode code);
-
-/* Judges how it ended; why as in kinesis_classify. */
-enum kinesis_verdict
-kinesis_client_verdict(const struct kinesis_request *request, CURLcode code,
-                       char why[KINESIS_WHY_SIZE]);
-
-/* Whether its answer told that our clock is wrong. The next one is right. */
-bool kinesis_client_skewed(const struct kinesis_request *request);
+/* The result that an HTTP response stands for; why as above. */
+enum kinesis_result kinesis_client_classify(long status, const char *body,
+                                            size_t len,
+                                            char why[SINK_WHY_SIZE]);
 
 #endif

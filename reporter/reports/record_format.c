@@ -1,6 +1,5 @@
 /*
- * wording: the forms of a window's record. Dashboards and tests match the
- * words, so nothing here depends on settings.
+ * record_format: dashboards match these words, so that no option changes them.
  */
 #define _GNU_SOURCE /* memmem */
 #include "record_format.h"
@@ -53,7 +52,7 @@ record_format_syslog(char text[RECORD_FORMAT_SIZE],
     return (size_t)len;
 }
 
-/* Keys come out in the order in which they are set. */
+/* jansson writes keys in the order in which they were set. */
 static json_t *
 make_json(const struct window_record *record)
 {
@@ -88,7 +87,8 @@ record_format_json(char text[RECORD_FORMAT_SIZE],
     return len;
 }
 
-/* Reads the window that stands in line between before and after. */
+/* Reads the window in line between the text before and the byte after, or the
+   end of the line. */
 static int
 find_window(const char *line, size_t len, const char *before, char after,
             int64_t *start_s)

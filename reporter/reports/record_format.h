@@ -1,7 +1,7 @@
 /*
- * The words of a window's record: one line of text, JSON, or a message for
- * syslog, as the report contract has them. Pure; and reads back from the first
- * two which window it is of.
+ * The formats of a window's record: a line of text, JSON, and a message for
+ * syslog (docs/reports.md). The window of a line in the first two formats can
+ * be read back. Pure.
  */
 #ifndef RECORD_FORMAT_H
 #define RECORD_FORMAT_H
@@ -15,27 +15,27 @@
 enum { RECORD_FORMAT_SIZE = 256 };
 
 /*
- * Writes the line that people read, without its newline; now_ms is the wall
- * time that it starts with. Returns its length.
+ * Writes the line of text without its newline. It starts with now_ms, the wall
+ * time. Returns the length.
  */
 size_t record_format_text(char text[RECORD_FORMAT_SIZE],
                           const struct window_record *record, int64_t now_ms);
 
-/* Writes the JSON object. Returns its length, 0 where there is no memory. */
+/* Writes the JSON object. Returns the length, 0: no memory. */
 size_t record_format_json(char json[RECORD_FORMAT_SIZE],
                           const struct window_record *record);
 
 /*
- * Writes the message for syslog, which has time and level of its own: the
- * words of the text, then what the JSON says, as name=value. Returns its
- * length.
+ * Writes the message for syslog, without time and level, because syslog has
+ * fields for them: the words of the text, then the fields of the JSON as
+ * name=value. Returns the length.
  */
 size_t record_format_syslog(char text[RECORD_FORMAT_SIZE],
                             const struct window_record *record);
 
 /*
- * Finds which window line[0..len) is a record of, whichever of the two it is.
- * 0, or -1 where it is neither.
+ * Sets *start_s to the window of the record in line[0..len), which is text or
+ * JSON. 0, or -1 if the line is no record.
  */
 int record_format_window(const char *line, size_t len, int64_t *start_s);
 

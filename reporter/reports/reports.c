@@ -1,8 +1,8 @@
 /*
- * report: one timer. At each look the windows that ended are sealed, then each
- * sink that is free is offered what follows its cursor. A look is due when the
- * window that is on ends, but at least once a second, as clocks jump; a turn
- * is short, and the next one at once where more waits.
+ * reports: one timer. In each turn the windows that have ended are sealed, then
+ * each idle sink is offered the records after its cursor. The next turn is due
+ * when the current window ends, but at least once a second, because clocks
+ * jump. A turn is short; if more work waits, the next turn follows at once.
  */
 #include "reports.h"
 
@@ -17,34 +17,34 @@
 #include "store/sink_lease.h"
 #include "store/window_closer.h"
 
-enum { LOOK_MS = 1000 };
+enum { TURN_MS = 1000 }; /* the longest time between two turns */
 
 struct reports {
     const struct options *options;
     struct event_loop *loop;
     struct redis *redis;
     struct window_closer *closer;
-    struct event_loop_timer look;
-    struct log_throttle trouble;       /* of sealing */
-    struct log_throttle clock_trouble; /* of Redis's clock */
-    struct log_throttle skip_trouble;  /* windows were skipped */
-    int64_t skipped; /* these, and the log does not have it yet */
-    struct log_throttle gap_trouble; /* the data of windows is lost */
-    int64_t gaps;                    /* likewise */
+    struct event_loop_timer timer;
+    struct log_throttle seal_trouble;  /* Redis refused to seal */
+    struct log_throttle clock_trouble; /* Redis's clock has stepped back */
+    struct log_throttle skip_trouble;  /* windows past the retention */
+    int64_t skipped;                   /* their number, not logged yet */
+    struct log_throttle gap_trouble;   /* windows whose data is lost */
+    int64_t gaps;                      /* their number, not logged yet */
     char owner[SINK_LEASE_OWNER_SIZE];
-    struct sink_feeder_needs needs;
-    struct sink_feeder *outlets[SINKS];
-    size_t sink_feeder_count;
+    struct sink_feeder_shared shared;
+    struct sink_feeder *feeders[SINKS];
+    size_t feeder_count;
 };
 
-/* Tells the windows what the sinks have, so that lost data is noticed. */
+/* Tells window_closer the sinks' cursors, so that it notices lost data. */
 static void
-remember(struct reports *reports)
+remember_cursors(struct reports *reports)
 {
     int64_t oldest_s = 0, newest_s = 0;
 
-    for (size_t i = 0; i < reports->sink_feeder_count; i++) {
-        int64_t cursor_s = sink_feeder_cursor_s(reports->outlets[i]);
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        int64_t cursor_s = sink_feeder_cursor_s(reports->feeders[i]);
 
         newest_s = int64_max(newest_s, cursor_s);
         if (cursor_s != 0 && (oldest_s == 0 || cursor_s < oldest_s)) {
@@ -54,23 +54,23 @@ remember(struct reports *reports)
     window_closer_remember(reports->closer, oldest_s, newest_s);
 }
 
-/* That Redis is away is the connection's to say; here only what it refuses. */
+/* Logs the failure only if Redis is up: the connection logs its own loss. */
 static void
-note_refusal(struct reports *reports)
+log_refusal(struct reports *reports)
 {
     if (redis_state(reports->redis) == REDIS_STATE_UP) {
-        log_throttle_note(&reports->trouble, "closing windows",
+        log_throttle_note(&reports->seal_trouble, "closing windows",
                           redis_error(reports->redis));
     }
 }
 
 /*
- * Says where windows stand still, as ids go on into one that was on when
- * Redis's clock was ahead; or that what is recorded is of the future, by a
- * hand.
+ * Logs that no window ends for longer than a window: Redis's clock was ahead,
+ * and ids are counted in the window of that time until the clock is there
+ * again. Or the records are ahead of the clock: somebody wrote them by hand.
  */
 static void
-note_clock(struct reports *reports, int64_t left_ms, bool ahead)
+log_clock(struct reports *reports, int64_t left_ms, bool ahead)
 {
     static const char who[] = "closing windows";
 
@@ -84,9 +84,9 @@ note_clock(struct reports *reports, int64_t left_ms, bool ahead)
     }
 }
 
-/* Says how many windows have no count, once a minute at most. */
+/* Logs how many windows have no count, at most once a minute. */
 static void
-tell_losses(struct reports *reports)
+log_losses(struct reports *reports)
 {
     if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble)) {
         log_warn("%" PRId64 " windows skipped: older than the retention",
@@ -100,57 +100,58 @@ tell_losses(struct reports *reports)
     }
 }
 
-/* Closes what has ended. Returns as window_closer_seal. */
+/* Seals the windows that have ended. Returns as window_closer_seal. */
 static int64_t
 seal(struct reports *reports)
 {
     struct window_closer_sealed sealed;
     int64_t left_ms;
 
-    remember(reports);
+    remember_cursors(reports);
     left_ms = window_closer_seal(reports->closer, WINDOW_CLOSER_MOST, &sealed);
     if (left_ms < 0) {
-        note_refusal(reports);
+        log_refusal(reports);
         return left_ms;
     }
-    log_throttle_over(&reports->trouble, "closing windows");
-    note_clock(reports, left_ms, sealed.ahead);
+    log_throttle_over(&reports->seal_trouble, "closing windows");
+    log_clock(reports, left_ms, sealed.ahead);
     reports->skipped += sealed.skipped;
     reports->gaps += (int64_t)sealed.gaps;
-    tell_losses(reports);
+    log_losses(reports);
     return left_ms;
 }
 
-/* One turn. Returns when to look again, in milliseconds. */
+/* Returns the time until the next turn, in milliseconds. */
 static int64_t
 take_turn(struct reports *reports)
 {
     bool more = false;
     int64_t left_ms;
 
-    for (size_t i = 0; i < reports->sink_feeder_count; i++) {
-        sink_feeder_renew_lease(reports->outlets[i]);
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        sink_feeder_renew_lease(reports->feeders[i]);
     }
-    /* What is not sealed yet can't be told from what was lost. */
+    /* Nothing is read before sealing: a window that is not sealed yet would
+       look like a lost one. */
     if (redis_state(reports->redis) != REDIS_STATE_UP ||
         (left_ms = seal(reports)) < 0) {
-        return LOOK_MS;
+        return TURN_MS;
     }
-    for (size_t i = 0; i < reports->sink_feeder_count; i++) {
-        more |= sink_feeder_serve(reports->outlets[i]);
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        more |= sink_feeder_serve(reports->feeders[i]);
     }
     if (more) {
         return 0;
     }
-    return left_ms > LOOK_MS ? LOOK_MS : left_ms;
+    return left_ms > TURN_MS ? TURN_MS : left_ms;
 }
 
 static void
-on_look(void *context)
+on_timer(void *context)
 {
     struct reports *reports = context;
 
-    event_loop_arm(reports->loop, &reports->look, take_turn(reports));
+    event_loop_arm(reports->loop, &reports->timer, take_turn(reports));
 }
 
 static void
@@ -160,9 +161,9 @@ on_wake(void *context)
 }
 
 static int
-open_outlets(struct reports *reports)
+open_feeders(struct reports *reports)
 {
-    reports->needs = (struct sink_feeder_needs){
+    reports->shared = (struct sink_feeder_shared){
         .options = reports->options,
         .loop = reports->loop,
         .redis = reports->redis,
@@ -178,11 +179,11 @@ open_outlets(struct reports *reports)
         if (!sinks_wanted(reports->options, sinks[i])) {
             continue;
         }
-        feeder = sink_feeder_open(&reports->needs, sinks[i]);
+        feeder = sink_feeder_open(&reports->shared, sinks[i]);
         if (feeder == NULL) {
             return -1;
         }
-        reports->outlets[reports->sink_feeder_count++] = feeder;
+        reports->feeders[reports->feeder_count++] = feeder;
     }
     return 0;
 }
@@ -199,10 +200,10 @@ reports_open(const struct options *options, struct event_loop *loop,
     reports->options = options;
     reports->loop = loop;
     reports->redis = redis;
-    reports->look.handler = on_look;
-    reports->look.context = reports;
+    reports->timer.handler = on_timer;
+    reports->timer.context = reports;
     reports->closer = window_closer_open(options, redis);
-    if (reports->closer == NULL || open_outlets(reports) < 0) {
+    if (reports->closer == NULL || open_feeders(reports) < 0) {
         reports_close(reports);
         return NULL;
     }
@@ -216,10 +217,10 @@ reports_close(struct reports *reports)
     if (reports == NULL) {
         return;
     }
-    for (size_t i = 0; i < reports->sink_feeder_count; i++) {
-        sink_feeder_close(reports->outlets[i]);
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        sink_feeder_close(reports->feeders[i]);
     }
-    event_loop_disarm(reports->loop, &reports->look);
+    event_loop_disarm(reports->loop, &reports->timer);
     window_closer_close(reports->closer);
     free(reports);
 }
@@ -227,14 +228,14 @@ reports_close(struct reports *reports)
 void
 reports_wake(struct reports *reports)
 {
-    event_loop_arm(reports->loop, &reports->look, 0);
+    event_loop_arm(reports->loop, &reports->timer, 0);
 }
 
 void
 reports_reopen(struct reports *reports)
 {
-    for (size_t i = 0; i < reports->sink_feeder_count; i++) {
-        sink_feeder_reopen(reports->outlets[i]);
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        sink_feeder_reopen(reports->feeders[i]);
     }
     reports_wake(reports);
 }

@@ -1,7 +1,7 @@
 /*
- * The minute report: closes windows as they end and hands their records to
- * the sinks, each from its own cursor, so that one that is down holds up no
- * other and catches up in order.
+ * The report: seals windows as they end and feeds their records to the sinks.
+ * Each sink has its own cursor: if a sink is down, the others go on, and the
+ * sink later gets what it missed, in order.
  */
 #ifndef REPORTS_H
 #define REPORTS_H
@@ -12,15 +12,15 @@
 
 struct reports;
 
-/* What it needs is borrowed for its life. NULL where the system refuses. */
+/* All arguments are borrowed for its life. NULL: the system refuses. */
 struct reports *reports_open(const struct options *options,
                              struct event_loop *loop, struct redis *redis);
 void reports_close(struct reports *reports);
 
-/* Looks for ended windows now: called when Redis is back. */
+/* Starts a turn at once. To be called when Redis is back. */
 void reports_wake(struct reports *reports);
 
-/* Has every sink open its files anew. */
+/* Has every sink open its files again. */
 void reports_reopen(struct reports *reports);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Where records go. Each kind of sink is one file that defines one sink_type,
- * and one row of the table in sinks.c.
+ * The interface of a sink: a place to which the records of windows are
+ * reported. sinks.h lists all sinks and says how to add one.
  *
- * A sink is offered records in order and answers through its events, at once
- * or later: `delivered` for each step that is for good, or `failed`. It is
- * offered nothing more until all it was offered are delivered, or it failed,
- * or it had to drop them. So a sink may wait for an answer from far away, and
- * none needs a queue. Only one reporter at a time offers to a sink of a name.
+ * A sink is offered records in order. It answers through its events, at once or
+ * later: `delivered` for each step that lasts, or `failed`. The next offer
+ * comes only after all offered records were delivered, or the sink failed, or
+ * it was told to drop them. So a sink may wait for a remote answer, and needs
+ * no queue. Only one reporter at a time offers records to the sink of a name.
  */
 #ifndef SINK_H
 #define SINK_H
@@ -22,77 +22,80 @@ struct sink;
 
 struct sink_events {
     void *context;
-    /* The records up to the window at start_s are where they belong. */
+    /* All records up to the window at start_s are delivered. */
     void (*delivered)(void *context, int64_t start_s);
-    /* What was not delivered is to be offered again, after wait_ms; see
-       error. */
+    /* The records that were not delivered are to be offered again after
+       wait_ms. The reason is in the sink's error. */
     void (*failed)(void *context, int64_t wait_ms);
 };
 
-/* After a failure that is as likely to be over soon as late: less than the
-   second between two looks, so that the next one offers again. */
+/* The wait after a failure that may be over soon: less than the second between
+   two turns of the report, so that the next turn offers again. */
 enum { SINK_WAIT_MS = 500 };
 
-/* The most that a sink is offered at once: bounds the time of a turn. */
+/* The most records that any sink is offered at once: limits the time of a
+   turn. */
 enum { SINK_OFFER_MOST = 64 };
 
 enum { SINK_WHY_SIZE = 512 };
 
 struct sink_type {
     enum sink_kind kind;
-    size_t most; /* records that it is offered at once */
+    size_t most; /* records in one offer, at most SINK_OFFER_MOST */
 
     /*
-     * Looks at what concerns it in options and environment, without a file or
-     * connection of its own. 0, or -1 and what is wrong, with its key, in why.
-     * NULL: the table of options has said all.
+     * Checks the sink's options and environment, without opening a file or
+     * connection of the sink. 0, or -1 and why, which names the option. NULL:
+     * the option table has checked everything.
      */
     int (*check)(const struct options *options, char why[SINK_WHY_SIZE]);
 
-    /* options and loop are borrowed for its life. NULL: no memory. */
+    /* options and loop are borrowed for the sink's life. NULL: no memory. */
     struct sink *(*open)(const struct options *options, struct event_loop *loop,
                          const struct sink_events *events);
     void (*close)(struct sink *sink);
 
     /*
-     * The start of the last window that the sink's place itself shows to be
-     * written; 0 where it can't tell. NULL: it never can.
+     * The start of the last window that is written at the destination itself,
+     * a file for example; 0 if it cannot be found out. NULL: it never can.
      */
     int64_t (*last)(struct sink *sink);
 
     /*
-     * Offers records[0..count), count > 0, borrowed for the call. One that is
-     * there already counts as delivered.
+     * Offers records[0..count), count > 0, borrowed for the call. A record that
+     * the destination has already counts as delivered.
      */
     void (*offer)(struct sink *sink, const struct window_record *records,
                   size_t count);
 
     /*
-     * Waits for a moment for what was offered and is not settled: the end is
-     * near, and the lease goes to another one next. NULL: nothing ever waits.
+     * Waits briefly for the records that were offered and not settled: the sink
+     * is about to be closed, and another reporter may get its lease. NULL: an
+     * offer is always settled at once.
      */
     void (*finish)(struct sink *sink);
 
     /*
-     * Breaks off what was offered and is not settled, as it is another
-     * reporter's now: no event follows. NULL: it settles all at once.
+     * Gives up the records that were offered and not settled, because another
+     * reporter has the lease now. No event follows. NULL: an offer is always
+     * settled at once.
      */
     void (*drop)(struct sink *sink);
 
-    /* Opens anew what was opened by name. NULL: there is nothing. */
+    /* Opens the sink's files again, by name. NULL: there are none. */
     void (*reopen)(struct sink *sink);
 };
 
-/* The head of every sink; what follows is its own. */
+/* The first member of every sink's own struct. */
 struct sink {
     const struct sink_type *type;
     struct sink_events events;
-    char *name;                 /* of its cursor, as in verve:sink:<name> */
+    char *name; /* names cursor and lease, as in verve:sink:<name> */
     int64_t implausible_from_s; /* see window_closer_implausible_from_s; 0: not
                                    known yet */
-    int64_t future_window_s; /* a window from there on that its place shows; 0:
-                                none */
-    char error[SINK_WHY_SIZE]; /* why it failed last */
+    int64_t future_window_s;    /* an implausible window that was found at the
+                                   destination; 0: none */
+    char error[SINK_WHY_SIZE];  /* the reason of the last failure */
 };
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * outlet: what a sink has delivered is true whoever has the lease by now, so
- * that the cursor that we know only grows, and is told to Redis whenever it
- * has less. Whether we may write is looked at right before each offer, and
- * what lies unsettled when the lease is gone is dropped.
+ * sink_feeder: a delivered window stays delivered, whichever reporter has the
+ * lease. So the cursor here only grows, and is saved if Redis has an older one.
+ * The lease is checked right before each offer. If the lease is lost,
+ * undelivered records are dropped.
  */
 #include "sink_feeder.h"
 
@@ -16,27 +16,27 @@
 #include "base/util.h"
 #include "store/sink_lease.h"
 
-/* A sink that lets us wait longer than this is a trouble worth a line. */
-enum { PATIENCE_MS = 5000 };
+/* An offer that is not settled after this time is logged. */
+enum { SLOW_MS = 5000 };
 
 struct sink_feeder {
-    const struct sink_feeder_needs *needs;
+    const struct sink_feeder_shared *shared;
     struct sink *sink;
     struct sink_lease *lease;
-    struct log_throttle trouble;            /* of the sink */
-    struct log_throttle sink_lease_trouble; /* Redis refuses to tell */
-    struct log_throttle read_trouble;       /* ... to read the records */
-    struct log_throttle cursor_trouble;     /* ... to move the cursor */
-    struct log_throttle odd_trouble;        /* what it has written can't be */
-    struct log_throttle skip_trouble; /* windows that it will never have */
-    bool known;          /* the sink's own place has been looked at */
-    bool ours;           /* the lease, at the last look */
-    int64_t place_s;     /* the last window that it showed; 0: none */
-    int64_t delivered_s; /* the last one written by us; 0: none */
-    bool busy;           /* was offered records and has not settled all */
+    struct log_throttle sink_trouble;   /* the sink failed, or is slow */
+    struct log_throttle lease_trouble;  /* Redis refused to renew the lease */
+    struct log_throttle read_trouble;   /* ... to read the records */
+    struct log_throttle cursor_trouble; /* ... to save the cursor */
+    struct log_throttle future_trouble; /* a window of the future was found */
+    struct log_throttle skip_trouble;   /* windows past the retention */
+    bool last_known;     /* last_s was read with a known implausible_from_s */
+    int64_t last_s;      /* the last window at the destination; 0: none */
+    bool ours;           /* the lease was ours at the last renewal */
+    int64_t delivered_s; /* the last window that we delivered; 0: none */
+    bool busy;           /* an offer is not settled yet */
     int64_t offered_s;   /* the last window offered */
-    int64_t offered_ms;  /* monotonic: when */
-    int64_t retry_ms;    /* monotonic: nothing is offered before */
+    int64_t offered_ms;  /* monotonic: when it was offered */
+    int64_t retry_ms;    /* monotonic: no offer before this time */
 };
 
 static void
@@ -49,8 +49,8 @@ on_delivered(void *context, int64_t start_s)
         return;
     }
     feeder->busy = false;
-    log_throttle_over(&feeder->trouble, feeder->sink->name);
-    feeder->needs->wake(feeder->needs->context);
+    log_throttle_over(&feeder->sink_trouble, feeder->sink->name);
+    feeder->shared->wake(feeder->shared->context);
 }
 
 static void
@@ -60,12 +60,12 @@ on_failed(void *context, int64_t wait_ms)
 
     feeder->busy = false;
     feeder->retry_ms = clock_mono_ms() + wait_ms;
-    log_throttle_note(&feeder->trouble, feeder->sink->name,
+    log_throttle_note(&feeder->sink_trouble, feeder->sink->name,
                       feeder->sink->error);
 }
 
 struct sink_feeder *
-sink_feeder_open(const struct sink_feeder_needs *needs,
+sink_feeder_open(const struct sink_feeder_shared *shared,
                  const struct sink_type *type)
 {
     struct sink_feeder *feeder = calloc(1, sizeof(*feeder));
@@ -74,12 +74,12 @@ sink_feeder_open(const struct sink_feeder_needs *needs,
     if (feeder == NULL) {
         return NULL;
     }
-    feeder->needs = needs;
-    feeder->sink = type->open(needs->options, needs->loop, &events);
+    feeder->shared = shared;
+    feeder->sink = type->open(shared->options, shared->loop, &events);
     if (feeder->sink != NULL) {
         feeder->lease =
-            sink_lease_open(needs->redis, needs->options->redis.prefix,
-                            feeder->sink->name, needs->owner);
+            sink_lease_open(shared->redis, shared->options->redis.prefix,
+                            feeder->sink->name, shared->owner);
     }
     if (feeder->lease == NULL) {
         sink_feeder_close(feeder);
@@ -88,12 +88,13 @@ sink_feeder_open(const struct sink_feeder_needs *needs,
     return feeder;
 }
 
-/* start_s, or 0 where that window can't have been written. */
+/* start_s, or 0 if the window is implausible: see
+   window_closer_implausible_from_s. */
 static int64_t
-possible(const struct sink_feeder *feeder, int64_t start_s)
+plausible_s(const struct sink_feeder *feeder, int64_t start_s)
 {
     int64_t implausible_from_s =
-        window_closer_implausible_from_s(feeder->needs->closer);
+        window_closer_implausible_from_s(feeder->shared->closer);
 
     return implausible_from_s != 0 && start_s >= implausible_from_s ? 0
                                                                     : start_s;
@@ -103,34 +104,36 @@ int64_t
 sink_feeder_cursor_s(const struct sink_feeder *feeder)
 {
     int64_t newest_delivered_s =
-        int64_max(possible(feeder, sink_lease_cursor_s(feeder->lease)),
-                  possible(feeder, feeder->place_s));
+        int64_max(plausible_s(feeder, sink_lease_cursor_s(feeder->lease)),
+                  plausible_s(feeder, feeder->last_s));
 
-    return int64_max(newest_delivered_s, possible(feeder, feeder->delivered_s));
+    return int64_max(newest_delivered_s,
+                     plausible_s(feeder, feeder->delivered_s));
 }
 
-/* That Redis is away is the connection's to say; here only what it refuses. */
+/* Logs a command's failure only if Redis is up: the connection logs its own
+   loss. */
 static void
 log_result(struct sink_feeder *feeder, struct log_throttle *trouble, int result)
 {
     if (result >= 0) {
         log_throttle_over(trouble, feeder->sink->name);
-    } else if (redis_state(feeder->needs->redis) == REDIS_STATE_UP) {
+    } else if (redis_state(feeder->shared->redis) == REDIS_STATE_UP) {
         log_throttle_note(trouble, feeder->sink->name,
-                          redis_error(feeder->needs->redis));
+                          redis_error(feeder->shared->redis));
     }
 }
 
-/* Where this fails, the next look tries again. */
+/* If this fails, the next turn tries again. */
 static void
 save_cursor(struct sink_feeder *feeder)
 {
     int64_t implausible_from_s =
-        window_closer_implausible_from_s(feeder->needs->closer);
+        window_closer_implausible_from_s(feeder->shared->closer);
     int64_t cursor_s = sink_feeder_cursor_s(feeder);
 
     if (implausible_from_s != 0 && sink_lease_ours(feeder->lease) &&
-        possible(feeder, sink_lease_cursor_s(feeder->lease)) < cursor_s) {
+        plausible_s(feeder, sink_lease_cursor_s(feeder->lease)) < cursor_s) {
         log_result(
             feeder, &feeder->cursor_trouble,
             sink_lease_advance(feeder->lease, cursor_s, implausible_from_s));
@@ -158,27 +161,27 @@ sink_feeder_close(struct sink_feeder *feeder)
     free(feeder);
 }
 
-/* What the sink's place itself tells: at the start, until it is known which
-   window is on, and when another may have written before us. */
+/* Reads the last window at the destination: at the start, until Redis's time is
+   known; and with a new lease, as another reporter may have written. */
 static void
-look_at_place(struct sink_feeder *feeder)
+read_last(struct sink_feeder *feeder)
 {
     struct sink *sink = feeder->sink;
 
     sink->implausible_from_s =
-        window_closer_implausible_from_s(feeder->needs->closer);
+        window_closer_implausible_from_s(feeder->shared->closer);
     if (sink->type->last != NULL) {
-        feeder->place_s = sink->type->last(sink);
+        feeder->last_s = sink->type->last(sink);
     }
-    feeder->known = sink->implausible_from_s != 0;
+    feeder->last_known = sink->implausible_from_s != 0;
 }
 
-/* The lease has gone over to another one, or ended while Redis was away. */
+/* Another reporter has the lease, or the lease ended while Redis was away. */
 static void
-step_back(struct sink_feeder *feeder)
+lose_lease(struct sink_feeder *feeder)
 {
     log_info("%s: no longer ours to write", feeder->sink->name);
-    log_throttle_end(&feeder->trouble);
+    log_throttle_end(&feeder->sink_trouble);
     if (feeder->busy) {
         feeder->sink->type->drop(feeder->sink);
         feeder->busy = false;
@@ -190,22 +193,21 @@ sink_feeder_renew_lease(struct sink_feeder *feeder)
 {
     bool was_ours = feeder->ours;
 
-    log_result(feeder, &feeder->sink_lease_trouble,
-               sink_lease_keep(feeder->lease));
+    log_result(feeder, &feeder->lease_trouble, sink_lease_keep(feeder->lease));
     feeder->ours = sink_lease_ours(feeder->lease);
-    if (!feeder->known || (feeder->ours && !was_ours)) {
-        look_at_place(feeder);
+    if (!feeder->last_known || (feeder->ours && !was_ours)) {
+        read_last(feeder);
     }
     if (feeder->ours && !was_ours) {
         log_info("%s: ours to write", feeder->sink->name);
     } else if (was_ours && !feeder->ours) {
-        step_back(feeder);
+        lose_lease(feeder);
     }
 }
 
-/* Says which windows a sink will never have, as they were trimmed meanwhile. */
+/* Logs the windows that were trimmed before the sink had them. */
 static void
-tell_missing(struct sink_feeder *feeder, int64_t missing, int64_t next_s)
+log_skipped(struct sink_feeder *feeder, int64_t missing, int64_t next_s)
 {
     char text[RFC3339_SIZE];
 
@@ -217,21 +219,22 @@ tell_missing(struct sink_feeder *feeder, int64_t missing, int64_t next_s)
     }
 }
 
-/* Says where somebody, or a wrong clock, has written of the future. */
+/* Logs a window of the future at the destination or in the cursor: written by
+   hand, or by a wrong clock. */
 static void
-tell_odd(struct sink_feeder *feeder)
+log_future_window(struct sink_feeder *feeder)
 {
     int64_t cursor_s = sink_lease_cursor_s(feeder->lease);
     int64_t future_window_s =
         int64_max(feeder->sink->future_window_s,
-                  possible(feeder, cursor_s) == 0 ? cursor_s : 0);
+                  plausible_s(feeder, cursor_s) == 0 ? cursor_s : 0);
     char text[RFC3339_SIZE];
 
     if (future_window_s == 0) {
-        log_throttle_end(&feeder->odd_trouble);
+        log_throttle_end(&feeder->future_trouble);
         return;
     }
-    if (log_throttle_due(&feeder->odd_trouble)) {
+    if (log_throttle_due(&feeder->future_trouble)) {
         rfc3339_format(text, future_window_s);
         log_warn("%s: passing over that it seems to have the window %s, which"
                  " is far ahead of Redis's clock",
@@ -239,18 +242,16 @@ tell_odd(struct sink_feeder *feeder)
     }
 }
 
-/* Whether the sink may be offered something now. */
-static bool
-is_free(struct sink_feeder *feeder)
+/* Logs an offer that is not settled for long. */
+static void
+log_slow(struct sink_feeder *feeder)
 {
-    int64_t now_ms = clock_mono_ms();
+    const char *error = feeder->sink->error;
 
-    if (feeder->busy && now_ms - feeder->offered_ms > PATIENCE_MS) {
-        log_throttle_note(&feeder->trouble, feeder->sink->name,
-                          feeder->sink->error[0] != '\0' ? feeder->sink->error
-                                                         : "no answer yet");
+    if (feeder->busy && clock_mono_ms() - feeder->offered_ms > SLOW_MS) {
+        log_throttle_note(&feeder->sink_trouble, feeder->sink->name,
+                          error[0] != '\0' ? error : "no answer yet");
     }
-    return !feeder->busy && now_ms >= feeder->retry_ms;
 }
 
 static void
@@ -262,7 +263,7 @@ offer(struct sink_feeder *feeder, const struct window_record *records,
     feeder->offered_ms = clock_mono_ms();
     feeder->sink->error[0] = '\0';
     feeder->sink->implausible_from_s =
-        window_closer_implausible_from_s(feeder->needs->closer);
+        window_closer_implausible_from_s(feeder->shared->closer);
     feeder->sink->type->offer(feeder->sink, records, count);
 }
 
@@ -274,25 +275,26 @@ sink_feeder_serve(struct sink_feeder *feeder)
     int64_t skipped;
     int count;
 
-    /* The look at the start did not know which window is on; and once we have
-       written, what is odd lies behind our lines. */
-    if (!feeder->known) {
-        look_at_place(feeder);
+    /* At the start Redis's time was not known. This is the last chance: new
+       lines hide a window of the future that is in the file before them. */
+    if (!feeder->last_known) {
+        read_last(feeder);
     }
-    tell_odd(feeder); /* before it is replaced */
+    log_future_window(feeder); /* before save_cursor replaces it in Redis */
     save_cursor(feeder);
-    if (!is_free(feeder)) {
+    log_slow(feeder);
+    if (feeder->busy || clock_mono_ms() < feeder->retry_ms) {
         return false;
     }
     count =
-        window_closer_read(feeder->needs->closer, sink_feeder_cursor_s(feeder),
+        window_closer_read(feeder->shared->closer, sink_feeder_cursor_s(feeder),
                            records, most, &skipped);
     log_result(feeder, &feeder->read_trouble, count);
-    /* Asked last: reading took its time. */
+    /* Checked last, because reading takes time. */
     if (count <= 0 || !sink_lease_ours(feeder->lease)) {
         return false;
     }
-    tell_missing(feeder, skipped, records[0].start_s);
+    log_skipped(feeder, skipped, records[0].start_s);
     offer(feeder, records, (size_t)count);
     save_cursor(feeder);
     return (size_t)count == most && feeder->delivered_s == feeder->offered_s;

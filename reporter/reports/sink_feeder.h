@@ -1,7 +1,6 @@
 /*
- * One sink with what the report knows of it: its lease, its cursor, what it
- * was offered, its troubles. Records are read and offered from the cursor on,
- * as long as the lease is ours.
+ * Feeds one sink: holds its lease, reads records from its cursor on, offers
+ * them while the lease is ours, and logs the sink's failures.
  */
 #ifndef SINK_FEEDER_H
 #define SINK_FEEDER_H
@@ -17,42 +16,42 @@
 
 struct sink_feeder;
 
-/* What all outlets share; borrowed for their life. */
-struct sink_feeder_needs {
+/* What all feeders share. Borrowed for their life. */
+struct sink_feeder_shared {
     const struct options *options;
     struct event_loop *loop;
     struct redis *redis;
     struct window_closer *closer;
     const char *owner; /* of leases, see sink_lease.h */
-    /* Called when a sink that let us wait may be offered more. */
+    /* Called if a sink has settled an offer and may get the next. */
     void (*wake)(void *context);
     void *context;
 };
 
-/* NULL where the system refuses. */
-struct sink_feeder *sink_feeder_open(const struct sink_feeder_needs *needs,
+/* NULL: the system refuses. */
+struct sink_feeder *sink_feeder_open(const struct sink_feeder_shared *shared,
                                      const struct sink_type *type);
 
-/* Lets the sink finish what takes no time, saves the cursor, releases the
+/* Lets the sink finish, which is brief, saves the cursor and releases the
    lease. */
 void sink_feeder_close(struct sink_feeder *feeder);
 
 /*
- * Takes or renews the lease and learns the cursor; to be called before
- * sink_feeder_serve, at least once a second, also while Redis is away.
+ * Takes or renews the lease and reads the cursor. To be called before
+ * sink_feeder_serve and at least once a second, also if Redis is away.
  */
 void sink_feeder_renew_lease(struct sink_feeder *feeder);
 
-/* The start of the last window that is written, as far as we know; 0: none. */
+/* The start of the last window known to be delivered; 0: none. */
 int64_t sink_feeder_cursor_s(const struct sink_feeder *feeder);
 
 /*
- * Offers the sink what follows its cursor, where it is ours and not busy.
- * True where more may follow at once.
+ * Offers the sink the next records, if the lease is ours and the sink is not
+ * busy. True if more records may be offered at once.
  */
 bool sink_feeder_serve(struct sink_feeder *feeder);
 
-/* Has the sink open anew what it opened by name, and try at once. */
+/* Has the sink open its files again, and ends its wait after a failure. */
 void sink_feeder_reopen(struct sink_feeder *feeder);
 
 #endif

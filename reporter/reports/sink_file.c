@@ -1,12 +1,11 @@
 /*
- * sink_file: exactly one line a window. Under a lock, the file's tail says
- * which windows are in it: only newer ones are written, and synced before they
- * count as delivered. So neither a kill between line and cursor nor a second
- * reporter doubles one. Whatever fails, the file is left with whole lines.
+ * sink_file: appends to a file, exactly one line for each window. The append
+ * holds a lock on the file and reads the file's tail first: only windows newer
+ * than the last line are written, and synced before they count as delivered. So
+ * no window is written twice if a reporter is killed before its cursor moved,
+ * or if two reporters write. After any failure the file has whole lines only.
  */
 #define _GNU_SOURCE /* asprintf */
-#include "sink_file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,35 +21,36 @@
 #include "base/util.h"
 #include "file_tail.h"
 #include "record_format.h"
+#include "sinks.h"
 
 /*
- * How long the lock is waited for: longer than another reporter takes for its
- * line, short enough for the loop. One that was stopped may hold it for ever.
+ * How long to wait for the lock: longer than another reporter needs for a line,
+ * and short enough for the event loop. A stopped process may hold it for ever.
  */
 enum { LOCK_TRIES = 20, LOCK_PAUSE_MS = 5 };
 
-struct file {
-    struct sink sink; /* first: a sink is a file */
+struct file_sink {
+    struct sink sink; /* first: a struct sink is cast to this */
     const struct options *options;
     int fd;            /* -1: not open */
-    int64_t written_s; /* the last window that we wrote; 0: none */
+    int64_t written_s; /* the last window that this process wrote; 0: none */
 };
 
-static struct file *
+static struct file_sink *
 file_of(struct sink *sink)
 {
-    return (struct file *)sink;
+    return (struct file_sink *)sink;
 }
 
 static int
-fail(struct file *file, const char *what, const char *why)
+fail(struct file_sink *file, const char *what, const char *why)
 {
     snprintf(file->sink.error, sizeof(file->sink.error), "%s: %s", what, why);
     return -1;
 }
 
 static void
-shut(struct file *file)
+close_fd(struct file_sink *file)
 {
     if (file->fd >= 0) {
         close(file->fd);
@@ -58,8 +58,8 @@ shut(struct file *file)
     }
 }
 
-/* Has the name of a file that may be new on the disk, too: fsync(2). A folder
-   that can't be opened is left to the kernel. */
+/* Syncs the folder of a file that may be new, so that the file's name is on the
+   disk, too: fsync(2). A folder that cannot be opened is not synced. */
 static void
 sync_folder(const char *path)
 {
@@ -77,9 +77,9 @@ sync_folder(const char *path)
     }
 }
 
-/* Opens the path where it is not open. Only a regular file has a tail. */
+/* Opens the path if it is not open. Only a regular file has a tail to read. */
 static int
-open_path(struct file *file)
+open_path(struct file_sink *file)
 {
     struct stat status;
 
@@ -93,23 +93,22 @@ open_path(struct file *file)
         return fail(file, "cannot open it", strerror(errno));
     }
     if (fstat(file->fd, &status) < 0 || !S_ISREG(status.st_mode)) {
-        shut(file);
+        close_fd(file);
         return fail(file, "cannot use it", "not a regular file");
     }
     sync_folder(file->options->file.path);
     return 0;
 }
 
-/* Whether the path still leads to the file that is open. */
+/* Whether the open file is still the one at the path. */
 static bool
-is_current(const struct file *file)
+is_current(const struct file_sink *file)
 {
-    struct stat open_one, named_one;
+    struct stat opened, named;
 
-    return fstat(file->fd, &open_one) == 0 &&
-           stat(file->options->file.path, &named_one) == 0 &&
-           open_one.st_dev == named_one.st_dev &&
-           open_one.st_ino == named_one.st_ino;
+    return fstat(file->fd, &opened) == 0 &&
+           stat(file->options->file.path, &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 static void
@@ -120,9 +119,9 @@ pause_ms(long ms)
     nanosleep(&pause, NULL);
 }
 
-/* Locks the file that the path leads to now, opening it anew where needed. */
+/* Locks the file at the path, and opens it again if it was rotated. */
 static int
-lock(struct file *file)
+lock(struct file_sink *file)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
         if (open_path(file) < 0) {
@@ -132,7 +131,7 @@ lock(struct file *file)
             if (is_current(file)) {
                 return 0;
             }
-            shut(file); /* rotated */
+            close_fd(file); /* rotated */
         } else if (errno == EWOULDBLOCK) {
             pause_ms(LOCK_PAUSE_MS);
         } else {
@@ -143,12 +142,12 @@ lock(struct file *file)
 }
 
 /*
- * Sets *last_s to the last window in the locked file at fd, which was rotated
- * away; 0: none. -1 where its end is not on the disk, and so may not last. What
- * can't be synced at all is none of ours: fsync(2).
+ * Sets *last_s to the last window in the rotated file at fd, which is locked;
+ * 0: none. -1 if the file cannot be synced, because its last line may be lost
+ * then. EINVAL and EROFS mean that there is nothing to sync: fsync(2).
  */
 static int
-read_last(struct file *file, int fd, int64_t *last_s)
+read_rotated(struct file_sink *file, int fd, int64_t *last_s)
 {
     struct file_tail tail;
 
@@ -162,13 +161,13 @@ read_last(struct file *file, int fd, int64_t *last_s)
 }
 
 /*
- * Sets *last_s to the last window in the file that was rotated away last; 0:
- * none. -1 where somebody has its lock: one that was stopped in the middle of a
- * line, say, before the file was rotated. Who comes for it later finds that
- * its name leads elsewhere (is_current).
+ * Sets *last_s to the last window in the file that was rotated last, PATH.1; 0:
+ * none. -1 if another process has its lock: a reporter may have been stopped
+ * while it wrote a line, before the rotation. A reporter that takes the lock
+ * after this call finds that the path names another file (is_current).
  */
 static int
-last_before_rotation(struct file *file, int64_t *last_s)
+last_rotated(struct file_sink *file, int64_t *last_s)
 {
     char path[PATH_MAX];
     int result = -1;
@@ -187,20 +186,21 @@ last_before_rotation(struct file *file, int64_t *last_s)
         fail(file, "cannot look into what was rotated away",
              "another process holds its lock");
     } else {
-        result = read_last(file, fd, last_s);
+        result = read_rotated(file, fd, last_s);
     }
     close(fd);
     return result;
 }
 
-/* Sets *last_s to the last window that was written, as far as the files and we
-   know. 0, or -1. */
+/* Sets *last_s to the last window that was written, by the file, the rotated
+   file and this process's memory. 0, or -1. */
 static int
-last_written(struct file *file, const struct file_tail *tail, int64_t *last_s)
+last_written(struct file_sink *file, const struct file_tail *tail,
+             int64_t *last_s)
 {
     *last_s = tail->last_s;
     file->sink.future_window_s = tail->future_window_s;
-    if (*last_s == 0 && last_before_rotation(file, last_s) < 0) {
+    if (*last_s == 0 && last_rotated(file, last_s) < 0) {
         return -1;
     }
     if (*last_s < file->written_s) {
@@ -210,7 +210,7 @@ last_written(struct file *file, const struct file_tail *tail, int64_t *last_s)
 }
 
 static int
-write_line(struct file *file, const struct window_record *record)
+write_line(struct file_sink *file, const struct window_record *record)
 {
     char line[RECORD_FORMAT_SIZE + 1];
     size_t len = 0;
@@ -231,14 +231,14 @@ write_line(struct file *file, const struct window_record *record)
     line[len++] = '\n';
     n = write(file->fd, line, len);
     if (n >= 0 && (size_t)n < len) {
-        errno = ENOSPC; /* so it is, where a part of a line was written */
+        errno = ENOSPC; /* the usual reason for a short write */
     }
     return n == (ssize_t)len ? 0 : -1;
 }
 
-/* Writes the records that are newer than last_s, and syncs them. */
+/* Writes and syncs the records that are newer than last_s. */
 static int
-write_lines(struct file *file, const struct window_record *records,
+write_lines(struct file_sink *file, const struct window_record *records,
             size_t count, int64_t last_s)
 {
     for (size_t i = 0; i < count; i++) {
@@ -250,7 +250,7 @@ write_lines(struct file *file, const struct window_record *records,
 }
 
 static int
-append_locked(struct file *file, const struct window_record *records,
+append_locked(struct file_sink *file, const struct window_record *records,
               size_t count)
 {
     struct file_tail tail;
@@ -271,13 +271,14 @@ append_locked(struct file *file, const struct window_record *records,
         return 0;
     }
     reason = errno;
-    /* Should this fail too, the next append finds what is whole of it. */
+    /* If this fails, too, the next append cuts a torn line. */
     (void)!ftruncate(file->fd, tail.whole);
     return fail(file, "cannot write", strerror(reason));
 }
 
 static int
-append(struct file *file, const struct window_record *records, size_t count)
+append(struct file_sink *file, const struct window_record *records,
+       size_t count)
 {
     int result;
 
@@ -292,7 +293,7 @@ append(struct file *file, const struct window_record *records, size_t count)
 static void
 file_offer(struct sink *sink, const struct window_record *records, size_t count)
 {
-    struct file *file = file_of(sink);
+    struct file_sink *file = file_of(sink);
     int64_t last_s = records[count - 1].start_s;
 
     if (append(file, records, count) < 0) {
@@ -306,11 +307,11 @@ file_offer(struct sink *sink, const struct window_record *records, size_t count)
 static int64_t
 file_last(struct sink *sink)
 {
-    struct file *file = file_of(sink);
+    struct file_sink *file = file_of(sink);
     struct file_tail tail;
     int64_t last_s;
 
-    /* A line that was written, but not synced by who wrote it, is no line. */
+    /* Another process may have been killed before it synced its line. */
     if (open_path(file) < 0 || fdatasync(file->fd) < 0 ||
         file_tail_read(file->fd, sink->implausible_from_s, &tail) < 0) {
         return 0;
@@ -322,18 +323,18 @@ file_last(struct sink *sink)
 static void
 file_reopen(struct sink *sink)
 {
-    shut(file_of(sink));
+    close_fd(file_of(sink));
 }
 
 static void
 file_close(struct sink *sink)
 {
-    shut(file_of(sink));
+    close_fd(file_of(sink));
     free(sink->name);
     free(sink);
 }
 
-/* The end of a line that is torn is cut off: not in a file of others. */
+/* A torn last line is cut off; that must not happen to the callback log. */
 static int
 file_check(const struct options *options, char why[SINK_WHY_SIZE])
 {
@@ -352,7 +353,7 @@ static struct sink *
 file_open(const struct options *options, struct event_loop *loop,
           const struct sink_events *events)
 {
-    struct file *file = calloc(1, sizeof(*file));
+    struct file_sink *file = calloc(1, sizeof(*file));
     char host[HOST_NAME_SIZE];
 
     (void)loop;

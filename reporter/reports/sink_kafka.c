@@ -1,13 +1,14 @@
 /*
- * sink_kafka: one message is under way at a time, so that no failure can put
- * windows out of order; a delivery report settles it. The producer is made at
- * the first offer, and anew once it has failed for good ("fatal"). Its threads
- * are librdkafka's; it calls us only from our loop, which its queue wakes up
- * through an eventfd.
+ * sink_kafka: produces each window's record to a Kafka topic, at least once and
+ * in order, with the window's start as key. One message is in flight at a time,
+ * so that a failure cannot change the order; its delivery report settles the
+ * offer.
+ *
+ * The producer is created at the first offer, and again after a fatal error.
+ * It has threads of librdkafka, but its callbacks run only in rd_kafka_poll on
+ * our event loop: its queue wakes the loop through an eventfd.
  */
 #define _GNU_SOURCE /* asprintf */
-#include "sink_kafka.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,23 +22,24 @@
 #include "base/rfc3339.h"
 #include "kafka_config.h"
 #include "record_format.h"
+#include "sinks.h"
 
 enum {
     FAIL_WAIT_MS = 1000,
-    LINGER_MS = 500, /* at the end, for the message that is under way */
+    FINISH_MS = 500, /* when the sink is closed, for the message in flight */
 };
 
 struct kafka {
-    struct sink sink; /* first: a sink is a kafka */
+    struct sink sink; /* first: a struct sink is cast to this */
     const struct options *options;
     struct event_loop *loop;
-    int event_fd;         /* readable when the producer has something to say */
+    int event_fd;         /* readable if the producer's queue has an event */
     rd_kafka_t *producer; /* NULL: none yet */
-    bool again;           /* it is not the first */
-    bool fatal;           /* it will never produce again */
-    bool busy;            /* a message is under way: */
-    int64_t sent_s;       /* its window */
-    char reason[256];     /* what librdkafka complained of last; or "" */
+    bool recreated;       /* the producer is not the first */
+    bool fatal;           /* the producer had a fatal error: it is useless */
+    bool busy;            /* a message is in flight */
+    int64_t sent_s;       /* start of that message's window */
+    char reason[256];     /* the last error of librdkafka, or "" */
 };
 
 static struct kafka *
@@ -57,9 +59,10 @@ fail(struct kafka *kafka, const char *what)
     sink->events.failed(sink->events.context, FAIL_WAIT_MS);
 }
 
-/* Whether a report is on what is under way, and not on what was dropped. */
+/* Whether a delivery report is on the message in flight, and not on a message
+   that was dropped before. */
 static bool
-is_ours(const struct kafka *kafka, const rd_kafka_message_t *message)
+is_in_flight(const struct kafka *kafka, const rd_kafka_message_t *message)
 {
     int64_t start_s;
 
@@ -78,7 +81,7 @@ on_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
     struct sink *sink = &kafka->sink;
 
     (void)producer;
-    if (!is_ours(kafka, message)) {
+    if (!is_in_flight(kafka, message)) {
         return;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -91,8 +94,8 @@ on_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
 }
 
 /*
- * What goes wrong. Most of it librdkafka tries again, and it is no verdict on
- * a message. Of a producer that has failed for good no report need come.
+ * Most errors are no result of a message: librdkafka retries by itself. After a
+ * fatal error a delivery report may never come, so that the offer fails here.
  */
 static void
 on_error(rd_kafka_t *producer, int error, const char *reason, void *context)
@@ -113,8 +116,8 @@ on_error(rd_kafka_t *producer, int error, const char *reason, void *context)
     }
 }
 
-/* What librdkafka logs is for debugging, but for the warnings of what is
-   configured, which every producer repeats: those of the first one. */
+/* Log lines of librdkafka are for debugging. Warnings about the configuration
+   are not, but every producer repeats them: only the first producer's count. */
 static void
 on_log(const rd_kafka_t *producer, int level, const char *facility,
        const char *text)
@@ -122,7 +125,7 @@ on_log(const rd_kafka_t *producer, int level, const char *facility,
     const struct kafka *kafka = rd_kafka_opaque(producer);
 
     if (level <= LOG_WARNING && strcmp(facility, "CONFWARN") == 0 &&
-        !kafka->again) {
+        !kafka->recreated) {
         log_warn("librdkafka: %s", text);
     } else {
         log_debug("librdkafka: %s: %s", facility, text);
@@ -143,23 +146,23 @@ on_event(void *context, int fd, uint32_t events)
 }
 
 /*
- * Has the producer write to our fd when its queue is no longer empty. What came
- * before that wakes nobody: so the first time we do it.
+ * Has the producer write to event_fd if its queue was empty and gets an event.
+ * Events that came before this call do not: so event_fd is written to once.
  */
 static void
-watch(struct kafka *kafka)
+watch_queue(struct kafka *kafka)
 {
-    static const uint64_t one = 1; /* as eventfd(2) adds up */
+    static const uint64_t one = 1; /* eventfd(2) takes 8 bytes */
     rd_kafka_queue_t *queue = rd_kafka_queue_get_main(kafka->producer);
 
     rd_kafka_set_log_queue(kafka->producer, NULL);
     rd_kafka_queue_io_event_enable(queue, kafka->event_fd, &one, sizeof(one));
-    rd_kafka_queue_destroy(queue); /* our reference to it */
+    rd_kafka_queue_destroy(queue); /* only our reference */
     eventfd_write(kafka->event_fd, one);
 }
 
 static int
-make_producer(struct kafka *kafka)
+create_producer(struct kafka *kafka)
 {
     char text[SINK_WHY_SIZE];
     rd_kafka_conf_t *conf = kafka_config_make(kafka->options, text);
@@ -176,16 +179,16 @@ make_producer(struct kafka *kafka)
     rd_kafka_conf_set_log_cb(conf, on_log);
     kafka->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (kafka->producer == NULL) {
-        rd_kafka_conf_destroy(conf); /* only on success it is the producer's */
+        rd_kafka_conf_destroy(conf); /* a producer would own it */
         fail(kafka, text);
         return -1;
     }
-    watch(kafka);
+    watch_queue(kafka);
     return 0;
 }
 
 static void
-end_producer(struct kafka *kafka)
+destroy_producer(struct kafka *kafka)
 {
     if (kafka->producer != NULL) {
         rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE |
@@ -193,7 +196,7 @@ end_producer(struct kafka *kafka)
                                             RD_KAFKA_PURGE_F_NON_BLOCKING);
         rd_kafka_destroy(kafka->producer);
         kafka->producer = NULL;
-        kafka->again = true;
+        kafka->recreated = true;
     }
     kafka->fatal = false;
 }
@@ -201,8 +204,8 @@ end_producer(struct kafka *kafka)
 #define TEXT_HEADER(name, text) RD_KAFKA_V_HEADER(name, text, strlen(text))
 
 /*
- * CloudEvents 1.0, Kafka binding, binary mode: the same window is the same id,
- * so that a second copy can be told.
+ * Produces a CloudEvent 1.0, Kafka protocol binding, binary mode. A second copy
+ * of a window has the same id, so that consumers recognise it.
  * https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
  */
 static rd_kafka_resp_err_t
@@ -241,9 +244,9 @@ kafka_offer(struct sink *sink, const struct window_record *records,
     if (kafka->fatal) {
         log_debug("%s: the producer is made anew: %s", sink->name,
                   kafka->reason);
-        end_producer(kafka);
+        destroy_producer(kafka);
     }
-    if (kafka->producer == NULL && make_producer(kafka) < 0) {
+    if (kafka->producer == NULL && create_producer(kafka) < 0) {
         return;
     }
     kafka->busy = true;
@@ -270,7 +273,7 @@ kafka_drop(struct sink *sink)
 static void
 kafka_finish(struct sink *sink)
 {
-    rd_kafka_flush(kafka_of(sink)->producer, LINGER_MS); /* calls on_report */
+    rd_kafka_flush(kafka_of(sink)->producer, FINISH_MS); /* calls on_report */
 }
 
 static void
@@ -278,7 +281,7 @@ kafka_close(struct sink *sink)
 {
     struct kafka *kafka = kafka_of(sink);
 
-    end_producer(kafka);
+    destroy_producer(kafka);
     if (kafka->event_fd >= 0) {
         event_loop_forget(kafka->loop, kafka->event_fd);
         close(kafka->event_fd);
@@ -302,7 +305,7 @@ kafka_open(const struct options *options, struct event_loop *loop,
     kafka->loop = loop;
     kafka->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (asprintf(&kafka->sink.name, "kafka:%s", options->kafka.topic) < 0) {
-        kafka->sink.name = NULL; /* else it is undefined: asprintf(3) */
+        kafka->sink.name = NULL; /* undefined otherwise: asprintf(3) */
     }
     if (kafka->sink.name == NULL || kafka->event_fd < 0 ||
         event_loop_watch(loop, kafka->event_fd, EPOLLIN, on_event, kafka) < 0) {

@@ -1,109 +1,95 @@
 /*
- * sink_syslog: syslog(3) tells nobody whether it worked, and waits for a
- * daemon that is stuck. So its socket is tried out first: where nobody listens
- * or the queue is full, nothing is said and the window is offered again. As no
- * trial can promise that there is room for the next one, an alarm ends a wait.
- * What a daemon has taken and then lost is out of our hands.
+ * sink_syslog: each record is one message to the syslog daemon, in the bytes
+ * of glibc's syslog(3). That function itself is not used, because it reports no
+ * error and waits for a daemon that is stuck.
+ *
+ * Nothing here blocks: if no daemon listens or its queue is full, the record
+ * fails and is offered again. A message that the daemon took and then lost is
+ * not noticed.
  */
 #define _GNU_SOURCE /* asprintf */
-#include "sink_syslog.h"
-
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "record_format.h"
+#include "sinks.h"
+enum {
+    HEAD_SIZE = 64, /* "<28>Jan  2 03:04:05 verve-reporter[4194304]: " */
+    MESSAGE_SIZE = HEAD_SIZE + RECORD_FORMAT_SIZE,
+};
 
-/* How long syslog(3) may take: less than a second, for the loop. */
-enum { SAY_MS = 250 };
-
-/* Whether the socket of that type at _PATH_LOG takes a message now (errno). */
-static bool
-takes(int type)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
-    struct pollfd ready = {.events = POLLOUT};
-    bool result = false;
-    int reason;
-
-    ready.fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (ready.fd < 0) {
-        return false;
-    }
-    if (connect(ready.fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-        errno = EAGAIN;
-        result = poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0;
-    }
-    reason = errno;
-    close(ready.fd);
-    errno = reason;
-    return result;
-}
+struct syslog_sink {
+    struct sink sink; /* first: a struct sink is cast to this */
+    char pid[24];     /* "[<pid>]" if the tag has the process id, else "" */
+};
 
 /*
- * Daemons have one of two kinds of sockets, as syslog(3) itself knows. Of
- * streams it gets a connection that is new, and empty: one that nobody reads
- * would take messages until it is full.
+ * Writes the message, which ends with a NUL. The head is that of RFC 3164, 4.1,
+ * in local time and without a host name, as is usual on /dev/log. Returns the
+ * length.
  */
-static bool
-is_there(void)
+static size_t
+format_message(const struct syslog_sink *sink,
+               const struct window_record *record, char message[MESSAGE_SIZE])
 {
-    if (takes(SOCK_DGRAM)) {
-        return true;
-    }
-    if (errno != EPROTOTYPE) {
-        return false;
-    }
-    closelog();
-    return takes(SOCK_STREAM);
-}
-
-static void
-on_alarm(int number)
-{
-    (void)number; /* that it comes is enough: what waits ends with EINTR */
-}
-
-/* For good, as a late alarm must find it, too. */
-static void
-take_alarms(void)
-{
-    struct sigaction action = {.sa_handler = on_alarm}; /* no SA_RESTART */
-
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGALRM, &action, NULL);
-}
-
-/*
- * False where it took too long, and may be in vain (errno): in a backlog our
- * trial holds a place, also when it is closed, until the daemon takes it, and
- * that may have been the last one. Repeated, as syslog(3) tries twice.
- */
-static bool
-send_message(const struct window_record *record)
-{
-    static const struct itimerval none,
-        often = {.it_interval.tv_usec = SAY_MS * 1000,
-                 .it_value.tv_usec = SAY_MS * 1000};
-    int64_t began_ms = clock_mono_ms();
-    char text[RECORD_FORMAT_SIZE];
+    int priority = LOG_DAEMON | (record->gap ? LOG_WARNING : LOG_INFO);
+    char text[RECORD_FORMAT_SIZE], now[sizeof("Jan  2 03:04:05")] = "";
+    time_t now_s = time(NULL);
+    struct tm parts;
 
     record_format_syslog(text, record);
-    setitimer(ITIMER_REAL, &often, NULL);
-    syslog(LOG_DAEMON | (record->gap ? LOG_WARNING : LOG_INFO), "%s", text);
-    setitimer(ITIMER_REAL, &none, NULL);
-    errno = EAGAIN;
-    return clock_mono_ms() - began_ms < SAY_MS;
+    if (localtime_r(&now_s, &parts) != NULL) {
+        strftime(now, sizeof(now), "%b %e %H:%M:%S", &parts);
+    }
+    return (size_t)snprintf(message, MESSAGE_SIZE,
+                            "<%d>%s verve-reporter%s: %s", priority, now,
+                            sink->pid, text);
+}
+
+/*
+ * Sends bytes[0..len) to the daemon through a new socket of that type. A stream
+ * needs a new connection for each message: only the backlog of the daemon's
+ * socket shows that nobody reads, while an open connection takes messages until
+ * its buffer is full. A new one has room for a whole message. 0, or -1 (errno).
+ */
+static int
+send_bytes(int type, const char *bytes, size_t len)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ssize_t sent = -1;
+    int reason;
+
+    if (fd < 0) {
+        return -1;
+    }
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+        sent = send(fd, bytes, len, MSG_NOSIGNAL);
+    }
+    reason = errno;
+    close(fd);
+    errno = reason;
+    return sent == (ssize_t)len ? 0 : -1;
+}
+
+/* A daemon has a datagram socket or, rarely, a stream socket; in a stream each
+   message ends with its NUL. */
+static int
+send_message(const char *message, size_t len)
+{
+    if (send_bytes(SOCK_DGRAM, message, len) == 0) {
+        return 0;
+    }
+    return errno == EPROTOTYPE ? send_bytes(SOCK_STREAM, message, len + 1) : -1;
 }
 
 static void
@@ -111,7 +97,11 @@ syslog_offer(struct sink *sink, const struct window_record *records,
              size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!is_there() || !send_message(&records[i])) {
+        char message[MESSAGE_SIZE];
+        size_t len =
+            format_message((struct syslog_sink *)sink, &records[i], message);
+
+        if (send_message(message, len) < 0) {
             snprintf(sink->error, sizeof(sink->error), "%s: %s", _PATH_LOG,
                      errno == EAGAIN ? "its queue is full" : strerror(errno));
             sink->events.failed(sink->events.context, SINK_WAIT_MS);
@@ -132,23 +122,24 @@ static struct sink *
 syslog_open(const struct options *options, struct event_loop *loop,
             const struct sink_events *events)
 {
-    struct sink *sink = calloc(1, sizeof(*sink));
+    struct syslog_sink *sink = calloc(1, sizeof(*sink));
     char host[HOST_NAME_SIZE];
 
-    (void)options;
     (void)loop;
     if (sink == NULL) {
         return NULL;
     }
-    take_alarms();
     host_name(host);
-    sink->type = &sink_syslog;
-    sink->events = *events;
-    if (asprintf(&sink->name, "syslog:%s", host) < 0) {
+    sink->sink.type = &sink_syslog;
+    sink->sink.events = *events;
+    if (asprintf(&sink->sink.name, "syslog:%s", host) < 0) {
         free(sink);
         return NULL;
     }
-    return sink;
+    if (options->log.target == TARGET_SYSLOG) { /* as the program's own log */
+        snprintf(sink->pid, sizeof(sink->pid), "[%d]", (int)getpid());
+    }
+    return &sink->sink;
 }
 
 const struct sink_type sink_syslog = {

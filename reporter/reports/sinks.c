@@ -1,12 +1,7 @@
 /*
- * sinks: one row for each kind.
+ * sinks: the table of all sinks, one row each.
  */
 #include "sinks.h"
-
-#include "sink_file.h"
-#include "sink_kafka.h"
-#include "sink_kinesis.h"
-#include "sink_syslog.h"
 
 const struct sink_type *const sinks[SINKS] = {
     &sink_file,

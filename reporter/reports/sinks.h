@@ -1,24 +1,29 @@
 /*
- * The table of all kinds of sinks.
+ * All sinks. To add a sink: one file sink_NAME.c that defines sink_NAME, its
+ * declaration here, and its row in sinks.c.
  */
 #ifndef SINKS_H
 #define SINKS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "config/options.h"
 #include "sink.h"
+
+extern const struct sink_type sink_file;
+extern const struct sink_type sink_syslog;
+extern const struct sink_type sink_kafka;
+extern const struct sink_type sink_kinesis;
 
 enum { SINKS = 4 };
 
 extern const struct sink_type *const sinks[SINKS];
 
-/* Whether the options ask for it. */
+/* Whether report.sinks names this sink. */
 bool sinks_wanted(const struct options *options, const struct sink_type *type);
 
-/* Has each sink that the options ask for check them. 0, or -1 after at least
-   one complaint. */
+/* Has each wanted sink check its options. 0, or -1 after one complaint for each
+   sink whose options are wrong. */
 int sinks_check(const struct options *options, option_complaint *complain,
                 void *context);
 

@@ -1,5 +1,6 @@
 /*
- * guard: from the table of ranges and the operator's blocks to a verdict.
+ * address_policy: combines the table of special ranges, this host's addresses,
+ * callbacks.allow and the addresses of Redis into one decision.
  */
 #include "address_policy.h"
 
@@ -10,46 +11,46 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "ip_block.h"
 #include "local_addresses.h"
 #include "net/ip_address.h"
 #include "special_ranges.h"
 
 #define SEPARATORS ", \t"
 
-/* Long enough for any address: how much of a bad entry is shown. */
+/* How much of a bad entry is shown: enough for any address. */
 enum { ENTRY_SHOWN = IP_BLOCK_TEXT_SIZE };
 
-struct place {
+/* An address with a port. */
+struct target {
     struct ip_address address;
     uint16_t port;
 };
 
 struct address_policy {
     struct local_addresses *locals;
-    struct ip_block *open; /* what the operator opens */
-    size_t open_count;
-    struct place protected[ADDRESS_POLICY_PROTECTED_MAX]; /* where Redis is or
-                                                             was */
-    size_t protected_count; /* all that were noted: more may be forgotten */
+    struct ip_block *allowed; /* callbacks.allow */
+    size_t allowed_count;
+    /* Where Redis is or was: a ring, the oldest is overwritten. */
+    struct target protected[ADDRESS_POLICY_PROTECTED_MAX];
+    size_t protected_count; /* so far; may be more than the ring has */
 };
 
-/* Reads all entries. 0, or -1 (errno) with the reason. */
+/* Reads callbacks.allow. 0, or -1 (errno) with the reason. */
 static int
 read_allow(struct address_policy *policy, const char *allow,
            char why[ADDRESS_POLICY_WHY_SIZE])
 {
     size_t len;
 
-    /* One entry has at least one byte, and a separator. */
-    policy->open = calloc(strlen(allow) / 2 + 1, sizeof(struct ip_block));
-    if (policy->open == NULL) {
+    /* Each entry has at least one byte and, except the last, a separator. */
+    policy->allowed = calloc(strlen(allow) / 2 + 1, sizeof(struct ip_block));
+    if (policy->allowed == NULL) {
         snprintf(why, ADDRESS_POLICY_WHY_SIZE, "no memory");
         return -1;
     }
     for (allow += strspn(allow, SEPARATORS); *allow != '\0';
          allow += len + strspn(allow + len, SEPARATORS)) {
-        struct ip_block *block = &policy->open[policy->open_count++];
+        struct ip_block *block = &policy->allowed[policy->allowed_count++];
         const char *problem;
 
         len = strcspn(allow, SEPARATORS);
@@ -94,14 +95,14 @@ address_policy_close(struct address_policy *policy)
 {
     if (policy != NULL) {
         local_addresses_close(policy->locals);
-        free(policy->open);
+        free(policy->allowed);
         free(policy);
     }
 }
 
-/* How many of protected are in use. */
+/* The number of targets in the ring. */
 static size_t
-protected_places(const struct address_policy *policy)
+ring_count(const struct address_policy *policy)
 {
     return policy->protected_count < ADDRESS_POLICY_PROTECTED_MAX
                ? policy->protected_count
@@ -109,59 +110,65 @@ protected_places(const struct address_policy *policy)
 }
 
 static bool
-same_place(const struct place *a, const struct place *b)
+same_target(const struct target *a, const struct target *b)
 {
     return a->port == b->port && ip_address_equal(&a->address, &b->address);
 }
 
-/* True with the IPv4 place that an IPv6 one stands for. */
+/*
+ * Sets *inner to the embedded IPv4 address, with the same port; false if there
+ * is none.
+ */
 static bool
-stands_for(const struct place *place, struct place *inner)
+find_embedded(const struct target *target, struct target *inner)
 {
-    const struct special_range *range = special_range_find(&place->address);
+    const struct special_range *range = special_range_find(&target->address);
 
-    inner->port = place->port;
+    inner->port = target->port;
     return range != NULL &&
-           special_range_embedded(range, &place->address, &inner->address);
+           special_range_embedded(range, &target->address, &inner->address);
 }
 
 static void
-remember(struct address_policy *policy, const struct place *place)
+add_protected(struct address_policy *policy, const struct target *target)
 {
-    for (size_t i = 0; i < protected_places(policy); i++) {
-        if (same_place(&policy->protected[i], place)) {
+    size_t i;
+
+    for (i = 0; i < ring_count(policy); i++) {
+        if (same_target(&policy->protected[i], target)) {
             return;
         }
     }
-    policy
-        ->protected[policy->protected_count++ % ADDRESS_POLICY_PROTECTED_MAX] =
-        *place;
+    i = policy->protected_count++ % ADDRESS_POLICY_PROTECTED_MAX;
+    policy->protected[i] = *target;
 }
 
 void
 address_policy_protect(struct address_policy *policy,
                        const struct sockaddr *redis)
 {
-    struct place inner;
-    struct place place;
+    struct target inner;
+    struct target target;
 
-    if (ip_address_read(redis, &place.address, &place.port) == 0) {
-        remember(policy, stands_for(&place, &inner) ? &inner : &place);
+    if (ip_address_read(redis, &target.address, &target.port) == 0) {
+        add_protected(policy,
+                      find_embedded(&target, &inner) ? &inner : &target);
     }
 }
 
-/* A Redis on this host may well listen on another of its addresses too. */
+/* A Redis on this host may listen on several of its addresses. */
 static bool
-is_redis(struct address_policy *policy, const struct place *place,
+is_redis(struct address_policy *policy, const struct target *target,
          int64_t now_ms)
 {
-    for (size_t i = 0; i < protected_places(policy); i++) {
-        const struct place *redis = &policy->protected[i];
+    for (size_t i = 0; i < ring_count(policy); i++) {
+        const struct target *redis = &policy->protected[i];
 
-        if (same_place(redis, place) ||
-            (redis->port == place->port &&
-             local_addresses_has(policy->locals, &redis->address, now_ms) &&
-             local_addresses_has(policy->locals, &place->address, now_ms))) {
+        if (same_target(redis, target) ||
+            (redis->port == target->port &&
+             local_addresses_contain(policy->locals, &redis->address, now_ms) &&
+             local_addresses_contain(policy->locals, &target->address,
+                                     now_ms))) {
             return true;
         }
     }
@@ -169,21 +176,21 @@ is_redis(struct address_policy *policy, const struct place *place,
 }
 
 static bool
-is_open(const struct address_policy *policy, const struct ip_address *address,
-        bool by_itself_only)
+is_allowed(const struct address_policy *policy,
+           const struct ip_address *address, bool exact_only)
 {
-    for (size_t i = 0; i < policy->open_count; i++) {
-        const struct ip_block *open = &policy->open[i];
+    for (size_t i = 0; i < policy->allowed_count; i++) {
+        const struct ip_block *block = &policy->allowed[i];
 
-        if (ip_block_holds(open, address) &&
-            (!by_itself_only || ip_block_is_single(open))) {
+        if (ip_block_contains(block, address) &&
+            (!exact_only || ip_block_is_single(block))) {
             return true;
         }
     }
     return false;
 }
 
-/* Says what it is, and that callbacks.allow does not open it. */
+/* range is NULL if the address is only one of this host's own. */
 static void
 explain(const struct ip_address *address, const struct special_range *range,
         char why[ADDRESS_POLICY_WHY_SIZE])
@@ -208,34 +215,35 @@ explain(const struct ip_address *address, const struct special_range *range,
 }
 
 static void
-explain_redis(const struct place *place, char why[ADDRESS_POLICY_WHY_SIZE])
+explain_redis(const struct target *target, char why[ADDRESS_POLICY_WHY_SIZE])
 {
     char shown[IP_ADDRESS_TEXT_SIZE];
 
-    ip_address_format(&place->address, shown);
+    ip_address_format(&target->address, shown);
     snprintf(why, ADDRESS_POLICY_WHY_SIZE,
              "%s port %u is Redis itself, which callbacks.allow can't open",
-             shown, place->port);
+             shown, target->port);
 }
 
-/* Judges one address, without what it stands for. */
+/* Checks a target without its embedded address. */
 static bool
-judge(struct address_policy *policy, const struct place *place,
-      char why[ADDRESS_POLICY_WHY_SIZE])
+check_target(struct address_policy *policy, const struct target *target,
+             char why[ADDRESS_POLICY_WHY_SIZE])
 {
-    const struct special_range *range = special_range_find(&place->address);
+    const struct special_range *range = special_range_find(&target->address);
     int64_t now_ms = clock_mono_ms();
 
-    if (is_redis(policy, place, now_ms)) {
-        explain_redis(place, why);
+    if (is_redis(policy, target, now_ms)) {
+        explain_redis(target, why);
         return false;
     }
     if ((range == NULL &&
-         !local_addresses_has(policy->locals, &place->address, now_ms)) ||
-        is_open(policy, &place->address, range != NULL && range->metadata)) {
+         !local_addresses_contain(policy->locals, &target->address, now_ms)) ||
+        is_allowed(policy, &target->address,
+                   range != NULL && range->metadata)) {
         return true;
     }
-    explain(&place->address, range, why);
+    explain(&target->address, range, why);
     return false;
 }
 
@@ -244,14 +252,15 @@ address_policy_check(struct address_policy *policy,
                      const struct sockaddr *address,
                      char why[ADDRESS_POLICY_WHY_SIZE])
 {
-    struct place inner;
-    struct place place;
+    struct target inner;
+    struct target target;
 
     why[0] = '\0';
-    if (ip_address_read(address, &place.address, &place.port) != 0) {
+    if (ip_address_read(address, &target.address, &target.port) != 0) {
         snprintf(why, ADDRESS_POLICY_WHY_SIZE, "not an Internet address");
         return false;
     }
-    return judge(policy, &place, why) &&
-           (!stands_for(&place, &inner) || judge(policy, &inner, why));
+    return check_target(policy, &target, why) &&
+           (!find_embedded(&target, &inner) ||
+            check_target(policy, &inner, why));
 }

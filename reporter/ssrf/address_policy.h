@@ -1,13 +1,14 @@
 /*
- * Which addresses may be called: the defence against endpoints that would have
- * us call what only we can reach (server-side request forgery). It judges the
- * address that is about to be connected to, never a name, so that no spelling
- * and no change of mind of a name server gets around it.
+ * Decides which addresses callbacks may connect to: the defence against
+ * server-side request forgery (SSRF), that is, against endpoints that only this
+ * host can reach. It checks the address right before the connect and never a
+ * name, so that neither an odd spelling nor a changed DNS answer bypasses it.
  *
- * Refused is all that special_ranges.h knows, and this host's own addresses.
- * The operator opens blocks by callbacks.allow. An IPv6 address that stands for
- * an IPv4 one needs both to be open. A cloud's metadata service is opened only
- * by its very address, not by a block around it. Redis is never opened.
+ * Refused are all ranges of special_ranges.h and this host's own addresses,
+ * unless callbacks.allow has them. An IPv6 address with an embedded IPv4
+ * address is allowed only if both are. The metadata service of a cloud is
+ * allowed only by its exact address, not by a block around it. Redis is never
+ * allowed.
  */
 #ifndef ADDRESS_POLICY_H
 #define ADDRESS_POLICY_H
@@ -22,19 +23,18 @@ struct address_policy;
 enum { ADDRESS_POLICY_WHY_SIZE = 256 };
 
 /*
- * allow is the text of callbacks.allow: blocks or addresses, separated by
- * commas or blanks; none: "". NULL with the reason in why: either an entry
- * that can't be read, which is named (errno EINVAL), or the system refuses
- * (errno is another).
+ * allow is the text of callbacks.allow: blocks and addresses, separated by
+ * commas or blanks; "": none. NULL with the reason in why: if errno is EINVAL,
+ * it names the entry that cannot be read; else the system refused.
  */
 struct address_policy *address_policy_open(const char *allow,
                                            char why[ADDRESS_POLICY_WHY_SIZE]);
 void address_policy_close(struct address_policy *policy);
 
 /*
- * Notes where Redis is, each time it is connected to: that address and port
- * stay closed, on all of this host's addresses where it is one of them. Where
- * it is reached by a unix socket, see redis_peer. The last
+ * Protects Redis; to be called with redis_peer's address after each connect.
+ * From then on that address and port are refused, and the same port on all of
+ * this host's addresses if it is one of them. The last
  * ADDRESS_POLICY_PROTECTED_MAX are remembered.
  */
 void address_policy_protect(struct address_policy *policy,
@@ -43,8 +43,8 @@ void address_policy_protect(struct address_policy *policy,
 enum { ADDRESS_POLICY_PROTECTED_MAX = 64 };
 
 /*
- * True where address may be called; else why names the address, the range that
- * it is in, and the key that would open it. Does not block.
+ * True if callbacks may connect to address; else why has the address, its range
+ * and the option that allows it. Does not block.
  */
 bool address_policy_check(struct address_policy *policy,
                           const struct sockaddr *address,

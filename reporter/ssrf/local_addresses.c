@@ -1,17 +1,15 @@
 /*
- * homes: getifaddrs(3) again and again. It asks the kernel by netlink, which
- * does not block.
+ * local_addresses: getifaddrs(3), which asks the kernel by netlink and does not
+ * block.
  */
 #include "local_addresses.h"
 
 #include <ifaddrs.h>
 #include <stdlib.h>
 
-#include "ip_block.h"
-
 struct local_addresses {
     struct ifaddrs *list;
-    int64_t listed_ms; /* monotonic */
+    int64_t read_ms; /* monotonic */
 };
 
 struct local_addresses *
@@ -22,7 +20,7 @@ local_addresses_open(int64_t now_ms)
     if (locals == NULL) {
         return NULL;
     }
-    locals->listed_ms = now_ms;
+    locals->read_ms = now_ms;
     if (getifaddrs(&locals->list) != 0) {
         free(locals);
         return NULL;
@@ -44,19 +42,19 @@ refresh(struct local_addresses *locals, int64_t now_ms)
 {
     struct ifaddrs *list;
 
-    if (now_ms - locals->listed_ms < LOCAL_ADDRESSES_MAX_AGE_MS) {
+    if (now_ms - locals->read_ms < LOCAL_ADDRESSES_MAX_AGE_MS) {
         return;
     }
-    locals->listed_ms = now_ms;
+    locals->read_ms = now_ms;
     if (getifaddrs(&list) == 0) {
         freeifaddrs(locals->list);
         locals->list = list;
     }
 }
 
-/* Linux takes the unspecified addresses as loopback ones in connect(2). */
+/* connect(2) on Linux takes the unspecified addresses for loopback, too. */
 static bool
-loops_back(const struct ip_address *address)
+is_loopback(const struct ip_address *address)
 {
     static const struct ip_block blocks[] = {
         {{AF_INET, {127}}, 8},
@@ -65,7 +63,7 @@ loops_back(const struct ip_address *address)
     };
 
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
-        if (ip_block_holds(&blocks[i], address)) {
+        if (ip_block_contains(&blocks[i], address)) {
             return true;
         }
     }
@@ -73,13 +71,13 @@ loops_back(const struct ip_address *address)
 }
 
 bool
-local_addresses_has(struct local_addresses *locals,
-                    const struct ip_address *address, int64_t now_ms)
+local_addresses_contain(struct local_addresses *locals,
+                        const struct ip_address *address, int64_t now_ms)
 {
     struct ip_address own;
     uint16_t port;
 
-    if (loops_back(address)) {
+    if (is_loopback(address)) {
         return true;
     }
     refresh(locals, now_ms);

@@ -1,5 +1,5 @@
 /*
- * This host's own addresses, as they come and go.
+ * The addresses of this host, read again from time to time.
  */
 #ifndef LOCAL_ADDRESSES_H
 #define LOCAL_ADDRESSES_H
@@ -11,19 +11,19 @@
 
 struct local_addresses;
 
-/* How old the list of addresses may be. */
+/* An older list is read again. */
 enum { LOCAL_ADDRESSES_MAX_AGE_MS = 3000 };
 
-/* Lists them. NULL where the system refuses (errno). */
+/* Reads the list. NULL if the system refuses (errno). */
 struct local_addresses *local_addresses_open(int64_t now_ms);
 void local_addresses_close(struct local_addresses *locals);
 
 /*
- * True where address is one of this host's interfaces, or loops back to it.
- * now_ms is monotonic: the list is made anew where it is too old, or kept
- * where the system refuses.
+ * True if address belongs to an interface of this host, or is a loopback or
+ * unspecified address. now_ms is monotonic. If the list is too old and cannot
+ * be read again, the old list is used. Does not block.
  */
-bool local_addresses_has(struct local_addresses *locals,
-                         const struct ip_address *address, int64_t now_ms);
+bool local_addresses_contain(struct local_addresses *locals,
+                             const struct ip_address *address, int64_t now_ms);
 
 #endif

@@ -1,15 +1,15 @@
 /*
- * range: the table. Sources, as of October 2025:
+ * special_ranges: the table and its look-up. Sources, as of October 2025:
  *
  *   https://www.iana.org/assignments/iana-ipv4-special-registry
  *   https://www.iana.org/assignments/iana-ipv6-special-registry
  *   https://www.iana.org/assignments/multicast-addresses (RFC 5771)
- *   https://www.iana.org/assignments/ipv6-address-space (2000::/3 alone is
+ *   https://www.iana.org/assignments/ipv6-address-space (only 2000::/3 is
  *   assigned for global unicast)
  *
  * and the vendors' documents for the metadata services, some of which have
- * addresses that look public. Of the registries every block is here, also
- * those marked as globally reachable: no receiver of callbacks is in any.
+ * addresses that look public. All blocks of the registries are here, even if
+ * they are marked as globally reachable: no callback has its receiver there.
  */
 #include "special_ranges.h"
 
@@ -23,7 +23,7 @@
     .block = {.first = {.family = AF_INET6, .bytes = {__VA_ARGS__}},           \
               .bits = (bits_)}
 
-/* In any order: the narrowest counts. One without a name is public. */
+/* In any order: the smallest block counts. */
 static const struct special_range ranges[] = {
     {V4(8, 0), "this network", "RFC 791"},
     {V4(32, 0, 0, 0, 0), "this host", "RFC 1122"},
@@ -64,7 +64,7 @@ static const struct special_range ranges[] = {
     {V6(96, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff), "IPv4-translated", "RFC 2765",
      .embeds = EMBEDS_LAST},
     {V6(96, 0, 0x64, 0xff, 0x9b), "NAT64", "RFC 6052", .embeds = EMBEDS_LAST},
-    /* Where it is translated with a /96, as it is nearly everywhere. */
+    /* Assumes translation with a /96, which nearly all networks use. */
     {V6(48, 0, 0x64, 0xff, 0x9b, 0, 1), "local-use NAT64", "RFC 8215",
      .embeds = EMBEDS_LAST},
     {V6(64, 0x01, 0), "discard-only", "RFC 6666"},
@@ -114,17 +114,17 @@ static const struct special_range ranges[] = {
 const struct special_range *
 special_range_find(const struct ip_address *address)
 {
-    const struct special_range *narrowest = NULL;
+    const struct special_range *smallest = NULL;
 
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         const struct special_range *range = &ranges[i];
 
-        if (ip_block_holds(&range->block, address) &&
-            (narrowest == NULL || range->block.bits > narrowest->block.bits)) {
-            narrowest = range;
+        if (ip_block_contains(&range->block, address) &&
+            (smallest == NULL || range->block.bits > smallest->block.bits)) {
+            smallest = range;
         }
     }
-    return narrowest == NULL || narrowest->name == NULL ? NULL : narrowest;
+    return smallest == NULL || smallest->name == NULL ? NULL : smallest;
 }
 
 bool

@@ -1,36 +1,38 @@
 /*
- * Which addresses are not of the public Internet, or not plainly so, and what
- * they are instead. One table; pure.
+ * The table of special-purpose addresses: blocks that are not, or may not be,
+ * part of the public Internet. Pure.
  */
 #ifndef SPECIAL_RANGES_H
 #define SPECIAL_RANGES_H
 
 #include <stdbool.h>
 
-#include "ip_block.h"
 #include "net/ip_address.h"
 
-/* Where a range's addresses carry an IPv4 address that they stand for. */
+/* Where an IPv6 address has the IPv4 address that it is translated to. */
 enum special_range_embeds {
     EMBEDS_NONE,
     EMBEDS_LAST,     /* in the last four bytes */
-    EMBEDS_INVERTED, /* there, all bits inverted (RFC 4380, 4) */
-    EMBEDS_6TO4,     /* behind the first two bytes (RFC 3056, 2) */
+    EMBEDS_INVERTED, /* there, with all bits inverted (RFC 4380, 4) */
+    EMBEDS_6TO4,     /* after the first two bytes (RFC 3056, 2) */
 };
 
 struct special_range {
     struct ip_block block;
-    const char *name;
-    const char *source; /* who says so: an RFC, or a vendor */
-    bool metadata;      /* answers whoever asks with a cloud's credentials */
+    const char *name;   /* NULL: a public block inside a special block */
+    const char *source; /* the RFC, or the vendor */
+    bool metadata;      /* gives a cloud's credentials to any client */
     enum special_range_embeds embeds;
 };
 
-/* The narrowest range that holds address; NULL: it is a public one. */
+/* The smallest range that contains address; NULL if the address is public. */
 const struct special_range *
 special_range_find(const struct ip_address *address);
 
-/* True with the IPv4 address that address, of that range, stands for. */
+/*
+ * Sets *embedded to the IPv4 address inside address, which is in that range;
+ * false if the range has none.
+ */
 bool special_range_embedded(const struct special_range *range,
                             const struct ip_address *address,
                             struct ip_address *embedded);

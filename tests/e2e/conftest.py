@@ -1,5 +1,5 @@
 """Fixtures: a sandbox for each test, another for the whole session, and in them
-Redis, lighttpd with the pool, a responder, the reporter and a receiver of
+Redis, a web server with the pool, a responder, the reporter and a receiver of
 callbacks. A module sets options for all its tests by SETTINGS (environment
 variables of the programs) and REDIS (options of harness.redis.Redis). A test
 that needs other options, or two of a kind, makes them with harness."""
@@ -19,7 +19,7 @@ from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
 from harness.settings import MARATHON_WINDOWS, PATIENT_MS, SANITIZED
-from harness.web import Web
+from harness.web import SERVERS
 
 # A sanitizer has its own allocator, whose calls can't be counted.
 collect_ignore = ["test_heap.py"] if SANITIZED else []
@@ -30,6 +30,19 @@ def strategy(request):
     """The dedup.strategy of all programs. Tests that are marked with
     harness.strategies run once for each of several."""
     return getattr(request, "param", "setnx")
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    """The name of the web server; both of them for the tests that are marked
+    with harness.servers."""
+    return getattr(request, "param", "lighttpd")
+
+
+@pytest.fixture(scope="session")
+def make_web(server):
+    """The class of that server, Web or Nginx of harness.web."""
+    return SERVERS[server]
 
 
 @pytest.fixture
@@ -58,12 +71,12 @@ def shared_redis(shared_sandbox):
 
 
 @pytest.fixture(scope="session")
-def shared_web(shared_sandbox, shared_redis):
-    """lighttpd on shared_redis with windows of an hour, for tests that empty
-    Redis one after the other: without the cache, which would go by what it
-    knows."""
-    return Web(shared_sandbox, shared_redis, VERVE_WINDOW_SECONDS=3600,
-               VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
+def shared_web(shared_sandbox, shared_redis, server, make_web):
+    """On shared_redis with windows of an hour, for tests that empty Redis one
+    after the other: without the cache, which would go by what it knows."""
+    return make_web(shared_sandbox, shared_redis, f"shared-{server}",
+                    VERVE_WINDOW_SECONDS=3600,
+                    VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
 
 
 @pytest.fixture
@@ -73,9 +86,9 @@ def redis(request, sandbox):
 
 
 @pytest.fixture
-def web(sandbox, redis):
-    """lighttpd with its pool."""
-    return Web(sandbox, redis).start()
+def web(sandbox, redis, make_web):
+    """A web server with its pool."""
+    return make_web(sandbox, redis).start()
 
 
 @pytest.fixture

@@ -1,23 +1,28 @@
-"""The contract beside Debian's own lighttpd configuration."""
+"""The contract beside Debian's own configurations of lighttpd and nginx."""
 
 import pytest
 from harness import debian
+from harness.fastcgi import Responder
 from harness.http import fetch
 from harness.load import accept
 from harness.sandbox import free_port
+from harness.servers import every_server
 from harness.web import wait_until_healthy
 
 
 @pytest.fixture
-def port(sandbox, redis):
+def port(sandbox, redis, server):
     port = free_port()
-    sandbox.start("debian",
-                  ["lighttpd", "-D", "-f", debian.site(sandbox, port)],
-                  {"VERVE_REDIS_URL": redis.url})
+    if server == "lighttpd":
+        debian.start_lighttpd(sandbox, port, VERVE_REDIS_URL=redis.url)
+    else:
+        Responder(sandbox, redis, "v").start()
+        debian.start_nginx(sandbox, port)
     wait_until_healthy(port)
     return port
 
 
+@every_server
 def test_the_contract_holds_beside_debians_settings(redis, port):
     assert fetch(port, accept(7)).body == b"ok"
     # Debian's url-normalize-required takes the last `?` for the query's start.

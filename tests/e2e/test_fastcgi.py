@@ -1,5 +1,5 @@
-"""What libfcgi 2.4.2 needs to be used in a group commit, spoken to the
-responder's socket by hand; and its signals."""
+"""FastCGI spoken to the responder's socket by hand, a connection for each
+request; and its signals. Kept connections: test_fastcgi_kept.py."""
 
 import os
 import resource
@@ -9,8 +9,8 @@ import time
 
 import pytest
 from harness import fastcgi
-from harness.fastcgi import (BEGIN_REQUEST, KEEP_CONN, PARAMS, Responder,
-                             begin, params, record, request, variables)
+from harness.fastcgi import (BEGIN_REQUEST, PARAMS, Responder, begin, params,
+                             record, request, variables)
 from harness.process import stat_fields
 from harness.wait import wait_until
 
@@ -77,14 +77,6 @@ def test_a_peer_that_hangs_up_between_two_parameters(responder):
         with responder.peer() as peer:
             peer.send(begin() + record(PARAMS, b"\x0b\x20REQUEST_URI/api"))
     assert_quick(responder)
-
-
-def test_a_keep_conn_peer_leaks_no_fd(responder):
-    assert responder.ask(ACCEPT).body == b"ok"
-    before = fds(responder)
-    for _ in range(50):
-        assert responder.ask(ACCEPT, flags=KEEP_CONN).body == b"ok"
-    wait_until(lambda: fds(responder) <= before, "all fds are closed")
 
 
 @pytest.mark.parametrize("half", [b"", b"\1\1\0", begin(),

@@ -176,6 +176,19 @@ def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
     reporter.process.wait_output("works again")
 
 
+def test_libcrypto_refuses_to_sign(sandbox, redis, kinesis):
+    """OpenSSL is told to use FIPS algorithms only, and has none."""
+    config = sandbox.folder / "openssl.cnf"
+    config.write_text("openssl_conf = start\n[start]\nalg_section = algorithms\n"
+                      "[algorithms]\ndefault_properties = fips=yes\n",
+                      encoding="ascii")
+    reporter = Reporter(sandbox, redis, **settings(kinesis.url()),
+                        OPENSSL_CONF=config).start()
+    wait_until(lambda: f"{NAME}: cannot sign the request: unsupported"
+               in reporter.process.output(), "the reason is logged")
+    assert kinesis.received == []
+
+
 def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
     """X-Amz-Date has a year of four digits: another is no time of AWS's."""
     kinesis.scripts["/"] = [Answer(500, {

@@ -9,9 +9,9 @@ from harness.fastcgi import Responder
 from harness.http import fetch
 from harness.load import accept
 from harness.redis import Redis
+from harness.servers import every_server
 from harness.strategies import every_strategy
 from harness.wait import wait_until
-from harness.web import Web
 
 REDIS_TIMEOUT_MS = 250  # the default
 TIMEOUT_S = REDIS_TIMEOUT_MS / 1000
@@ -38,6 +38,7 @@ def all_responders(web, condition):
     return all(condition(fetch(web.port, URL)) for _ in range(20))
 
 
+@every_server
 @every_strategy
 def test_gone_and_back(redis, web):
     wait_until(lambda: fetch(web.port, URL).body == b"ok", "it is there")
@@ -55,6 +56,7 @@ def test_gone_and_back(redis, web):
                "every responder is back")
 
 
+@every_server
 def test_known_to_be_away_is_said_at_once(redis, web):
     redis.freeze()
     wait_until(lambda: all_responders(web, lambda a: a.status == 503),
@@ -65,6 +67,7 @@ def test_known_to_be_away_is_said_at_once(redis, web):
     assert_back_within_a_second(web)
 
 
+@every_server
 def test_too_slow_is_away(redis, web):
     wait_until(lambda: fetch(web.port, URL).body == b"ok", "it is there")
     redis.freeze()
@@ -75,6 +78,7 @@ def test_too_slow_is_away(redis, web):
     assert_back_within_a_second(web)
 
 
+@every_server
 def test_restarted_while_idle_costs_no_request(redis, web):
     """The closed connection is noticed, and the scripts are loaded again."""
     wait_until(lambda: len(connected_ms(web)) >= 2, "both are there")
@@ -85,17 +89,18 @@ def test_restarted_while_idle_costs_no_request(redis, web):
     assert all_responders(web, lambda a: a.status == 200)
 
 
-def test_away_at_the_start_is_no_error(sandbox):
+@every_server
+def test_away_at_the_start_is_no_error(sandbox, make_web):
     redis = Redis(sandbox)
-    web = Web(sandbox, redis).start()
+    web = make_web(sandbox, redis).start()
     assert_unavailable(fetch(web.port, URL))
     redis.start()
     assert_back_within_a_second(web)
 
 
-def test_no_stampede(sandbox, redis):
+def test_no_stampede(sandbox, redis, make_web):
     """A pool of eight comes back spread over a while."""
-    web = Web(sandbox, redis, procs=8).start()
+    web = make_web(sandbox, redis, procs=8).start()
     wait_until(lambda: len(connected_ms(web)) == 8, "all eight are there")
     redis.kill()
     time.sleep(1.0)
@@ -108,7 +113,7 @@ def test_no_stampede(sandbox, redis):
 def connected_ms(web):
     """When responders said that they were connected, ms of the minute."""
     return [int(float(line[17:23]) * 1000) for line
-            in web.process.output().splitlines() if "redis: connected" in line]
+            in web.output().splitlines() if "redis: connected" in line]
 
 
 def test_a_dripping_redis_cannot_stretch_the_limit(sandbox, redis):

@@ -9,6 +9,7 @@ from harness.load import accept
 from harness.redis import Redis
 from harness.refusing import Busy
 from harness.reporter import Reporter
+from harness.sandbox import free_port
 from harness.settings import PATIENT_MS
 from harness.wait import wait_until
 from harness.web import Web
@@ -123,6 +124,22 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
     assert redis("GET", key) == "2"
     wait_until(lambda: reporter.process.output().count("): ready\n") == 2,
                "the reporter is connected")
+
+
+@pytest.mark.parametrize("prefix,database", [(":secret@", ""), ("", "/1")],
+                         ids=["password", "database"])
+def test_a_redis_without_free_connections_is_waited_for(
+        sandbox, program, prefix, database):
+    """Its error is the first reply, to AUTH or SELECT: that is no refusal."""
+    port = free_port()
+    full = Redis(sandbox, port=port, bind="127.0.0.1", maxclients=1).start()
+    if prefix:
+        full("CONFIG", "SET", "requirepass", "secret")
+    full.url = f"redis://{prefix}127.0.0.1:{port}{database}"
+    waiting = program(full).start()
+    assert "raise Redis's maxclients" in waiting.process.output()
+    full("CONFIG", "SET", "maxclients", 100)
+    wait_until(lambda: "): ready\n" in waiting.process.output(), "connected")
 
 
 def test_a_busy_redis_is_waited_for(program, redis):

@@ -8,12 +8,13 @@ from harness.counts import count_all
 from harness.fastcgi import FCGI
 from harness.http import fetch
 from harness.load import accept
+from harness.servers import every_server
 from harness.strategies import every_strategy
-from harness.web import Web
 
 URL = "/api/verve/accept?id=7"
 
 
+@every_server
 @every_strategy
 def test_forgotten_scripts_mend_themselves(redis, web):
     assert fetch(web.port, URL).body == b"ok"
@@ -22,6 +23,7 @@ def test_forgotten_scripts_mend_themselves(redis, web):
         assert fetch(web.port, accept(number)).body == b"ok"
 
 
+@every_server
 @every_strategy
 def test_out_of_memory(redis, web):
     assert fetch(web.port, URL).body == b"ok"
@@ -36,6 +38,7 @@ def test_out_of_memory(redis, web):
     assert redis("EXISTS", "verve:{0}:callbacks") == 0
 
 
+@every_server
 def test_another_agreement_is_not_ready(redis, web):
     """The data began anew, and others were the first to say how."""
     assert fetch(web.port, "/readyz").status == 200
@@ -43,15 +46,16 @@ def test_another_agreement_is_not_ready(redis, web):
     redis("DEL", "verve:{0}:born")
     assert_unavailable(fetch(web.port, "/readyz"))
     assert_unavailable(fetch(web.port, URL))
-    assert "strategy is hll there and setnx here" in web.process.output()
+    assert "strategy is hll there and setnx here" in web.output()
     redis("DEL", "verve:{0}:meta")
     assert fetch(web.port, "/readyz").status == 200
     assert fetch(web.port, URL).body == b"ok"
 
 
+@every_server
 @every_strategy
-def test_a_full_queue(sandbox, redis):
-    web = Web(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=3).start()
+def test_a_full_queue(sandbox, redis, make_web):
+    web = make_web(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=3).start()
     for number in range(3):
         assert fetch(web.port, accept(number, "http://h/")).body == b"ok"
     answer = fetch(web.port, accept(3, "http://h/"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from harness import http
 from harness.load import accept
+from harness.process import children
 from harness.sandbox import free_port
 from harness.settings import BUILD, ROOT
 from harness.wait import wait_until
@@ -85,8 +86,10 @@ def test_ctrl_c_of_a_terminal(run):
     assert not mentioning(f"{run.folder}/run")
 
 
-def test_a_deep_checkout_with_a_blank(sandbox):
-    run = Run(sandbox, sandbox.folder / "a b" / ("d" * 60) / ("e" * 60))
+@pytest.mark.parametrize("web", ["lighttpd", "nginx"])
+def test_a_deep_checkout_with_a_blank(sandbox, web):
+    run = Run(sandbox, sandbox.folder / "a b" / ("d" * 60) / ("e" * 60),
+              WEB=web)
     assert http.fetch(run.ready().port, accept(7)).body == b"ok"
     assert run.end(signal.SIGTERM) == 0
 
@@ -117,6 +120,20 @@ def test_only_once_in_a_checkout(sandbox, run):
     assert run.end(signal.SIGTERM) == 0
 
 
+def test_behind_nginx(sandbox):
+    run = Run(sandbox, sandbox.folder / "checkout", WEB="nginx").ready()
+    answer = http.fetch(run.port, accept(7))
+    assert (answer.body, answer.headers["server"]) == (b"ok", "nginx")
+    assert run.end(signal.SIGINT) == 0
+
+
+def test_another_web_server(sandbox):
+    run = Run(sandbox, sandbox.folder / "checkout", WEB="apache")
+    assert run.process.wait() == 1
+    assert run.process.output() == \
+        "run: WEB=apache is neither lighttpd nor nginx\n"
+
+
 # Each child's name, and a word of its command line.
 each_child = pytest.mark.parametrize("name, word", [
     ("redis", "redis-server"), ("reporter", "verve-reporter"),
@@ -138,6 +155,16 @@ def test_a_dead_child_ends_it(sandbox, name, word):
         time.sleep(number * 0.1)
         os.kill(run.child(word), signal.SIGKILL)
         check_ended_by(run, name)
+
+
+@pytest.mark.parametrize("name", ["pool", "nginx"])
+def test_a_dead_child_ends_it_behind_nginx(sandbox, name):
+    run = Run(sandbox, sandbox.folder / "checkout", WEB="nginx").ready()
+    pid = run.child("nginx: master" if name == "nginx" else "wait -n")
+    if name == "pool":
+        pid = children(pid)[0]
+    os.kill(pid, signal.SIGKILL)
+    check_ended_by(run, name)
 
 
 @each_child

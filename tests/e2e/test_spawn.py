@@ -1,4 +1,4 @@
-"""verve-spawn: a pool on one listener that lighttpd did not start."""
+"""verve-spawn: a pool on one listener that the web server did not start."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ import threading
 
 import pytest
 from harness.load import Load, accept
+from harness.servers import every_server
 from harness.settings import FCGI, ROOT, scaled
 from harness.wait import wait_until
-from harness.web import Web
 
 SPAWN = ROOT / "ops" / "verve-spawn"
 COUNT = 3
@@ -42,19 +42,22 @@ def pool(sandbox, redis):
 
 
 @pytest.fixture
-def web(sandbox, redis, pool):
+def web(sandbox, redis, pool, make_web):
     done = pool("start")
     assert done.returncode == 0, done.stderr
-    return Web(sandbox, redis, VERVE_FCGI="", VERVE_SOCKET=pool.socket).start()
+    return make_web(sandbox, redis, VERVE_FCGI="",
+                    VERVE_SOCKET=pool.socket).start()
 
 
-def test_lighttpd_connects_to_the_pool(pool, web):
+@every_server
+def test_the_web_server_connects_to_the_pool(pool, web):
     assert web.get(accept(7)).body == b"ok"
     assert not web.responders()
     assert len(pool.pids()) == COUNT
     assert stat.S_IMODE(pool.socket.stat().st_mode) == 0o660
 
 
+@every_server
 def test_a_reload_loses_no_request(sandbox, pool, web):
     load = Load(sandbox, [web.host], map(accept, range(scaled(20000))),
                 connections=32, rate=scaled(4000))

@@ -37,7 +37,7 @@ check_endpoint(const struct request *request)
         MUST(request->endpoint[i] > 0x20 && request->endpoint[i] < 0x7f);
         MUST(request->endpoint[i] != '#');
     }
-    MUST(endpoint_url_check(request->endpoint, &len) == NULL);
+    MUST(endpoint_url_check(request->endpoint, &len) == ERROR_CODE_NONE);
     MUST(len == request->endpoint_len);
 }
 
@@ -47,13 +47,15 @@ check_promises(const struct request *request, const char *method)
     MUST(request->status == 200 || request->status == 400 ||
          request->status == 404 || request->status == 405);
     MUST((request->status == 404) == (request->kind == REQUEST_UNKNOWN));
-    MUST((request->status == 400) == (request->error != NULL));
+    MUST((request->status == 400) == (request->error != ERROR_CODE_NONE));
     MUST(request->head == (strcmp(method, "HEAD") == 0));
     MUST(request->status != 405 ||
          (!request->head && strcmp(method, "GET") != 0));
-    if (request->error != NULL) {
-        MUST(strncmp(request->error, "id-", 3) == 0 ||
-             strncmp(request->error, "endpoint-", 9) == 0);
+    if (request->error != ERROR_CODE_NONE) {
+        const char *name = error_code_name(request->error);
+
+        MUST(strncmp(name, "id-", 3) == 0 ||
+             strncmp(name, "endpoint-", 9) == 0);
     }
     if (request->endpoint == NULL) {
         MUST(request->endpoint_len == 0);

@@ -19,25 +19,33 @@
 #include "redis/redis.h"
 
 struct redis_server {
-    char dir[32];  /* temporary, removed at the end */
-    char path[64]; /* of its socket */
-    char url[80];  /* as redis.url */
-    pid_t pid;     /* 0: not running */
+    char dir[32];        /* temporary, removed at the end */
+    char path[64];       /* of its socket */
+    char url[80];        /* as redis.url */
+    pid_t pid;           /* 0: not running */
+    const char *args[8]; /* more arguments of redis-server, up to NULL */
 };
 
 static inline void
 redis_server_exec(const struct redis_server *server)
 {
+    const char *argv[24] = {"redis-server", "--port",     "0",
+                            "--unixsocket", server->path, "--dir",
+                            server->dir,    "--save",     ""};
+    size_t argc = 9;
+
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (freopen("/dev/null", "w", stdout) == NULL) {
         _exit(127);
     }
-    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
-           server->path, "--dir", server->dir, "--save", "", (char *)NULL);
+    for (size_t i = 0; server->args[i] != NULL; i++) {
+        argv[argc++] = server->args[i];
+    }
+    execvp("redis-server", (char *const *)argv);
     _exit(127);
 }
 
-/* Starts it, in the directory that it has or a new one. 0, or -1. */
+/* Starts it, in its directory if it has one, else in a new one. 0, or -1. */
 static inline int
 redis_server_start(struct redis_server *server)
 {
@@ -56,7 +64,7 @@ redis_server_start(struct redis_server *server)
     return server->pid > 0 ? 0 : -1;
 }
 
-/* Kills it, as a crash would; what it had is gone. */
+/* Kills it, as a crash would; its data is lost. */
 static inline void
 redis_server_kill(struct redis_server *server)
 {
@@ -115,47 +123,49 @@ redis_do(struct redis *redis, ...)
 }
 
 static inline void
-redis_server_ask(void *context, struct command *call)
+redis_server_ping(void *context, struct command *call)
 {
     (void)context;
     redis_arg(call, "PING", strlen("PING"));
 }
 
+/*
+ * Calls redis_step until the state is the wanted one. False if it is not within
+ * ten seconds.
+ */
 static inline bool
-redis_server_judge(void *context, const struct redis_reply *reply, char *why,
-                   size_t why_size)
+redis_server_await(struct redis *redis, enum redis_state wanted)
 {
-    (void)context;
-    (void)reply;
-    (void)why;
-    (void)why_size;
-    return true;
+    struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
+
+    for (int i = 0; i < 2000; i++) {
+        redis_step(redis);
+        if (redis_state(redis) == wanted) {
+            return true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 /*
- * A connection to it that is up; NULL where it is not within ten seconds. It
- * agrees on nothing and judges nothing: schema_open does.
+ * A connection to it that is up; NULL if it is not up within ten seconds. Its
+ * check is a PING: it does not compare the schema.
  */
 static inline struct redis *
 redis_server_connect(const struct redis_server *server)
 {
-    struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
     struct redis_options options = {
         .url = server->url,
         .client_name = "unit",
         .timeout_ms = 2000,
-        .greeting = {.script = &redis_server_command,
-                     .ask = redis_server_ask,
-                     .judge = redis_server_judge},
+        .check = {.script = &redis_server_command,
+                  .add_args = redis_server_ping},
     };
     struct redis *redis = redis_open(&options);
 
-    for (int i = 0; redis != NULL && i < 2000; i++) {
-        redis_step(redis);
-        if (redis_state(redis) == REDIS_STATE_UP) {
-            return redis;
-        }
-        nanosleep(&pause, NULL);
+    if (redis != NULL && redis_server_await(redis, REDIS_STATE_UP)) {
+        return redis;
     }
     redis_close(redis);
     return NULL;

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -106,7 +107,21 @@ func Die(err error) {
 	os.Exit(1)
 }
 
-// Serve listens on 127.0.0.1:$PORT until it is killed.
+// listen takes the unix socket $SOCKET, for a web server in front, or else
+// 127.0.0.1:$PORT.
+func listen() net.Listener {
+	network, address := "unix", os.Getenv("SOCKET")
+	if address == "" {
+		network, address = "tcp", "127.0.0.1:"+os.Getenv("PORT")
+	}
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		Die(err)
+	}
+	return listener
+}
+
+// Serve answers requests until it is killed.
 func Serve(store Store) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
@@ -114,11 +129,10 @@ func Serve(store Store) {
 	engine.GET("/api/verve/accept", accept(store))
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok") })
 	server := http.Server{
-		Addr:              "127.0.0.1:" + os.Getenv("PORT"),
 		Handler:           engine,
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      5 * time.Second,
 		IdleTimeout:       time.Minute,
 	}
-	Die(server.ListenAndServe())
+	Die(server.Serve(listen()))
 }

@@ -1,10 +1,13 @@
--- Counts a batch with a HyperLogLog: about. See accept.lua, which comes before.
+-- Counts a batch with a HyperLogLog: approximately. The build puts accept.lua
+-- in front of this.
 --
--- KEYS: 8 seen:<window>
--- ARGV: 7... the id of each request, in order
+-- KEYS: 1 to 7 as in accept.lua, 8 seen:<window>
+-- ARGV: 1 to 6 as in accept.lua, 7... the id of each request, in order;
+--       then the pairs of accept.lua
+-- Reply: as in accept.lua
 --
--- What it estimates is the count, so that a batch that is cut off in the
--- middle is counted with the next.
+-- The estimate itself is the count. Therefore ids that were added by a batch
+-- that failed halfway are counted with the next batch.
 
 local ids, unique = {}, count
 local known = call('EXISTS', KEYS[8]) == 1

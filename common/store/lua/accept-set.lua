@@ -1,19 +1,24 @@
--- Counts a batch with many small sets, so small that Redis keeps them as
--- arrays of integers. See accept.lua, which comes before.
+-- Counts a batch with many small sets, so small that Redis keeps them as arrays
+-- of integers (intset). The build puts accept.lua in front of this.
 --
--- KEYS: 8 sets:<window>, 9 count:<window before>,
---       10... seen:<window>:s<set>, the set that the id of each request is in
--- ARGV: 7 how many sets the caller believes the window to have,
---       8... the id of each request, in order
--- Adds to the reply where nothing was done: the number of sets
+-- KEYS: 1 to 7 as in accept.lua, 8 sets:<window>,
+--       9 count:<previous window>,
+--       10... seen:<window>:s<set>, the set of each request's id, in order
+-- ARGV: 1 to 6 as in accept.lua, 7 the number of sets that the caller believes
+--       the window to have (0: not known, and no ids follow),
+--       8... the id of each request, in order; then the pairs of accept.lua
+-- Reply: as in accept.lua; {0, window on, ms left, number of sets} if the
+--        caller's number is wrong
 --
--- An id's set depends on how many there are, so this is decided once for each
--- window. What the window before has counted makes about 256 ids in each: they
--- stay arrays (up to 512) where this window has not twice as many. At least
--- 1024, for a first window or a sudden one.
+-- The set of an id depends on the number of sets, which is therefore decided
+-- once for each window. By the count of the previous window each set gets about
+-- 256 ids. An intset has at most 512 ids, so the sets stay intsets unless this
+-- window has twice as many ids. There are at least 1024 sets, for a first
+-- window or a sudden load.
 --
--- A set's first id gives it its time to live. To see that costs a command for
--- each new id, but only until all sets are there: `made` tells.
+-- The first id of a set makes its key expire. To find out whether an id is the
+-- first costs a command for each new id, until all sets exist. `made` counts
+-- the sets that exist.
 
 local known = call('HMGET', KEYS[8], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
@@ -38,7 +43,7 @@ for i = 1, #KEYS - 9 do
                 now_made = now_made + 1
             end
         elseif added ~= 0 then
-            failed = added -- no set: what was added is counted all the same
+            failed = added -- not a set: count the ids added before all the same
             break
         end
         if job[i] then

@@ -1,6 +1,10 @@
--- Counts a batch with a key for each id. See accept.lua, which comes before.
+-- Counts a batch with a key for each id. The build puts accept.lua in front of
+-- this.
 --
--- KEYS: 8... seen:<window>:<id>, one for each request, in order
+-- KEYS: 1 to 7 as in accept.lua, 8... seen:<window>:<id> for each request, in
+--       order
+-- ARGV: as in accept.lua; the strategy has none
+-- Reply: as in accept.lua
 
 local unique = count
 for i = 1, #KEYS - 7 do

@@ -1,22 +1,22 @@
--- Claims callback jobs for one reporter: half of those in `due` that are up
--- again, half of the oldest of the list, or more of the one where there are
--- fewer of the other: so neither keeps the other waiting. All times are
--- Redis's own.
+-- Claims callback jobs for one reporter. Half of them are jobs in `due` that
+-- are due again, and half are the oldest jobs of the list `callbacks`, so that
+-- neither half waits for the other. If one half has fewer jobs, the other gets
+-- more. All times are Redis's.
 --
--- KEYS[1]  the list `callbacks`
--- KEYS[2]  the zset `due`
--- ARGV[1]  the token of this claim: used before only where the reply was lost
--- ARGV[2]  how many jobs at most, 1 to 256
--- ARGV[3]  the length of the lease in milliseconds
--- ARGV[4]  how many milliseconds ago this claim was sent for the first time,
---          where no reply to that came; else 0
--- Reply    how many of these had been in `due` before, then the members of
---          `due` that are now ours, those first: "<claim> <attempts> <json>"
+-- KEYS: 1 callbacks, 2 due
+-- ARGV: 1 the token of this claim; it was used before only if the reply to this
+--       claim was lost,
+--       2 how many jobs at most, 1 to 256,
+--       3 the length of the lease in ms,
+--       4 if the reply to this claim was lost: how many ms ago it was sent for
+--       the first time; else 0
+-- Reply: how many of the jobs were in `due` before; then the members of `due`
+--        that are claimed, those first: "<claim> <attempts> <json>"
 --
--- The order of the commands matters. Both keys are read before the first
--- write, so that a key of a wrong type stops the script while nothing was
--- done; and what makes room in memory comes before what takes it, so that a
--- Redis that is full can still be emptied.
+-- The order of the commands matters. Both keys are read before the first write,
+-- so that the script fails before it changes anything if a key has a wrong
+-- type. Commands that free memory come before commands that need memory, so
+-- that the queue can be emptied while Redis is out of memory.
 local MARGIN_MS, LOOK_AT = 1000, 4096
 local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
@@ -31,8 +31,8 @@ local function take(attempts, json)
     scored[#scored + 1] = member
 end
 
--- What a run of this claim has leased whose reply was lost: those are ours, and
--- nobody has made an attempt. (With a lease that ran out since: see below.)
+-- The jobs that an earlier run of this claim leased, if its reply was lost.
+-- Nobody has made an attempt for them. (If their lease has run out: see below.)
 local since = math.min(tonumber(ARGV[4]), lease)
 if since > 0 then
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2],
@@ -60,7 +60,7 @@ local new = listed > 0 and redis.call('LPOP', KEYS[1], listed) or {}
 for _, member in ipairs(up) do
     local holder, attempts, json = string.match(member, '^(%S+) (%d+) (.*)$')
     if not holder then
-        take(0, member) -- nothing of ours: the reporter will bury it
+        take(0, member) -- unreadable: the reporter moves it to `dead`
     elseif holder == '-' or holder == claim then
         take(attempts, json)
     else

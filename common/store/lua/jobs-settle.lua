@@ -1,18 +1,19 @@
--- Settles claimed callback jobs. The removal of a member's exact bytes from
--- `due` decides: where they are gone, the lease was another's and nothing
--- happens. So running it twice with the same arguments does nothing more.
+-- Settles claimed callback jobs. A job is settled if the exact bytes of its
+-- member can be removed from `due`. If they are gone, the job was claimed again
+-- since, and nothing happens. So a second run with the same arguments changes
+-- nothing.
 --
--- KEYS[1]  the zset `due`
--- KEYS[2]  the list `dead`
--- ARGV[1]  how many entries the list `dead` may have
--- ARGV[2]  n, how many jobs were delivered
--- ARGV[3]  to ARGV[2 + n]: the members of those
--- then, by threes, for each other job: its member; the milliseconds until it
---          is up again, or "dead"; the member it waits as, or its entry there
--- Reply    {stale: how many were gone, dropped: the oldest dead over the limit}
+-- KEYS: 1 due, 2 dead
+-- ARGV: 1 how many entries the list `dead` may have,
+--       2 n, the number of jobs that were delivered,
+--       3... the members of those n jobs,
+--       then by threes, for each other job: its member; the ms until it is due
+--       again, or "dead"; its new member of `due`, or its entry in `dead`
+-- Reply: {stale, dropped}: stale jobs were not in `due` any more; dropped
+--        entries were the oldest of `dead`, over its limit
 --
--- LLEN comes first: were `dead` no list, the script stops while nothing was
--- done. ZREM comes before what needs memory: see jobs-claim.lua.
+-- LLEN comes first: if `dead` is not a list, the script fails before it changes
+-- anything. ZREM comes before commands that need memory: see jobs-claim.lua.
 local most_dead, delivered = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,8 +1,10 @@
--- Whether Redis would count now, which /readyz asks. A write that nobody reads,
--- refused as any is that takes memory: where that is full, or the disk is, or
--- this has become a replica. And replicas have to confirm it.
+-- Finds out for /readyz whether Redis would count now, by a write that nobody
+-- reads. Redis refuses it for the same reasons as the writes of a batch: it is
+-- out of memory, its disk is full, or it has become a replica. It also has to
+-- reach redis.wait_replicas replicas.
 --
 -- KEYS: 1 ready
+-- ARGV: none
 -- Reply: OK
 
 return redis.call('SET', KEYS[1], '1', 'EX', 1)

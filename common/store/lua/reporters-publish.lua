@@ -1,9 +1,10 @@
--- Publishes what one reporter says of itself, for a while.
+-- Publishes the statistics of one reporter, for a limited time.
 --
--- KEYS: 1 reporter:<name>, 2 reporters: a zset of names by the millisecond
---       until which each has published something
--- ARGV: 1 the name, 2 the text, 3 milliseconds until it is gone
--- Reply: how many others are there
+-- KEYS: 1 reporter:<name>, 2 reporters, a zset of names; the score is the
+--       time (ms since the Unix epoch) at which their statistics expire
+-- ARGV: 1 the reporter's name, 2 the statistics, 3 ms until they expire
+-- Reply: how many other reporters there are
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

@@ -1,19 +1,20 @@
--- Agrees on what all programs must share; run at each connect, and where the
--- data turns out to have begun anew. Whoever finds nothing agreed on says what
--- it shall be, and with that the data begins: what an operator who deleted meta
--- leaves there was counted by other rules (see notice_loss in window_closer.c).
+-- Compares what all programs must share (the schema) with what is written in
+-- `meta`. It is run at each connect, and again if Redis's data was reset. If
+-- `meta` does not exist, the program's values are written there, and `born` is
+-- set: the data begins at that moment. If an operator deleted `meta`, older
+-- counts follow another schema (see notice_loss in window_closer.c).
 --
 -- KEYS: 1 meta, 2 born
--- ARGV: pairs of a field and the value that the program wants it to have
+-- ARGV: pairs of a field and the program's value of that field
 -- Reply: born, or an error that says what differs
 --
--- born is in seconds, with a fraction so that no two are the same.
+-- `born` is in seconds, with a fraction so that no two are the same.
 
 local function shown(text)
     return string.sub(text or '?', 1, 20)
 end
 
--- A write without effect: a replica refuses it, and is then not used.
+-- A write without effect. A replica refuses it, and is then not used.
 redis.call('PERSIST', KEYS[1])
 
 local born = redis.call('GET', KEYS[2])

@@ -1,11 +1,11 @@
--- Moves a sink's cursor forward, never back, for the owner of its lease alone.
--- A cursor far in the future is none: a hand wrote it.
+-- Moves a sink's cursor forward, if the caller has the lease. The cursor moves
+-- back only if it is so far in the future that an operator must have set it.
 --
 -- KEYS: 1 sink:<name>
 -- ARGV: 1 owner, 2 its token, 3 start of the last window that was written,
---       4 the first window that can't have been written
--- Reply: {moved, cursor}: moved 0 where the lease is not, or no longer, that
---        owner's, and nothing was done
+--       4 the first window that can't have been written yet
+-- Reply: {moved, cursor}; moved is 0 if the caller does not have the lease, and
+--        nothing was done
 
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'token', 'lease_end_ms',
     'cursor')

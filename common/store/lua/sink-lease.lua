@@ -1,13 +1,13 @@
--- Takes the lease of a sink where it is free, renews it where it is the
--- asker's, and tells the sink's cursor in any case.
+-- Acquires the lease of a sink if it is free, or renews it if the caller has
+-- it. Replies the sink's cursor in any case.
 --
 -- KEYS: 1 sink:<name>
--- ARGV: 1 owner, 2 for how long, in ms
--- Reply: {token, cursor}: token 0 where another one has the lease; cursor 0
---        where nothing was written yet
+-- ARGV: 1 owner, 2 length of the lease in ms
+-- Reply: {token, cursor}; token is 0 if another owner has the lease; cursor is
+--        0 if nothing was written yet
 --
--- A token is used once: who takes the lease gets the next one. An owner's name
--- is never used twice, so that an answer that was lost does no harm.
+-- Each lease gets a token that was never used before. Each owner's name is
+-- unique, so that no harm is done if a reply is lost.
 
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'token', 'lease_end_ms',
     'cursor')
@@ -21,7 +21,7 @@ local length_ms = tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 if owner ~= ARGV[1] then
-    -- Further away than a lease is long: Redis's clock has stepped back.
+    -- If it ends later than any lease can, Redis's clock has stepped back.
     if end_ms > now_ms + length_ms then
         end_ms = now_ms + length_ms
         redis.call('HSET', KEYS[1], 'lease_end_ms', end_ms)

@@ -1,14 +1,14 @@
--- Adds records to the stream of closed windows, one entry a window, whose id
--- is <start>-0: in order, and each once, whoever comes second. Without records
--- it only tells how far the stream goes.
+-- Adds records to the stream of closed windows, and trims old records. Each
+-- window is one entry with the id <start>-0, so that records are in order. A
+-- window that is recorded already is skipped: another reporter was faster.
 --
 -- KEYS: 1 windows
--- ARGV: 1 start of the oldest window to keep
+-- ARGV: 1 start of the oldest window to keep,
 --       2... by fives: start, count, late, gap, seconds (the window's length)
--- Reply: {start, seconds} of the last window recorded; "0" for what is not
---        known, as where there is none
+-- Reply: the start of the last window recorded, by whichever reporter; "0" if
+--        there is none
 
--- What the stream says of itself; nil where there is none.
+-- A value of XINFO STREAM; nil if there is no stream.
 local function info(name)
     local all = redis.call('EXISTS', KEYS[1]) == 1
         and redis.call('XINFO', 'STREAM', KEYS[1]) or {}
@@ -19,7 +19,7 @@ local function info(name)
     end
 end
 
--- What was added last, though it may have been trimmed since.
+-- The id that was added last, even if its entry was trimmed since.
 local last = string.match(info('last-generated-id') or '0', '^%d+')
 for i = 2, #ARGV, 5 do
     if tonumber(ARGV[i]) > tonumber(last) then
@@ -28,18 +28,13 @@ for i = 2, #ARGV, 5 do
             'late', ARGV[i + 2], 'gap', ARGV[i + 3], 'seconds', ARGV[i + 4])
     end
 end
--- XTRIM does not note what it took out, as XDEL does; but a sink that was away
--- must be able to tell a record whose time was over from one that was lost.
-if #ARGV > 1 and redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
-    local taken = string.format('%.0f', math.min(ARGV[1] - 1, last))
-    redis.call('XSETID', KEYS[1], last .. '-0', 'ENTRIESADDED',
-        info('entries-added'), 'MAXDELETEDID', taken .. '-0')
-end
 
--- How long that one is.
-local seconds
-local entry = redis.call('XREVRANGE', KEYS[1], last, last)[1]
-for i = 1, entry and #entry[2] or 0, 2 do
-    seconds = entry[2][i] == 'seconds' and entry[2][i + 1] or seconds
+-- XTRIM does not note which entries it deleted, as XDEL does. A sink that was
+-- away needs that, to tell a record that was trimmed from a record that was
+-- lost.
+if redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
+    local trimmed = string.format('%.0f', math.min(ARGV[1] - 1, last))
+    redis.call('XSETID', KEYS[1], last .. '-0', 'ENTRIESADDED',
+        info('entries-added'), 'MAXDELETEDID', trimmed .. '-0')
 end
-return {last, seconds or '0'}
+return last

@@ -1,10 +1,11 @@
--- Reads records out of the stream of closed windows, oldest first.
+-- Reads records out of the stream of closed windows, oldest first. Read-only.
 --
 -- KEYS: 1 windows
--- ARGV: 1 the window after which, 2 how many at most
--- Reply: the last window whose record was taken out of the stream; the seconds
---        of the one after which; "0" for what is not known; then by fives:
---        start, count, late, gap, seconds; "" for a field that is not there
+-- ARGV: 1 read the records of windows after this one, 2 how many at most
+-- Reply: the last window whose record was deleted out of the stream, the
+--        length in seconds of window ARGV[1]; each is "0" if it is not known;
+--        then by fives: start, count, late, gap, seconds; "" for a field that
+--        the record does not have
 
 local reply = {'0', '0'}
 if redis.call('EXISTS', KEYS[1]) == 1 then

@@ -118,6 +118,36 @@ class Peer:
                 return data
             data += more
 
+    def read_response(self):
+        """The next Response of a kept connection; None: it was closed."""
+        data = b""
+        while True:
+            head = self.read_exactly(8)
+            if head is None:
+                return None
+            _, kind, _, size, padding = struct.unpack("!BBHHBx", head)
+            data += head + self.read_exactly(size + padding)
+            if kind == END_REQUEST:
+                return parse_response(data)
+
+    def read_exactly(self, count):
+        """None if the responder closes before."""
+        data = b""
+        while len(data) < count:
+            try:
+                more = self.socket.recv(count - len(data))
+            except ConnectionResetError:
+                more = b""
+            if not more:
+                return None
+            data += more
+        return data
+
+    def ask_kept(self, target, **kwargs):
+        """Sends a request that keeps the connection; returns its Response."""
+        self.send(request(target, flags=KEEP_CONN, **kwargs))
+        return self.read_response()
+
     def ask(self, target, **kwargs):
         """Sends a whole request and returns its Response (None: none)."""
         self.send(request(target, **kwargs))
@@ -130,8 +160,10 @@ class Peer:
 class Responder:
     """verve-fcgi processes that share one listening socket."""
 
-    def __init__(self, sandbox, redis, name="fcgi", backlog=1024, **settings):
+    def __init__(self, sandbox, redis, name="fcgi", backlog=1024,
+                 program=FCGI, **settings):
         self.sandbox = sandbox
+        self.program = program
         self.settings = {"VERVE_REDIS_URL": redis.url, **settings}
         self.name = name
         self.path = sandbox.folder / f"{name}.sock"
@@ -145,7 +177,7 @@ class Responder:
         for _ in range(count):
             name = f"{self.name}-{len(self.processes)}"
             self.processes.append(self.sandbox.start(
-                name, [FCGI], self.settings, stdin=self.listener))
+                name, [self.program], self.settings, stdin=self.listener))
         for process in self.processes[-count:]:
             wait_until(lambda p=process: self.is_ready(p), "fcgi is ready")
         return self

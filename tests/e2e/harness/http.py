@@ -55,7 +55,7 @@ def fetch_kept(port, target, count, pipelined=100):
             connection.sendall(request * pipelined)
             for _ in range(pipelined):
                 line = answers.readline()
-                assert line == b"HTTP/1.1 200 OK\r\n", f"{done}: {line!r}"
+                assert line.startswith(b"HTTP/1.1 200 "), f"{done}: {line!r}"
                 while line.strip():
                     line = answers.readline()
                 assert answers.read(2) == b"ok", done

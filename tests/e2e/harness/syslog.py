@@ -1,12 +1,13 @@
-"""A system log: a socket that a reporter of its own namespace finds at
-/dev/log."""
+"""A syslog daemon: a socket that is /dev/log for a reporter in a mount
+namespace of its own."""
 
 import re
 import socket
 
 from .namespace import inside
 
-MESSAGE = re.compile(r"<(?P<priority>\d+)>\w+ +\d+ \d\d:\d\d:\d\d "
+MESSAGE = re.compile(r"<(?P<priority>\d+)>"
+                     r"(?P<time>\w{3} [ 123]\d \d\d:\d\d:\d\d) "
                      r"(?P<tag>[^:]*): (?P<text>.*)", re.DOTALL)
 
 
@@ -21,30 +22,47 @@ class SystemLog:
 
     @property
     def inside(self):
-        """What to put before the command of a program that is to use it."""
+        """The words before the command of a program that is to use it."""
         return inside('mount -t tmpfs none /dev && ln -s "$1" /dev/log',
                       self.path)
 
-    def start(self, kind=socket.SOCK_DGRAM):
+    def start(self, kind=socket.SOCK_DGRAM, backlog=64):
         self.socket = socket.socket(socket.AF_UNIX, kind)
         self.socket.bind(str(self.path))
         self.socket.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            self.socket.listen(backlog)
         return self
 
     def stop(self):
         if self.socket:
-            self.path.unlink()  # nothing more can come; what has is kept
+            self.path.unlink()  # no message can come after the last read
             if self.socket.type == socket.SOCK_DGRAM:
                 self.read()
             self.socket.close()
         self.socket = None
 
+    def receive(self):
+        """The next messages: a datagram is one, in a stream each ends with a
+        NUL."""
+        if self.socket.type == socket.SOCK_DGRAM:
+            return [self.socket.recv(65536)]
+        connection = self.socket.accept()[0]
+        with connection:
+            connection.settimeout(5.0)
+            stream = b""
+            while part := connection.recv(65536):
+                stream += part
+            *messages, rest = stream.split(b"\0")
+            assert rest == b""
+            return messages
+
     def read(self):
         """All messages so far, each a match of MESSAGE."""
         try:
             while self.socket:
-                self.messages.append(
-                    MESSAGE.fullmatch(self.socket.recv(65536).decode()))
+                for message in self.receive():
+                    self.messages.append(MESSAGE.fullmatch(message.decode()))
         except BlockingIOError:
             pass
         return self.messages

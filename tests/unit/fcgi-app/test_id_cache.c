@@ -1,6 +1,6 @@
 /*
- * recent: never says that it has an id that it was not given for the same
- * window, data and connection; has the others, as long as there is room.
+ * test_id_cache: the cache has the ids that were added for the same window,
+ * data and connection, as long as there is room. It never has another id.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@ static const struct id_cache_scope here = {
     .window_s = 60, .born_us = 7, .connection = 3};
 
 static struct id_cache *
-open_recent(size_t most)
+open_cache(size_t most)
 {
     struct id_cache *cache = id_cache_open(most);
 
@@ -25,16 +25,17 @@ open_recent(size_t most)
     return cache;
 }
 
-/* Ids of a kind that may be unkind to a hash: number i of kind k. */
+/* Ids of several kinds, some of which are hard for a hash: id i of kind k. */
 static int64_t
 id_of_kind(unsigned k, uint64_t i)
 {
-    static const uint64_t factors[] = {1,
-                                       4096,
-                                       (uint64_t)1 << 44,
-                                       (uint64_t)-1,
-                                       0x9E3779B97F4A7C15u,
-                                       0xF1DE83E19937733Du /* its inverse */};
+    static const uint64_t factors[] = {
+        1,
+        4096,
+        (uint64_t)1 << 44,
+        (uint64_t)-1,
+        0x9E3779B97F4A7C15u,
+        0xF1DE83E19937733Du /* the inverse of the hash's factor */};
 
     return (int64_t)(i * factors[k]);
 }
@@ -47,7 +48,7 @@ test_has_what_was_added_and_nothing_else(void **state)
 
     (void)state;
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        struct id_cache *cache = open_recent(IDS);
+        struct id_cache *cache = open_cache(IDS);
         int missed = 0;
 
         for (uint64_t i = 0; i < IDS; i++) {
@@ -57,7 +58,7 @@ test_has_what_was_added_and_nothing_else(void **state)
             missed += !id_cache_has(cache, id_of_kind(kind, 2 * i));
             assert_false(id_cache_has(cache, id_of_kind(kind, 2 * i + 1)));
         }
-        /* The last kind was made to collide: it finds no room, at most. */
+        /* Ids of the last kind collide: there may be no room for them. */
         assert_true(missed == 0 || kind == KINDS - 1);
         id_cache_close(cache);
     }
@@ -66,7 +67,7 @@ test_has_what_was_added_and_nothing_else(void **state)
 static void
 test_what_finds_no_room_is_not_remembered(void **state)
 {
-    struct id_cache *cache = open_recent(10);
+    struct id_cache *cache = open_cache(10);
     int has = 0;
 
     (void)state;
@@ -83,7 +84,7 @@ test_what_finds_no_room_is_not_remembered(void **state)
 static void
 test_adding_twice_takes_no_room(void **state)
 {
-    struct id_cache *cache = open_recent(2);
+    struct id_cache *cache = open_cache(2);
 
     (void)state;
     id_cache_add(cache, 5);
@@ -97,7 +98,7 @@ test_adding_twice_takes_no_room(void **state)
 static void
 test_of_no_size_it_has_nothing(void **state)
 {
-    struct id_cache *cache = open_recent(0);
+    struct id_cache *cache = open_cache(0);
 
     (void)state;
     id_cache_add(cache, 0);
@@ -117,7 +118,7 @@ test_forgets_where_anything_is_new(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        struct id_cache *cache = open_recent(8);
+        struct id_cache *cache = open_cache(8);
 
         id_cache_add(cache, 5);
         id_cache_renew(cache, &here, 2000);
@@ -130,11 +131,11 @@ test_forgets_where_anything_is_new(void **state)
     }
 }
 
-/* More windows than there are marks to tell them apart. */
+/* More windows than a slot's age can count. */
 static void
 test_forgets_any_number_of_times(void **state)
 {
-    struct id_cache *cache = open_recent(8);
+    struct id_cache *cache = open_cache(8);
     struct id_cache_scope scope = here;
 
     (void)state;
@@ -151,7 +152,7 @@ test_forgets_any_number_of_times(void **state)
 static void
 test_tells_its_window_while_that_is_known(void **state)
 {
-    struct id_cache *cache = open_recent(8);
+    struct id_cache *cache = open_cache(8);
 
     (void)state;
     assert_int_equal(id_cache_window(cache, 3, 999), 0);
@@ -169,7 +170,7 @@ static void
 test_no_connection_is_never_known(void **state)
 {
     static const struct id_cache_scope none = {.window_s = 60, .born_us = 7};
-    struct id_cache *cache = open_recent(8);
+    struct id_cache *cache = open_cache(8);
 
     (void)state;
     id_cache_renew(cache, &none, 1000);
@@ -192,5 +193,5 @@ main(void)
         cmocka_unit_test(test_no_connection_is_never_known),
     };
 
-    return cmocka_run_group_tests_name("recent", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("id_cache", tests, NULL, NULL);
 }

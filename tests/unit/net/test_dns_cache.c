@@ -1,6 +1,6 @@
 /*
- * names: against the C library's own look-ups, of names that need no name
- * server: localhost, and what can't be a name.
+ * dns_cache: with the C library's resolver, and names that need no name server:
+ * localhost, and texts that cannot be names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,19 +20,20 @@ struct fixture {
     struct event_loop *loop;
     struct dns_cache *cache;
     struct dns_cache_wait waits[WAITS];
-    int told; /* how often */
+    int calls; /* of the handler */
     enum dns_cache_answer answer;
 };
 
 static void
-told(void *context, struct dns_cache_wait *wait, enum dns_cache_answer answer)
+on_answer(void *context, struct dns_cache_wait *wait,
+          enum dns_cache_answer answer)
 {
     struct fixture *f = context;
 
     assert_ptr_equal(wait->context, f);
     assert_null(wait->queue);
     f->answer = answer;
-    f->told++;
+    f->calls++;
     event_loop_stop(f->loop);
 }
 
@@ -42,7 +43,8 @@ setup(void **state)
     static struct fixture fixture;
 
     fixture = (struct fixture){.loop = event_loop_open()};
-    fixture.cache = dns_cache_open(fixture.loop, PATIENCE_MS, told, &fixture);
+    fixture.cache =
+        dns_cache_open(fixture.loop, PATIENCE_MS, on_answer, &fixture);
     for (size_t i = 0; i < WAITS; i++) {
         fixture.waits[i].context = &fixture;
     }
@@ -63,7 +65,7 @@ teardown(void **state)
 static enum dns_cache_answer
 ask(struct fixture *f, const char *host, size_t wait, const char **addresses)
 {
-    return dns_cache_ask(f->cache, host, &f->waits[wait], addresses);
+    return dns_cache_lookup(f->cache, host, &f->waits[wait], addresses);
 }
 
 static void
@@ -81,7 +83,7 @@ test_found_once_for_all(void **state)
     assert_non_null(addresses);
     assert_true(strstr(addresses, "127.0.0.1") != NULL ||
                 strstr(addresses, "[::1]") != NULL);
-    assert_int_equal(f->told, 2);
+    assert_int_equal(f->calls, 2);
 }
 
 static void
@@ -96,7 +98,7 @@ test_no_such_name(void **state)
     event_loop_run(f->loop);
     assert_int_equal(f->answer, DNS_CACHE_FAILED);
     assert_int_equal(ask(f, host, 0, &addresses), DNS_CACHE_WAIT);
-    dns_cache_leave(&f->waits[0]);
+    dns_cache_cancel(&f->waits[0]);
 }
 
 static void
@@ -113,20 +115,20 @@ test_too_long_a_name(void **state)
 }
 
 static void
-test_who_left_is_not_told(void **state)
+test_cancelled(void **state)
 {
     struct fixture *f = *state;
     const char *addresses;
 
     assert_int_equal(ask(f, "localhost", 0, &addresses), DNS_CACHE_WAIT);
     assert_int_equal(ask(f, "localhost", 1, &addresses), DNS_CACHE_WAIT);
-    dns_cache_leave(&f->waits[0]);
-    dns_cache_leave(&f->waits[0]);
+    dns_cache_cancel(&f->waits[0]);
+    dns_cache_cancel(&f->waits[0]);
     event_loop_run(f->loop);
-    assert_int_equal(f->told, 1);
+    assert_int_equal(f->calls, 1);
 }
 
-/* Far more names than are looked up at once, or kept. */
+/* More names than are looked up at a time, and than are kept. */
 static void
 test_many(void **state)
 {
@@ -138,16 +140,17 @@ test_many(void **state)
     char host[32];
 
     for (size_t i = 0; i < count; i++) {
-        /* No name: the C library knows without asking anybody. */
+        /* Not a valid name: the C library asks no name server. */
         snprintf(host, sizeof(host), "%zu..x", i);
         waits[i] = (struct dns_cache_wait){.context = f};
-        assert_int_equal(dns_cache_ask(f->cache, host, &waits[i], &addresses),
-                         DNS_CACHE_WAIT);
+        assert_int_equal(
+            dns_cache_lookup(f->cache, host, &waits[i], &addresses),
+            DNS_CACHE_WAIT);
     }
-    while (f->told < (int)count && clock_mono_ms() < end_ms) {
+    while (f->calls < (int)count && clock_mono_ms() < end_ms) {
         event_loop_run(f->loop);
     }
-    assert_int_equal(f->told, count);
+    assert_int_equal(f->calls, count);
 }
 
 int
@@ -158,10 +161,9 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_no_such_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_long_a_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_who_left_is_not_told, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
     };
 
-    return cmocka_run_group_tests_name("names", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("dns_cache", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * loop: fds, timers, and handlers that take the ground away from under others
+ * event_loop: fds, timers, and handlers that change the watches of later events
  * in the same batch.
  */
 #define _GNU_SOURCE /* pipe2, dup3 */
@@ -84,7 +84,7 @@ test_watch_for_other_events(void **state)
     struct fixture *f = *state;
     int fd = f->pipes[0][1];
 
-    /* A pipe's end for writing is writable, but is not asked about that. */
+    /* The write end of a pipe is writable, but EPOLLOUT is not wanted. */
     assert_int_equal(event_loop_watch(f->loop, fd, EPOLLIN, on_byte, f), 0);
     run_for(f, 5);
     assert_int_equal(f->calls[0], 0);
@@ -120,7 +120,7 @@ test_bad_fds(void **state)
     event_loop_forget(f->loop, f->pipes[0][0]);
 }
 
-/* Both ends have an event in one batch; who comes first forgets both. */
+/* Two fds have an event in one batch; the first handler forgets both. */
 static void
 forget_both(void *context, int fd, uint32_t events)
 {
@@ -152,7 +152,7 @@ test_forgotten_in_the_batch(void **state)
     assert_int_equal(f->calls[0] + f->calls[1], 1);
 }
 
-/* Who comes first is no more interested in what the other has. */
+/* The first handler changes the wanted events of the other fd. */
 static void
 turn_to_output(void *context, int fd, uint32_t events)
 {
@@ -184,7 +184,7 @@ count_error(void *context, int fd, uint32_t events)
     strcpy(((struct fixture *)context)->order, "stale");
 }
 
-/* Who comes first closes the other and opens a new file under its number. */
+/* The first handler closes the other fd and opens one of the same number. */
 static void
 replace_other(void *context, int fd, uint32_t events)
 {
@@ -200,7 +200,7 @@ replace_other(void *context, int fd, uint32_t events)
     assert_true(dup3(quiet[0], f->pipes[other][0], O_CLOEXEC) >= 0);
     event_loop_watch(f->loop, f->pipes[other][0], EPOLLIN, count_error, f);
     close(quiet[0]);
-    f->calls[1] = quiet[1]; /* kept open, or the new one has an event */
+    f->calls[1] = quiet[1]; /* kept open: else the new fd has an event */
 }
 
 static void
@@ -215,7 +215,7 @@ test_replaced_in_the_batch(void **state)
     close(f->calls[1]);
 }
 
-/* A file that was closed without a word is watched anew under its number. */
+/* An fd is closed without event_loop_forget; its number is watched again. */
 static void
 test_closed_without_forget(void **state)
 {
@@ -319,7 +319,7 @@ again(void *context)
     }
 }
 
-/* A timer that is always due leaves the fds their turn, each time. */
+/* If a timer is always due, fds still get their turn. */
 static void
 test_restless_timer(void **state)
 {
@@ -383,5 +383,5 @@ main(void)
         TEST(test_restless_timer),
     };
 
-    return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("event_loop", tests, NULL, NULL);
 }

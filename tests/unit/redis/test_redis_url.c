@@ -1,6 +1,6 @@
 /*
- * redis_url: which addresses are understood, and that no complaint shows any
- * part of one, as it may hold a password.
+ * redis_url: which URLs can be read, and that no error text has a part of the
+ * URL, which may hold a password.
  */
 #include <setjmp.h>
 #include <stdarg.h>

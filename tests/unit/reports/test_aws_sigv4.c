@@ -1,7 +1,8 @@
 /*
  * test_aws_sigv4: signatures against vectors of AWS's own test suite for
  * Signature Version 4 (awslabs/aws-c-auth, tests/aws-signing-test-suite/v4),
- * those whose path, query and headers are canonical, by the suite's names.
+ * restricted to vectors with a canonical path, query and headers. Their names
+ * are the suite's.
  */
 #include <setjmp.h>
 #include <stdarg.h>

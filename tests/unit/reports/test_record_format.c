@@ -1,5 +1,5 @@
 /*
- * wording: the report contract's exact bytes, and reading them back.
+ * record_format: the exact bytes of the report contract, and reading them back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include "reports/record_format.h"
 
-/* 2026-01-02T03:04:00Z, and what is written 60.123 s later. */
+/* 2026-01-02T03:04:00Z, and the time of the line, 60.123 s later. */
 #define START_S INT64_C(1767323040)
 #define NOW_MS (START_S * 1000 + 60123)
 
@@ -129,7 +129,7 @@ test_what_is_no_record(void **state)
     }
 }
 
-/* Nothing behind the line's end is read. */
+/* No byte after the line is read. */
 static void
 test_length_is_kept(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * outlet with a sink that does as it is told, and a real Redis: what is
- * offered when, and whose word moves the cursor.
+ * sink_feeder with a fake sink and a real Redis: which records are offered and
+ * when, and what moves the cursor.
  */
 #include <inttypes.h>
 
@@ -11,22 +11,22 @@
 
 #define KEY "verve:sink:fake"
 
-/* One at a time, as open is not told by whom. */
+/* A single sink, because sink_type.open has no argument to choose one. */
 static struct fake {
     struct sink sink;
-    int64_t place_s;       /* what its place shows */
+    int64_t last_s;        /* the last window at the destination */
     int offers;            /* so far */
-    int64_t first_s;       /* of the last offer */
-    size_t count;          /* of that */
+    int64_t first_s;       /* first window of the last offer */
+    size_t count;          /* records of the last offer */
     int drops;             /* so far */
-    bool settles_at_close; /* what is under way is delivered */
+    bool settles_at_close; /* finish delivers the last offer */
 } fake;
 
 struct fixture {
     struct options options;
     struct redis *redis;
     struct window_closer *closer;
-    struct sink_feeder_needs needs;
+    struct sink_feeder_shared shared;
     struct sink_feeder *feeder;
     int wakes;
 };
@@ -35,7 +35,7 @@ static int64_t
 fake_last(struct sink *sink)
 {
     (void)sink;
-    return fake.place_s;
+    return fake.last_s;
 }
 
 static void
@@ -106,7 +106,7 @@ on_wake(void *context)
     ((struct fixture *)context)->wakes++;
 }
 
-/* Records of windows of 1 s, from..to, as another reporter would make them. */
+/* Adds records of windows of 1 s, from..to, as another reporter would. */
 static void
 add_records(struct fixture *f, int64_t from_s, int64_t to_s)
 {
@@ -143,7 +143,7 @@ test_offered_step_by_step(void **state)
     assert_false(sink_feeder_serve(f->feeder));
     assert_offered(1, 101, 4);
 
-    /* Nothing more until all of it is settled. */
+    /* No further offer before all records are settled. */
     deliver(102);
     assert_int_equal(f->wakes, 0);
     assert_false(sink_feeder_serve(f->feeder));
@@ -181,7 +181,7 @@ test_failed(void **state)
         usleep(10000);
     }
     sink_feeder_serve(f->feeder);
-    assert_offered(2, 102, 2); /* what was delivered is not offered again */
+    assert_offered(2, 102, 2); /* without the delivered one */
     fake.sink.events.failed(fake.sink.events.context, 60000);
     sink_feeder_reopen(f->feeder);
     sink_feeder_serve(f->feeder);
@@ -201,7 +201,8 @@ test_another_has_the_lease(void **state)
     sink_feeder_renew_lease(f->feeder);
     sink_feeder_serve(f->feeder);
     assert_int_equal(fake.offers, 0);
-    assert_int_equal(sink_feeder_cursor_s(f->feeder), 102); /* but it knows */
+    assert_int_equal(sink_feeder_cursor_s(f->feeder),
+                     102); /* known all the same */
     sink_lease_release(other);
     sink_lease_close(other);
     usleep(600 * 1000);
@@ -210,7 +211,7 @@ test_another_has_the_lease(void **state)
     assert_offered(1, 103, 1);
 }
 
-/* Taken over while something was under way. */
+/* Another reporter takes the lease while an offer is not settled. */
 static void
 test_lease_lost(void **state)
 {
@@ -221,8 +222,8 @@ test_lease_lost(void **state)
     sink_feeder_serve(f->feeder);
     redis_do(f->redis, "HSET", KEY, "owner", "other", NULL);
     deliver(101);
-    sink_feeder_serve(
-        f->feeder); /* tries to save the cursor, and hears of it */
+    /* Tries to save the cursor, and learns that the lease is lost. */
+    sink_feeder_serve(f->feeder);
     assert_int_equal(saved_cursor(f), 0);
     sink_feeder_renew_lease(f->feeder);
     assert_int_equal(fake.drops, 1);
@@ -230,21 +231,21 @@ test_lease_lost(void **state)
     assert_int_equal(fake.offers, 1);
 }
 
-/* What the place shows is there, whatever Redis has of it. */
+/* A window at the destination is delivered, even if Redis's cursor is older. */
 static void
-test_place_is_ahead(void **state)
+test_destination_is_ahead(void **state)
 {
     struct fixture *f = *state;
 
     add_records(f, 101, 103);
-    fake.place_s = 102;
+    fake.last_s = 102;
     sink_feeder_renew_lease(f->feeder);
     sink_feeder_serve(f->feeder);
     assert_offered(1, 103, 1);
     assert_int_equal(saved_cursor(f), 102);
 }
 
-/* Redis has lost the cursor: it gets it again. */
+/* If Redis has lost the cursor, the cursor is saved again. */
 static void
 test_cursor_lost(void **state)
 {
@@ -262,9 +263,9 @@ test_cursor_lost(void **state)
     assert_int_equal(sink_feeder_cursor_s(f->feeder), 101);
 }
 
-/* Windows that have not ended, by a hand: nobody has written them. */
+/* Windows of the future, written by hand, do not count as delivered. */
 static void
-test_what_cannot_be_written(void **state)
+test_windows_of_the_future(void **state)
 {
     struct fixture *f = *state;
     int64_t implausible_from_s = window_closer_implausible_from_s(f->closer);
@@ -273,7 +274,7 @@ test_what_cannot_be_written(void **state)
     assert_true(implausible_from_s > 0);
     snprintf(text, sizeof(text), "%" PRId64, implausible_from_s + 3600);
     redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
-    fake.place_s = implausible_from_s;
+    fake.last_s = implausible_from_s;
     add_records(f, 101, 103);
     sink_feeder_renew_lease(f->feeder);
     assert_int_equal(sink_feeder_cursor_s(f->feeder), 0);
@@ -282,8 +283,8 @@ test_what_cannot_be_written(void **state)
     deliver(102);
     sink_feeder_serve(f->feeder);
     assert_int_equal(saved_cursor(f), 102);
-    /* What can be counts as before, beside what can't. */
-    fake.place_s = 103;
+    /* A plausible window counts, even if the cursor is implausible. */
+    fake.last_s = 103;
     redis_do(f->redis, "HSET", KEY, "cursor", text, NULL);
     usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
     sink_feeder_renew_lease(f->feeder);
@@ -322,16 +323,17 @@ set_up(void **state)
         return -1;
     }
     f->closer = window_closer_open(&f->options, f->redis);
-    window_closer_seal(f->closer, 1,
-                       &(struct window_closer_sealed){0}); /* the time */
+    window_closer_seal(
+        f->closer, 1,
+        &(struct window_closer_sealed){0});           /* reads Redis's time */
     redis_do(f->redis, "DEL", "verve:windows", NULL); /* if one ended by now */
-    f->needs = (struct sink_feeder_needs){.options = &f->options,
-                                          .redis = f->redis,
-                                          .closer = f->closer,
-                                          .owner = "us",
-                                          .wake = on_wake,
-                                          .context = f};
-    f->feeder = sink_feeder_open(&f->needs, &fake_type);
+    f->shared = (struct sink_feeder_shared){.options = &f->options,
+                                            .redis = f->redis,
+                                            .closer = f->closer,
+                                            .owner = "us",
+                                            .wake = on_wake,
+                                            .context = f};
+    f->feeder = sink_feeder_open(&f->shared, &fake_type);
     *state = f;
     return f->feeder == NULL ? -1 : 0;
 }
@@ -353,10 +355,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_offered_step_by_step),  TEST(test_failed),
         TEST(test_another_has_the_lease), TEST(test_lease_lost),
-        TEST(test_place_is_ahead),        TEST(test_what_cannot_be_written),
+        TEST(test_destination_is_ahead),  TEST(test_windows_of_the_future),
         TEST(test_cursor_lost),           TEST(test_end),
     };
 
-    return cmocka_run_group_tests_name("outlet", tests, start_server,
+    return cmocka_run_group_tests_name("sink_feeder", tests, start_server,
                                        stop_server);
 }

@@ -1,6 +1,6 @@
 /*
- * sink_file: what is in the file after each thing that can befall it. Each
- * test has a directory of its own and offers records of one-minute windows.
+ * sink_file: the lines of the file after each kind of failure. Each test has a
+ * directory of its own and offers records of one-minute windows.
  */
 #define _GNU_SOURCE /* asprintf */
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "reports/record_format.h"
-#include "reports/sink_file.h"
+#include "reports/sinks.h"
 
 /* Window i, i minutes after 2026-01-02T03:00:00Z. */
 #define WINDOW(i) (INT64_C(1767322800) + 60 * (i))
@@ -37,8 +37,8 @@ struct fixture {
     int64_t delivered_s;
 };
 
-/* Of the disk: how much of the file of that inode is on it, and whether it
-   refuses to take more. */
+/* A fake of the disk: how many bytes of a file are synced, and whether
+   fdatasync fails. */
 static struct disk {
     ino_t inode;
     off_t synced;
@@ -46,7 +46,7 @@ static struct disk {
     bool broken;
 } disk;
 
-/* In place of libc's. */
+/* Replaces libc's fdatasync. */
 int
 fdatasync(int fd)
 {
@@ -63,7 +63,7 @@ fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
-/* What is delivered has to be on the disk. */
+/* Delivered records must be on the disk. */
 static void
 assert_synced(const char *path)
 {
@@ -100,7 +100,7 @@ open_sink(struct fixture *f)
     assert_non_null(f->sink);
 }
 
-/* As after a kill: nothing in memory survives. */
+/* Restarts the sink, as after a kill: its memory is lost. */
 static void
 restart(struct fixture *f)
 {
@@ -108,7 +108,7 @@ restart(struct fixture *f)
     open_sink(f);
 }
 
-/* Offers windows from..to, each of which counted its own number. */
+/* Offers windows from..to. The count of window i is i. */
 static void
 offer(struct fixture *f, int from, int to)
 {
@@ -163,8 +163,8 @@ put_text(const char *path, const char *text)
 }
 
 /*
- * Shows the windows of a file's lines as "1 2 3", "?" for what is none, and
- * "!" for a line that has no end.
+ * Returns the windows of the file's lines as "1 2 3", with "?" for a line that
+ * is no record and "!" for a line without a newline.
  */
 static const char *
 window_closer_in(const char *path)
@@ -225,7 +225,7 @@ test_name(void **state)
     free(name);
 }
 
-/* Killed between the line and the cursor: it is offered once more. */
+/* A kill after the line and before the cursor moved: a second offer. */
 static void
 test_offered_again(void **state)
 {
@@ -258,7 +258,7 @@ static void
 test_torn_line(void **state)
 {
     struct fixture *f = *state;
-    /* Up to the last byte but its newline. */
+    /* A torn line may have all its bytes but the newline. */
     static const char torn[] = "2026-01-02T03:05:00.123Z INFO Unique requests"
                                " in the last minute: 4"
                                " window=2026-01-02T03:03:00Z";
@@ -276,7 +276,7 @@ test_torn_line(void **state)
     assert_string_equal(window_closer_in(f->path), "1 2 3");
 }
 
-/* What a crash of the system can leave of a file: bytes that are zero. */
+/* A system crash can leave zero bytes at the end of a file. */
 static void
 test_zeros(void **state)
 {
@@ -303,7 +303,7 @@ test_lines_of_others(void **state)
     assert_string_equal(window_closer_in(f->path), "? ? 1 2 ? 3");
 }
 
-/* The last record counts, also where the file is longer than its tail. */
+/* The last record counts, also if the file is longer than its tail. */
 static void
 test_long_file(void **state)
 {
@@ -334,7 +334,7 @@ test_no_file_of_lines(void **state)
     assert_int_equal(status.st_size, sizeof(bytes));
 }
 
-/* Noticed without a HUP; the previous file says what is written. */
+/* A rotation is noticed without a HUP, and the rotated file's tail counts. */
 static void
 test_rotated(void **state)
 {
@@ -361,7 +361,7 @@ test_rotated_and_restarted(void **state)
     assert_string_equal(window_closer_in(f->path), "4 5");
 }
 
-/* A torn line is all that the new file has; the previous one still counts. */
+/* If the new file has only a torn line, the rotated file's tail counts. */
 static void
 test_rotated_and_torn(void **state)
 {
@@ -375,7 +375,7 @@ test_rotated_and_torn(void **state)
     assert_string_equal(window_closer_in(f->path), "4");
 }
 
-/* The file's own tail is the newer: the previous one is not asked. */
+/* If the file has a record, the rotated file is not read. */
 static void
 test_own_tail_first(void **state)
 {
@@ -452,8 +452,8 @@ limit_size(rlim_t bytes)
 }
 
 /*
- * No room: whether for a part of the first line, of a later one, or of none,
- * all is as before, and all of it is there when there is room again.
+ * A full disk: if a line fits only in part, the file is cut back to the lines
+ * before the offer. All lines are written once there is room again.
  */
 static void
 test_no_room(void **state)
@@ -478,7 +478,7 @@ test_no_room(void **state)
     assert_string_equal(window_closer_in(f->path), "1 2 3 4 5");
 }
 
-/* Another process holds the lock, as a stopped reporter may for ever. */
+/* A stopped process may hold the lock for ever. */
 static void
 test_locked(void **state)
 {
@@ -492,11 +492,12 @@ test_locked(void **state)
     offer_ok(f, 1, 1);
     assert_string_equal(window_closer_in(f->path), "1");
     fd = open(f->path, O_RDWR | O_CLOEXEC);
-    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* was given back */
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB),
+                     0); /* the sink released it */
     close(fd);
 }
 
-/* Two reporters on one host: either may come first. */
+/* Two reporters on one host, in either order. */
 static void
 test_two_sinks(void **state)
 {
@@ -513,7 +514,7 @@ test_two_sinks(void **state)
     assert_string_equal(window_closer_in(f->path), "1 2 3 4 5 6 7 8");
 }
 
-/* A line of a window that has not ended, by a hand or a wrong clock. */
+/* A line of the future, written by hand or by a wrong clock. */
 static void
 test_a_line_of_the_future(void **state)
 {
@@ -530,8 +531,8 @@ test_a_line_of_the_future(void **state)
     assert_int_equal(sink_file.last(f->sink), WINDOW(4));
 }
 
-/* Who was stopped in the middle of a line has the lock of the rotated file: the
-   line may come yet. */
+/* A reporter that was stopped while it wrote a line has the lock of the rotated
+   file: its line may still come. */
 static void
 test_the_rotated_file_is_locked(void **state)
 {
@@ -544,14 +545,15 @@ test_the_rotated_file_is_locked(void **state)
     assert_int_equal(rename(f->path, f->rotated), 0);
     restart(f);
     offer_bad(f, 3, 3, "another process holds its lock");
-    put_text(f->rotated, "x INFO Unique requests in the last minute: 3"
-                         " window=2026-01-02T03:03:00Z\n"); /* it wakes up */
+    put_text(f->rotated,
+             "x INFO Unique requests in the last minute: 3"
+             " window=2026-01-02T03:03:00Z\n"); /* the reporter goes on */
     close(fd);
     offer_ok(f, 3, 4);
     assert_string_equal(window_closer_in(f->path), "4");
 }
 
-/* What could not be synced is not there, and comes again. */
+/* A line that could not be synced is not delivered, and is written again. */
 static void
 test_a_disk_that_fails(void **state)
 {
@@ -566,8 +568,8 @@ test_a_disk_that_fails(void **state)
     assert_string_equal(window_closer_in(f->path), "1 2 3");
 }
 
-/* Lines that somebody wrote, and was killed before he synced them: they count
-   from when they are on the disk, here and in the rotated file. */
+/* Lines of a reporter that was killed before it synced them count only once
+   they are synced, in the file and in the rotated file. */
 static void
 test_lines_that_are_not_synced(void **state)
 {
@@ -588,7 +590,7 @@ test_lines_that_are_not_synced(void **state)
     disk = (struct disk){0};
     assert_int_equal(sink_file.last(f->sink), WINDOW(2));
     assert_synced(f->rotated);
-    /* An offer of what is there already is no different. */
+    /* The same holds for an offer of records that are in the file already. */
     assert_int_equal(rename(f->rotated, f->path), 0);
     restart(f);
     disk = (struct disk){0};

@@ -1,7 +1,7 @@
 /*
- * test_guard: which addresses may be called, by tables of rows; the ranges are
- * written here a second time, as text, with their edges. What this host's own
- * addresses change is tried in a network of the test's own.
+ * address_policy: which addresses are allowed, in tables. The special ranges
+ * are written here a second time, as text, by their first and last addresses.
+ * The rule about this host's addresses is tested in a network namespace.
  */
 #define _GNU_SOURCE /* unshare */
 #include <setjmp.h>
@@ -22,7 +22,7 @@
 
 #include "ssrf/address_policy.h"
 
-/* Text to a socket's address. */
+/* The text as a socket address. */
 static struct sockaddr *
 make(const char *text, int port, struct sockaddr_storage *storage)
 {
@@ -51,7 +51,7 @@ check(struct address_policy *policy, const char *address, int port, char *why)
 }
 
 static struct address_policy *
-open_guard(const char *allow)
+open_policy(const char *allow)
 {
     char why[ADDRESS_POLICY_WHY_SIZE];
     struct address_policy *policy = address_policy_open(allow, why);
@@ -62,7 +62,7 @@ open_guard(const char *allow)
     return policy;
 }
 
-/* Every range by its first and its last address, and what it is said to be. */
+/* Each range: its first and last address, and its description. */
 static const struct special_range_row {
     const char *first;
     const char *last;
@@ -171,7 +171,7 @@ refused_as(struct address_policy *policy, const char *address, const char *what)
 static void
 test_ranges(void **state)
 {
-    struct address_policy *policy = open_guard("");
+    struct address_policy *policy = open_policy("");
     int failed = 0;
 
     (void)state;
@@ -188,7 +188,7 @@ test_ranges(void **state)
     assert_int_equal(failed, 0);
 }
 
-/* Among them the neighbours of what is refused. */
+/* Among them the neighbours of the special ranges. */
 static const char *const public_rows[] = {
     "1.0.0.0",
     "8.8.8.8",
@@ -230,7 +230,7 @@ static const char *const public_rows[] = {
 static void
 test_public(void **state)
 {
-    struct address_policy *policy = open_guard("");
+    struct address_policy *policy = open_policy("");
     char why[ADDRESS_POLICY_WHY_SIZE];
     int failed = 0;
 
@@ -248,7 +248,7 @@ test_public(void **state)
 static const struct allow_row {
     const char *allow;
     const char *address;
-    const char *why; /* NULL: may be called */
+    const char *why; /* NULL: allowed */
 } allow_rows[] = {
     {"10.0.0.0/8", "10.1.2.3", NULL},
     {"10.0.0.0/8", "192.168.0.1", "192.168.0.0/16"},
@@ -299,7 +299,7 @@ test_allow(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(allow_rows) / sizeof(allow_rows[0]); i++) {
         const struct allow_row *row = &allow_rows[i];
-        struct address_policy *policy = open_guard(row->allow);
+        struct address_policy *policy = open_policy(row->allow);
         char why[ADDRESS_POLICY_WHY_SIZE];
         bool allowed = check(policy, row->address, 80, why);
 
@@ -384,7 +384,7 @@ test_redis(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(redis_rows) / sizeof(redis_rows[0]); i++) {
         const struct redis_row *row = &redis_rows[i];
-        struct address_policy *policy = open_guard("0.0.0.0/0 ::/0");
+        struct address_policy *policy = open_policy("0.0.0.0/0 ::/0");
         char why[ADDRESS_POLICY_WHY_SIZE];
 
         protect(policy, row->redis, 6379);
@@ -399,12 +399,11 @@ test_redis(void **state)
     assert_int_equal(failed, 0);
 }
 
-/* It moves: all its latest places stay closed, one noted often takes no room.
- */
+/* The last addresses of Redis stay refused. A repeated one fills no place. */
 static void
 test_redis_moves(void **state)
 {
-    struct address_policy *policy = open_guard("10.0.0.0/8");
+    struct address_policy *policy = open_policy("10.0.0.0/8");
     char why[ADDRESS_POLICY_WHY_SIZE];
     char text[sizeof("10.0.0.999")];
 
@@ -426,7 +425,7 @@ static void
 test_other_families(void **state)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/x"};
-    struct address_policy *policy = open_guard("0.0.0.0/0 ::/0");
+    struct address_policy *policy = open_policy("0.0.0.0/0 ::/0");
     char why[ADDRESS_POLICY_WHY_SIZE];
 
     (void)state;
@@ -436,9 +435,9 @@ test_other_families(void **state)
     address_policy_close(policy);
 }
 
-/* Gives this host a public address, in a network that is the test's alone. */
+/* Adds a public address to the loopback interface. */
 static bool
-move_in(const char *address)
+add_address(const char *address)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct sockaddr_storage storage;
@@ -465,17 +464,17 @@ test_own_address(void **state)
     (void)state;
     if ((unshare(CLONE_NEWNET) != 0 &&
          unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) ||
-        !move_in("8.8.8.8")) {
+        !add_address("8.8.8.8")) {
         skip();
     }
-    policy = open_guard("");
+    policy = open_policy("");
     assert_true(check(policy, "8.8.4.4", 80, why));
     assert_false(check(policy, "8.8.8.8", 80, why));
     assert_string_equal(why, "8.8.8.8 is an address of this host, which "
                              "callbacks.allow does not open");
     address_policy_close(policy);
 
-    policy = open_guard("8.8.8.8");
+    policy = open_policy("8.8.8.8");
     assert_true(check(policy, "8.8.8.8", 6379, why));
     protect(policy, "127.0.0.1", 6379);
     assert_false(check(policy, "8.8.8.8", 6379, why));
@@ -496,5 +495,5 @@ main(void)
         cmocka_unit_test(test_own_address), /* last: it leaves the network */
     };
 
-    return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("address_policy", tests, NULL, NULL);
 }

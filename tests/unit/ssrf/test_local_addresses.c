@@ -1,6 +1,6 @@
 /*
- * test_homes: this host's addresses are known, and an address that came later
- * is known once the list is too old.
+ * local_addresses: this host's addresses are in the list, and an address that
+ * is added later is in it as soon as the list is too old.
  */
 #define _GNU_SOURCE /* unshare */
 #include <setjmp.h>
@@ -29,7 +29,7 @@ ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
     return address;
 }
 
-/* What leads back to this host whatever its interfaces are. */
+/* Addresses that lead to this host whatever its interfaces are. */
 static void
 test_loopback(void **state)
 {
@@ -37,18 +37,18 @@ test_loopback(void **state)
     struct ip_address address = ipv4(127, 200, 1, 1);
 
     (void)state;
-    assert_true(local_addresses_has(locals, &address, NOW_MS));
+    assert_true(local_addresses_contain(locals, &address, NOW_MS));
     address = ipv4(0, 0, 0, 0);
-    assert_true(local_addresses_has(locals, &address, NOW_MS));
+    assert_true(local_addresses_contain(locals, &address, NOW_MS));
     address = ipv4(0, 0, 0, 1);
-    assert_false(local_addresses_has(locals, &address, NOW_MS));
+    assert_false(local_addresses_contain(locals, &address, NOW_MS));
     memset(&address, 0, sizeof(address));
     address.family = AF_INET6;
-    assert_true(local_addresses_has(locals, &address, NOW_MS));
+    assert_true(local_addresses_contain(locals, &address, NOW_MS));
     address.bytes[15] = 1;
-    assert_true(local_addresses_has(locals, &address, NOW_MS));
+    assert_true(local_addresses_contain(locals, &address, NOW_MS));
     address.bytes[15] = 2;
-    assert_false(local_addresses_has(locals, &address, NOW_MS));
+    assert_false(local_addresses_contain(locals, &address, NOW_MS));
     local_addresses_close(locals);
 }
 
@@ -65,16 +65,16 @@ test_interfaces(void **state)
     for (struct ifaddrs *i = list; i != NULL; i = i->ifa_next) {
         if (i->ifa_addr != NULL &&
             ip_address_read(i->ifa_addr, &address, &port) == 0) {
-            assert_true(local_addresses_has(locals, &address, NOW_MS));
+            assert_true(local_addresses_contain(locals, &address, NOW_MS));
         }
     }
     freeifaddrs(list);
     local_addresses_close(locals);
 }
 
-/* In a network that is the test's alone. */
+/* In a network namespace of the test. */
 static void
-test_comes_later(void **state)
+test_added_later(void **state)
 {
     struct ip_address address = ipv4(8, 8, 8, 8);
     struct ifreq request = {.ifr_name = "lo:1"};
@@ -88,7 +88,7 @@ test_comes_later(void **state)
         skip();
     }
     locals = local_addresses_open(NOW_MS);
-    assert_false(local_addresses_has(locals, &address, NOW_MS));
+    assert_false(local_addresses_contain(locals, &address, NOW_MS));
 
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     in->sin_family = AF_INET;
@@ -96,10 +96,10 @@ test_comes_later(void **state)
     assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
     close(fd);
 
-    assert_false(local_addresses_has(locals, &address,
-                                     NOW_MS + LOCAL_ADDRESSES_MAX_AGE_MS - 1));
-    assert_true(local_addresses_has(locals, &address,
-                                    NOW_MS + LOCAL_ADDRESSES_MAX_AGE_MS));
+    assert_false(local_addresses_contain(
+        locals, &address, NOW_MS + LOCAL_ADDRESSES_MAX_AGE_MS - 1));
+    assert_true(local_addresses_contain(locals, &address,
+                                        NOW_MS + LOCAL_ADDRESSES_MAX_AGE_MS));
     local_addresses_close(locals);
 }
 
@@ -108,8 +108,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loopback), cmocka_unit_test(test_interfaces),
-        cmocka_unit_test(test_comes_later), /* last: it leaves the network */
+        cmocka_unit_test(test_added_later), /* last: it leaves the network */
     };
 
-    return cmocka_run_group_tests_name("homes", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("local_addresses", tests, NULL, NULL);
 }

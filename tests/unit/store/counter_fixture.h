@@ -1,6 +1,6 @@
 /*
- * For the tests of what is counted: a tally of any strategy on a Redis of its
- * own. Header only, as each test is one program.
+ * For the tests of counting: a counter of any strategy, on a Redis of its own.
+ * Header only, as each test is one program.
  */
 #ifndef COUNTER_FIXTURE_H
 #define COUNTER_FIXTURE_H
@@ -16,7 +16,7 @@
 
 enum { HOUR_S = 3600 };
 
-/* Of the tallies that setup makes. */
+/* The strategy of the counters that set_up makes. */
 static enum dedup_kind strategy;
 
 struct fixture {
@@ -24,6 +24,20 @@ struct fixture {
     struct redis *redis;
     struct counter *counter;
 };
+
+/* Counts a batch, and waits for the end. */
+static inline struct counter_window
+commit_batch(struct redis *redis, struct counter *counter,
+             struct counter_request *requests, size_t count)
+{
+    bool under_way = counter_start(counter, requests, count);
+
+    while (under_way) {
+        redis_await(redis);
+        under_way = counter_step(counter);
+    }
+    return counter_result(counter);
+}
 
 static inline int
 set_up(void **state)
@@ -57,7 +71,7 @@ tear_down(void **state)
     return 0;
 }
 
-/* The key verve:{0}:<kind>:<window>; valid until the next. */
+/* The key verve:{0}:<kind>:<window>; valid until the next call. */
 static inline const char *
 key_of(const char *kind, int64_t window_s)
 {
@@ -84,12 +98,12 @@ request(int64_t id, const char *endpoint)
     return made;
 }
 
-/* Counts one id, which must be possible; returns its window. */
+/* Counts one id and returns its window; fails if the id is not counted. */
 static inline int64_t
 count_one(struct fixture *f, int64_t id)
 {
     struct counter_request one = request(id, NULL);
-    int64_t window_s = counter_commit(f->counter, &one, 1).start_s;
+    int64_t window_s = commit_batch(f->redis, f->counter, &one, 1).start_s;
 
     assert_int_equal(one.answer, COUNTER_COUNTED);
     return window_s;
@@ -106,7 +120,7 @@ static const struct redis_script least_and_most_ttl = {
             "return {least, most}\n",
 };
 
-/* How long the keys of a pattern live, at least and at most. */
+/* The shortest and the longest TTL of the keys that match a pattern. */
 static inline void
 ttls_of(struct fixture *f, const char *pattern, int64_t *least, int64_t *most)
 {

@@ -1,7 +1,6 @@
 /*
- * tally: batches against a real Redis, with each strategy. What the scripts
- * promise: all of a batch or nothing, counted in the window that is on by
- * Redis's clock.
+ * test_counter: batches against a real Redis, with each strategy. The scripts
+ * count all of a batch or nothing, in the window that is on by Redis's clock.
  */
 #include "base/clock.h"
 #include "counter_fixture.h"
@@ -14,7 +13,7 @@ test_counts_unique_ids(void **state)
     struct counter_request batch[] = {request(7, NULL), request(-7, NULL),
                                       request(7, NULL),
                                       request(INT64_MIN, NULL)};
-    int64_t window_s = counter_commit(f->counter, batch, 4).start_s;
+    int64_t window_s = commit_batch(f->redis, f->counter, batch, 4).start_s;
     size_t i;
 
     for (i = 0; i < 4; i++) {
@@ -22,11 +21,11 @@ test_counts_unique_ids(void **state)
     }
     assert_int_equal(window_s % HOUR_S, 0);
     assert_int_equal(count_of(f, window_s), 3);
-    counter_commit(f->counter, batch, 4);
+    commit_batch(f->redis, f->counter, batch, 4);
     assert_int_equal(count_of(f, window_s), 3);
 }
 
-/* Numbers that Lua's doubles can't tell apart. */
+/* Numbers that are equal as doubles, which Lua uses. */
 static void
 test_large_ids_are_told_apart(void **state)
 {
@@ -41,8 +40,10 @@ test_large_ids_are_told_apart(void **state)
     assert_int_equal(count_of(f, window_s), 12);
 }
 
-/* Two windows for what is kept of ids, three at least for their count; and no
-   longer than any id for what tells that all of them are there. */
+/*
+ * Keys of ids live for two windows, and counts for at least three. `whole` does
+ * not live longer than the key of any id.
+ */
 static void
 test_all_keys_of_a_window_expire(void **state)
 {
@@ -71,7 +72,7 @@ test_jobs_carry_the_running_count(void **state)
     struct fixture *f = *state;
     struct counter_request batch[] = {request(1, url), request(2, NULL),
                                       request(1, url)};
-    int64_t window_s = counter_commit(f->counter, batch, 3).start_s;
+    int64_t window_s = commit_batch(f->redis, f->counter, batch, 3).start_s;
     char expected[128];
     const char *job;
 
@@ -100,7 +101,7 @@ test_a_full_queue_counts_nothing(void **state)
     f->options.callbacks.max_queue = 3;
     redis_do(f->redis, "RPUSH", "verve:{0}:callbacks", "x", NULL);
     redis_do(f->redis, "ZADD", "verve:{0}:due", "1", "y", NULL);
-    window_s = counter_commit(f->counter, batch, 4).start_s;
+    window_s = commit_batch(f->redis, f->counter, batch, 4).start_s;
     assert_int_equal(batch[0].answer, COUNTER_COUNTED);
     assert_int_equal(batch[1].answer, COUNTER_COUNTED);
     assert_int_equal(batch[2].answer, COUNTER_QUEUE_FULL);
@@ -110,7 +111,7 @@ test_a_full_queue_counts_nothing(void **state)
     assert_int_equal(count_of(f, window_s), 4);
 }
 
-/* A sealed window takes no more ids: they count in the next. */
+/* A sealed window takes no more ids: they are counted in the next one. */
 static void
 test_a_sealed_window_is_over(void **state)
 {
@@ -125,13 +126,16 @@ test_a_sealed_window_is_over(void **state)
     assert_int_equal(count_one(f, 1), window_s + HOUR_S);
     assert_int_equal(count_of(f, window_s), 1);
     assert_int_equal(count_of(f, window_s + HOUR_S), 1);
-    /* Seen for as long as that window is on, however far it lies ahead. */
+    /*
+     * Ids are remembered as long as their window is on, even if it lies far
+     * ahead.
+     */
     ttls_of(f, "verve:{0}:s*:1*", &least, &most);
     assert_in_range(least, 2 * HOUR_S - 5, 3 * HOUR_S);
     assert_in_range(most, 2 * HOUR_S, 3 * HOUR_S);
 }
 
-/* What was sealed may be of another length, inside what is a window now. */
+/* The sealed window may have another length, and lie inside a window of now. */
 static void
 test_after_a_sealed_one_of_another_length(void **state)
 {
@@ -144,14 +148,14 @@ test_after_a_sealed_one_of_another_length(void **state)
     assert_int_equal(count_one(f, 1), window_s + HOUR_S);
 }
 
-/* What was confirmed holds until the window ends, or Redis might be away. */
+/* Ids are valid until the window ends, or until Redis might be away. */
 static void
 test_how_long_it_holds(void **state)
 {
     struct fixture *f = *state;
     struct counter_request one = request(1, NULL);
     int64_t before_ms = clock_mono_ms();
-    struct counter_window window = counter_commit(f->counter, &one, 1);
+    struct counter_window window = commit_batch(f->redis, f->counter, &one, 1);
     int64_t left_ms;
 
     assert_in_range(window.until_ms, before_ms, clock_mono_ms() + 2000);
@@ -160,19 +164,19 @@ test_how_long_it_holds(void **state)
         window.born_us / 1000000);
     f->options.redis.timeout_ms = 10 * HOUR_S * 1000;
     left_ms = window.start_s * 1000 + HOUR_S * 1000 - clock_wall_ms();
-    window = counter_commit(f->counter, &one, 1);
+    window = commit_batch(f->redis, f->counter, &one, 1);
     assert_in_range(window.until_ms, before_ms + left_ms - 5000,
                     clock_mono_ms() + left_ms);
 }
 
-/* Whatever is wrong in Redis, a batch leaves nothing half done. */
+/* If a key in Redis is wrong, a batch changes nothing. */
 static void
 check_refused(struct fixture *f)
 {
     struct counter_request batch[] = {request(91, "http://h/"),
                                       request(92, NULL)};
 
-    assert_int_equal(counter_commit(f->counter, batch, 2).start_s, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, batch, 2).start_s, 0);
     assert_int_equal(batch[0].answer, COUNTER_UNAVAILABLE);
     assert_int_equal(batch[1].answer, COUNTER_UNAVAILABLE);
 }
@@ -213,7 +217,7 @@ test_a_forgotten_script_is_loaded_again(void **state)
     count_one(f, 2);
 }
 
-/* So that a count that is gone before the window is sealed is no zero. */
+/* A count that is gone before the window is sealed must not read as zero. */
 static void
 test_a_window_is_open_once_it_counts(void **state)
 {
@@ -229,7 +233,7 @@ test_a_window_is_open_once_it_counts(void **state)
                         "1");
     assert_string_equal(redis_do(f->redis, "TTL", "verve:{0}:open", NULL),
                         "-1");
-    /* It can't be written: nothing is, so that no id is seen uncounted. */
+    /* If the count can't be written, no id is marked as seen. */
     redis_do(f->redis, "FLUSHALL", NULL);
     redis_do(f->redis, "SET", "verve:{0}:open", "x", NULL);
     check_refused(f);
@@ -237,7 +241,7 @@ test_a_window_is_open_once_it_counts(void **state)
     assert_int_equal(count_of(f, count_one(f, 91)), 1);
 }
 
-/* There is no replica: counted, but never said to be. */
+/* There is no replica: the id is counted, but the answer is not `counted`. */
 static void
 test_too_few_replicas(void **state)
 {
@@ -246,14 +250,14 @@ test_too_few_replicas(void **state)
     int64_t window_s = count_one(f, 2);
 
     f->options.redis.wait_replicas = 1;
-    assert_int_equal(counter_commit(f->counter, &one, 1).start_s, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, &one, 1).start_s, 0);
     assert_int_equal(one.answer, COUNTER_UNAVAILABLE);
     f->options.redis.wait_replicas = 0;
     count_one(f, 1);
     assert_int_equal(count_of(f, window_s), 2);
 }
 
-/* What was agreed on is lost with the data: it is agreed on again. */
+/* The schema is lost with the data: it is written again. */
 static void
 test_agreement_is_restored(void **state)
 {
@@ -267,7 +271,7 @@ test_agreement_is_restored(void **state)
         "3600");
 }
 
-/* Another program was first to agree with the Redis that began anew. */
+/* After the reset another program wrote its schema first. */
 static void
 test_another_agreement_is_refused(void **state)
 {
@@ -293,7 +297,7 @@ sealed_of(struct fixture *f)
                    10);
 }
 
-/* A clock that was ahead, and is back, opens nothing that was before. */
+/* If the clock was ahead and is back, earlier windows stay closed. */
 static void
 test_a_first_id_seals_what_counted_before(void **state)
 {
@@ -311,7 +315,9 @@ test_a_first_id_seals_what_counted_before(void **state)
     assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
 }
 
-/* Where ids or their count may be gone, a window is over; the next is on. */
+/*
+ * If ids or their count may be gone, the window is closed, and the next is on.
+ */
 static void
 test_what_is_not_whole_is_sealed(void **state)
 {
@@ -337,7 +343,7 @@ test_what_is_not_whole_is_sealed(void **state)
     assert_int_equal(count_of(f, window_s + 2 * HOUR_S), 1);
 }
 
-/* If the strategy is changed by docs/redis-keys.md while a window is on. */
+/* The strategy is changed while a window is on. */
 static void
 test_another_strategy_begins_the_next_window(void **state)
 {
@@ -362,7 +368,7 @@ test_another_strategy_begins_the_next_window(void **state)
         for (size_t i = 0; i < 128; i++) {
             batch[i] = request((int64_t)i, NULL);
         }
-        assert_int_equal(counter_commit(counter, batch, 128).start_s,
+        assert_int_equal(commit_batch(f->redis, counter, batch, 128).start_s,
                          same ? window_s : window_s + HOUR_S);
         assert_int_equal(batch[0].answer, COUNTER_COUNTED);
         assert_int_equal(count_of(f, window_s), before);
@@ -375,7 +381,7 @@ test_another_strategy_begins_the_next_window(void **state)
     }
 }
 
-/* The window lasts longer than the retention then; so does its count. */
+/* The window lasts longer than the retention then, and so does its count. */
 static void
 test_after_a_clock_that_was_far_ahead(void **state)
 {
@@ -425,10 +431,10 @@ main(void)
     int failed;
 
     strategy = DEDUP_SETNX;
-    failed = run_all("tally setnx");
+    failed = run_all("counter setnx");
     strategy = DEDUP_SET;
-    failed += run_all("tally set");
+    failed += run_all("counter set");
     strategy = DEDUP_HLL;
-    failed += run_all("tally hll");
+    failed += run_all("counter hll");
     return failed;
 }

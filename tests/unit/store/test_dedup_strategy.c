@@ -1,7 +1,9 @@
 /*
- * dedup: what only one strategy has. That all count alike is in test_tally.
+ * test_dedup_strategy: what only one strategy does. test_counter checks that
+ * all strategies count alike.
  */
 #include "counter_fixture.h"
+#include "store/dedup_strategy.h"
 
 static const struct redis_script not_intsets = {
     .name = "not_intsets",
@@ -21,11 +23,11 @@ field(struct fixture *f, const char *key, const char *name)
     return strtoll(redis_do(f->redis, "HGET", key, name, NULL), NULL, 10);
 }
 
-/* Counts ids 0, step, 2 x step, ...; returns their window. */
+/* Counts `ids` ids (0, step, 2 x step, ...) and returns their window. */
 static int64_t
 count_many(struct fixture *f, int64_t ids, int64_t step)
 {
-    enum { BATCH = 128 };
+    enum { BATCH = 1024 }; /* larger than usual: faster */
     struct counter_request batch[BATCH];
     int64_t window_s = 0;
 
@@ -35,7 +37,7 @@ count_many(struct fixture *f, int64_t ids, int64_t step)
         for (; n < BATCH && id + (int64_t)n < ids; n++) {
             batch[n] = request((id + (int64_t)n) * step, NULL);
         }
-        window_s = counter_commit(f->counter, batch, n).start_s;
+        window_s = commit_batch(f->redis, f->counter, batch, n).start_s;
         assert_int_equal(batch[0].answer, COUNTER_COUNTED);
     }
     return window_s;
@@ -55,11 +57,73 @@ count_odd_sets(struct fixture *f)
     return odd;
 }
 
-/* As many sets as the window before asks for, and all of them arrays. */
+/* Ids 0, step, 2 x step, ...: regular ids, which must spread evenly. */
+static const int64_t steps[] = {1, 1024, 2000, (int64_t)1 << 40};
+
+enum { SETS = 2000, IDS_PER_SET = 256, INTSET_MOST = 512 };
+
+/* With 256 ids per set on average, every set gets ids, and none over 512. */
+static void
+test_ids_spread_evenly_over_sets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        size_t sizes[SETS] = {0};
+
+        for (int64_t n = 0; n < (int64_t)SETS * IDS_PER_SET; n++) {
+            int64_t set = dedup_strategy_set(n * steps[i], SETS);
+
+            assert_in_range(set, 0, SETS - 1);
+            sizes[set]++;
+        }
+        for (size_t set = 0; set < SETS; set++) {
+            assert_in_range(sizes[set], 1, INTSET_MOST);
+        }
+    }
+}
+
+/*
+ * A set with as many ids as test_ids_spread_evenly_over_sets allows is still an
+ * intset in Redis, for ids of 64 bits, too.
+ */
+static void
+test_full_set_is_an_intset(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int64_t n = 0; n < INTSET_MOST; n++) {
+        char id[24];
+
+        snprintf(id, sizeof(id), "%lld", (long long)(INT64_MAX - n));
+        redis_do(f->redis, "SADD", "verve:{0}:seen:1:s1", id, NULL);
+    }
+    assert_int_equal(count_odd_sets(f), 0);
+    redis_do(f->redis, "SADD", "verve:{0}:seen:1:s1", "1", NULL);
+    assert_int_equal(count_odd_sets(f), 1);
+}
+
+/* True if id is in the set that dedup_strategy_set says. */
+static bool
+is_in_its_set(struct fixture *f, int64_t window_s, int64_t id)
+{
+    char key[64], text[24];
+
+    snprintf(key, sizeof(key), "verve:{0}:seen:%lld:s%lld", (long long)window_s,
+             (long long)dedup_strategy_set(id, SETS));
+    snprintf(text, sizeof(text), "%lld", (long long)id);
+    return redis_do(f->redis, "SISMEMBER", key, text, NULL)[0] == '1';
+}
+
+/*
+ * A window has as many sets as the count of the window before asks for; ids are
+ * in the right sets; and all sets are made, counted in `made`, and intsets. The
+ * ids are enough for each set to get one: how many more a set gets is tested
+ * above.
+ */
 static void
 test_sets_are_many_and_small(void **state)
 {
-    static const int64_t steps[] = {1, 1024, 2000, (int64_t)1 << 40};
+    enum { IDS = 12 * SETS };
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 0);
 
@@ -67,11 +131,14 @@ test_sets_are_many_and_small(void **state)
         redis_do(f->redis, "FLUSHALL", NULL);
         redis_do(f->redis, "SET", key_of("count", window_s - HOUR_S), "511999",
                  NULL);
-        assert_int_equal(count_many(f, 512000, steps[i]), window_s);
-        assert_int_equal(count_of(f, window_s), 512000);
-        assert_int_equal(field(f, key_of("sets", window_s), "sets"), 2000);
-        assert_int_equal(field(f, key_of("sets", window_s), "made"), 2000);
+        assert_int_equal(count_many(f, IDS, steps[i]), window_s);
+        assert_int_equal(count_of(f, window_s), IDS);
+        assert_int_equal(field(f, key_of("sets", window_s), "sets"), SETS);
+        assert_int_equal(field(f, key_of("sets", window_s), "made"), SETS);
         assert_int_equal(count_odd_sets(f), 0);
+        for (int64_t n = 0; n < IDS; n += IDS / 100) {
+            assert_true(is_in_its_set(f, window_s, n * steps[i]));
+        }
     }
 }
 
@@ -92,7 +159,7 @@ test_each_set_gets_its_time_to_live(void **state)
     assert_in_range(least, 2 * HOUR_S - 10, 2 * HOUR_S);
 }
 
-/* One that believes in another number of sets is told, and counts right. */
+/* A counter that believes in another number of sets is corrected. */
 static void
 test_all_agree_on_the_number_of_sets(void **state)
 {
@@ -101,19 +168,19 @@ test_all_agree_on_the_number_of_sets(void **state)
     struct counter_request one = request(5, NULL);
     int64_t window_s = count_one(f, 5);
 
-    assert_int_equal(counter_commit(other, &one, 1).start_s, window_s);
+    assert_int_equal(commit_batch(f->redis, other, &one, 1).start_s, window_s);
     assert_int_equal(count_of(f, window_s), 1);
     redis_do(f->redis, "FLUSHALL", NULL);
     redis_do(f->redis, "SET", key_of("count", window_s - HOUR_S), "1000000",
              NULL);
-    counter_commit(other, &one, 1);
+    commit_batch(f->redis, other, &one, 1);
     count_one(f, 5);
     assert_int_equal(count_of(f, window_s), 1);
     assert_int_equal(field(f, key_of("sets", window_s), "sets"), 3907);
     counter_close(other);
 }
 
-/* A number of sets that can't be: it is decided anew. */
+/* If the number of sets is nonsense, it is decided again. */
 static void
 test_nonsense_for_the_number_of_sets(void **state)
 {
@@ -130,7 +197,7 @@ test_nonsense_for_the_number_of_sets(void **state)
     }
 }
 
-/* A set that is none: what was added before is counted, nothing is said. */
+/* If a set's key is not a set, the ids before it are counted all the same. */
 static void
 test_a_broken_set_leaves_no_id_uncounted(void **state)
 {
@@ -151,7 +218,7 @@ test_a_broken_set_leaves_no_id_uncounted(void **state)
     for (size_t i = 0; i < 64; i++) {
         batch[i] = request((int64_t)i, "http://h/");
     }
-    assert_int_equal(counter_commit(f->counter, batch, 64).start_s, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, batch, 64).start_s, 0);
     assert_int_equal(batch[0].answer, COUNTER_UNAVAILABLE);
     before = count_of(f, window_s);
     assert_in_range(before, 2, 63);
@@ -161,7 +228,9 @@ test_a_broken_set_leaves_no_id_uncounted(void **state)
         before - 1);
 }
 
-/* 0.81 % is one standard error (Flajolet et al.); four of them never occur. */
+/*
+ * One standard error is 0.81 % (Flajolet et al.); the bounds are four of them.
+ */
 static void
 test_hll_is_nearly_right(void **state)
 {
@@ -182,6 +251,8 @@ int
 main(void)
 {
     const struct CMUnitTest set[] = {
+        cmocka_unit_test(test_ids_spread_evenly_over_sets),
+        TEST(test_full_set_is_an_intset),
         TEST(test_sets_are_many_and_small),
         TEST(test_each_set_gets_its_time_to_live),
         TEST(test_all_agree_on_the_number_of_sets),

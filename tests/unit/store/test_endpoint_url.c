@@ -1,6 +1,6 @@
 /*
- * test_endpoint: which URLs may be endpoints, by a table of rows: our own
- * rules, and what libcurl's parser lets through though we do not.
+ * test_endpoint_url: which URLs may be endpoints, by a table of rows: our own
+ * rules, and URLs that libcurl's parser would accept and we do not.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ static const struct row {
     const char *url;
     size_t len;
     const char *rule;
-    const char *kept; /* what is left of the URL; NULL: all */
+    const char *kept; /* the URL after the check; NULL: unchanged */
 } rows[] = {
     {T("http://h"), NULL, NULL},
     {T("http://h/"), NULL, NULL},
@@ -141,7 +141,7 @@ test_rows(void **state)
         const struct row *row = &rows[i];
         size_t kept = row->kept == NULL ? row->len : strlen(row->kept);
         size_t len = row->len;
-        const char *rule = endpoint_url_check(row->url, &len);
+        const char *rule = error_code_name(endpoint_url_check(row->url, &len));
 
         if (!same(rule, row->rule) || len != kept) {
             print_error("\"%s\": %s, %zu bytes\n", row->url,
@@ -161,10 +161,11 @@ test_length(void **state)
     (void)state;
     memset(url, 'a', sizeof(url));
     memcpy(url, "http://h/", 9);
-    assert_null(endpoint_url_check(url, &len));
+    assert_int_equal(endpoint_url_check(url, &len), ERROR_CODE_NONE);
     assert_int_equal(len, ENDPOINT_URL_MAX_BYTES);
     len = ENDPOINT_URL_MAX_BYTES + 1;
-    assert_string_equal(endpoint_url_check(url, &len), "endpoint-too-long");
+    assert_int_equal(endpoint_url_check(url, &len),
+                     ERROR_CODE_ENDPOINT_TOO_LONG);
 }
 
 int
@@ -175,5 +176,5 @@ main(void)
         cmocka_unit_test(test_length),
     };
 
-    return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("endpoint_url", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * jobs: the queue against a real Redis. What it promises: a job is never lost,
- * its bytes never change, and whoever lost a lease changes nothing.
+ * test_job_queue: the queue against a real Redis. A job is never lost, its
+ * bytes never change, and a reporter whose lease has run out changes nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@ struct fixture {
     struct job_queue *others; /* another reporter */
     struct job *taken[TAKEN_MAX];
     size_t count;
-    struct job_queue_claimed claimed; /* of the last claim */
+    struct job_queue_claimed claimed; /* result of the last claim */
 };
 
 static int
@@ -87,7 +87,7 @@ take(void *context, struct job *job)
     f->taken[f->count++] = job;
 }
 
-/* Claims, and returns the ids that were claimed, in order, one behind other. */
+/* Claims, and returns the ids of the jobs in order, as one text. */
 static const char *
 claim_by(struct fixture *f, struct job_queue *queue, size_t most)
 {
@@ -109,7 +109,7 @@ claim(struct fixture *f, size_t most)
     return claim_by(f, f->queue, most);
 }
 
-/* The last job that was taken; it is no longer the fixture's. */
+/* The last job that was claimed; the caller owns it. */
 static struct job *
 pop(struct fixture *f)
 {
@@ -206,7 +206,9 @@ test_a_delivered_job_is_gone(void **state)
     assert_holds(f, "0", "0", "0");
 }
 
-/* The first job taken is text_of("a", 7), with end in place of its last brace.
+/*
+ * The first job claimed is text_of("a", 7), with end in place of its last
+ * brace.
  */
 static void
 assert_job_json(struct fixture *f, const char *end)
@@ -258,7 +260,7 @@ test_what_is_due_comes_before_the_list(void **state)
     assert_string_equal(claim(f, 5), "ab");
 }
 
-/* Jobs that are up again, however many, do not keep new ones waiting. */
+/* New jobs are claimed even if there are many due jobs. */
 static void
 test_due_and_list_share_a_claim(void **state)
 {
@@ -305,7 +307,7 @@ test_a_lease_that_ran_out_is_anothers(void **state)
     assert_holds(f, "0", "0", "0");
 }
 
-/* Each fate, settled late, while another has the job. */
+/* Each disposition, settled after another reporter claimed the job. */
 static void
 test_a_stale_settle_does_nothing(void **state)
 {
@@ -346,7 +348,7 @@ test_the_dead_are_bounded(void **state)
     assert_holds(f, "0", "0", "2");
 }
 
-/* As an operator would do it: LMOVE dead callbacks RIGHT LEFT. */
+/* As an operator does it: LMOVE dead callbacks RIGHT LEFT. */
 static void
 test_a_dead_entry_may_be_queued_again(void **state)
 {
@@ -379,7 +381,7 @@ test_unreadable_jobs_are_buried_as_they_are(void **state)
         "[]",
         "null",
         "{\"v\":1,\"id\":\"a\"",
-        /* one member missing, of a wrong type, or out of its bounds */
+        /* one member is missing, has a wrong type or is out of its bounds */
         "{\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,\"count\":1}",
         "{\"v\":2,\"id\":\"a\",\"url\":\"http://h/"
         "\",\"window\":60,\"count\":1}",
@@ -426,7 +428,7 @@ test_unreadable_jobs_are_buried_as_they_are(void **state)
     }
 }
 
-/* Members of `due` that we did not write, as from a hand at redis-cli. */
+/* Members of `due` that an operator wrote with redis-cli. */
 static void
 test_strange_members_are_buried(void **state)
 {
@@ -542,7 +544,7 @@ test_keys_of_a_wrong_type_lose_nothing(void **state)
     assert_holds(f, "0", "0", "1");
 }
 
-/* CONFIG is not for scripts, and so not for redis_do. */
+/* Scripts may not call CONFIG, and redis_do is a script. */
 static void
 set_max_memory(const char *bytes)
 {
@@ -554,7 +556,7 @@ set_max_memory(const char *bytes)
     assert_int_equal(system(command), 0);
 }
 
-/* A Redis that is full can still be emptied. */
+/* The queue can be emptied while Redis is out of memory. */
 static void
 test_no_memory_stops_no_delivery(void **state)
 {
@@ -583,7 +585,7 @@ wait_until_up(struct fixture *f)
     assert_int_equal(redis_state(f->redis), REDIS_STATE_UP);
 }
 
-/* Fates wait for Redis; leases that it forgot with all else are stale. */
+/* Settlements wait for Redis. If its data was reset, they are stale. */
 static void
 test_fates_outlive_an_outage(void **state)
 {
@@ -602,7 +604,7 @@ test_fates_outlive_an_outage(void **state)
     assert_int_equal(flush(f).stale, 1);
 }
 
-/* Claims while Redis hangs, which does it all once it goes on. */
+/* Claims while Redis hangs; Redis runs the claims when it goes on. */
 static void
 claim_in_vain(struct fixture *f)
 {
@@ -617,7 +619,8 @@ test_a_lost_claim_costs_no_attempt(void **state)
 {
     struct fixture *f = *state;
 
-    assert_string_equal(claim(f, 1), ""); /* Redis has the script now */
+    assert_string_equal(claim(f, 1),
+                        ""); /* Redis knows the script from here on */
     push(f, text_of("a", 1));
     push(f, text_of("b", 1));
     push(f, text_of("c", 1));
@@ -633,7 +636,7 @@ test_a_lost_claim_costs_no_attempt(void **state)
     assert_holds(f, "0", "0", "0");
 }
 
-/* Not even where the lease ran out before Redis was heard of again. */
+/* No attempt is lost, even if the lease ran out before Redis answered again. */
 static void
 test_a_claim_lost_for_long_costs_no_attempt(void **state)
 {
@@ -676,6 +679,6 @@ main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests_name("jobs", tests, start_server,
+    return cmocka_run_group_tests_name("job_queue", tests, start_server,
                                        stop_server);
 }

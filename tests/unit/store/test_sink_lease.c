@@ -1,6 +1,7 @@
 /*
- * lease against a real Redis: who has it, until when, and whose word moves the
- * cursor. The passing of time is made by writing the end that Redis has.
+ * test_sink_lease: leases against a real Redis: who has the lease, until when,
+ * and who can move the cursor. To make a lease end, its end is written to
+ * Redis.
  */
 #include <inttypes.h>
 
@@ -41,14 +42,14 @@ set_end(struct fixture *f, int64_t end_ms)
     redis_do(f->redis, "HSET", KEY, "lease_end_ms", text, NULL);
 }
 
-/* As if the whole lease had passed in Redis. */
+/* Makes the lease end in Redis. */
 static void
 let_it_end(struct fixture *f)
 {
     set_end(f, clock_wall_ms() - 1);
 }
 
-/* 0 where it moved, as it is ours. */
+/* 0 if it moved and the lease is ours. */
 static int
 advance(struct sink_lease *lease, int64_t start_s)
 {
@@ -76,7 +77,10 @@ test_one_has_it(void **state)
     assert_string_equal(redis_do(f->redis, "TTL", KEY, NULL), "-1");
 }
 
-/* Redis is asked only when it is time: what it is told then changes nothing. */
+/*
+ * Redis is asked only if it is time: until then a change in Redis has no
+ * effect.
+ */
 static void
 test_renewed_in_time(void **state)
 {
@@ -113,7 +117,7 @@ test_taken_over(void **state)
     assert_int_equal(field(f, "token"), 2);
     assert_int_equal(sink_lease_cursor_s(f->b), 60);
 
-    /* The first believes in it yet, as it would after a pause: in vain. */
+    /* The first reporter still believes in its lease, as after a pause. */
     assert_true(sink_lease_ours(f->a));
     assert_int_equal(advance(f->a, 120), -1);
     assert_false(sink_lease_ours(f->a));
@@ -123,7 +127,7 @@ test_taken_over(void **state)
     assert_int_equal(field(f, "cursor"), 120);
 }
 
-/* It has ended, and nobody took it: nothing moves before it is taken again. */
+/* The lease has ended and is free: the cursor stays until it is acquired. */
 static void
 test_ended(void **state)
 {
@@ -138,7 +142,7 @@ test_ended(void **state)
     assert_int_equal(advance(f->a, 60), 0);
 }
 
-/* Given up by the own clock, without a word from Redis. */
+/* The owner's own clock ends the lease, without Redis. */
 static void
 test_given_up(void **state)
 {
@@ -174,7 +178,7 @@ test_cursor_never_goes_back(void **state)
     advance(f->a, 120);
     assert_int_equal(advance(f->a, 60), 0);
     assert_int_equal(sink_lease_cursor_s(f->a), 120);
-    sink_lease_keep(f->b); /* not its own, but told */
+    sink_lease_keep(f->b); /* not moved, but replied */
     assert_int_equal(sink_lease_cursor_s(f->b), 120);
 }
 
@@ -189,11 +193,13 @@ test_released(void **state)
     assert_false(sink_lease_ours(f->a));
     sink_lease_keep(f->b);
     assert_true(sink_lease_ours(f->b));
-    sink_lease_release(f->a); /* ends nobody else's */
+    sink_lease_release(f->a); /* the other's lease goes on */
     assert_int_equal(advance(f->b, 120), 0);
 }
 
-/* Redis's clock has stepped back by an hour: it is no lease of an hour. */
+/*
+ * Redis's clock has stepped back by an hour: the lease is not an hour longer.
+ */
 static void
 test_clock_that_stepped_back(void **state)
 {
@@ -209,7 +215,7 @@ test_clock_that_stepped_back(void **state)
     assert_int_equal(advance(f->a, 60), 0);
 }
 
-/* FLUSHALL: the token begins anew, the owner's name does not. */
+/* After FLUSHALL tokens begin again, but owners' names stay unique. */
 static void
 test_lost_by_redis(void **state)
 {
@@ -308,6 +314,6 @@ main(void)
         TEST(test_owners_differ), TEST(test_a_long_name),
     };
 
-    return cmocka_run_group_tests_name("lease", tests, start_server,
+    return cmocka_run_group_tests_name("sink_lease", tests, start_server,
                                        stop_server);
 }

@@ -1,6 +1,6 @@
 /*
- * windows against a real Redis: one-second windows, whose past is made up by
- * writing `born`, counts and records as the responder and a reporter would.
+ * test_window_closer: windows of one second, against a real Redis. The past is
+ * made by writing `born`, counts and records as the programs would.
  */
 #include <inttypes.h>
 
@@ -44,7 +44,7 @@ set(struct fixture *f, const char *key, int64_t value)
     assert_string_equal(redis_do(f->redis, "SET", key, text, NULL), "OK");
 }
 
-/* Agrees on the options as they are, for data that began at born_s. */
+/* Writes the schema of the options, for data that began at born_s. */
 static void
 begin(struct fixture *f, int64_t born_s)
 {
@@ -81,7 +81,7 @@ get(struct fixture *f, const char *key)
     return strtoll(redis_do(f->redis, "GET", key, NULL), NULL, 10);
 }
 
-/* Seals until nothing waits; returns how many windows that recorded. */
+/* Seals until no window waits; returns how many windows were recorded. */
 static size_t
 seal_all(struct window_closer *closer)
 {
@@ -97,7 +97,7 @@ seal_all(struct window_closer *closer)
     return records;
 }
 
-/* As window_closer_read; how many were skipped is in f->skipped. */
+/* As window_closer_read; sets f->skipped. */
 static int
 read_after(struct fixture *f, int64_t after_s, struct window_record *records,
            size_t most)
@@ -105,7 +105,7 @@ read_after(struct fixture *f, int64_t after_s, struct window_record *records,
     return window_closer_read(f->closer, after_s, records, most, &f->skipped);
 }
 
-/* The one record of start_s. */
+/* The record of the window at start_s. */
 static struct window_record
 record_at(struct fixture *f, int64_t start_s)
 {
@@ -180,7 +180,7 @@ test_not_late_at_once(void **state)
     assert_false(record_at(f, now_s - length_s).late);
 }
 
-/* What was sealed stays closed, however far Redis's clock steps back. */
+/* A sealed window stays closed if Redis's clock steps back. */
 static void
 test_clock_that_stepped_back(void **state)
 {
@@ -202,7 +202,7 @@ test_clock_that_stepped_back(void **state)
     assert_int_equal(get(f, "verve:{0}:sealed"), ahead_s);
 }
 
-/* The script itself refuses, whatever it is asked for. */
+/* The script itself refuses to seal a window that has not ended. */
 static void
 test_seal_of_open_windows(void **state)
 {
@@ -221,8 +221,8 @@ test_seal_of_open_windows(void **state)
         redis_key(call, "verve:{0}:count:%d", i);
     }
     redis_arg_int(call, length_s);
-    redis_arg_int(call, time(NULL) / length_s * length_s - 2 * length_s);
     redis_arg_int(call, 7);
+    redis_arg_int(call, time(NULL) / length_s * length_s - 2 * length_s);
     assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
     assert_true(redis_reply_int(redis_reply_at(reply, 1), &on_s));
     assert_int_equal(redis_reply_count(reply), 3 + 2);
@@ -238,14 +238,14 @@ test_two_reporters(void **state)
     int64_t first_s;
     size_t n;
 
-    /* Long windows, so that none ends between the one and the other. */
+    /* Long windows, so that none ends between the two reporters. */
     f->options.window.seconds = 100;
     first_s = redis_now_s(f);
     first_s -= first_s % 100 + 300;
     begin(f, first_s);
     set_count(f, first_s, 5);
     n = seal_all(f->closer);
-    set_count(f, first_s, 6); /* too late: it is recorded */
+    set_count(f, first_s, 6); /* too late: the window is recorded */
     assert_in_range(n, 3, 4);
     assert_in_range(seal_all(other), 0, 1);
     assert_int_equal(
@@ -255,7 +255,7 @@ test_two_reporters(void **state)
     window_closer_close(other);
 }
 
-/* Both looked at the same stream; the second to record changes nothing. */
+/* Two reporters record the same window; the second changes nothing. */
 static void
 test_recording_twice(void **state)
 {
@@ -276,7 +276,7 @@ test_recording_twice(void **state)
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
-        assert_true(redis_reply_int(redis_reply_at(reply, 0), &last_s));
+        assert_true(redis_reply_int(reply, &last_s));
         assert_int_equal(last_s, 60);
     }
     assert_int_equal(read_after(f, 0, records, 3), 1);
@@ -314,13 +314,13 @@ test_retention(void **state)
     assert_int_equal(sealed.records, 10);
     assert_in_range(sealed.skipped, 100, 106);
     assert_int_equal(read_after(f, 0, &record, 1), 1);
-    /* The old one is trimmed; the first is just inside. */
+    /* The old record is trimmed; the first is just inside the retention. */
     assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
     assert_int_equal(window_closer_seal(f->closer, 10, &sealed), 0);
     assert_int_equal(sealed.skipped, 0);
 }
 
-/* A stream that was trimmed empty still knows where it was. */
+/* A stream that was trimmed until it is empty still knows its end. */
 static void
 test_trimmed_stream(void **state)
 {
@@ -357,7 +357,7 @@ test_lost_while_running(void **state)
     assert_int_equal(record_at(f, last_s + 2).count, 4);
 }
 
-/* Before the first record, only the new birth tells. */
+/* If nothing is recorded yet, only `born` shows the reset. */
 static void
 test_lost_in_the_first_window(void **state)
 {
@@ -373,13 +373,14 @@ test_lost_in_the_first_window(void **state)
     assert_int_equal(sealed.records, 0);
     redis_do(f->redis, "FLUSHALL", NULL);
     begin(f, first_s + 1);
-    set(f, "verve:{0}:sealed", first_s + length_s); /* it has ended since */
+    set(f, "verve:{0}:sealed",
+        first_s + length_s); /* the window has ended since */
     assert_int_equal(seal_all(f->closer), 2);
     assert_true(record_at(f, first_s).gap);
     assert_false(record_at(f, first_s + length_s).gap);
 }
 
-/* What was agreed on is lost with the data: it is agreed on again. */
+/* The schema is lost with the data: it is written again. */
 static void
 test_agreement_is_restored(void **state)
 {
@@ -395,7 +396,7 @@ test_agreement_is_restored(void **state)
                         "1");
 }
 
-/* Another program was first to agree with the Redis that began anew. */
+/* After the reset another program wrote its schema first. */
 static void
 test_another_agreement_is_refused(void **state)
 {
@@ -421,7 +422,10 @@ test_lost_while_away(void **state)
     struct fixture *f = *state;
     int64_t now_s = redis_now_s(f);
 
-    /* One sink has up to -20, another up to -15; Redis began anew at -8. */
+    /*
+     * One sink has windows up to -20, another up to -15; the data was reset at
+     * -8.
+     */
     begin(f, now_s - 8);
     window_closer_remember(f->closer, now_s - 20, now_s - 15);
     seal_all(f->closer);
@@ -431,7 +435,10 @@ test_lost_while_away(void **state)
     assert_false(record_at(f, now_s - 7).gap);
 }
 
-/* A stream from an old snapshot: from its end up to what we know is lost. */
+/*
+ * A stream from an old snapshot: windows from its end up to those known are
+ * lost.
+ */
 static void
 test_old_snapshot(void **state)
 {
@@ -444,11 +451,12 @@ test_old_snapshot(void **state)
     seal_all(f->closer);
     assert_true(record_at(f, now_s - 29).gap);
     assert_true(record_at(f, now_s - 20).gap);
-    assert_true(record_at(f, now_s - 19).gap); /* was on when it was lost */
+    assert_true(
+        record_at(f, now_s - 19).gap); /* was on when the data was lost */
     assert_false(record_at(f, now_s - 18).gap);
 }
 
-/* What we remember and the stream has is no loss. */
+/* If the stream has the windows that we remember, nothing is lost. */
 static void
 test_nothing_lost(void **state)
 {
@@ -463,8 +471,8 @@ test_nothing_lost(void **state)
 }
 
 /*
- * window.seconds was 100 and is 300: the records end on the old grid, and go on
- * on the new one, behind the last of the old.
+ * window.seconds was 100 and is 300. Records end aligned to 100 s, and go on
+ * aligned to 300 s, after the last of the old windows.
  */
 static void
 test_longer_windows(void **state)
@@ -488,7 +496,9 @@ test_longer_windows(void **state)
     assert_int_equal(get(f, "verve:{0}:sealed") % 300, 0);
 }
 
-/* It was 300 and is 100. What the old rules counted is not known by the new. */
+/*
+ * It was 300 and is 100. Counts of the old schema are not known to the new one.
+ */
 static void
 test_shorter_windows(void **state)
 {
@@ -499,7 +509,7 @@ test_shorter_windows(void **state)
     begin(f, last_s + 450);
     set(f, "verve:{0}:sealed", last_s);
     add_record(f, last_s);
-    set_count(f, last_s + 300, 7); /* of the old window that was on */
+    set_count(f, last_s + 300, 7); /* of the old window, which was on */
     set_count(f, last_s + 500, 5);
     window_closer_remember(f->closer, last_s, last_s);
     assert_in_range(seal_all(f->closer), 11, 15);
@@ -510,7 +520,7 @@ test_shorter_windows(void **state)
     assert_int_equal(record_at(f, last_s + 500).count, 5);
 }
 
-/* The last sealed window was a short one, inside what is a window now. */
+/* The last sealed window was shorter, inside a window of now. */
 static void
 test_on_after_a_sealed_one_of_another_length(void **state)
 {
@@ -548,7 +558,7 @@ test_reading(void **state)
     assert_int_equal(read_after(f, 109, records, 4), 0);
 }
 
-/* Records that vanished out of the stream, whoever wrote on after that. */
+/* Records that vanished from the stream, with later records behind them. */
 static void
 test_holes_are_gaps(void **state)
 {
@@ -565,14 +575,14 @@ test_holes_are_gaps(void **state)
         assert_int_equal(records[i].start_s, now_s - 52 + i);
         assert_int_equal(records[i].gap, i != 2 && i != 5);
     }
-    /* As many as there is room for, in the middle of a hole, too. */
+    /* At most as many as there is room for, even in the middle of a hole. */
     assert_int_equal(read_after(f, now_s - 53, records, 1), 1);
     assert_int_equal(records[0].start_s, now_s - 52);
     assert_int_equal(read_after(f, now_s - 50, records, 1), 1);
     assert_int_equal(records[0].start_s, now_s - 49);
 }
 
-/* A sink that is behind is told of windows as they were. */
+/* A sink that is behind gets windows with the length that they had. */
 static void
 test_records_of_another_length(void **state)
 {
@@ -588,7 +598,7 @@ test_records_of_another_length(void **state)
         redis_do(f->redis, "XADD", "verve:windows", id, "count", "1", "late",
                  "0", "gap", "0", "seconds", "60", NULL);
     }
-    seal_all(f->closer); /* those of a second */
+    seal_all(f->closer); /* windows of one second */
     assert_int_equal(read_after(f, first_s - 60, records, 3), 3);
     for (int64_t i = 0; i < 3; i++) {
         assert_int_equal(records[i].start_s, first_s + i * 60);
@@ -600,8 +610,7 @@ test_records_of_another_length(void **state)
     assert_int_equal(records[0].length_s, 1);
 }
 
-/* Written into a file or a cursor by a hand: it makes no gap of what is there.
- */
+/* A future window, written into a file or a cursor by hand, makes no gaps. */
 static void
 test_a_memory_of_the_future(void **state)
 {
@@ -618,8 +627,7 @@ test_a_memory_of_the_future(void **state)
                     now_s + 602);
 }
 
-/* Its count was there, and is not: its time was over, or somebody deleted it.
- */
+/* A count that was there and is gone: it has expired or was deleted. */
 static void
 test_a_count_that_is_gone_is_no_zero(void **state)
 {
@@ -634,14 +642,14 @@ test_a_count_that_is_gone_is_no_zero(void **state)
     assert_true(record_at(f, now_s - 5).gap);
     assert_false(record_at(f, now_s - 4).gap);
     assert_int_equal(record_at(f, now_s - 4).count, 0);
-    /* What is recorded is closed. */
+    /* Recorded windows are removed from `open`. */
     usleep(1100 * 1000);
     seal_all(f->closer);
     assert_string_equal(redis_do(f->redis, "ZCARD", "verve:{0}:open", NULL),
                         "0");
 }
 
-/* Another reporter, which keeps them for a shorter time, took records out. */
+/* Another reporter with a shorter retention trimmed records. */
 static void
 test_what_was_trimmed_is_no_gap(void **state)
 {
@@ -664,7 +672,7 @@ test_what_was_trimmed_is_no_gap(void **state)
     window_closer_close(other);
 }
 
-/* The last record was of a longer window: nothing begins inside it. */
+/* The last window was longer: no window begins inside it. */
 static void
 test_after_a_longer_window(void **state)
 {
@@ -685,7 +693,9 @@ test_after_a_longer_window(void **state)
     assert_int_equal(records[1].length_s, 1);
 }
 
-/* A sink's beginning is no hole, nor is what is past the retention. */
+/*
+ * Windows before a new sink's first record, or past the retention, are no gaps.
+ */
 static void
 test_holes_that_are_none(void **state)
 {
@@ -704,7 +714,7 @@ test_holes_that_are_none(void **state)
     assert_in_range(record.start_s, now_s - 3600, now_s - 3590);
 }
 
-/* A key of another type is an error, never a zero. */
+/* A key of another type is an error, and never a zero. */
 static void
 test_refused(void **state)
 {
@@ -788,6 +798,6 @@ main(void)
         TEST(test_refused),
     };
 
-    return cmocka_run_group_tests_name("windows", tests, start_server,
+    return cmocka_run_group_tests_name("window_closer", tests, start_server,
                                        stop_server);
 }

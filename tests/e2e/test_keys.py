@@ -1,0 +1,98 @@
+"""The keys in Redis are those of docs/redis-keys.md: pattern, type, lifetime."""
+
+import re
+from pathlib import Path
+
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.reporter import Reporter
+from harness.strategies import every_strategy
+from harness.wait import wait_until
+
+DOCUMENT = Path(__file__).parents[2] / "docs/redis-keys.md"
+WINDOW_S = 2
+RETENTION_HOURS = 2
+LIFETIMES_S = {
+    "none": None,
+    "1 s": 1,
+    "10 s": 10,
+    "2 windows": 2 * WINDOW_S,
+    "to the end of the next window": 2 * WINDOW_S,
+    "window.retention_hours, at least 3 windows": RETENTION_HOURS * 3600,
+}
+PARTS = {"<window>": r"\d+", "<id>": r"-?\d+", "<set>": r"\d+",
+         "<strategy>": r"setnx|set|hll", "<name>": r".+"}
+OF_STRATEGY = {
+    "setnx": {"verve:{t}:seen:<window>:<id>"},
+    "set": {"verve:{t}:seen:<window>:s<set>", "verve:{t}:sets:<window>"},
+    "hll": {"verve:{t}:seen:<window>"},
+}
+
+
+def read_document():
+    """Pattern -> (type, lifetime)."""
+    rows = re.findall(r"^\| `(verve:[^`]+)` \| (\w+) \| ([^|]+) \|",
+                      DOCUMENT.read_text(), re.MULTILINE)
+    return {pattern: (kind, lifetime) for pattern, kind, lifetime in rows}
+
+
+def expression(pattern):
+    pieces = re.split(r"({t}|<\w+>)", pattern)
+    return "".join(r"\{0\}" if piece == "{t}" else
+                   f"(?:{PARTS[piece]})" if piece in PARTS else
+                   re.escape(piece) for piece in pieces)
+
+
+class Seen:
+    """The patterns whose keys were seen, each with its longest TTL in ms."""
+
+    def __init__(self, redis):
+        self.redis = redis
+        self.document = read_document()
+        self.longest_ms = {}
+
+    def look(self):
+        for key in self.redis("KEYS", "*"):
+            kind = self.redis("TYPE", key)
+            ttl_ms = self.redis("PTTL", key)
+            if kind == "none" or ttl_ms == -2:
+                continue  # it is gone since
+            (pattern,) = [pattern for pattern in self.document
+                          if re.fullmatch(expression(pattern), key)]
+            wanted, lifetime = self.document[pattern]
+            assert kind == wanted, key
+            assert (ttl_ms == -1) == (lifetime == "none"), (key, ttl_ms)
+            self.longest_ms[pattern] = max(ttl_ms,
+                                           self.longest_ms.get(pattern, -1))
+
+    def check_lifetimes(self):
+        for pattern, longest_ms in self.longest_ms.items():
+            limit_s = LIFETIMES_S[self.document[pattern][1]]
+            if limit_s is not None:
+                assert 0.4 < longest_ms / 1000 / limit_s <= 1, pattern
+
+
+@every_strategy
+def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
+    settings = {"VERVE_WINDOW_SECONDS": WINDOW_S,
+                "VERVE_WINDOW_RETENTION_HOURS": RETENTION_HOURS,
+                "VERVE_CALLBACKS_RETRY_DELAYS_S": "1"}
+    responder = Responder(sandbox, redis, **settings).start()
+    receiver.respond("/hook", 503)
+    seen = Seen(redis)
+    others = set().union(*(patterns for name, patterns in OF_STRATEGY.items()
+                           if name != strategy))
+    expected = set(seen.document) - others
+
+    def missing():
+        responder.ask(accept(8))
+        responder.ask("/readyz")
+        seen.look()
+        return expected - set(seen.longest_ms)
+
+    responder.ask(accept(7, receiver.url("/hook")))
+    assert "verve:{t}:callbacks" not in missing()
+    Reporter(sandbox, redis, **settings).start()
+    wait_until(lambda: not missing(), f"every key: {missing()}", pause_s=0.1)
+    assert set(seen.longest_ms) == expected
+    seen.check_lifetimes()
