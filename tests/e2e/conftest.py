@@ -34,8 +34,8 @@ def strategy(request):
 
 @pytest.fixture(scope="session")
 def server(request):
-    """The name of the web server; both of them for the tests that are marked
-    with harness.servers."""
+    """The name of the web server. Tests that are marked with harness.servers
+    run once for each server."""
     return getattr(request, "param", "lighttpd")
 
 
@@ -72,8 +72,8 @@ def shared_redis(shared_sandbox):
 
 @pytest.fixture(scope="session")
 def shared_web(shared_sandbox, shared_redis, server, make_web):
-    """On shared_redis with windows of an hour, for tests that empty Redis one
-    after the other: without the cache, which would go by what it knows."""
+    """On shared_redis with windows of an hour, for tests that empty Redis by
+    themselves. The id cache is off, as it would remember what was in Redis."""
     return make_web(shared_sandbox, shared_redis, f"shared-{server}",
                     VERVE_WINDOW_SECONDS=3600,
                     VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
@@ -99,7 +99,7 @@ def responder(sandbox, redis):
 
 @pytest.fixture
 def expected(sandbox, responder):
-    """The report that must come of what is sent to the responder."""
+    """Sends ids to the responder, and knows the report that must follow."""
     return Expected(responder, sandbox.settings["VERVE_WINDOW_SECONDS"])
 
 

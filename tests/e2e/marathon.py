@@ -1,11 +1,11 @@
-"""Two reporters that share one file, the leader of which is killed or stopped
-at random moments, many windows long. A program of its own, so that it can run
-beside the other tests (see conftest.py, test_marathon.py):
+"""Two reporters share a file, for many windows. The leader is killed or stopped
+at random moments. This is a program, so that it can run beside the other tests
+(see conftest.py, test_marathon.py):
 
     python3 marathon.py WINDOWS SEED
 
-Ends with exit code 0 where each window has exactly one line and each count is
-exact; else says what is wrong.
+The exit code is 0 if each window has exactly one line and each count is exact;
+else the output has the reason.
 """
 
 import random
@@ -29,7 +29,7 @@ EDGE_S = (0.0, 0.006)  # every second fault is so soon after a window's end
 
 
 class Fault:
-    """Something that befell a reporter, and when it is over."""
+    """A reporter that was killed or stopped, and until when."""
 
     def __init__(self, reporter, kind, end):
         self.reporter = reporter
@@ -58,7 +58,7 @@ class Marathon:
         self.next_fault = time.monotonic() + 1
 
     def leader(self):
-        """Whose lease it is; None: nobody's whom we could befall."""
+        """The reporter that has the lease; None if it has a fault already."""
         owner = "".join(self.redis("HGET", key, "owner") or ""
                         for key in self.redis("KEYS", "verve:sink:*"))
         busy = [fault.reporter for fault in self.faults]

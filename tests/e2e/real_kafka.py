@@ -25,7 +25,7 @@ def broker(box):
 
 
 def test_stopped_for_ten_windows(sandbox, redis, broker, expected):
-    """Each window one message, in order: read_counts looks at all."""
+    """A message for each window, in order: read_counts checks all."""
     reporter = Reporter(sandbox, redis, **broker.settings).start()
     expected.check(broker.wait_reported(expected.send(1, 2), 30.0))
     broker.stop()
@@ -41,7 +41,7 @@ def test_stopped_for_ten_windows(sandbox, redis, broker, expected):
 
 
 def test_sasl(sandbox, redis, broker, expected):
-    """Properties pass through; a wrong password is said."""
+    """Properties are passed to librdkafka; a wrong password is logged."""
     broker.topic = "sasl"
     reporter = Reporter(sandbox, redis, **{
         **broker.settings, "VERVE_KAFKA_BROKERS": broker.sasl,

@@ -1,4 +1,4 @@
-"""Callbacks: what a receiver gets, and that it gets it whatever happens."""
+"""Callbacks: the requests that a receiver gets, whatever fails meanwhile."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def ask(responder, number, endpoint):
 
 
 @every_strategy
-def test_post(redis, responder, reporter, receiver):
+def test_a_post_keeps_the_contract(redis, responder, reporter, receiver):
     window = ask(responder, 7, receiver.url("/hook?a=b"))
     (got,) = receiver.wait_count(1)
     assert (got.method, got.target) == ("POST", "/hook?a=b")
@@ -54,14 +54,15 @@ def test_post(redis, responder, reporter, receiver):
     ("/hook?", "/hook?unique_requests=1"),
     ("/hook?a=%20&b=c%26d", "/hook?a=%20&b=c%26d&unique_requests=1"),
 ])
-def test_get(sandbox, redis, responder, receiver, path, target):
+def test_a_get_has_the_count_in_its_query(sandbox, redis, responder, receiver,
+                                          path, target):
     Reporter(sandbox, redis, VERVE_CALLBACKS_METHOD="GET").start()
     ask(responder, 7, receiver.url(path))
     (got,) = receiver.wait_count(1)
     assert (got.method, got.target, got.body) == ("GET", target, b"")
 
 
-def test_names_are_configurable(sandbox, redis, responder, receiver):
+def test_the_json_field_is_configurable(sandbox, redis, responder, receiver):
     Reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
     ask(responder, 7, receiver.url())
     assert receiver.wait_count(1)[0].body == b'{"n": 1}'
@@ -91,7 +92,7 @@ def test_an_idle_reporter_is_quick(responder, reporter, receiver):
 
 def test_a_failure_is_tried_again_with_the_same_bytes(redis, responder,
                                                       reporter, receiver):
-    # A connection that was used before and breaks is libcurl's to mend.
+    # Closed, as libcurl itself repeats a request if a kept connection breaks.
     receiver.respond("/hook", Answer(500, {"Connection": "close"}), Answer(0),
                      200)
     ask(responder, 7, receiver.url("/hook"))
@@ -107,7 +108,7 @@ def test_a_failure_is_tried_again_with_the_same_bytes(redis, responder,
     assert lines[1]["error"] != "-"
 
 
-def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
+def test_a_job_that_is_given_up_is_kept(redis, responder, reporter, receiver):
     receiver.respond("/hook", 503)
     ask(responder, 7, receiver.url("/hook"))
     receiver.wait_count(4, "/hook")
@@ -120,8 +121,8 @@ def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
 @pytest.mark.parametrize("answer,error", [
     (Answer(None), "timeout"), (Answer(0), None),
 ])
-def test_a_host_that_does_not_answer(sandbox, redis, responder, receiver,
-                                     answer, error):
+def test_a_host_that_does_not_answer_delays_no_other(sandbox, redis, responder,
+                                                     receiver, answer, error):
     reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=4000,
                         VERVE_CALLBACKS_LEASE_S=8).start()
     receiver.respond("/bad", answer)
@@ -135,7 +136,8 @@ def test_a_host_that_does_not_answer(sandbox, redis, responder, receiver,
     assert error is None or lines[0]["error"] == error
 
 
-def test_nothing_listens_there(redis, responder, reporter, receiver):
+def test_a_refused_connection_is_tried_again_until_dead(redis, responder,
+                                                        reporter, receiver):
     ask(responder, 7, "http://127.0.0.1:1/")
     wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
     assert {line["error"] for line in reporter.callbacks()} == {"connect"}
@@ -150,7 +152,7 @@ def test_redirects_are_not_followed(redis, responder, reporter, receiver):
     assert not receiver.at("/to")
 
 
-def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
+def test_a_killed_reporter_loses_no_job(redis, responder, reporter, receiver):
     receiver.respond("/slow", Answer(delay_s=0.3))
     for number in range(50):
         ask(responder, number, receiver.url("/slow"))
@@ -164,8 +166,8 @@ def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
     assert len(told) == 60
 
 
-def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
-                                               receiver):
+def test_term_finishes_calls_and_returns_other_jobs(sandbox, redis, responder,
+                                                    receiver):
     reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=4,
                         VERVE_CALLBACKS_TIMEOUT_MS=4000,
                         VERVE_CALLBACKS_LEASE_S=60,
@@ -182,7 +184,7 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
     assert reporter.term() == 0
     assert time.monotonic() - started < 6
     assert not receiver.at("/after")
-    # Not leased any more, though the lease was a minute.
+    # The lease of a minute was given back.
     waiting = redis("ZRANGE", DUE, 0, -1)
     waiting += redis("LRANGE", LIST, 0, -1)
     assert len(waiting) == 7
@@ -194,7 +196,8 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
 
 def test_a_stale_acknowledgement_does_nothing(sandbox, redis, responder,
                                               reporter, receiver):
-    """Paused past its lease, a reporter settles what is another's."""
+    """A reporter that was paused for longer than its lease settles a job that
+    another reporter has."""
     receiver.respond("/hook", Answer(delay_s=1.5), 200)
     ask(responder, 7, receiver.url("/hook"))
     receiver.wait_count(1)
@@ -239,7 +242,8 @@ def test_connections_are_used_again(responder, reporter, receiver):
     assert receiver.connections < 5
 
 
-def test_redis_away_during_deliveries(redis, responder, reporter, receiver):
+def test_deliveries_are_settled_after_redis_was_away(redis, responder,
+                                                     reporter, receiver):
     receiver.respond("/slow", Answer(delay_s=0.3))
     for number in range(10):
         ask(responder, number, receiver.url("/slow"))

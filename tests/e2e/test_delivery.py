@@ -50,9 +50,10 @@ def ids_of(requests):
     return [request.headers["webhook-id"] for request in requests]
 
 
-def test_killed_with_a_thousand_in_flight(sandbox, redis, receiver):
-    """All are delivered; twice at most what was in flight. With its job back
-    within the lease and a second."""
+def test_a_kill_with_a_thousand_in_flight_loses_no_job(sandbox, redis,
+                                                       receiver):
+    """All jobs are delivered; only those in flight may be delivered twice. They
+    are retried within the lease and a second."""
     number = scaled(2000)
     receiver.respond("/slow", Answer(delay_s=0.6))
     reporter = Reporter(sandbox, redis).start()
@@ -78,9 +79,10 @@ def test_killed_with_a_thousand_in_flight(sandbox, redis, receiver):
     assert not dead(redis)
 
 
-def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
-    """Another delivers; what the sleeper acknowledges then does nothing and
-    is counted."""
+def test_a_reporter_asleep_past_its_lease_changes_nothing(sandbox, redis,
+                                                          receiver):
+    """Another reporter delivers. Later the sleeper's acknowledgements change
+    nothing, and are counted."""
     receiver.respond("/slow", Answer(delay_s=0.7))
     sleeper = Reporter(sandbox, redis, "sleeper").start()
     ids = put(redis, *[receiver.url("/slow")] * 40)
@@ -99,10 +101,10 @@ def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
     assert set(ids_of(receiver.at("/slow"))) == set(ids)
 
 
-def test_several_share_the_work(sandbox, redis, receiver):
-    number = 3000  # fewer are one claim of one reporter
+def test_several_reporters_share_the_work(sandbox, redis, receiver):
+    number = 3000  # fewer could be a single claim
     receiver.respond("/", Answer(delay_s=0.05))
-    # None holds so many that nothing is left for one that is late.
+    # Each holds few jobs, so that some are left for the last reporter.
     for name in ("one", "two", "three"):
         Reporter(sandbox, redis, name,
                  VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16).start()
@@ -116,7 +118,8 @@ def test_several_share_the_work(sandbox, redis, receiver):
 
 
 def test_hung_destinations_hold_up_no_others(sandbox, redis, receiver):
-    """Half of the jobs are for those, and come first."""
+    """Half of the jobs are for hung destinations, and are the first in the
+    queue."""
     hung = [Hung(sandbox) for _ in range(5)]
     Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=64).start()
     put(redis, *[one.url() for one in hung] * 200,
@@ -127,7 +130,8 @@ def test_hung_destinations_hold_up_no_others(sandbox, redis, receiver):
 
 
 def test_many_slow_destinations_hold_up_no_others(sandbox, redis, receiver):
-    """All have far more jobs than there is room for, and come first."""
+    """They have far more jobs than there is room for, and are the first in the
+    queue."""
     receiver.respond("/slow", Answer(delay_s=0.9))
     Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=256).start()
     put(redis, *(receiver.url("/slow", host) for _ in range(100)
@@ -138,8 +142,8 @@ def test_many_slow_destinations_hold_up_no_others(sandbox, redis, receiver):
     assert time.monotonic() - started < 15.0
 
 
-def test_the_breaker(sandbox, redis):
-    """After ten failures in a row nothing is sent, and no attempt used."""
+def test_the_breaker_opens_after_ten_failures(sandbox, redis):
+    """After ten failures in a row nothing is sent, and no attempt is used."""
     hung = Hung(sandbox)
     Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=200).start()
     ids = put(redis, *[hung.url()] * 100)
@@ -175,7 +179,8 @@ def test_retry_after_holds_the_whole_destination(sandbox, redis, receiver):
 
 
 def test_a_slow_destination_does_not_hoard(sandbox, redis, receiver):
-    """Far more jobs than it takes within a lease: none is claimed twice."""
+    """It has far more jobs than it answers within a lease: none is claimed
+    twice."""
     receiver.respond("/slow", Answer(delay_s=0.5))
     reporter = Reporter(sandbox, redis,
                         VERVE_CALLBACKS_PER_HOST_CONCURRENCY=4).start()
@@ -213,7 +218,8 @@ def test_a_lease_too_short_is_refused(sandbox, redis):
     assert "lease_s" in process.output()
 
 
-def test_no_log_is_no_reason_to_stop(sandbox, redis, receiver):
+def test_a_log_that_cannot_be_written_stops_no_delivery(sandbox, redis,
+                                                        receiver):
     """The folder of the callback log appears later."""
     reporter = Reporter(sandbox, redis)
     folder = sandbox.folder / "later"
@@ -229,8 +235,8 @@ def test_no_log_is_no_reason_to_stop(sandbox, redis, receiver):
 
 
 def test_few_descriptors_cost_no_attempt(sandbox, redis, receiver):
-    """With far too few of them, all is delivered at the first attempt, and
-    names that can't be looked up meanwhile are no reason to end."""
+    """With far too few descriptors all jobs are delivered at the first attempt,
+    and the reporter goes on even if names can't be looked up."""
     receiver.respond("/slow", Answer(delay_s=0.1))
     reporter = Reporter(sandbox, redis,
                         before=("prlimit", "--nofile=100")).start()
@@ -246,7 +252,8 @@ def test_few_descriptors_cost_no_attempt(sandbox, redis, receiver):
 
 
 def test_no_descriptors_cost_no_attempt(sandbox, redis, receiver):
-    """None is left for a while: that is said, and nobody is blamed."""
+    """If no descriptor is left for a while, that is logged and costs no
+    attempt."""
     reporter = Reporter(sandbox, redis).start()
     pid = str(reporter.process.pid)
     subprocess.run(["prlimit", "--pid", pid, "--nofile=4:"], check=True)

@@ -1,6 +1,6 @@
-"""What the report makes of what can't be true, and of what it may not see:
-windows of the future, counts that are gone, a Redis that refuses. It goes on,
-says so once, and never writes a wrong number."""
+"""The report if data can't be true or can't be read: windows in the future,
+counts that are gone, a Redis that refuses. The reporter goes on, logs it once,
+and never writes a wrong number."""
 
 import time
 
@@ -35,7 +35,7 @@ def make_expected(sandbox, redis, window_s, **settings):
 
 
 def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
-    """Neither its own reporter, which says so once, nor the others."""
+    """Neither its own reporter, which logs it once, nor the others."""
     healthy = Reporter(sandbox, redis, "healthy").start()
     odd = Reporter(sandbox, redis, "odd")
     odd.report_path.write_text(FUTURE)
@@ -57,8 +57,9 @@ def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
     assert own_report()[first] == expected.count(first)
 
 
-def test_a_line_of_the_future_where_records_wait(sandbox, redis, expected):
-    """It is seen though there is something to write from the start."""
+def test_a_line_of_the_future_is_noticed_if_records_wait(sandbox, redis,
+                                                         expected):
+    """The line is noticed even if records wait from the start."""
     healthy = Reporter(sandbox, redis, "healthy").start()
     healthy.wait_reported(expected.send(1))
     odd = Reporter(sandbox, redis, "odd")
@@ -80,7 +81,7 @@ def test_a_cursor_of_the_future_is_replaced(sandbox, redis, expected):
                "it is replaced")
 
 
-def test_a_cursor_that_is_no_number_is_said(sandbox, redis, expected):
+def test_a_cursor_that_is_no_number_is_logged(sandbox, redis, expected):
     reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     (key,) = redis("KEYS", "verve:sink:file:*")
@@ -91,7 +92,7 @@ def test_a_cursor_that_is_no_number_is_said(sandbox, redis, expected):
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_a_clock_that_was_ahead_is_said(sandbox, clock, stepped_redis):
+def test_a_clock_that_was_ahead_is_logged(sandbox, clock, stepped_redis):
     redis = stepped_redis
     expected = make_expected(sandbox, redis, 1)
     reporter = Reporter(sandbox, redis).start()
@@ -105,7 +106,7 @@ def test_a_clock_that_was_ahead_is_said(sandbox, clock, stepped_redis):
         "Redis's clock has stepped back; the next one ends in 3")
     time.sleep(2.5)
     assert reporter.process.output().count("has stepped back") == 1
-    # Emptying Redis is an end to it: windows of now are reported again.
+    # After FLUSHALL windows of the right time are reported.
     redis("FLUSHALL")
     expected.ids.clear()
     wait_until(lambda: abs(expected.send(3) - time.time()) < 3, "of now")
@@ -152,18 +153,18 @@ def test_windows_that_a_sink_skips_are_logged_once(sandbox, clock,
 
 
 @pytest.mark.parametrize("command", ["xrange", "hset"])
-def test_what_redis_refuses_is_said(sandbox, redis, expected, command):
+def test_a_refusal_of_redis_is_logged(sandbox, redis, expected, command):
     reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     redis("ACL", "SETUSER", "default", f"-{command}")
-    # The words of Redis, which differ from release to release.
+    # Redis's own text, which depends on its release, follows.
     reporter.process.wait_output(f"({redis.path}): ERR ")
     redis("ACL", "SETUSER", "default", f"+{command}")
     expected.check(reporter.wait_reported(expected.send(2)))
     reporter.process.wait_output("works again")
 
 
-def test_a_local_clock_that_steps_while_it_runs(sandbox, redis):
+def test_steps_of_the_local_clock_change_nothing(sandbox, redis):
     """An hour ahead, and an hour back."""
     expected = make_expected(sandbox, redis, 2)
     offset = sandbox.folder / "offset"
@@ -179,10 +180,10 @@ def test_a_local_clock_that_steps_while_it_runs(sandbox, redis):
         expected.check(reporter.wait_reported(expected.send(2, 3)))
     assert "late" not in reporter.report_path.read_text()
     hours = {line[11:13] for line in complete_lines(reporter.report_path)}
-    assert len(hours) >= 2  # it did see those clocks
+    assert len(hours) >= 2  # the reporter has used those clocks
 
 
-def test_down_for_five_windows(sandbox, redis, expected):
+def test_windows_of_a_downtime_are_reported_later(sandbox, redis, expected):
     reporter = Reporter(sandbox, redis).start()
     first = expected.send(1)
     reporter.wait_reported(first)
@@ -192,8 +193,8 @@ def test_down_for_five_windows(sandbox, redis, expected):
     expected.check(reporter.wait_reported(expected.send(6)))
 
 
-def test_redis_restarted_without_its_data(sandbox):
-    """As after a wrong disk: gaps where windows were lost, and on it goes."""
+def test_a_redis_without_its_data_makes_gaps_only(sandbox):
+    """Lost windows are gaps, and the report goes on."""
     redis = Redis(sandbox, appendonly="no").start()
     expected = make_expected(sandbox, redis, 1)
     reporter = Reporter(sandbox, redis).start()

@@ -11,24 +11,15 @@ import pytest
 from harness import fastcgi
 from harness.fastcgi import (BEGIN_REQUEST, PARAMS, Responder, begin, params,
                              record, request, variables)
-from harness.process import stat_fields
+from harness.process import cpu_s
 from harness.wait import wait_until
 
 ACCEPT = "/api/verve/accept?id=7"
 PATIENCE_S = 2.0
 
 
-def fds(responder):
-    return len(os.listdir(f"/proc/{responder.process.pid}/fd"))
-
-
-def cpu_s(pid):
-    user, system = stat_fields(pid)[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
 def assert_quick(responder, count=3):
-    """Nobody else is delayed."""
+    """Other requests are not delayed."""
     for _ in range(count):
         started = time.monotonic()
         assert responder.ask(ACCEPT).body == b"ok"
@@ -83,7 +74,7 @@ def test_a_peer_that_hangs_up_between_two_parameters(responder):
                                   request(ACCEPT)[:60]],
                          ids=["silent", "header", "begin", "parameters"])
 def test_a_stalling_peer_delays_nobody_and_is_given_up(responder, half):
-    before = fds(responder)
+    before = responder.process.descriptors()
     started = time.monotonic()
     peers = [responder.peer() for _ in range(30)]
     for peer in peers:
@@ -93,7 +84,8 @@ def test_a_stalling_peer_delays_nobody_and_is_given_up(responder, half):
         assert peer.read_to_end() == b""
         peer.close()
     assert PATIENCE_S - 0.1 < time.monotonic() - started < PATIENCE_S + 2
-    wait_until(lambda: fds(responder) <= before, "all fds are closed")
+    wait_until(lambda: responder.process.descriptors() <= before,
+               "all fds are closed")
 
 
 def test_more_stalling_peers_than_are_remembered(responder):
@@ -145,10 +137,11 @@ def test_a_batch_asks_once_whether_redis_is_ready(redis, responder):
 
 
 def test_out_of_descriptors_it_waits_and_goes_on(responder):
-    """Nothing can be accepted; it must not spin, and recover by itself."""
+    """If accept() fails, the responder must not spin, and must recover."""
     pid = responder.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (fds(responder), before[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                     (responder.process.descriptors(), before[1]))
     with responder.peer() as peer:
         peer.send(request(ACCEPT))
         spent = cpu_s(pid)
@@ -186,7 +179,7 @@ def test_a_peer_that_does_not_wait_for_its_answer(responder):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_drains_what_waits_and_exits_0(responder, number):
-    """What is in the backlog when the signal comes is still answered."""
+    """Requests that are in the backlog at the signal are answered."""
     responder.process.freeze()
     peers = [responder.peer() for _ in range(200)]
     for peer in peers:

@@ -1,5 +1,5 @@
-"""The report while disks, clocks, Redis and reporters fail: exactly one line a
-window in the file, in order, and each count exact or a gap, never wrong."""
+"""The report while disks, clocks, Redis and reporters fail: the file has one
+line for each window, in order, and each count is exact or a gap."""
 
 import os
 import random
@@ -30,7 +30,7 @@ REDIS = {"fsync": "always"}
 
 
 def send_for(expected, seconds, pause_s=0.02):
-    """A steady load of few ids; returns the last window."""
+    """Sends few ids at a steady rate; returns the last window."""
     end = time.monotonic() + seconds
     last = expected.send(0)
     while time.monotonic() < end:
@@ -49,8 +49,9 @@ head -c 4096 /dev/zero >"$1/ballast"
 
 
 @needs_mounts
-def test_a_full_disk(sandbox, redis, expected):
-    """Two pages: one is ballast, the other has room for a line and a half."""
+def test_a_full_disk_loses_no_window(sandbox, redis, expected):
+    """The disk has two pages: one is ballast, the other has room for a line and
+    a half."""
     folder = sandbox.folder / "disk"
     folder.mkdir()
     reporter = Reporter(sandbox, redis, before=inside(
@@ -76,7 +77,7 @@ def test_a_full_disk(sandbox, redis, expected):
     reporter.process.wait_output("works again")
 
 
-def test_rotated_and_removed_under_load(sandbox, expected, reporter):
+def test_rotation_and_removal_lose_no_line(sandbox, expected, reporter):
     path = reporter.report_path
     generations = []
     for step in range(6):
@@ -111,7 +112,8 @@ def freeze_and_thaw(redis):
 
 
 @pytest.mark.parametrize("fault", [stop_and_start, freeze_and_thaw])
-def test_redis_away_for_five_windows(redis, expected, reporter, fault):
+def test_redis_away_for_five_windows_loses_no_count(redis, expected, reporter,
+                                                    fault):
     send_for(expected, 1.5 * WINDOW_S)
     fault(redis)
     wait_until(lambda: expected.responder.ask("/readyz").status == 200,
@@ -119,8 +121,8 @@ def test_redis_away_for_five_windows(redis, expected, reporter, fault):
     expected.check(reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S)))
 
 
-def test_redis_emptied(sandbox, redis, expected, reporter):
-    """FLUSHALL in the middle: gaps where data was lost, nothing false."""
+def test_an_emptied_redis_makes_gaps_only(sandbox, redis, expected, reporter):
+    """FLUSHALL: windows whose data was lost are gaps, and no count is wrong."""
     other = Reporter(sandbox, redis, name="other").start()
     send_for(expected, 2.3 * WINDOW_S)
     redis("FLUSHALL")
@@ -139,10 +141,10 @@ def test_redis_emptied(sandbox, redis, expected, reporter):
                  f"{reporter.report_path}", "cursor")
 
 
-def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
-                                               reporter):
-    """A reporter that starts right after that can't know what is missing; the
-    other one's file has a line for each window all the same."""
+def test_an_emptied_redis_and_a_new_reporter_leave_no_hole(sandbox, redis,
+                                                           expected, reporter):
+    """A reporter that starts right after that can't know what is missing. The
+    file of the other reporter still has a line for each window."""
     reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S))
     reporter.process.freeze()
     redis("FLUSHALL")
@@ -159,7 +161,7 @@ def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
 
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
 def test_wrong_clocks_change_nothing(sandbox, redis, expected, offset_s):
-    """Those of the reporter and of one of two responders."""
+    """The clocks of the reporter and of one of two responders are wrong."""
     right = expected
     wrong = Expected(Responder(sandbox, redis, "wrong",
                                **faketime(-offset_s)).start())
@@ -171,14 +173,14 @@ def test_wrong_clocks_change_nothing(sandbox, redis, expected, offset_s):
         time.sleep(0.05)
     assert abs(last - now) < 10
     right.check(reporter.wait_reported(last))
-    # By a clock that is ahead, all would be.
+    # A reporter that used its own clock, which is ahead, would mark all.
     assert not all(line.endswith(" late")
                    for line in complete_lines(reporter.report_path))
 
 
-def test_redis_clock_steps(sandbox):
-    """Back and forth by seconds: each window once, and what was reported is
-    what Redis says in the end, too."""
+def test_steps_of_redis_clock_change_no_count(sandbox):
+    """The clock steps by seconds: each window is reported once, and the counts
+    in the report are those in Redis in the end."""
     clock = RedisClock(sandbox)
     redis = Redis(sandbox, environment=clock.environment).start()
     expected = Expected(Responder(sandbox, redis).start())
@@ -200,11 +202,11 @@ def test_redis_clock_steps(sandbox):
 @every_strategy
 @pytest.mark.parametrize("is_asked", [True, False])
 @pytest.mark.parametrize("ahead_h,retention_h", [(5, 24), (48, 1)])
-def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
-                                            is_asked):
-    """Ids are forgotten by then, in the second case their count, too. Whether
-    somebody asks meanwhile or not: all that is reported is exact, and one
-    window begins early, no more."""
+def test_redis_clock_far_ahead_ends_one_window_early(sandbox, ahead_h,
+                                                     retention_h, is_asked):
+    """Redis expires ids meanwhile, in the second case counts, too. With or
+    without requests meanwhile, all counts in the report are exact, and a single
+    window begins early."""
     clock = RedisClock(sandbox)
     half_s = HOUR_S / 2 - time.time() % HOUR_S
     clock.step_to(half_s)  # no window ends meanwhile
@@ -219,7 +221,7 @@ def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
     clock.step_to(half_s + ahead_h * HOUR_S)
     if is_asked:
         assert expected.send(5) > first + HOUR_S
-    redis("EXISTS", *keys)  # Redis deletes what it takes to be old
+    redis("EXISTS", *keys)  # Redis deletes expired keys
     clock.step_to(half_s)
     expected.send(*range(10, 35))
     assert set(expected.ids) - {first, first + ahead_h * HOUR_S} == \
@@ -256,12 +258,13 @@ class Pair:
         return int(self.redis("HGET", self.key, "cursor") or 0)
 
     def wait_taken_over(self, cursor, seconds=TAKE_OVER_S):
-        """Until there is a record behind cursor."""
+        """Waits until the cursor is after `cursor`."""
         wait_until(lambda: self.cursor() > cursor, "another one has taken over",
                    seconds)
 
     def counts(self):
-        """{window: count}: at least once, the first ones in order."""
+        """{window: count}. A message may be repeated, but the first of each
+        window are in order."""
         report = {}
         for message in self.kafka.messages():
             ((window, count),) = read_counts([message]).items()
@@ -296,8 +299,8 @@ def test_an_orderly_end_hands_over_at_once(pair):
     pair.wait_taken_over(pair.cursor(), LEASE_S - 2)
 
 
-def test_paused_past_its_lease(pair, expected):
-    """It moves no cursor, and knows that it is the leader no more."""
+def test_a_leader_paused_past_its_lease_leads_no_more(pair, expected):
+    """It moves no cursor, and notices that it has lost the lease."""
     wait_until(lambda: pair.cursor() > 0, "there is a leader")
     paused = pair.leader()
     paused.process.freeze()
@@ -313,8 +316,9 @@ def test_paused_past_its_lease(pair, expected):
     expected.check(pair.counts())
 
 
-def test_paused_with_a_message_under_way(pair, expected):
-    """What lies unsent is dropped with the lease: the next one sends it."""
+def test_a_message_under_way_is_dropped_with_the_lease(pair, expected):
+    """A message that is not sent yet is dropped with the lease: the next leader
+    sends it."""
     wait_until(lambda: pair.cursor() > 0, "there is a leader")
     pair.kafka.tell("down")
     send_for(expected, 1.5 * WINDOW_S)

@@ -1,5 +1,5 @@
-"""The Kinesis sink: each window one record, in order, signed so that an
-independent verifier agrees; throttled, refused, and with a wrong clock."""
+"""The Kinesis sink: a record for each window, in order, with a signature that
+an independent verifier accepts; throttled, refused, and with a wrong clock."""
 
 import re
 import time
@@ -32,7 +32,7 @@ def reporter(sandbox, redis, kinesis):
     return Reporter(sandbox, redis, **settings(kinesis.url())).start()
 
 
-def test_a_record_a_window(redis, kinesis, expected, reporter):
+def test_each_window_is_a_record(redis, kinesis, expected, reporter):
     last = expected.send(1, 2, 2)
     expected.check(kinesis.wait_reported(last))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last))
@@ -64,8 +64,8 @@ def test_what_comes_unasked_is_no_answer(kinesis, expected, reporter):
     assert "trying again" not in reporter.process.output()
 
 
-def test_session_credentials(sandbox, redis, kinesis, expected):
-    """The token is sent, and signed: the verifier wants that."""
+def test_a_session_token_is_sent_and_signed(sandbox, redis, kinesis, expected):
+    """The token is sent and signed, which the verifier checks."""
     Reporter(sandbox, redis, **settings(kinesis.url()),
              AWS_SESSION_TOKEN="IQoJb3JpZ2lu/+=").start()
     expected.check(kinesis.wait_reported(expected.send(1)))
@@ -96,8 +96,10 @@ def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
     ("http://kinesis.test:443/", "kinesis.test:443"),
     ("http://[::1]:4567/", "[::1]:4567"),
 ])
-def test_host(sandbox, redis, receiver, endpoint, host):
-    """Sent once, as signed. A proxy sees it of any host and port."""
+def test_the_host_is_sent_once_as_it_was_signed(sandbox, redis, receiver,
+                                                endpoint, host):
+    """The header is sent once, as it was signed. A proxy gets the requests for
+    any host and port."""
     Reporter(sandbox, redis, **settings(endpoint),
              http_proxy=receiver.url()).start()
     request = receiver.wait_count(1)[0]
@@ -105,7 +107,7 @@ def test_host(sandbox, redis, receiver, endpoint, host):
     assert not request.doubled
 
 
-def test_throttled_and_broken(kinesis, expected, reporter):
+def test_throttling_and_faults_lose_nothing(kinesis, expected, reporter):
     kinesis.fail((400, "ProvisionedThroughputExceededException"),
                  (500, "InternalFailure"), (503, "ServiceUnavailable"))
     expected.send(1, 2)
@@ -116,9 +118,9 @@ def test_throttled_and_broken(kinesis, expected, reporter):
     reporter.process.wait_output(f"{NAME}: works again")
 
 
-def test_refused(redis, kinesis, expected, reporter):
-    """Said once a minute, the cursor stays, the file goes on; HUP tries at
-    once what would be tried in a while."""
+def test_a_refused_record_holds_the_cursor(redis, kinesis, expected, reporter):
+    """It is logged once a minute, the cursor stays, and the file sink goes on.
+    After HUP the sink tries at once."""
     kinesis.wait_reported(expected.send(1))
     kinesis.fail(*[(400, "AccessDeniedException")] * 3)
     reporter.process.wait_output("HTTP 400 AccessDenied")
@@ -134,7 +136,7 @@ def test_refused(redis, kinesis, expected, reporter):
     expected.check(kinesis.wait_reported(expected.send(3)))
 
 
-def test_a_wrong_key(sandbox, redis, kinesis):
+def test_a_wrong_key_is_logged(sandbox, redis, kinesis):
     reporter = Reporter(sandbox, redis, **settings(kinesis.url()))
     reporter.settings["AWS_SECRET_ACCESS_KEY"] += "x"
     reporter.start()
@@ -143,8 +145,9 @@ def test_a_wrong_key(sandbox, redis, kinesis):
     assert kinesis.records() == []
 
 
-def test_no_answer_of_kinesis(kinesis, expected, reporter):
-    """A 200 of something else, a proxy say, delivers nothing."""
+def test_an_answer_of_something_else_delivers_nothing(kinesis, expected,
+                                                      reporter):
+    """A 200 that is not by Kinesis, but by a proxy, say, delivers nothing."""
     kinesis.scripts["/"] = [Answer(200, body=b"<html>hello</html>")]
     expected.send(1)
     reporter.process.wait_output("its answer is not Kinesis's")
@@ -153,7 +156,7 @@ def test_no_answer_of_kinesis(kinesis, expected, reporter):
     expected.check(kinesis.wait_reported(expected.send(2)))
 
 
-def test_away_for_a_while(sandbox, redis, expected):
+def test_windows_are_sent_after_kinesis_was_away(sandbox, redis, expected):
     port = free_port()
     reporter = Reporter(sandbox, redis,
                         **settings(f"http://127.0.0.1:{port}")).start()
@@ -167,8 +170,9 @@ def test_away_for_a_while(sandbox, redis, expected):
 
 
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
-def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
-    """AWS refuses signatures of another time: it tells its own."""
+def test_a_clock_an_hour_off_is_corrected(sandbox, redis, kinesis, expected,
+                                          offset_s):
+    """AWS refuses signatures with a wrong time, and sends its own."""
     reporter = Reporter(sandbox, redis, **settings(kinesis.url()),
                         **faketime(offset_s)).start()
     expected.check(kinesis.wait_reported(expected.send(1, 2)))
@@ -176,8 +180,8 @@ def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
     reporter.process.wait_output("works again")
 
 
-def test_libcrypto_refuses_to_sign(sandbox, redis, kinesis):
-    """OpenSSL is told to use FIPS algorithms only, and has none."""
+def test_a_signature_that_fails_is_logged(sandbox, redis, kinesis):
+    """OpenSSL may only use FIPS algorithms, and has none."""
     config = sandbox.folder / "openssl.cnf"
     config.write_text("openssl_conf = start\n[start]\nalg_section = algorithms\n"
                       "[algorithms]\ndefault_properties = fips=yes\n",
@@ -189,8 +193,8 @@ def test_libcrypto_refuses_to_sign(sandbox, redis, kinesis):
     assert kinesis.received == []
 
 
-def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
-    """X-Amz-Date has a year of four digits: another is no time of AWS's."""
+def test_a_date_that_cannot_be_signed_is_ignored(kinesis, expected, reporter):
+    """The year of X-Amz-Date has four digits: AWS sends no other time."""
     kinesis.scripts["/"] = [Answer(500, {
         "Date": "Fri, 01 Jan 99999 00:00:00 GMT"}), None]
     expected.send(1)
@@ -198,7 +202,7 @@ def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
     assert kinesis.problems == []
 
 
-def test_kinesalite(sandbox, redis, expected):
+def test_kinesalite_gets_every_window(sandbox, redis, expected):
     kinesalite = Kinesalite(sandbox)
     Reporter(sandbox, redis, **settings(kinesalite.url)).start()
     expected.send(1, 2)
@@ -223,7 +227,7 @@ def test_kinesalite(sandbox, redis, expected):
     ({"VERVE_KINESIS_STREAM": "a/b"}, "VERVE_KINESIS_STREAM"),
 ])
 @pytest.mark.parametrize("flags", [["-t"], []])
-def test_bad_settings(sandbox, change, words, flags):
+def test_bad_settings_are_refused(sandbox, change, words, flags):
     process = sandbox.start("reporter", [REPORTER, *flags],
                             {**settings("http://h/"), **change})
     assert process.wait() == 100

@@ -31,7 +31,7 @@ def assert_none_failed(load, count):
 
 
 def assert_reported(reporter, windows, strategy):
-    """The report has exactly these counts, and 0 for all windows between."""
+    """The report has exactly these counts, and 0 for all other windows."""
     report = reporter.wait_reported(max(windows))
     assert_no_window_missing(report, WINDOW_S)
     expected = {window: len(windows.get(window, ())) for window in report}
@@ -45,8 +45,8 @@ def assert_reported(reporter, windows, strategy):
 
 
 def assert_called_back_once(receiver, load, endpoints, report):
-    """Exactly one callback for each index in endpoints, told a count that its
-    window had; the window is the one that the request was answered with."""
+    """Exactly one callback for each index in endpoints. Its window is that of
+    the answer, and its count is one that the window had."""
     received = receiver.wait_count(len(endpoints), seconds=60.0)
     told = {int(r.query): r for r in received}
     assert len(received) == len(told) == len(endpoints)
@@ -62,7 +62,7 @@ def test_every_count_is_right_under_load(sandbox, webs, reporter, receiver,
                                          strategy):
     count = scaled(200_000)
     rng = random.Random(1)
-    # A third comes more than once, within a window and across windows.
+    # A third is repeated, within a window and in later windows.
     ids = [rng.randrange(-count, count) for _ in range(count)]
     endpoints = set(range(0, count, 10))
     targets = [accept(number, receiver.url(f"/cb?{i}")

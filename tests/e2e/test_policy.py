@@ -1,5 +1,5 @@
-"""The eviction policy of a Redis that says little of itself: what can't be
-read is refused unless it is trusted, and what can be read is believed."""
+"""The eviction policy, if rights on Redis are limited: a policy that can't be
+read is refused unless it is trusted; a policy that can be read counts."""
 
 import pytest
 from harness.answers import assert_unavailable
@@ -28,7 +28,7 @@ def limited(*rules):
 
 
 def renamed(*commands):
-    """A Redis that has lost those commands."""
+    """A Redis without these commands."""
     def start(sandbox, policy):
         names = sandbox.folder / "renamed.conf"
         names.write_text("".join(f'rename-command {name} ""\n'
@@ -59,7 +59,7 @@ def program(request, sandbox):
 
 
 def output_of_refused(program):
-    """What one says that does not start."""
+    """The output of a program that must refuse to start."""
     with pytest.raises(AssertionError):
         program.start()
     assert program.process.wait() == 100
@@ -128,8 +128,8 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
 
 @pytest.mark.parametrize("prefix,database", [(":secret@", ""), ("", "/1")],
                          ids=["password", "database"])
-def test_a_redis_without_free_connections_is_waited_for(
-        sandbox, program, prefix, database):
+def test_a_redis_without_free_connections_is_waited_for(sandbox, program,
+                                                        prefix, database):
     """Its error is the first reply, to AUTH or SELECT: that is no refusal."""
     port = free_port()
     full = Redis(sandbox, port=port, bind="127.0.0.1", maxclients=1).start()

@@ -1,5 +1,5 @@
-"""Ids that a responder knows to be counted need no Redis; and what ends that
-knowledge: the window, the connection, lost data, a Redis that is silent."""
+"""The id cache: known ids are answered without Redis. The cache ends with the
+window, the connection or the data, or if Redis is silent."""
 
 import time
 
@@ -10,7 +10,7 @@ from harness.records import epoch
 from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
-DAY_S = 86400  # no window ends meanwhile, as good as never
+DAY_S = 86400  # hardly any test sees a window end
 NOISE_S = 2.0  # what a shared machine may add
 # Within a test the cache stays valid, unless the test sets a shorter limit.
 SETTINGS = {"VERVE_WINDOW_SECONDS": DAY_S, "VERVE_REDIS_TIMEOUT_MS": 60000}
@@ -18,7 +18,7 @@ REDIS = {"appendonly": "no"}
 
 
 def ask(responder, number, endpoint=None):
-    """The window of an ok."""
+    """Sends an id, which must be ok; returns its window."""
     answer = responder.ask(accept(number, endpoint))
     assert answer.body == b"ok", answer
     return epoch(answer.headers["verve-window"])
@@ -47,7 +47,7 @@ def test_an_endpoint_always_needs_redis(redis, responder):
     assert script_runs(redis) == runs
 
 
-def test_can_be_turned_off(sandbox, redis):
+def test_the_cache_can_be_turned_off(sandbox, redis):
     responder = Responder(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
     ask(responder, 7)
     runs = script_runs(redis)
@@ -56,7 +56,7 @@ def test_can_be_turned_off(sandbox, redis):
     assert script_runs(redis) == runs + 10
 
 
-def test_more_ids_than_there_is_room_for(sandbox, redis):
+def test_a_full_cache_takes_no_more_ids(sandbox, redis):
     responder = Responder(sandbox, redis,
                           VERVE_DEDUP_LOCAL_CACHE_IDS=10).start()
     for _ in range(3):
@@ -77,7 +77,7 @@ def test_a_refused_request_is_not_known(sandbox, redis):
 
 
 @every_strategy
-def test_in_the_next_window_it_counts_anew(sandbox, redis):
+def test_a_known_id_counts_again_in_the_next_window(sandbox, redis):
     responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=1).start()
     wait_for_window_start(1)
     windows = set()
@@ -85,7 +85,7 @@ def test_in_the_next_window_it_counts_anew(sandbox, redis):
     while time.monotonic() < end:
         asked = time.time()
         window = ask(responder, 7)
-        # Not told of a window that is over (the clocks are the same here).
+        # The window is not over (here the clocks are the same).
         assert asked < window + 1
         windows.add(window)
     assert len(windows) >= 3
@@ -93,8 +93,8 @@ def test_in_the_next_window_it_counts_anew(sandbox, redis):
 
 
 @every_strategy
-def test_a_window_sealed_early(redis, responder):
-    """What is known is in its final count; what is new tells of the next."""
+def test_a_known_id_stays_in_a_window_that_was_sealed_early(redis, responder):
+    """A known id is in the sealed window; a new id begins the next window."""
     window = ask(responder, 7)
     redis("SET", "verve:{0}:sealed", window)
     assert ask(responder, 7) == window
@@ -129,13 +129,13 @@ def test_redis_killed_is_noticed_at_once(redis, responder):
     for _ in range(3):
         answer = responder.ask(accept(7))
         assert (answer.status, answer.body) == (503, b"failed")
-    redis.start()  # with nothing in it
+    redis.start()  # empty
     wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
     assert count(redis, ask(responder, 7)) == 1
 
 
-def test_a_connection_killed_is_a_new_beginning(redis, responder):
-    """Between two requests, and long enough for another connection."""
+def test_a_new_connection_forgets_all_ids(redis, responder):
+    """Between two requests, and with time for a new connection."""
     ask(responder, 7)
     redis.wipe()
     assert count(redis, ask(responder, 7)) == 1
@@ -161,8 +161,8 @@ def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
     wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
 
 
-def test_out_of_memory(redis, responder):
-    """There is nothing to write for an id that is known."""
+def test_a_known_id_is_ok_without_memory(redis, responder):
+    """A known id writes nothing."""
     ask(responder, 7)
     redis("CONFIG", "SET", "maxmemory", "1")
     assert responder.ask(accept(8)).status == 503

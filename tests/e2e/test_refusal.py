@@ -1,4 +1,4 @@
-"""Redis is there and says no: full, or not the one that we want."""
+"""Redis answers, but refuses: it is full, or has another schema or policy."""
 
 import socket
 
@@ -16,7 +16,7 @@ URL = "/api/verve/accept?id=7"
 
 @every_server
 @every_strategy
-def test_forgotten_scripts_mend_themselves(redis, web):
+def test_forgotten_scripts_are_loaded_again(redis, web):
     assert fetch(web.port, URL).body == b"ok"
     redis("SCRIPT", "FLUSH")
     for number in range(100, 120):  # ids that no responder knows
@@ -25,7 +25,7 @@ def test_forgotten_scripts_mend_themselves(redis, web):
 
 @every_server
 @every_strategy
-def test_out_of_memory(redis, web):
+def test_out_of_memory_counts_nothing(redis, web):
     assert fetch(web.port, URL).body == b"ok"
     redis("CONFIG", "SET", "maxmemory", "1")
     for number in range(20):
@@ -39,8 +39,8 @@ def test_out_of_memory(redis, web):
 
 
 @every_server
-def test_another_agreement_is_not_ready(redis, web):
-    """The data began anew, and others were the first to say how."""
+def test_another_schema_is_not_ready(redis, web):
+    """The data was reset, and another program wrote its schema first."""
     assert fetch(web.port, "/readyz").status == 200
     redis("HSET", "verve:{0}:meta", "strategy", "hll")
     redis("DEL", "verve:{0}:born")
@@ -54,7 +54,7 @@ def test_another_agreement_is_not_ready(redis, web):
 
 @every_server
 @every_strategy
-def test_a_full_queue(sandbox, redis, make_web):
+def test_a_full_queue_refuses_callbacks_only(sandbox, redis, make_web):
     web = make_web(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=3).start()
     for number in range(3):
         assert fetch(web.port, accept(number, "http://h/")).body == b"ok"

@@ -1,4 +1,4 @@
-"""redis.wait_replicas: an ok waits until so many replicas have the batch."""
+"""redis.wait_replicas: an ok waits until that many replicas have the batch."""
 
 import time
 
@@ -29,13 +29,13 @@ def redis(sandbox):
 
 
 def make_replica(sandbox, redis):
-    # Without a file, whose first writing TERM could not interrupt.
+    # Without a file: TERM could not interrupt its first write.
     replica = Redis(sandbox, name="replica", appendonly="no",
                     replicaof=f"127.0.0.1 {redis.config['port']}").start()
     wait_until(lambda: "link_status:up" in replica("INFO", "replication"),
                "the replica has all that there was")
     redis("SET", "hello", "replica")
-    assert redis("WAIT", 1, 20000) == 1  # and gets what is new
+    assert redis("WAIT", 1, 20000) == 1  # replication works
     return replica
 
 
@@ -67,7 +67,7 @@ def test_without_a_replica_nothing_is_ok(redis, responder):
     assert time.monotonic() - started < LIMIT_S + NOISE_S
 
 
-def test_without_a_replica_that_is_said(sandbox, redis, patient):
+def test_a_missing_replica_is_logged(sandbox, redis, patient):
     assert patient.ask(accept(7)).status == 503
     assert ("too few replicas have it: 0 of redis.wait_replicas = 1"
             in patient.process.output())
@@ -84,7 +84,7 @@ def test_without_a_replica_that_is_said(sandbox, redis, patient):
 
 def test_ready_with_its_replica(replica, responder):
     wait_until(lambda: responder.ask("/readyz").status == 200, "ready")
-    replica.freeze()  # though it has all that there is
+    replica.freeze()  # with all data
     assert responder.ask("/readyz").status == 503
     assert responder.ask(accept(7)).status == 503
     replica.thaw()

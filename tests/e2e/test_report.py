@@ -1,4 +1,4 @@
-"""The minute report: every window one line, in order, whatever went away."""
+"""The report: a line for each window, in order, whatever was away."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from harness.wait import wait_for_window_start, wait_until
 WINDOW_S = 1
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 REDIS = {"fsync": "always"}
-NOISE_S = 1.0  # what a shared machine may add to one of them
+NOISE_S = 1.0  # what a shared machine may add
 
 
 @every_strategy
@@ -45,7 +45,7 @@ def test_a_line_is_out_within_a_second_of_the_end(responder, reporter):
     assert max(delays) < 1.0 + NOISE_S
 
 
-def test_json(sandbox, redis, expected):
+def test_json_lines_have_all_members(sandbox, redis, expected):
     reporter = Reporter(sandbox, redis, VERVE_FILE_FORMAT="json").start()
     window = expected.send(1, 2)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(window))
@@ -93,7 +93,7 @@ def test_killed_between_any_two_lines(redis, expected, reporter):
 
 def test_killed_after_the_line_and_before_the_cursor(redis, expected,
                                                      reporter):
-    """The file's tail says what the cursor does not."""
+    """The last line of the file replaces the cursor."""
     reporter.wait_reported(expected.send(1))
     reporter.term()
     (cursor,) = redis("KEYS", "verve:sink:*")
@@ -125,13 +125,14 @@ def test_hup_follows_a_rotation(expected, reporter):
 
 
 @every_strategy
-def test_redis_restarted(redis, responder, expected, reporter):
+def test_a_restart_of_redis_loses_no_window(redis, responder, expected,
+                                            reporter):
     expected.send(1, 2)
     redis.kill()
     time.sleep(2.2 * WINDOW_S)
     redis.start()
     wait_until(lambda: responder.ask(accept(1)).body == b"ok", "ok again")
-    # What that request counted is in no expectation: look at the others.
+    # `expected` does not know the id of that request.
     last = expected.send(3)
     report = reporter.wait_reported(last)
     assert_no_window_missing(report, WINDOW_S)
@@ -156,7 +157,7 @@ def test_two_reporters_share_one_file(sandbox, redis, expected, reporter):
     assert other.process.running()
 
 
-def test_a_folder_that_is_not_there_yet(sandbox, redis, expected):
+def test_a_folder_may_appear_later(sandbox, redis, expected):
     folder = sandbox.folder / "later"
     reporter = Reporter(sandbox, redis,
                         VERVE_FILE_PATH=folder / "unique.log").start()
@@ -176,8 +177,8 @@ def test_redis_away_at_the_start_is_no_error(sandbox):
 
 
 @pytest.mark.parametrize("before,after", [(1, 3), (3, 1)])
-def test_windows_of_another_length(sandbox, redis, before, after):
-    """As docs/redis-keys.md has it, at a bad moment for the new grid."""
+def test_the_length_of_windows_may_change(sandbox, redis, before, after):
+    """The steps of docs/redis-keys.md, in the middle of a new window."""
     reporter = Reporter(sandbox, redis)
     responder = Responder(sandbox, redis)
 
@@ -209,7 +210,7 @@ def test_windows_of_another_length(sandbox, redis, before, after):
     report = {window: count for window, count in report.items()
               if window > last}
     assert_no_window_missing(report, after)
-    # The first of the new grid that does not begin inside the last one.
+    # The first new window does not begin inside the last old window.
     assert min(report) == -(-(last + before) // after) * after
     for window, count in report.items():
         known = len(new.ids.get(window, ()))
@@ -225,14 +226,14 @@ def assert_disagrees(sandbox, redis):
     assert "window_seconds is 1 there and 2 here" in process.output()
 
 
-def test_programs_that_disagree_say_so(sandbox, redis, responder):
+def test_a_reporter_with_another_schema_is_refused(sandbox, redis, responder):
     assert responder.ask(accept(1)).body == b"ok"
     assert_disagrees(sandbox, redis)
 
 
-def test_programs_that_disagree_say_so_after_flushall(sandbox, redis,
-                                                      responder):
-    """The agreement is lost with the data, and made anew with the next."""
+def test_a_reporter_with_another_schema_is_refused_after_flushall(
+        sandbox, redis, responder):
+    """The schema is lost with the data, and written again with the next id."""
     assert responder.ask(accept(1)).body == b"ok"
     redis("FLUSHALL")
     assert responder.ask(accept(2)).body == b"ok"
@@ -241,6 +242,6 @@ def test_programs_that_disagree_say_so_after_flushall(sandbox, redis,
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT,
                                     signal.SIGUSR1])
-def test_ends_with_0(reporter, number):
+def test_signals_end_it_with_exit_code_0(reporter, number):
     reporter.process.signal(number)
     assert reporter.process.wait(5.0) == 0

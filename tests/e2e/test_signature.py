@@ -1,5 +1,5 @@
-"""Signatures, checked by an implementation of its own after the text of
-Standard Webhooks 1.0.0, which is itself checked by published vectors."""
+"""Signatures, checked by a second implementation of Standard Webhooks 1.0.0,
+which is itself checked by published vectors."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ OLD = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_SECRET": SECRET,
             "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1"}
 
-# Of the test suites of the reference libraries of Standard Webhooks.
+# From the tests of the reference libraries of Standard Webhooks.
 VECTOR = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330",
           b'{"test": 2432232314}')
 VECTOR_SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -30,7 +30,7 @@ def sign(secret, number, timestamp, content):
 
 
 def verify(secret, got, content):
-    """What a receiver does."""
+    """As a receiver does."""
     expected = sign(secret, got.headers["webhook-id"],
                     got.headers["webhook-timestamp"], content)
     assert abs(int(got.headers["webhook-timestamp"]) - time.time()) < 10
@@ -41,7 +41,7 @@ def test_the_verifier_itself():
     assert sign(SECRET, *VECTOR) == VECTOR_SIGNATURE
 
 
-def test_post(redis, reporter, receiver):
+def test_a_post_is_signed(redis, reporter, receiver):
     put(redis, *(receiver.url(f"/{n}?a=%20b") for n in range(50)))
     for got in receiver.wait_count(50):
         assert verify(SECRET, got, got.body)
@@ -59,15 +59,15 @@ def test_get_signs_path_and_query(sandbox, redis, receiver, path):
     assert verify(SECRET, got, got.target.encode())
 
 
-def test_rotation(sandbox, redis, receiver):
-    """Whoever knows one of the secrets is content."""
+def test_both_secrets_sign_during_a_rotation(sandbox, redis, receiver):
+    """A receiver that knows either secret accepts the signature."""
     Reporter(sandbox, redis, VERVE_CALLBACKS_SECRET=f"{SECRET} {OLD}").start()
     put(redis, receiver.url())
     (got,) = receiver.wait_count(1)
     assert verify(SECRET, got, got.body) and verify(OLD, got, got.body)
 
 
-def test_without_a_secret(sandbox, redis, receiver):
+def test_nothing_is_signed_without_a_secret(sandbox, redis, receiver):
     Reporter(sandbox, redis, VERVE_CALLBACKS_SECRET="").start()
     put(redis, receiver.url())
     (got,) = receiver.wait_count(1)
@@ -75,7 +75,7 @@ def test_without_a_secret(sandbox, redis, receiver):
 
 
 def test_every_attempt_is_signed_anew(sandbox, redis, receiver):
-    """The same id and bytes, but the moment that it is sent at."""
+    """The same id and bytes, with the time of the attempt."""
     Reporter(sandbox, redis, VERVE_CALLBACKS_RETRY_DELAYS_S="2,2").start()
     receiver.respond("/hook", Answer(500), Answer(500), 200)
     put(redis, receiver.url("/hook"))

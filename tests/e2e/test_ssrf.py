@@ -1,5 +1,5 @@
-"""Addresses that may not be called: however they are spelled, by literal and
-by name, nothing is ever connected to."""
+"""Addresses that may not be called, in any spelling, as literals and by names:
+there is never a connection."""
 
 import re
 import socket
@@ -17,7 +17,7 @@ from harness.wait import wait_until
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 3600}
 NONE_ALLOWED = {"VERVE_CALLBACKS_ALLOW": ""}
-# As hosts of URLs. @ stands for an address of this host's own.
+# As hosts of URLs. @ is an address of this host.
 LITERALS = """
 127.0.0.1 127.0.0.2 127.255.255.254 127.1 127.0.1 2130706433 0x7f000001
 0x7f.1 0x7F.0.0.1 0177.0.0.1 0177.1 017700000001 127.000.000.001 127.0.0.0x1
@@ -43,7 +43,7 @@ fc00::1 fd00:ec2::254 fe80::1 ff02::1 4000::1 @
 
 
 def own_address():
-    """One that is not the loopback's; None where there is none."""
+    """An address of this host outside of the loopback, or None."""
     done = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE,
                           check=False, text=True)
     return (done.stdout.split() or [None])[0]
@@ -67,7 +67,8 @@ class Silence:
         """A silence that can't be broken proves nothing."""
         for address in ("127.0.0.1", "::1", own_address() or "127.0.0.1"):
             socket.create_connection((address, self.port)).close()
-        wait_until(lambda: len(self.connections) == 3, "the listener hears")
+        # A stranger may have called as well, as the port had been another's.
+        wait_until(lambda: len(self.connections) >= 3, "the listener hears")
         self.connections.clear()
 
 
@@ -91,7 +92,7 @@ def assert_all_refused(redis, reporter, silence, ids):
     assert not silence.connections
 
 
-def test_by_literal(sandbox, redis, silence):
+def test_refused_addresses_are_not_called_by_literal(sandbox, redis, silence):
     hosts = [own_address() or "127.0.0.1" if host == "@" else host
              for host in LITERALS]
     assert len(hosts) >= 40
@@ -104,8 +105,8 @@ def test_by_literal(sandbox, redis, silence):
     assert len(said) >= 40  # each of them
 
 
-def test_redis_itself_where_it_listens_too(sandbox):
-    """It is reached by a unix socket here, but has a port as well."""
+def test_the_port_of_redis_is_refused_if_its_socket_is_used(sandbox):
+    """The reporter uses its unix socket, but Redis has a port as well."""
     redis = Redis(sandbox, port=free_port(), bind="127.0.0.1").start()
     reporter = Reporter(sandbox, redis,
                         VERVE_CALLBACKS_ALLOW="127.0.0.0/8").start()
@@ -118,7 +119,7 @@ def test_redis_itself_where_it_listens_too(sandbox):
 
 
 @needs_mounts
-def test_by_name(sandbox, redis, silence):
+def test_refused_addresses_are_not_called_by_name(sandbox, redis, silence):
     names = {f"n{number}.test":
              [own_address() or "127.0.0.1" if address == "@" else address]
              for number, address in enumerate(NAMES)}
@@ -134,8 +135,9 @@ def test_by_name(sandbox, redis, silence):
 
 
 @needs_mounts
-def test_a_name_that_changes_its_mind(sandbox, redis, receiver):
-    """One of its addresses may be called, the other not: only that one is."""
+def test_a_name_with_a_refused_address_is_called_at_the_other(sandbox, redis,
+                                                              receiver):
+    """Only one of its addresses may be called, and only that is called."""
     resolver = Resolver(sandbox, {"both.test": ["127.0.0.2", "127.0.0.1"]})
     Reporter(sandbox, redis, before=wrap(resolver.mounts()),
              VERVE_CALLBACKS_ALLOW="127.0.0.1").start()
@@ -145,7 +147,7 @@ def test_a_name_that_changes_its_mind(sandbox, redis, receiver):
     assert not dead(redis)
 
 
-def test_what_is_opened_is_called(sandbox, redis, receiver):
+def test_an_allowed_address_is_called(sandbox, redis, receiver):
     Reporter(sandbox, redis,
              VERVE_CALLBACKS_ALLOW="10.0.0.0/8, 127.0.0.1").start()
     put(redis, receiver.url())
@@ -153,7 +155,7 @@ def test_what_is_opened_is_called(sandbox, redis, receiver):
 
 
 def test_redis_is_never_called(sandbox):
-    """Not even where its address is opened."""
+    """Not even if its address is allowed."""
     port = free_port()
     redis = Redis(sandbox, port=port, bind="127.0.0.1 127.0.0.2").start()
     redis.url = f"redis://127.0.0.1:{port}"
@@ -175,8 +177,9 @@ def test_redis_is_never_called(sandbox):
     ("VERVE_CALLBACKS_ALLOW", "10.0.0.0/33", ["callbacks.allow: ", "/33"]),
     ("VERVE_CALLBACKS_SECRET", "topsecret", ["callbacks.secret: "]),
 ])
-def test_what_can_not_be_read(sandbox, redis, setting, value, words):
-    """Said by -t and at the start, the secret itself never."""
+def test_an_option_that_cannot_be_read_is_refused(sandbox, redis, setting,
+                                                  value, words):
+    """Logged by -t and at the start, without the secret itself."""
     reporter = Reporter(sandbox, redis, **{**NONE_ALLOWED, setting: value})
     for name, more in (("check", ["-t"]), ("start", [])):
         process = sandbox.start(name, [*reporter.command, *more],

@@ -34,8 +34,8 @@ def reporter(sandbox, redis, system_log):
 
 
 def reported(system_log):
-    """{window: count} of all messages of reporters, each of which has its form:
-    at least once, the first ones in order."""
+    """{window: count} of all messages of reporters, whose form is checked. A
+    message may be repeated, but the first of each window are in order."""
     report = {}
     for message in system_log.read():
         if message["tag"] == "other":
@@ -54,7 +54,7 @@ def wait_reported(system_log, window):
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
-def test_a_message_a_window(system_log, expected, reporter, kind):
+def test_each_window_is_a_message(system_log, expected, reporter, kind):
     system_log.start(kind)
     wait_reported(system_log, expected.send(1, 2, 2))
     report = wait_reported(system_log, expected.send(3))
@@ -89,7 +89,8 @@ def test_the_log_goes_there_too(sandbox, redis, system_log):
     assert re.fullmatch(r"verve-reporter\[\d+\]", tags.pop())
 
 
-def test_nobody_listens_for_a_while(system_log, expected, reporter):
+def test_windows_are_sent_after_the_daemon_was_away(system_log, expected,
+                                                    reporter):
     system_log.start()
     wait_reported(system_log, expected.send(1))
     system_log.stop()

@@ -1,4 +1,4 @@
-"""vervectl: what an operator sees of a running verve, and does to its queue."""
+"""vervectl: shows an operator the state of verve, and changes its queue."""
 
 import os
 import pty
@@ -87,7 +87,7 @@ def test_status(sandbox, redis, receiver):
     responder.ask(accept(7, receiver.url("/gone")))
     wait_until(reporter.report, "a window is reported", 15.0)
     wait_until(lambda: redis("LLEN", DEAD), "the job is dead")
-    # A reporter publishes what it does now and then, and any stage of it.
+    # A reporter publishes its state at intervals.
     wait_until(lambda: any(line.startswith("reporter") and "dead=1" in line
                            for line in operator("status")), "it is published")
     delay(redis, job("a"))
@@ -101,7 +101,7 @@ def test_status(sandbox, redis, receiver):
     assert re.fullmatch(r"20\S+Z seconds=2 left_ms=\d+ count=\d+",
                         facts["window"][0])
     assert re.fullmatch(r"20\S+Z count=\d+", facts["reported"][0])
-    # The made up lease of an hour is longer than any lease: not looked for.
+    # The lease of an hour is longer than real leases: not looked for.
     assert facts["queue"] == ["waiting=0 leased=0 delayed=2 dead=1"]
     assert f"file:{os.uname().nodename}:{reporter.report_path}" in \
         facts["sink"][0]
@@ -158,7 +158,7 @@ def test_list_and_its_filters(redis, operator):
 
 def test_what_is_delayed_is_found_by_its_outcome(sandbox, redis, receiver,
                                                  operator):
-    """As a reporter leaves it after an attempt; a retry makes it due."""
+    """Jobs as a reporter leaves them after an attempt; retry makes them due."""
     receiver.respond("/bad", 500)
     Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
              VERVE_CALLBACKS_RETRY_DELAYS_S="3600").start()
@@ -221,7 +221,7 @@ def test_retry_moves_the_exact_bytes(redis, operator):
     assert redis("LRANGE", DEAD, 0, -1) == [dead("y"), dead("z"), "junk"]
     operator("queue", "retry", "--all")
     assert operator.errors == "vervectl: 2 to be tried again\n"
-    # What can't be read stays, as it would only be buried again.
+    # Unreadable jobs stay, as they would only become dead again.
     assert redis("LRANGE", DEAD, 0, -1) == ["junk"]
     assert redis("LRANGE", LIST, 2, -1) == [dead("y"), dead("z")]
     operator("queue", "retry", "--all", code=1)
@@ -311,7 +311,7 @@ def test_a_redis_that_is_full_can_be_emptied(redis, operator):
 
 
 def test_a_long_replay(redis, operator):
-    """Batches, in order, with a line of progress; the others keep theirs."""
+    """In batches, in order, with lines of progress; other jobs stay."""
     count = 12000
     entries = [dead(f"d{i}", "timeout" if i % 3 else "reset")
                for i in range(count)]
@@ -345,8 +345,8 @@ def test_many_of_one_score(redis, operator):
 
 
 def test_a_list_that_moves_meanwhile(redis, operator):
-    """The oldest go and new ones come during a walk: of those that were there
-    and stay, each is moved once, and nothing is lost or doubled."""
+    """During a walk the oldest entries go and new ones come. Entries that stay
+    are moved once, and none is lost or doubled."""
     count = 10000
     for i in range(0, count, 1000):
         redis("RPUSH", DEAD, *[dead(f"d{j}", "timeout" if j % 2 else "reset")
@@ -393,7 +393,7 @@ def test_redis_away(redis, operator):
 
 
 def test_redis_frozen(redis, operator, monkeypatch, sandbox):
-    """It gives up by itself."""
+    """vervectl ends after its time limit."""
     script = (ROOT / "ops" / "vervectl").read_text()
     impatient = sandbox.folder / "vervectl"
     impatient.write_text(script.replace("LIMIT_S=10", "LIMIT_S=1"))
@@ -439,7 +439,8 @@ def test_the_configuration_file_counts(sandbox, redis):
 
 
 def test_a_password_stays_out_of_the_arguments(sandbox):
-    """TCP, a user of the ACL, a database; every call of redis-cli is seen."""
+    """With TCP, a user of the ACL and a database. A wrapper logs the arguments
+    of redis-cli."""
     port = free_port()
     redis = Redis(sandbox, port=port, bind="127.0.0.1").start()
     secret = 'p@ss: /%"\'$x'

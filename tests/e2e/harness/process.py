@@ -51,6 +51,19 @@ def children(pid):
     return sorted(found)
 
 
+def cpu_s(pid):
+    """The processor time that a process has used."""
+    user, system = stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_kb(pid, field="VmRSS"):
+    """A size of /proc/<pid>/status (proc(5))."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(rf"^{field}:\s+(\d+) kB$", status.read(),
+                             re.M)[1])
+
+
 def times_ready(process):
     """How often it has logged `ready` of itself, not of its connection."""
     return len(re.findall(r"\]: ready$", process.output(), re.M))
@@ -72,6 +85,10 @@ class Process:
     @property
     def pid(self):
         return self.child.pid
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def output(self):
         return self.log.read_text(errors="replace")

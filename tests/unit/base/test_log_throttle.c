@@ -168,5 +168,5 @@ main(void)
         TEST(test_comes_once_too_often),
     };
 
-    return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("log_throttle", tests, NULL, NULL);
 }

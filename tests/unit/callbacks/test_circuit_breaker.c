@@ -163,5 +163,5 @@ main(void)
         cmocka_unit_test(test_open_longer),
     };
 
-    return cmocka_run_group_tests_name("breaker", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("circuit_breaker", tests, NULL, NULL);
 }

@@ -445,5 +445,5 @@ main(void)
         cmocka_unit_test(test_forgets),
     };
 
-    return cmocka_run_group_tests_name("destinations", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fair_queue", tests, NULL, NULL);
 }

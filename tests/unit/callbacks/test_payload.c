@@ -134,5 +134,5 @@ main(void)
         cmocka_unit_test(test_a_parameter_is_encoded),
     };
 
-    return cmocka_run_group_tests_name("message", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("payload", tests, NULL, NULL);
 }

@@ -243,5 +243,5 @@ main(void)
         cmocka_unit_test(test_our_own_want_does_not_last_for_ever),
     };
 
-    return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("retry_policy", tests, NULL, NULL);
 }

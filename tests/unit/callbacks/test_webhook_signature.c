@@ -161,5 +161,5 @@ main(void)
         cmocka_unit_test(test_bad_secrets),
     };
 
-    return cmocka_run_group_tests_name("signature", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("webhook_signature", tests, NULL, NULL);
 }

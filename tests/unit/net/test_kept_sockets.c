@@ -240,5 +240,5 @@ main(void)
         TEST(test_many),
     };
 
-    return cmocka_run_group_tests_name("kept", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("kept_sockets", tests, NULL, NULL);
 }
