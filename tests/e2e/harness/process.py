@@ -19,17 +19,6 @@ def prepare_child():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def processes_of_group(group):
-    """The pids whose process group is group, zombies not counted."""
-    pids = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = stat_fields(int(name))
-            if fields and fields[0] != "Z" and int(fields[2]) == group:
-                pids.append(int(name))
-    return pids
-
-
 def stat_fields(pid):
     """/proc/<pid>/stat from the state on (proc(5)); None if the process is
     gone."""
@@ -40,15 +29,23 @@ def stat_fields(pid):
         return None
 
 
-def children(pid):
-    """The pids of the living children of pid, oldest first."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = stat_fields(int(name))
-            if fields and fields[0] != "Z" and int(fields[1]) == pid:
-                found.append(int(name))
-    return sorted(found)
+def living():
+    """(pid, stat_fields) of all processes but zombies, lowest pid first."""
+    for pid in sorted(int(name) for name in os.listdir("/proc")
+                      if name.isdigit()):
+        fields = stat_fields(pid)
+        if fields and fields[0] != "Z":
+            yield pid, fields
+
+
+def processes_of_group(group):
+    """The pids of the living processes of a process group."""
+    return [pid for pid, fields in living() if int(fields[2]) == group]
+
+
+def children(parent):
+    """The pids of the living children of a process, in order."""
+    return [pid for pid, fields in living() if int(fields[1]) == parent]
 
 
 def cpu_s(pid):
