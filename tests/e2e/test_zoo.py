@@ -12,6 +12,7 @@ from harness.reporter import Reporter
 from harness.resolver import Resolver
 from harness.sandbox import Sandbox
 from harness.settings import SANITIZED
+from harness.tls import BUNDLE
 from harness.wait import wait_until
 from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
 
@@ -128,7 +129,7 @@ def test_a_body_without_end_is_cut(visit):
 @needs_mounts
 def test_a_certificate_that_the_system_trusts_is_accepted(sandbox, redis):
     zoo = Zoo(sandbox)
-    before = wrap({"/etc/ssl/certs/ca-certificates.crt": zoo.good[0]})
+    before = wrap({BUNDLE: zoo.good[0]})
     reporter = Reporter(sandbox, redis, before=before).start()
     good, bad = put(redis, zoo.url("good-tls"), zoo.url("bad-tls"))
     wait_until(lambda: set(due(redis)) == {bad}, "the good one is settled")
