@@ -1,6 +1,8 @@
-"""Fixtures: a sandbox for each test, one for the whole session, and in them
-Redis, a web server with the pool, the reporter and a receiver of callbacks. Tests
-that need more than one of a kind make them out of harness by themselves."""
+"""Fixtures: a sandbox for each test, another for the whole session, and in them
+Redis, a web server with the pool, a responder, the reporter and a receiver of
+callbacks. A module sets options for all its tests by SETTINGS (environment
+variables of the programs) and REDIS (options of harness.redis.Redis). A test
+that needs other options, or two of a kind, makes them with harness."""
 
 import random
 import subprocess
@@ -9,6 +11,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from harness.expected import Expected
+from harness.fastcgi import Responder
 from harness.process import prepare_child
 from harness.receiver import Receiver
 from harness.redis import Redis
@@ -17,21 +21,21 @@ from harness.sandbox import Sandbox
 from harness.settings import MARATHON_WINDOWS, PATIENT_MS, SANITIZED
 from harness.web import SERVERS
 
-# A sanitizer has its own allocator, which nothing else can count.
+# A sanitizer has its own allocator, whose calls can't be counted.
 collect_ignore = ["test_heap.py"] if SANITIZED else []
 
 
 @pytest.fixture(scope="session")
 def strategy(request):
-    """The dedup.strategy of all programs; more of them for the tests that are
-    marked with harness.strategies."""
+    """The dedup.strategy of all programs. Tests that are marked with
+    harness.strategies run once for each of several."""
     return getattr(request, "param", "setnx")
 
 
 @pytest.fixture(scope="session")
 def server(request):
-    """The name of the web server; both of them for the tests that are marked
-    with harness.servers."""
+    """The name of the web server. Tests that are marked with harness.servers
+    run once for each server."""
     return getattr(request, "param", "lighttpd")
 
 
@@ -43,10 +47,11 @@ def make_web(server):
 
 @pytest.fixture
 def sandbox(request, strategy):
-    """What is started in it ends with the test."""
-    timeout_ms = getattr(request.module, "REDIS_TIMEOUT_MS", PATIENT_MS)
-    box = Sandbox(VERVE_DEDUP_STRATEGY=strategy,
-                  VERVE_REDIS_TIMEOUT_MS=timeout_ms)
+    """All that is started in it ends with the test. Its programs have the
+    settings of the module's SETTINGS, if there are any."""
+    box = Sandbox(**{"VERVE_DEDUP_STRATEGY": strategy,
+                     "VERVE_REDIS_TIMEOUT_MS": PATIENT_MS,
+                     **getattr(request.module, "SETTINGS", {})})
     yield box
     box.close()
 
@@ -61,34 +66,46 @@ def shared_sandbox(strategy):
 
 @pytest.fixture(scope="session")
 def shared_redis(shared_sandbox):
-    """A Redis for tests that clean it by themselves and never stop it."""
+    """For tests that empty it by themselves and never stop it."""
     return Redis(shared_sandbox).start()
 
 
 @pytest.fixture(scope="session")
 def shared_web(shared_sandbox, shared_redis, server, make_web):
-    """On shared_redis with windows of an hour, for tests that empty Redis one
-    after the other: without the cache, which would go by what it knows."""
+    """On shared_redis with windows of an hour, for tests that empty Redis by
+    themselves. The id cache is off, as it would remember what was in Redis."""
     return make_web(shared_sandbox, shared_redis, f"shared-{server}",
                     VERVE_WINDOW_SECONDS=3600,
                     VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
 
 
 @pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox).start()
+def redis(request, sandbox):
+    """Has the options of the module's REDIS, if there are any."""
+    return Redis(sandbox, **getattr(request.module, "REDIS", {})).start()
 
 
 @pytest.fixture
 def web(sandbox, redis, make_web):
-    """A web server with its pool; windows of 2 s."""
-    return make_web(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
+    """A web server with its pool."""
+    return make_web(sandbox, redis).start()
+
+
+@pytest.fixture
+def responder(sandbox, redis):
+    """verve-fcgi without a web server."""
+    return Responder(sandbox, redis).start()
+
+
+@pytest.fixture
+def expected(sandbox, responder):
+    """Sends ids to the responder, and knows the report that must follow."""
+    return Expected(responder, sandbox.settings["VERVE_WINDOW_SECONDS"])
 
 
 @pytest.fixture
 def reporter(sandbox, redis):
-    """A reporter that is running; windows of 2 s."""
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
+    return Reporter(sandbox, redis).start()
 
 
 @pytest.fixture
@@ -119,7 +136,7 @@ def is_marathon(item):
 
 
 def pytest_collection_modifyitems(items):
-    """Its test is the last, so that the others run meanwhile."""
+    """The marathon's test is the last, so that the others run meanwhile."""
     items.sort(key=is_marathon)
 
 
@@ -149,7 +166,7 @@ def sandboxes(item):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test shows what its servers said."""
+    """A failed test shows the output of its servers."""
     report = (yield).get_result()
     if report.when == "call" and report.failed:
         for sandbox in sandboxes(item):

@@ -1,11 +1,11 @@
-"""Two reporters that share one file, the leader of which is killed or stopped
-at random moments, many windows long. A program of its own, so that it can run
-beside the other tests (see conftest.py, test_marathon.py):
+"""Two reporters share a file, for many windows. The leader is killed or stopped
+at random moments. This is a program, so that it can run beside the other tests
+(see conftest.py, test_marathon.py):
 
     python3 marathon.py WINDOWS SEED
 
-Ends with exit code 0 where each window has exactly one line and each count is
-exact; else says what is wrong.
+The exit code is 0 if each window has exactly one line and each count is exact;
+else the output has the reason.
 """
 
 import random
@@ -29,7 +29,7 @@ EDGE_S = (0.0, 0.006)  # every second fault is so soon after a window's end
 
 
 class Fault:
-    """Something that befell a reporter, and when it is over."""
+    """A reporter that was killed or stopped, and until when."""
 
     def __init__(self, reporter, kind, end):
         self.reporter = reporter
@@ -48,20 +48,17 @@ class Marathon:
         self.random = random.Random(seed)
         self.windows = windows
         self.redis = Redis(sandbox).start()
-        self.expected = Expected(Responder(sandbox, {
-            "VERVE_REDIS_URL": self.redis.url,
-            "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
+        self.expected = Expected(Responder(sandbox, self.redis).start())
         path = sandbox.memory / "unique.log"
         self.reporters = [
-            Reporter(sandbox, self.redis, name=name, VERVE_FILE_PATH=path,
-                     VERVE_WINDOW_SECONDS=WINDOW_S).start()
+            Reporter(sandbox, self.redis, name, VERVE_FILE_PATH=path).start()
             for name in ("one", "two")]
         self.faults = []
         self.counts = {"kill": 0, "stop": 0}
         self.next_fault = time.monotonic() + 1
 
     def leader(self):
-        """Whose lease it is; None: nobody's whom we could befall."""
+        """The reporter that has the lease; None if it has a fault already."""
         owner = "".join(self.redis("HGET", key, "owner") or ""
                         for key in self.redis("KEYS", "verve:sink:*"))
         busy = [fault.reporter for fault in self.faults]
@@ -114,7 +111,8 @@ class Marathon:
 def main():
     windows, seed = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
-    sandbox = Sandbox(VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
+    sandbox = Sandbox(VERVE_WINDOW_SECONDS=WINDOW_S,
+                      VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     try:
         marathon = Marathon(sandbox, windows, seed)
         marathon.run()

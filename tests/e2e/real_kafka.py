@@ -4,14 +4,12 @@ test_*.py, as it takes Java, Maven and 50 MB of jars."""
 import time
 
 import pytest
-from harness.expected import Expected
-from harness.fastcgi import Responder
 from harness.kafka_broker import PASSWORD, USER, KafkaBroker
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
-from harness.wait import wait_until
 
 WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 
 
 @pytest.fixture(scope="module")
@@ -26,21 +24,9 @@ def broker(box):
     return KafkaBroker(box).start()
 
 
-@pytest.fixture
-def expected(sandbox, redis):
-    return Expected(Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url,
-        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
-
-
-def make_reporter(sandbox, redis, topic, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
-                    **{**topic.settings, **settings})
-
-
 def test_stopped_for_ten_windows(sandbox, redis, broker, expected):
-    """Each window one message, in order: read_counts looks at all."""
-    reporter = make_reporter(sandbox, redis, broker).start()
+    """A message for each window, in order: read_counts checks all."""
+    reporter = Reporter(sandbox, redis, **broker.settings).start()
     expected.check(broker.wait_reported(expected.send(1, 2), 30.0))
     broker.stop()
     first = expected.send(1)
@@ -55,16 +41,16 @@ def test_stopped_for_ten_windows(sandbox, redis, broker, expected):
 
 
 def test_sasl(sandbox, redis, broker, expected):
-    """Properties pass through; a wrong password is said."""
+    """Properties are passed to librdkafka; a wrong password is logged."""
     broker.topic = "sasl"
-    reporter = make_reporter(
-        sandbox, redis, broker, VERVE_KAFKA_BROKERS=broker.sasl,
-        VERVE_KAFKA_SECURITY_PROTOCOL="sasl_plaintext",
-        VERVE_KAFKA_SASL_MECHANISM="PLAIN", VERVE_KAFKA_SASL_USERNAME=USER,
-        VERVE_KAFKA_SASL_PASSWORD="wrong").start()
+    reporter = Reporter(sandbox, redis, **{
+        **broker.settings, "VERVE_KAFKA_BROKERS": broker.sasl,
+        "VERVE_KAFKA_SECURITY_PROTOCOL": "sasl_plaintext",
+        "VERVE_KAFKA_SASL_MECHANISM": "PLAIN",
+        "VERVE_KAFKA_SASL_USERNAME": USER,
+        "VERVE_KAFKA_SASL_PASSWORD": "wrong"}).start()
     expected.send(1, 2)
-    wait_until(lambda: "Authentication failed" in reporter.process.output(),
-               "it is said", 20.0)
+    reporter.process.wait_output("Authentication failed", 20.0)
     assert reporter.term() == 0
     reporter.settings["VERVE_KAFKA_SASL_PASSWORD"] = PASSWORD
     reporter.start()

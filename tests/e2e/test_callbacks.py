@@ -1,46 +1,21 @@
-"""Callbacks: what a receiver gets, and that it gets it whatever happens."""
+"""Callbacks: the requests that a receiver gets, whatever fails meanwhile."""
 
 import os
 import signal
 import time
 
 import pytest
-from harness.fastcgi import Responder
 from harness.load import accept
+from harness.queue import DEAD, DUE, LIST, is_settled
 from harness.receiver import Answer
 from harness.records import complete_lines
-from harness.redis import Redis
-from harness.reporter import Reporter
+from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.settings import PATIENT_MS
 from harness.strategies import every_strategy
 from harness.wait import wait_until
 
-WINDOW_S = 3600  # quiet: one window for all of a test, nearly always
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox, fsync="always").start()
-
-
-@pytest.fixture
-def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, **{
-        "VERVE_WINDOW_SECONDS": WINDOW_S,
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
-        "VERVE_CALLBACKS_TIMEOUT_MS": 2000,
-        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 2000,
-        "VERVE_CALLBACKS_LEASE_S": 4, **settings})
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return make_reporter(sandbox, redis).start()
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, **QUICK_CALLBACKS}
+REDIS = {"fsync": "always"}
 
 
 def ask(responder, number, endpoint):
@@ -49,12 +24,8 @@ def ask(responder, number, endpoint):
     return answer.headers["verve-window"]
 
 
-def is_settled(redis):
-    return not redis("EXISTS", "verve:{0}:callbacks", "verve:{0}:due")
-
-
 @every_strategy
-def test_post(redis, responder, reporter, receiver):
+def test_a_post_keeps_the_contract(redis, responder, reporter, receiver):
     window = ask(responder, 7, receiver.url("/hook?a=b"))
     (got,) = receiver.wait_count(1)
     assert (got.method, got.target) == ("POST", "/hook?a=b")
@@ -83,15 +54,16 @@ def test_post(redis, responder, reporter, receiver):
     ("/hook?", "/hook?unique_requests=1"),
     ("/hook?a=%20&b=c%26d", "/hook?a=%20&b=c%26d&unique_requests=1"),
 ])
-def test_get(sandbox, redis, responder, receiver, path, target):
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_METHOD="GET").start()
+def test_a_get_has_the_count_in_its_query(sandbox, redis, responder, receiver,
+                                          path, target):
+    Reporter(sandbox, redis, VERVE_CALLBACKS_METHOD="GET").start()
     ask(responder, 7, receiver.url(path))
     (got,) = receiver.wait_count(1)
     assert (got.method, got.target, got.body) == ("GET", target, b"")
 
 
-def test_names_are_configurable(sandbox, redis, responder, receiver):
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
+def test_the_json_field_is_configurable(sandbox, redis, responder, receiver):
+    Reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
     ask(responder, 7, receiver.url())
     assert receiver.wait_count(1)[0].body == b'{"n": 1}'
 
@@ -120,7 +92,7 @@ def test_an_idle_reporter_is_quick(responder, reporter, receiver):
 
 def test_a_failure_is_tried_again_with_the_same_bytes(redis, responder,
                                                       reporter, receiver):
-    # A connection that was used before and breaks is libcurl's to mend.
+    # Closed, as libcurl itself repeats a request if a kept connection breaks.
     receiver.respond("/hook", Answer(500, {"Connection": "close"}), Answer(0),
                      200)
     ask(responder, 7, receiver.url("/hook"))
@@ -136,12 +108,12 @@ def test_a_failure_is_tried_again_with_the_same_bytes(redis, responder,
     assert lines[1]["error"] != "-"
 
 
-def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
+def test_a_job_that_is_given_up_is_kept(redis, responder, reporter, receiver):
     receiver.respond("/hook", 503)
     ask(responder, 7, receiver.url("/hook"))
     receiver.wait_count(4, "/hook")
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
-    assert receiver.url("/hook") in redis("LINDEX", "verve:{0}:dead", 0)
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
+    assert receiver.url("/hook") in redis("LINDEX", DEAD, 0)
     assert is_settled(redis)
     assert len(receiver.at("/hook")) == 4
 
@@ -149,10 +121,10 @@ def test_what_is_given_up_is_kept(redis, responder, reporter, receiver):
 @pytest.mark.parametrize("answer,error", [
     (Answer(None), "timeout"), (Answer(0), None),
 ])
-def test_a_host_that_does_not_answer(sandbox, redis, responder, receiver,
-                                     answer, error):
-    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=4000,
-                             VERVE_CALLBACKS_LEASE_S=8).start()
+def test_a_host_that_does_not_answer_delays_no_other(sandbox, redis, responder,
+                                                     receiver, answer, error):
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=4000,
+                        VERVE_CALLBACKS_LEASE_S=8).start()
     receiver.respond("/bad", answer)
     for number in range(5):
         ask(responder, number, receiver.url("/bad"))
@@ -164,9 +136,10 @@ def test_a_host_that_does_not_answer(sandbox, redis, responder, receiver,
     assert error is None or lines[0]["error"] == error
 
 
-def test_nothing_listens_there(redis, responder, reporter, receiver):
+def test_a_refused_connection_is_tried_again_until_dead(redis, responder,
+                                                        reporter, receiver):
     ask(responder, 7, "http://127.0.0.1:1/")
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
     assert {line["error"] for line in reporter.callbacks()} == {"connect"}
     assert len(reporter.callbacks()) == 4
 
@@ -175,11 +148,11 @@ def test_redirects_are_not_followed(redis, responder, reporter, receiver):
     receiver.respond("/from", Answer(302, {"Location": receiver.url("/to")}))
     ask(responder, 7, receiver.url("/from"))
     receiver.wait_count(2, "/from")
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == 1, "it is dead")
+    wait_until(lambda: redis("LLEN", DEAD) == 1, "it is dead")
     assert not receiver.at("/to")
 
 
-def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
+def test_a_killed_reporter_loses_no_job(redis, responder, reporter, receiver):
     receiver.respond("/slow", Answer(delay_s=0.3))
     for number in range(50):
         ask(responder, number, receiver.url("/slow"))
@@ -193,12 +166,12 @@ def test_a_killed_reporter_loses_none(redis, responder, reporter, receiver):
     assert len(told) == 60
 
 
-def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
-                                               receiver):
-    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=4,
-                             VERVE_CALLBACKS_TIMEOUT_MS=4000,
-                             VERVE_CALLBACKS_LEASE_S=60,
-                             VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
+def test_term_finishes_calls_and_returns_other_jobs(sandbox, redis, responder,
+                                                    receiver):
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=4,
+                        VERVE_CALLBACKS_TIMEOUT_MS=4000,
+                        VERVE_CALLBACKS_LEASE_S=60,
+                        VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     receiver.respond("/slow", Answer(delay_s=1.5))
     receiver.respond("/hang", Answer(None))
     for number in range(2):
@@ -211,9 +184,9 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
     assert reporter.term() == 0
     assert time.monotonic() - started < 6
     assert not receiver.at("/after")
-    # Not leased any more, though the lease was a minute.
-    waiting = redis("ZRANGE", "verve:{0}:due", 0, -1)
-    waiting += redis("LRANGE", "verve:{0}:callbacks", 0, -1)
+    # The lease of a minute was given back.
+    waiting = redis("ZRANGE", DUE, 0, -1)
+    waiting += redis("LRANGE", LIST, 0, -1)
     assert len(waiting) == 7
     assert all(text.startswith(("- ", "{")) for text in waiting)
     reporter.start()
@@ -223,28 +196,29 @@ def test_term_finishes_and_gives_the_rest_back(sandbox, redis, responder,
 
 def test_a_stale_acknowledgement_does_nothing(sandbox, redis, responder,
                                               reporter, receiver):
-    """Paused past its lease, a reporter settles what is another's."""
+    """A reporter that was paused for longer than its lease settles a job that
+    another reporter has."""
     receiver.respond("/hook", Answer(delay_s=1.5), 200)
     ask(responder, 7, receiver.url("/hook"))
     receiver.wait_count(1)
     reporter.process.freeze()
-    make_reporter(sandbox, redis, name="other").start()
+    Reporter(sandbox, redis, name="other").start()
     receiver.wait_count(2)
     wait_until(lambda: is_settled(redis), "the other acknowledges")
     reporter.process.thaw()
-    wait_until(lambda: "lease" in reporter.process.output(), "it is said")
+    reporter.process.wait_output("lease")
     assert is_settled(redis)
-    assert not redis("EXISTS", "verve:{0}:dead")
+    assert not redis("EXISTS", DEAD)
 
 
 def test_unreadable_jobs_go_to_the_dead_list(redis, responder, reporter,
                                              receiver):
     junk = ["", "junk", "{}", '{"v":2}', '{"v":1,"id":"x"}', b"\xff\x00\xfe",
             "[" * 1000, '{"v":1,"id":"i","url":7,"window":1,"count":1}']
-    redis("RPUSH", "verve:{0}:callbacks", *junk)
+    redis("RPUSH", LIST, *junk)
     ask(responder, 7, receiver.url())
     receiver.wait_count(1)
-    wait_until(lambda: redis("LLEN", "verve:{0}:dead") == len(junk),
+    wait_until(lambda: redis("LLEN", DEAD) == len(junk),
                "all are buried")
     wait_until(lambda: is_settled(redis), "the other one is settled")
 
@@ -268,7 +242,8 @@ def test_connections_are_used_again(responder, reporter, receiver):
     assert receiver.connections < 5
 
 
-def test_redis_away_during_deliveries(redis, responder, reporter, receiver):
+def test_deliveries_are_settled_after_redis_was_away(redis, responder,
+                                                     reporter, receiver):
     receiver.respond("/slow", Answer(delay_s=0.3))
     for number in range(10):
         ask(responder, number, receiver.url("/slow"))

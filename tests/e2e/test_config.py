@@ -1,5 +1,5 @@
-"""What is wrong with a configuration in ways that only the reporter can judge:
--t and the start name the line or the variable that set it."""
+"""Errors in a configuration that only the reporter can find: -t and the start
+name the line or the variable that has the value."""
 
 import pytest
 from harness.settings import REPORTER
@@ -9,7 +9,7 @@ AWS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
 
 
 def check(sandbox, text, flags=("-t",), **settings):
-    """What is said of a file with that text."""
+    """The output for a file with that text, which must be refused."""
     path = sandbox.folder / "verve.conf"
     path.write_text(text)
     process = sandbox.start("reporter", [REPORTER, *flags, "-c", path],
@@ -33,7 +33,7 @@ def check(sandbox, text, flags=("-t",), **settings):
     ("[callbacks]\nlog = /var/log/verve/unique.log\n",
      "FILE:2: callbacks.log: it must not be the same as file.path"),
 ])
-def test_the_line_is_named(sandbox, text, words, flags):
+def test_the_line_with_an_error_is_named(sandbox, text, words, flags):
     output = check(sandbox, text, flags)
     assert f"verve-reporter: {words}" in output
     assert "topsecret" not in output
@@ -45,8 +45,8 @@ def test_the_line_is_named(sandbox, text, words, flags):
     ("VERVE_CALLBACKS_SECRET", "topsecret", "callbacks.secret: number 1"),
     ("VERVE_FILE_PATH", "/tmp/log", "file.path: it must not be the same"),
 ])
-def test_the_variable_is_named(sandbox, name, value, words):
-    """It overrides the file, whose line is right."""
+def test_the_variable_with_an_error_is_named(sandbox, name, value, words):
+    """The variable overrides a line of the file that is right."""
     text = ("[callbacks]\nallow = 10.0.0.0/8\nlog = /tmp/log\n"
             "[file]\npath = /tmp/other\n")
     assert f"verve-reporter: {name}: {words}" in check(sandbox, text,

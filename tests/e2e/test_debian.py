@@ -16,7 +16,7 @@ def port(sandbox, redis, server):
     if server == "lighttpd":
         debian.start_lighttpd(sandbox, port, VERVE_REDIS_URL=redis.url)
     else:
-        Responder(sandbox, {"VERVE_REDIS_URL": redis.url}, name="v").start()
+        Responder(sandbox, redis, "v").start()
         debian.start_nginx(sandbox, port)
     wait_until_healthy(port)
     return port
@@ -32,6 +32,6 @@ def test_the_contract_holds_beside_debians_settings(redis, port):
                                              0)
     assert fetch(port, "/api/verve/acceptX?id=7").body == b"failed"
     assert fetch(port, "/readyz").body == b"ok"
-    # The rest of the site is not ours.
+    # Other paths of the site do not belong to verve.
     assert fetch(port, "/other").headers.get("verve-error") is None
     assert b"failed" not in fetch(port, "/other").body

@@ -5,51 +5,32 @@ import collections
 import json
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
+from harness.listener import Listener
 from harness.queue import DEAD, LIST, dead, due, is_settled, put, standing
 from harness.receiver import Answer
 from harness.redis import Redis
-from harness.reporter import Reporter
+from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.settings import PATIENT_MS, scaled
 from harness.wait import wait_until
 
-LEASE_S = 4
-
-
-def make_reporter(sandbox, redis, name="reporter", **settings):
-    return Reporter(sandbox, redis, name=name, **{
-        "VERVE_WINDOW_SECONDS": 3600,
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
-        "VERVE_CALLBACKS_TIMEOUT_MS": 2000,
-        "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 2000,
-        "VERVE_CALLBACKS_LEASE_S": LEASE_S, **settings})
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, **QUICK_CALLBACKS}
+LEASE_S = QUICK_CALLBACKS["VERVE_CALLBACKS_LEASE_S"]
 
 
 class Hung:
-    """Accepts and never answers; notes when each connection came."""
+    """A receiver that accepts connections and never answers."""
 
     def __init__(self, sandbox):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
-        self.times = []
+        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = listener.getsockname()[1]
         self.connections = []
-        threading.Thread(target=self.run, daemon=True).start()
+        Listener(sandbox, listener, self.connections.append)
         sandbox.on_close(self.close)
 
-    def run(self):
-        while True:
-            try:
-                self.connections.append(self.listener.accept()[0])
-            except OSError:
-                return
-            self.times.append(time.monotonic())
-
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
         for connection in self.connections:
             connection.close()
 
@@ -69,12 +50,13 @@ def ids_of(requests):
     return [request.headers["webhook-id"] for request in requests]
 
 
-def test_killed_with_a_thousand_in_flight(sandbox, redis, receiver):
-    """All are delivered; twice at most what was in flight. With its job back
-    within the lease and a second."""
+def test_a_kill_with_a_thousand_in_flight_loses_no_job(sandbox, redis,
+                                                       receiver):
+    """All jobs are delivered; only those in flight may be delivered twice. They
+    are retried within the lease and a second."""
     number = scaled(2000)
     receiver.respond("/slow", Answer(delay_s=0.6))
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis).start()
     ids = put(redis, *(receiver.url("/slow", n % 250 + 1)
                        for n in range(number)))
     receiver.wait_count(number // 2)
@@ -97,16 +79,17 @@ def test_killed_with_a_thousand_in_flight(sandbox, redis, receiver):
     assert not dead(redis)
 
 
-def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
-    """Another delivers; what the sleeper acknowledges then does nothing and
-    is counted."""
+def test_a_reporter_asleep_past_its_lease_changes_nothing(sandbox, redis,
+                                                          receiver):
+    """Another reporter delivers. Later the sleeper's acknowledgements change
+    nothing, and are counted."""
     receiver.respond("/slow", Answer(delay_s=0.7))
-    sleeper = make_reporter(sandbox, redis, "sleeper").start()
+    sleeper = Reporter(sandbox, redis, "sleeper").start()
     ids = put(redis, *[receiver.url("/slow")] * 40)
     receiver.wait_count(4, "/slow")
     sleeper.process.freeze()
     receiver.respond("/slow", 200)
-    make_reporter(sandbox, redis, "other").start()
+    Reporter(sandbox, redis, "other").start()
     wait_until(lambda: set(ids_of(receiver.at("/slow"))) >= set(ids),
                "the other delivers all", 15.0)
     wait_until(lambda: is_settled(redis), "the other settles all")
@@ -118,13 +101,13 @@ def test_asleep_for_longer_than_a_lease(sandbox, redis, receiver):
     assert set(ids_of(receiver.at("/slow"))) == set(ids)
 
 
-def test_several_share_the_work(sandbox, redis, receiver):
-    number = 3000  # fewer are one claim of one reporter
+def test_several_reporters_share_the_work(sandbox, redis, receiver):
+    number = 3000  # fewer could be a single claim
     receiver.respond("/", Answer(delay_s=0.05))
-    # None holds so many that nothing is left for one that is late.
+    # Each holds few jobs, so that some are left for the last reporter.
     for name in ("one", "two", "three"):
-        make_reporter(sandbox, redis, name,
-                      VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16).start()
+        Reporter(sandbox, redis, name,
+                 VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16).start()
     ids = put(redis, *[receiver.url()] * number)
     receiver.wait_count(number, seconds=30)
     wait_until(lambda: is_settled(redis), "all are settled")
@@ -135,9 +118,10 @@ def test_several_share_the_work(sandbox, redis, receiver):
 
 
 def test_hung_destinations_hold_up_no_others(sandbox, redis, receiver):
-    """Half of the jobs are for those, and come first."""
+    """Half of the jobs are for hung destinations, and are the first in the
+    queue."""
     hung = [Hung(sandbox) for _ in range(5)]
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=64).start()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=64).start()
     put(redis, *[one.url() for one in hung] * 200,
         *[receiver.url()] * 1000)
     started = time.monotonic()
@@ -146,9 +130,10 @@ def test_hung_destinations_hold_up_no_others(sandbox, redis, receiver):
 
 
 def test_many_slow_destinations_hold_up_no_others(sandbox, redis, receiver):
-    """All have far more jobs than there is room for, and come first."""
+    """They have far more jobs than there is room for, and are the first in the
+    queue."""
     receiver.respond("/slow", Answer(delay_s=0.9))
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=256).start()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=256).start()
     put(redis, *(receiver.url("/slow", host) for _ in range(100)
                  for host in range(1, 101)),
         *[receiver.url("/fast", 200)] * 100)
@@ -157,12 +142,12 @@ def test_many_slow_destinations_hold_up_no_others(sandbox, redis, receiver):
     assert time.monotonic() - started < 15.0
 
 
-def test_the_breaker(sandbox, redis):
-    """After ten failures in a row nothing is sent, and no attempt used."""
+def test_the_breaker_opens_after_ten_failures(sandbox, redis):
+    """After ten failures in a row nothing is sent, and no attempt is used."""
     hung = Hung(sandbox)
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=200).start()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=200).start()
     ids = put(redis, *[hung.url()] * 100)
-    wait_until(lambda: len(hung.times) >= 10, "ten attempts")
+    wait_until(lambda: len(hung.connections) >= 10, "ten attempts")
 
     def shown():
         return [one for published in standing(redis).values()
@@ -173,17 +158,17 @@ def test_the_breaker(sandbox, redis):
     assert destination["origin"] == hung.url().rstrip("/")
     assert 25000 < destination["blocked_ms"] <= 30000
     time.sleep(2.0)
-    assert len(hung.times) < 10 + 4
+    assert len(hung.connections) < 10 + 4
     waiting = due(redis)
     assert set(waiting) == set(ids)
     assert all(claim == "-" for claim, _, _ in waiting.values())
     assert sum(attempts for _, attempts, _ in waiting.values()) == \
-        len(hung.times)
+        len(hung.connections)
 
 
 def test_retry_after_holds_the_whole_destination(sandbox, redis, receiver):
     receiver.respond("/busy", Answer(429, {"Retry-After": "3"}), 200)
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis).start()
     put(redis, receiver.url("/busy"))
     wait_until(reporter.callbacks, "the first answer is there")
     put(redis, *[receiver.url("/other")] * 10)
@@ -194,10 +179,11 @@ def test_retry_after_holds_the_whole_destination(sandbox, redis, receiver):
 
 
 def test_a_slow_destination_does_not_hoard(sandbox, redis, receiver):
-    """Far more jobs than it takes within a lease: none is claimed twice."""
+    """It has far more jobs than it answers within a lease: none is claimed
+    twice."""
     receiver.respond("/slow", Answer(delay_s=0.5))
-    reporter = make_reporter(sandbox, redis,
-                             VERVE_CALLBACKS_PER_HOST_CONCURRENCY=4).start()
+    reporter = Reporter(sandbox, redis,
+                        VERVE_CALLBACKS_PER_HOST_CONCURRENCY=4).start()
     ids = put(redis, *[receiver.url("/slow")] * 80)
     wait_until(lambda: is_settled(redis), "all are settled", 25.0)
     assert sorted(ids_of(receiver.received)) == sorted(ids)
@@ -206,8 +192,8 @@ def test_a_slow_destination_does_not_hoard(sandbox, redis, receiver):
 
 def test_the_dead_are_bounded(sandbox, redis, receiver):
     receiver.respond("/gone", 410)
-    make_reporter(sandbox, redis, VERVE_CALLBACKS_MAX_DEAD=10,
-                  VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_MAX_DEAD=10,
+             VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     put(redis, *[receiver.url("/gone")] * 25)
     wait_until(lambda: counts(redis)["dropped"] == 15, "it is published")
     assert redis("LLEN", DEAD) == 10
@@ -218,7 +204,7 @@ def test_the_dead_are_bounded(sandbox, redis, receiver):
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 def test_redis_that_evicts_is_refused(sandbox, policy):
     redis = Redis(sandbox, maxmemory_policy=policy).start()
-    reporter = make_reporter(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
+    reporter = Reporter(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     process = sandbox.start("refused", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "noeviction" in process.output()
@@ -226,33 +212,34 @@ def test_redis_that_evicts_is_refused(sandbox, policy):
 
 
 def test_a_lease_too_short_is_refused(sandbox, redis):
-    reporter = make_reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=3000)
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=3000)
     process = sandbox.start("refused", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "lease_s" in process.output()
 
 
-def test_no_log_is_no_reason_to_stop(sandbox, redis, receiver):
+def test_a_log_that_cannot_be_written_stops_no_delivery(sandbox, redis,
+                                                        receiver):
     """The folder of the callback log appears later."""
-    reporter = make_reporter(sandbox, redis)
+    reporter = Reporter(sandbox, redis)
     folder = sandbox.folder / "later"
     reporter.callback_log = folder / "callbacks.txt"
     reporter.settings["VERVE_CALLBACKS_LOG"] = reporter.callback_log
     reporter.start()
     put(redis, receiver.url())
     receiver.wait_count(1)
-    wait_until(lambda: str(folder) in reporter.process.output(), "it is said")
+    reporter.process.wait_output(str(folder))
     folder.mkdir()
     put(redis, receiver.url())
     wait_until(reporter.callbacks, "the log is written")
 
 
 def test_few_descriptors_cost_no_attempt(sandbox, redis, receiver):
-    """With far too few of them, all is delivered at the first attempt, and
-    names that can't be looked up meanwhile are no reason to end."""
+    """With far too few descriptors all jobs are delivered at the first attempt,
+    and the reporter goes on even if names can't be looked up."""
     receiver.respond("/slow", Answer(delay_s=0.1))
-    reporter = make_reporter(sandbox, redis, before=("prlimit", "--nofile=100")
-                             ).start()
+    reporter = Reporter(sandbox, redis,
+                        before=("prlimit", "--nofile=100")).start()
     assert "the limit of open files allows 18" in reporter.process.output()
     put(redis, *(f"http://{n}.invalid/" for n in range(5)))
     put(redis, *(receiver.url("/slow", n % 250 + 1) for n in range(300)))
@@ -265,13 +252,13 @@ def test_few_descriptors_cost_no_attempt(sandbox, redis, receiver):
 
 
 def test_no_descriptors_cost_no_attempt(sandbox, redis, receiver):
-    """None is left for a while: that is said, and nobody is blamed."""
-    reporter = make_reporter(sandbox, redis).start()
+    """If no descriptor is left for a while, that is logged and costs no
+    attempt."""
+    reporter = Reporter(sandbox, redis).start()
     pid = str(reporter.process.pid)
     subprocess.run(["prlimit", "--pid", pid, "--nofile=4:"], check=True)
     (job,) = put(redis, receiver.url("/", 0))
-    wait_until(lambda: "Too many open files" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("Too many open files")
     wait_until(lambda: due(redis).get(job, " ")[0] == "-", "it is given back")
     assert due(redis)[job][1] == 0
     subprocess.run(["prlimit", "--pid", pid, "--nofile=1024:"], check=True)

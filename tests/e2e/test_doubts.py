@@ -1,6 +1,6 @@
-"""What the report makes of what can't be true, and of what it may not see:
-windows of the future, counts that are gone, a Redis that refuses. It goes on,
-says so once, and never writes a wrong number."""
+"""The report if data can't be true or can't be read: windows in the future,
+counts that are gone, a Redis that refuses. The reporter goes on, logs it once,
+and never writes a wrong number."""
 
 import time
 
@@ -13,34 +13,31 @@ from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.wait import wait_until
 
+SETTINGS = {"VERVE_WINDOW_SECONDS": 1}
 FUTURE = ("2036-01-01T00:01:00.000Z INFO Unique requests in the last minute: 5"
           " window=2036-01-01T00:00:00Z\n")
 
 
-def make_reporter(sandbox, redis, name="reporter", **settings):
-    return Reporter(sandbox, redis, name, **{"VERVE_WINDOW_SECONDS": 1,
-                                             **settings})
-
-
-def make_expected(sandbox, redis, window_s=1, **settings):
-    return Expected(Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": window_s,
-        **settings}).start(), window_s)
+@pytest.fixture
+def clock(sandbox):
+    """The clock of stepped_redis."""
+    return RedisClock(sandbox)
 
 
 @pytest.fixture
-def expected(sandbox, redis):
-    return make_expected(sandbox, redis)
+def stepped_redis(sandbox, clock):
+    return Redis(sandbox, environment=clock.environment).start()
 
 
-def said(reporter, words):
-    wait_until(lambda: words in reporter.process.output(), words)
+def make_expected(sandbox, redis, window_s, **settings):
+    return Expected(Responder(sandbox, redis, VERVE_WINDOW_SECONDS=window_s,
+                              **settings).start(), window_s)
 
 
 def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
-    """Neither its own reporter, which says so once, nor the others."""
-    healthy = make_reporter(sandbox, redis, "healthy").start()
-    odd = make_reporter(sandbox, redis, "odd")
+    """Neither its own reporter, which logs it once, nor the others."""
+    healthy = Reporter(sandbox, redis, "healthy").start()
+    odd = Reporter(sandbox, redis, "odd")
     odd.report_path.write_text(FUTURE)
     odd.start()
     first = expected.send(1, 2)
@@ -48,7 +45,7 @@ def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
     report = healthy.wait_reported(first + 2)
     assert None not in report.values()
     assert report[first] == expected.count(first)
-    said(odd, "seems to have the window 2036-01-01T00:00:00Z")
+    odd.process.wait_output("seems to have the window 2036-01-01T00:00:00Z")
     assert odd.process.output().count("2036-01-01") == 1
     own = odd.report_path.with_suffix(".own")
 
@@ -60,57 +57,56 @@ def test_a_line_of_the_future_harms_nobody(sandbox, redis, expected):
     assert own_report()[first] == expected.count(first)
 
 
-def test_a_line_of_the_future_where_records_wait(sandbox, redis, expected):
-    """It is seen though there is something to write from the start."""
-    healthy = make_reporter(sandbox, redis, "healthy").start()
+def test_a_line_of_the_future_is_noticed_if_records_wait(sandbox, redis,
+                                                         expected):
+    """The line is noticed even if records wait from the start."""
+    healthy = Reporter(sandbox, redis, "healthy").start()
     healthy.wait_reported(expected.send(1))
-    odd = make_reporter(sandbox, redis, "odd")
+    odd = Reporter(sandbox, redis, "odd")
     odd.report_path.write_text(FUTURE)
     odd.start()
-    said(odd, "seems to have the window 2036-01-01T00:00:00Z")
+    odd.process.wait_output("seems to have the window 2036-01-01T00:00:00Z")
 
 
 def test_a_cursor_of_the_future_is_replaced(sandbox, redis, expected):
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     (key,) = redis("KEYS", "verve:sink:file:*")
     assert reporter.term() == 0
     redis("HSET", key, "cursor", int(time.time()) + 10**6)
     reporter.start()
     expected.check(reporter.wait_reported(expected.send(2, 3)))
-    said(reporter, "which is far ahead of Redis's clock")
+    reporter.process.wait_output("which is far ahead of Redis's clock")
     wait_until(lambda: int(redis("HGET", key, "cursor")) < time.time(),
                "it is replaced")
 
 
-def test_a_cursor_that_is_no_number_is_said(sandbox, redis, expected):
-    reporter = make_reporter(sandbox, redis).start()
+def test_a_cursor_that_is_no_number_is_logged(sandbox, redis, expected):
+    reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     (key,) = redis("KEYS", "verve:sink:file:*")
     good = wait_until(lambda: redis("HGET", key, "cursor"), "it is saved")
     redis("HSET", key, "cursor", "abc")
-    said(reporter, f"{key}: its cursor is no number")
+    reporter.process.wait_output(f"{key}: its cursor is no number")
     redis("HSET", key, "cursor", good)
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_a_clock_that_was_ahead_is_said(sandbox):
-    clock = RedisClock(sandbox)
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
-    expected = make_expected(sandbox, redis)
-    reporter = make_reporter(sandbox, redis).start()
+def test_a_clock_that_was_ahead_is_logged(sandbox, clock, stepped_redis):
+    redis = stepped_redis
+    expected = make_expected(sandbox, redis, 1)
+    reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     clock.step_to(3600)
     wait_until(lambda: expected.send(2) > time.time() + 3000, "it is ahead")
     wait_until(lambda: max(reporter.report()) > time.time() + 3000,
                "windows ahead are reported", 60.0)
     clock.step_to(0)
-    said(reporter, "Redis's clock has stepped back; the next one ends in 3")
+    reporter.process.wait_output(
+        "Redis's clock has stepped back; the next one ends in 3")
     time.sleep(2.5)
     assert reporter.process.output().count("has stepped back") == 1
-    # Emptying Redis is an end to it: windows of now are reported again.
+    # After FLUSHALL windows of the right time are reported.
     redis("FLUSHALL")
     expected.ids.clear()
     wait_until(lambda: abs(expected.send(3) - time.time()) < 3, "of now")
@@ -119,15 +115,13 @@ def test_a_clock_that_was_ahead_is_said(sandbox):
                in reporter.report_path.read_text(), "it is reported")
 
 
-def test_a_count_that_ran_out_is_a_gap(sandbox):
-    """Counted by who keeps it for an hour, closed by who looks back a week."""
-    clock = RedisClock(sandbox)
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
-    expected = make_expected(sandbox, redis, 60,
+def test_an_expired_count_is_a_gap(sandbox, clock, stepped_redis):
+    """The responder keeps counts for an hour, the reporter windows for a
+    week."""
+    expected = make_expected(sandbox, stepped_redis, 60,
                              VERVE_WINDOW_RETENTION_HOURS=1)
-    reporter = make_reporter(sandbox, redis, VERVE_WINDOW_SECONDS=60).start()
+    reporter = Reporter(sandbox, stepped_redis,
+                        VERVE_WINDOW_SECONDS=60).start()
     assert reporter.term() == 0
     window = expected.send(1, 2, 3)
     clock.step_to(2 * 3600)
@@ -138,20 +132,18 @@ def test_a_count_that_ran_out_is_a_gap(sandbox):
     assert report[window + 60] == 0
 
 
-def test_what_a_sink_missed_for_too_long_is_said_once(sandbox):
-    """Three hours without its file, of which one is kept."""
-    clock = RedisClock(sandbox)
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
-    reporter = make_reporter(sandbox, redis, VERVE_WINDOW_SECONDS=60,
-                             VERVE_WINDOW_RETENTION_HOURS=1).start()
+def test_windows_that_a_sink_skips_are_logged_once(sandbox, clock,
+                                                   stepped_redis):
+    """Three hours without the file, of which one hour is kept."""
+    reporter = Reporter(sandbox, stepped_redis, VERVE_WINDOW_SECONDS=60,
+                        VERVE_WINDOW_RETENTION_HOURS=1).start()
     clock.step_to(120)
     wait_until(lambda: complete_lines(reporter.report_path), "a line")
     reporter.report_path.unlink()
     reporter.report_path.mkdir()
     clock.step_to(3 * 3600)
-    said(reporter, "skipped: their records are past the retention")
+    reporter.process.wait_output(
+        "skipped: their records are past the retention")
     time.sleep(3)
     output = reporter.process.output()
     assert output.count("skipped: their records") == 1
@@ -161,25 +153,25 @@ def test_what_a_sink_missed_for_too_long_is_said_once(sandbox):
 
 
 @pytest.mark.parametrize("command", ["xrange", "hset"])
-def test_what_redis_refuses_is_said(sandbox, redis, expected, command):
-    reporter = make_reporter(sandbox, redis).start()
+def test_a_refusal_of_redis_is_logged(sandbox, redis, expected, command):
+    reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     redis("ACL", "SETUSER", "default", f"-{command}")
-    # The words of Redis, which differ from release to release.
-    said(reporter, f"({redis.path}): ERR ")
+    # Redis's own text, which depends on its release, follows.
+    reporter.process.wait_output(f"({redis.path}): ERR ")
     redis("ACL", "SETUSER", "default", f"+{command}")
     expected.check(reporter.wait_reported(expected.send(2)))
-    said(reporter, "works again")
+    reporter.process.wait_output("works again")
 
 
-def test_a_local_clock_that_steps_while_it_runs(sandbox, redis):
+def test_steps_of_the_local_clock_change_nothing(sandbox, redis):
     """An hour ahead, and an hour back."""
     expected = make_expected(sandbox, redis, 2)
     offset = sandbox.folder / "offset"
     offset.write_text("+0s")
     settings = faketime(0)
     del settings["FAKETIME"]
-    reporter = make_reporter(
+    reporter = Reporter(
         sandbox, redis, **settings, FAKETIME_TIMESTAMP_FILE=offset,
         FAKETIME_NO_CACHE=1, VERVE_WINDOW_SECONDS=2).start()
     reporter.wait_reported(expected.send(1))
@@ -188,11 +180,11 @@ def test_a_local_clock_that_steps_while_it_runs(sandbox, redis):
         expected.check(reporter.wait_reported(expected.send(2, 3)))
     assert "late" not in reporter.report_path.read_text()
     hours = {line[11:13] for line in complete_lines(reporter.report_path)}
-    assert len(hours) >= 2  # it did see those clocks
+    assert len(hours) >= 2  # the reporter has used those clocks
 
 
-def test_down_for_five_windows(sandbox, redis, expected):
-    reporter = make_reporter(sandbox, redis).start()
+def test_windows_of_a_downtime_are_reported_later(sandbox, redis, expected):
+    reporter = Reporter(sandbox, redis).start()
     first = expected.send(1)
     reporter.wait_reported(first)
     assert reporter.term() == 0
@@ -201,11 +193,11 @@ def test_down_for_five_windows(sandbox, redis, expected):
     expected.check(reporter.wait_reported(expected.send(6)))
 
 
-def test_redis_restarted_without_its_data(sandbox):
-    """As after a wrong disk: gaps where windows were lost, and on it goes."""
+def test_a_redis_without_its_data_makes_gaps_only(sandbox):
+    """Lost windows are gaps, and the report goes on."""
     redis = Redis(sandbox, appendonly="no").start()
-    expected = make_expected(sandbox, redis)
-    reporter = make_reporter(sandbox, redis).start()
+    expected = make_expected(sandbox, redis, 1)
+    reporter = Reporter(sandbox, redis).start()
     reporter.wait_reported(expected.send(1))
     lost = expected.send(2, 3)
     redis.kill()

@@ -11,39 +11,15 @@ import pytest
 from harness import fastcgi
 from harness.fastcgi import (BEGIN_REQUEST, PARAMS, Responder, begin, params,
                              record, request, variables)
-from harness.process import stat_fields
-from harness.redis import Redis
+from harness.process import cpu_s
 from harness.wait import wait_until
 
 ACCEPT = "/api/verve/accept?id=7"
 PATIENCE_S = 2.0
 
 
-@pytest.fixture
-def responder(sandbox):
-    redis = Redis(sandbox).start()
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
-
-
-def fds(responder):
-    return len(os.listdir(f"/proc/{responder.process.pid}/fd"))
-
-
-def calls(redis, command):
-    """How often Redis ran a command since the last CONFIG RESETSTAT."""
-    for line in redis("INFO", "commandstats").splitlines():
-        if line.startswith(f"cmdstat_{command}:"):
-            return int(line.split("calls=")[1].split(",")[0])
-    return 0
-
-
-def cpu_s(pid):
-    user, system = stat_fields(pid)[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
 def assert_quick(responder, count=3):
-    """Nobody else is delayed."""
+    """Other requests are not delayed."""
     for _ in range(count):
         started = time.monotonic()
         assert responder.ask(ACCEPT).body == b"ok"
@@ -98,7 +74,7 @@ def test_a_peer_that_hangs_up_between_two_parameters(responder):
                                   request(ACCEPT)[:60]],
                          ids=["silent", "header", "begin", "parameters"])
 def test_a_stalling_peer_delays_nobody_and_is_given_up(responder, half):
-    before = fds(responder)
+    before = responder.process.descriptors()
     started = time.monotonic()
     peers = [responder.peer() for _ in range(30)]
     for peer in peers:
@@ -108,7 +84,8 @@ def test_a_stalling_peer_delays_nobody_and_is_given_up(responder, half):
         assert peer.read_to_end() == b""
         peer.close()
     assert PATIENCE_S - 0.1 < time.monotonic() - started < PATIENCE_S + 2
-    wait_until(lambda: fds(responder) <= before, "all fds are closed")
+    wait_until(lambda: responder.process.descriptors() <= before,
+               "all fds are closed")
 
 
 def test_more_stalling_peers_than_are_remembered(responder):
@@ -128,11 +105,9 @@ def test_a_request_in_pieces_is_answered(responder):
     assert answer.body == b"ok"
 
 
-def test_many_that_become_whole_at_once(sandbox):
-    """More than a batch takes: the others must not wait for an event."""
-    redis = Redis(sandbox).start()
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    "VERVE_ACCEPT_MAX_BATCH": 1}).start()
+def test_more_requests_than_a_batch_become_complete_at_once(sandbox, redis):
+    """The others must not wait for an event."""
+    responder = Responder(sandbox, redis, VERVE_ACCEPT_MAX_BATCH=1).start()
     started = time.monotonic()
     peers = [responder.peer() for _ in range(8)]
     for peer in peers:
@@ -148,9 +123,7 @@ def test_many_that_become_whole_at_once(sandbox):
     assert time.monotonic() - started < PATIENCE_S - 0.2
 
 
-def test_a_batch_asks_once_whether_redis_is_ready(sandbox):
-    redis = Redis(sandbox).start()
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
+def test_a_batch_asks_once_whether_redis_is_ready(redis, responder):
     responder.process.freeze()
     peers = [responder.peer() for _ in range(50)]
     for peer in peers:
@@ -160,14 +133,15 @@ def test_a_batch_asks_once_whether_redis_is_ready(sandbox):
     for peer in peers:
         assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
         peer.close()
-    assert 0 < calls(redis, "evalsha") <= 4
+    assert 0 < redis.calls("evalsha") <= 4
 
 
 def test_out_of_descriptors_it_waits_and_goes_on(responder):
-    """Nothing can be accepted; it must not spin, and recover by itself."""
+    """If accept() fails, the responder must not spin, and must recover."""
     pid = responder.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (fds(responder), before[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                     (responder.process.descriptors(), before[1]))
     with responder.peer() as peer:
         peer.send(request(ACCEPT))
         spent = cpu_s(pid)
@@ -205,7 +179,7 @@ def test_a_peer_that_does_not_wait_for_its_answer(responder):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_drains_what_waits_and_exits_0(responder, number):
-    """What is in the backlog when the signal comes is still answered."""
+    """Requests that are in the backlog at the signal are answered."""
     responder.process.freeze()
     peers = [responder.peer() for _ in range(200)]
     for peer in peers:
@@ -233,9 +207,8 @@ def test_int_and_hup_are_ignored(responder):
     assert_quick(responder)
 
 
-def test_a_pool_shares_its_listener(sandbox):
-    redis = Redis(sandbox).start()
-    pool = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start(3)
+def test_a_pool_shares_its_listener(sandbox, redis):
+    pool = Responder(sandbox, redis).start(3)
     for process in pool.processes[:2]:
         process.kill()
     assert_quick(pool)
@@ -248,10 +221,8 @@ def test_needs_a_listening_socket(sandbox):
     assert "fd 0" in process.output()
 
 
-def test_batches_share_one_round_trip(sandbox):
+def test_batches_share_one_round_trip(redis, responder):
     """50 requests that wait together cost a few scripts, not 50."""
-    redis = Redis(sandbox).start()
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
     assert responder.ask(ACCEPT).body == b"ok"
     responder.process.freeze()
     peers = [responder.peer() for _ in range(50)]
@@ -262,7 +233,7 @@ def test_batches_share_one_round_trip(sandbox):
     for peer in peers:
         assert fastcgi.parse_response(peer.read_to_end()).body == b"ok"
         peer.close()
-    assert calls(redis, "evalsha") <= 4
+    assert redis.calls("evalsha") <= 4
 
 
 def test_a_listener_of_another_kind_is_refused(sandbox):

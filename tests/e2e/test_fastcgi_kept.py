@@ -9,43 +9,17 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from harness import fastcgi
 from harness.fastcgi import (FCGI, KEEP_CONN, PARAMS, STDIN, Responder, begin,
                              params, record, request, variables)
-from harness.process import stat_fields
-from harness.redis import Redis
+from harness.process import cpu_s, memory_kb, stat_fields
 from harness.settings import SANITIZED
 from harness.wait import wait_until
 
 ACCEPT = "/api/verve/accept?id=7"
 PATIENCE_S = 2.0
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox).start()
-
-
-@pytest.fixture
-def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
-
-
-def fds(responder):
-    return len(os.listdir(f"/proc/{responder.process.pid}/fd"))
-
-
-def cpu_s(pid):
-    user, system = stat_fields(pid)[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_kb(pid):
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.split("VmRSS:")[1].split()[0])
 
 
 def is_closed(peer, seconds=10.0):
@@ -56,7 +30,7 @@ def is_closed(peer, seconds=10.0):
 def test_one_connection_serves_many_requests(responder):
     with responder.peer() as peer:
         assert peer.ask_kept(ACCEPT).body == b"ok"
-        before = fds(responder)
+        before = responder.process.descriptors()
         for number in range(2000):
             answer = peer.ask_kept(f"/api/verve/accept?id={number}")
             assert (answer.status, answer.body, answer.ended) == \
@@ -64,7 +38,7 @@ def test_one_connection_serves_many_requests(responder):
         assert peer.ask_kept("/api/verve/accept?id=x").status == 400
         assert peer.ask_kept("/healthz").body == b"ok"
         assert peer.ask_kept("/readyz").body == b"ok"
-        assert fds(responder) == before
+        assert responder.process.descriptors() == before
 
 
 def test_the_last_request_may_end_the_connection(responder):
@@ -152,12 +126,13 @@ def test_half_a_next_request_is_given_up(responder):
 
 
 def test_half_a_request_whose_peer_is_gone_keeps_no_place(responder):
-    before = fds(responder)
+    before = responder.process.descriptors()
     started = time.monotonic()
     for _ in range(20):
         with responder.peer() as peer:
             peer.send(request(ACCEPT)[:40])
-    wait_until(lambda: fds(responder) <= before, "all are closed")
+    wait_until(lambda: responder.process.descriptors() <= before,
+               "all are closed")
     assert time.monotonic() - started < PATIENCE_S - 0.5
 
 
@@ -210,8 +185,7 @@ def test_a_batch_larger_than_the_socket_buffer_of_redis(sandbox, redis, flags):
 
 
 def test_an_idle_connection_is_closed_in_time(sandbox, redis):
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    "VERVE_ACCEPT_KEEP_IDLE_S": 1}).start()
+    responder = Responder(sandbox, redis, VERVE_ACCEPT_KEEP_IDLE_S=1).start()
     with responder.peer() as idle, responder.peer() as busy:
         assert idle.ask_kept(ACCEPT).body == b"ok"
         started = time.monotonic()
@@ -228,12 +202,12 @@ def test_thousands_of_idle_connections_cost_little(responder):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     try:
-        before_kb = rss_kb(pid)
+        before_kb = memory_kb(pid)
         peers = [responder.peer() for _ in range(3000)]
         for peer in peers:
             assert peer.ask_kept(ACCEPT).body == b"ok"
         if not SANITIZED:
-            assert rss_kb(pid) - before_kb < 3000  # 1 KB each
+            assert memory_kb(pid) - before_kb < 3000  # 1 KB each
         spent = cpu_s(pid)
         time.sleep(1.0)
         assert cpu_s(pid) - spent < 0.1
@@ -243,13 +217,14 @@ def test_thousands_of_idle_connections_cost_little(responder):
             peer.close()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    wait_until(lambda: fds(responder) < 100, "all are closed")
+    wait_until(lambda: responder.process.descriptors() < 100, "all are closed")
 
 
 def test_out_of_descriptors_the_longest_idle_one_makes_room(responder):
     pid = responder.process.pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (fds(responder) + 10, hard))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                     (responder.process.descriptors() + 10, hard))
     peers = [responder.peer() for _ in range(30)]
     for peer in peers:
         assert peer.ask_kept(ACCEPT).body == b"ok"
@@ -264,15 +239,15 @@ def test_a_pool_takes_kept_connections_in_turn(sandbox, redis):
     """If all wait for work, the one that has waited for longest gets the next
     connection. (If the processors are busy, who runs gets it; as web servers
     close a connection after some requests, that evens out.)"""
-    pool = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start(4)
-    before = [len(os.listdir(f"/proc/{p.pid}/fd")) for p in pool.processes]
+    pool = Responder(sandbox, redis).start(4)
+    before = [p.descriptors() for p in pool.processes]
     peers = []
     for _ in range(32):
         wait_until(lambda: all(stat_fields(p.pid)[0] == "S"
                                for p in pool.processes), "all sleep")
         peers.append(pool.peer())
         assert peers[-1].ask_kept(ACCEPT).body == b"ok"
-    kept = [len(os.listdir(f"/proc/{p.pid}/fd")) - n
+    kept = [p.descriptors() - n
             for p, n in zip(pool.processes, before)]
     assert sum(kept) == 32
     assert max(kept) <= 12, kept
@@ -307,13 +282,13 @@ def test_term_answers_what_was_sent_on_kept_connections(responder):
 
 
 def set_blocking(listener):
-    """As another process does that shares the listener."""
+    """As a process may do that shares the listener."""
     flags = fcntl.fcntl(listener, fcntl.F_GETFL)
     fcntl.fcntl(listener, fcntl.F_SETFL, flags & ~os.O_NONBLOCK)
 
 
 def test_a_listener_made_blocking_while_it_idles(sandbox, redis):
-    pool = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start(2)
+    pool = Responder(sandbox, redis).start(2)
     for _ in range(5):
         set_blocking(pool.listener)
         for _ in range(20):
@@ -325,7 +300,7 @@ def test_a_listener_made_blocking_while_it_idles(sandbox, redis):
 
 
 def test_a_listener_made_blocking_while_it_serves(sandbox, redis):
-    pool = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start(2)
+    pool = Responder(sandbox, redis).start(2)
     over = threading.Event()
 
     def make_blocking():

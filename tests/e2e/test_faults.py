@@ -1,5 +1,5 @@
-"""The report while disks, clocks, Redis and reporters fail: exactly one line a
-window in the file, in order, and each count exact or a gap, never wrong."""
+"""The report while disks, clocks, Redis and reporters fail: the file has one
+line for each window, in order, and each count is exact or a gap."""
 
 import os
 import random
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from harness.counts import count
 from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.kafka import MockKafka, read_counts
@@ -24,36 +25,12 @@ WINDOW_S = 1
 HOUR_S = 3600
 LEASE_S = 7
 TAKE_OVER_S = 2 * LEASE_S
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox, fsync="always").start()
-
-
-def make_responder(sandbox, redis, name="fcgi", **settings):
-    return Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": WINDOW_S,
-        **settings}, name=name).start()
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, **{"VERVE_WINDOW_SECONDS": WINDOW_S,
-                                       **settings})
-
-
-@pytest.fixture
-def expected(sandbox, redis):
-    return Expected(make_responder(sandbox, redis))
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return make_reporter(sandbox, redis).start()
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
+REDIS = {"fsync": "always"}
 
 
 def send_for(expected, seconds, pause_s=0.02):
-    """A steady load of few ids; returns the last window."""
+    """Sends few ids at a steady rate; returns the last window."""
     end = time.monotonic() + seconds
     last = expected.send(0)
     while time.monotonic() < end:
@@ -72,11 +49,12 @@ head -c 4096 /dev/zero >"$1/ballast"
 
 
 @needs_mounts
-def test_a_full_disk(sandbox, redis, expected):
-    """Two pages: one is ballast, the other has room for a line and a half."""
+def test_a_full_disk_loses_no_window(sandbox, redis, expected):
+    """The disk has two pages: one is ballast, the other has room for a line and
+    a half."""
     folder = sandbox.folder / "disk"
     folder.mkdir()
-    reporter = make_reporter(sandbox, redis, before=inside(
+    reporter = Reporter(sandbox, redis, before=inside(
         f"{{ {FULL_DISK.strip()}; }}", folder),
         VERVE_FILE_PATH=folder / "unique.log").start()
     disk = Path(f"/proc/{reporter.process.pid}/root{folder}")
@@ -96,11 +74,10 @@ def test_a_full_disk(sandbox, redis, expected):
     last = expected.send(9)
     wait_until(lambda: last in report(), "all is written")
     expected.check(report())
-    wait_until(lambda: "works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("works again")
 
 
-def test_rotated_and_removed_under_load(sandbox, expected, reporter):
+def test_rotation_and_removal_lose_no_line(sandbox, expected, reporter):
     path = reporter.report_path
     generations = []
     for step in range(6):
@@ -135,7 +112,8 @@ def freeze_and_thaw(redis):
 
 
 @pytest.mark.parametrize("fault", [stop_and_start, freeze_and_thaw])
-def test_redis_away_for_five_windows(redis, expected, reporter, fault):
+def test_redis_away_for_five_windows_loses_no_count(redis, expected, reporter,
+                                                    fault):
     send_for(expected, 1.5 * WINDOW_S)
     fault(redis)
     wait_until(lambda: expected.responder.ask("/readyz").status == 200,
@@ -143,9 +121,9 @@ def test_redis_away_for_five_windows(redis, expected, reporter, fault):
     expected.check(reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S)))
 
 
-def test_redis_emptied(sandbox, redis, expected, reporter):
-    """FLUSHALL in the middle: gaps where data was lost, nothing false."""
-    other = make_reporter(sandbox, redis, name="other").start()
+def test_an_emptied_redis_makes_gaps_only(sandbox, redis, expected, reporter):
+    """FLUSHALL: windows whose data was lost are gaps, and no count is wrong."""
+    other = Reporter(sandbox, redis, name="other").start()
     send_for(expected, 2.3 * WINDOW_S)
     redis("FLUSHALL")
     flushed = max(expected.ids)
@@ -163,15 +141,15 @@ def test_redis_emptied(sandbox, redis, expected, reporter):
                  f"{reporter.report_path}", "cursor")
 
 
-def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
-                                               reporter):
-    """A reporter that starts right after that can't know what is missing; the
-    other one's file has a line for each window all the same."""
+def test_an_emptied_redis_and_a_new_reporter_leave_no_hole(sandbox, redis,
+                                                           expected, reporter):
+    """A reporter that starts right after that can't know what is missing. The
+    file of the other reporter still has a line for each window."""
     reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S))
     reporter.process.freeze()
     redis("FLUSHALL")
     time.sleep(2 * WINDOW_S)
-    other = make_reporter(sandbox, redis, name="other").start()
+    other = Reporter(sandbox, redis, name="other").start()
     other.wait_reported(send_for(expected, 1.2 * WINDOW_S))
     reporter.process.thaw()
     report = reporter.wait_reported(send_for(expected, 0.1))
@@ -182,33 +160,31 @@ def test_redis_emptied_while_one_knows_nothing(sandbox, redis, expected,
 # Clocks
 
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
-def test_wrong_clocks_change_nothing(sandbox, redis, offset_s):
-    """Those of the reporter and of one of two responders."""
-    right = Expected(make_responder(sandbox, redis))
-    wrong = Expected(make_responder(sandbox, redis, "wrong",
-                                    **faketime(-offset_s)))
+def test_wrong_clocks_change_nothing(sandbox, redis, expected, offset_s):
+    """The clocks of the reporter and of one of two responders are wrong."""
+    right = expected
+    wrong = Expected(Responder(sandbox, redis, "wrong",
+                               **faketime(-offset_s)).start())
     wrong.ids = right.ids
-    reporter = make_reporter(sandbox, redis, **faketime(offset_s)).start()
+    reporter = Reporter(sandbox, redis, **faketime(offset_s)).start()
     now = time.time()
     for number in range(40):
         last = random.choice([right, wrong]).send(number // 2)
         time.sleep(0.05)
     assert abs(last - now) < 10
     right.check(reporter.wait_reported(last))
-    # By a clock that is ahead, all would be.
+    # A reporter that used its own clock, which is ahead, would mark all.
     assert not all(line.endswith(" late")
                    for line in complete_lines(reporter.report_path))
 
 
-def test_redis_clock_steps(sandbox):
-    """Back and forth by seconds: each window once, and what was reported is
-    what Redis says in the end, too."""
+def test_steps_of_redis_clock_change_no_count(sandbox):
+    """The clock steps by seconds: each window is reported once, and the counts
+    in the report are those in Redis in the end."""
     clock = RedisClock(sandbox)
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
-    expected = Expected(make_responder(sandbox, redis))
-    reporter = make_reporter(sandbox, redis).start()
+    redis = Redis(sandbox, environment=clock.environment).start()
+    expected = Expected(Responder(sandbox, redis).start())
+    reporter = Reporter(sandbox, redis).start()
     seen = {}
     for step in (2.5, -1.5, 0.7, -3, 3, 1.2, -2, 0):
         clock.step_to(step)
@@ -218,40 +194,39 @@ def test_redis_clock_steps(sandbox):
         seen = report
     last = expected.send(9)
     expected.check(reporter.wait_reported(last))
-    for window, count in reporter.report().items():
-        assert int(redis("GET", f"verve:{{0}}:count:{window}") or 0) == count
+    for window, number in reporter.report().items():
+        assert count(redis, window) == number
     assert reporter.process.output().count("gaps") == 0
 
 
 @every_strategy
 @pytest.mark.parametrize("is_asked", [True, False])
 @pytest.mark.parametrize("ahead_h,retention_h", [(5, 24), (48, 1)])
-def test_redis_clock_far_ahead_for_a_moment(sandbox, ahead_h, retention_h,
-                                            is_asked):
-    """Ids are forgotten by then, in the second case their count, too. Whether
-    somebody asks meanwhile or not: all that is reported is exact, and one
-    window begins early, no more."""
+def test_redis_clock_far_ahead_ends_one_window_early(sandbox, ahead_h,
+                                                     retention_h, is_asked):
+    """Redis expires ids meanwhile, in the second case counts, too. With or
+    without requests meanwhile, all counts in the report are exact, and a single
+    window begins early."""
     clock = RedisClock(sandbox)
     half_s = HOUR_S / 2 - time.time() % HOUR_S
     clock.step_to(half_s)  # no window ends meanwhile
-    redis = Redis(sandbox)
-    redis.environment = clock.environment
-    redis.start()
+    redis = Redis(sandbox, environment=clock.environment).start()
     settings = {"VERVE_WINDOW_SECONDS": HOUR_S,
                 "VERVE_WINDOW_RETENTION_HOURS": retention_h}
-    expected = Expected(make_responder(
-        sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **settings), HOUR_S)
+    expected = Expected(Responder(
+        sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0, **settings).start(),
+        HOUR_S)
     first = expected.send(*range(20))
     keys = redis("KEYS", "*")
     clock.step_to(half_s + ahead_h * HOUR_S)
     if is_asked:
         assert expected.send(5) > first + HOUR_S
-    redis("EXISTS", *keys)  # Redis deletes what it takes to be old
+    redis("EXISTS", *keys)  # Redis deletes expired keys
     clock.step_to(half_s)
     expected.send(*range(10, 35))
     assert set(expected.ids) - {first, first + ahead_h * HOUR_S} == \
         {first + HOUR_S}
-    reporter = make_reporter(sandbox, redis, **settings).start()
+    reporter = Reporter(sandbox, redis, **settings).start()
     is_kept = retention_h > ahead_h
     assert reporter.wait_reported(first)[first] == (20 if is_kept else None)
     clock.step_to(half_s + 2 * HOUR_S)
@@ -270,9 +245,8 @@ class Pair:
         self.redis = redis
         self.key = f"verve:sink:kafka:{self.kafka.topic}"
         self.reporters = [
-            make_reporter(sandbox, redis, name=name,
-                          VERVE_REDIS_TIMEOUT_MS=PATIENT_MS,
-                          **self.kafka.settings).start()
+            Reporter(sandbox, redis, name, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS,
+                     **self.kafka.settings).start()
             for name in ("one", "two")]
 
     def leader(self):
@@ -284,12 +258,13 @@ class Pair:
         return int(self.redis("HGET", self.key, "cursor") or 0)
 
     def wait_taken_over(self, cursor, seconds=TAKE_OVER_S):
-        """Until there is a record behind cursor."""
+        """Waits until the cursor is after `cursor`."""
         wait_until(lambda: self.cursor() > cursor, "another one has taken over",
                    seconds)
 
     def counts(self):
-        """{window: count}: at least once, the first ones in order."""
+        """{window: count}. A message may be repeated, but the first of each
+        window are in order."""
         report = {}
         for message in self.kafka.messages():
             ((window, count),) = read_counts([message]).items()
@@ -324,16 +299,16 @@ def test_an_orderly_end_hands_over_at_once(pair):
     pair.wait_taken_over(pair.cursor(), LEASE_S - 2)
 
 
-def test_paused_past_its_lease(pair, expected):
-    """It moves no cursor, and knows that it is the leader no more."""
+def test_a_leader_paused_past_its_lease_leads_no_more(pair, expected):
+    """It moves no cursor, and notices that it has lost the lease."""
     wait_until(lambda: pair.cursor() > 0, "there is a leader")
     paused = pair.leader()
     paused.process.freeze()
     pair.wait_taken_over(pair.cursor() + WINDOW_S)
     before = pair.cursor()
     paused.process.thaw()
-    wait_until(lambda: f"kafka:{pair.kafka.topic}: no longer ours to write"
-               in paused.process.output(), "it is said")
+    paused.process.wait_output(
+        f"kafka:{pair.kafka.topic}: no longer ours to write")
     assert pair.cursor() >= before
     assert pair.leader() is not paused
     last = send_for(expected, WINDOW_S)
@@ -341,8 +316,9 @@ def test_paused_past_its_lease(pair, expected):
     expected.check(pair.counts())
 
 
-def test_paused_with_a_message_under_way(pair, expected):
-    """What lies unsent is dropped with the lease: the next one sends it."""
+def test_a_message_under_way_is_dropped_with_the_lease(pair, expected):
+    """A message that is not sent yet is dropped with the lease: the next leader
+    sends it."""
     wait_until(lambda: pair.cursor() > 0, "there is a leader")
     pair.kafka.tell("down")
     send_for(expected, 1.5 * WINDOW_S)
@@ -351,8 +327,7 @@ def test_paused_with_a_message_under_way(pair, expected):
     wait_until(lambda: pair.leader() is not paused, "another has the lease",
                TAKE_OVER_S)
     paused.process.thaw()
-    wait_until(lambda: "no longer ours" in paused.process.output(),
-               "it is said")
+    paused.process.wait_output("no longer ours")
     pair.kafka.tell("up")
     last = send_for(expected, WINDOW_S)
     wait_until(lambda: pair.cursor() >= last, "it is reported")

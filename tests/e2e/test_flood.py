@@ -1,5 +1,5 @@
-"""A trouble that is tried again many times a second makes few lines: one at its
-start, one a minute, one at its end."""
+"""An operation that fails and is repeated many times a second makes few lines
+in the log: at its start, each minute, and at its end."""
 
 import re
 import time
@@ -15,10 +15,13 @@ from harness.settings import PATIENT_MS
 from harness.wait import wait_until
 
 LASTS_S = 4.0
-# Operations of the reporter that fail by themselves: claiming and settling
-# callbacks, closing windows, a sink's lease, cursor and records.
+# Windows end while Redis refuses, and closing them fails, too.
+SETTINGS_OF_REPORTERS = {"VERVE_WINDOW_SECONDS": 1,
+                         "VERVE_REDIS_TIMEOUT_MS": PATIENT_MS}
+# Operations of the reporter that may fail: claiming and settling callbacks,
+# closing windows, a sink's lease, cursor and records.
 OPERATIONS = 6
-# Of these, a connection may begin within a minute before it is a flood.
+# Connections within a minute that are logged in full.
 BEGINNINGS = 5
 
 
@@ -27,13 +30,13 @@ def lines_of(process, word):
 
 
 def troubled(line):
-    """Who is said to have a trouble, in a line of its beginning."""
+    """The operation that failed, if the line is the first of a trouble."""
     found = re.search(r"\]: (.*?): [^ ]+ \(.*; trying again$", line)
     return found and found[1]
 
 
 def all_have_ended(process):
-    """Whether each trouble's line has one of its end behind it."""
+    """Whether each first line of a trouble has a last line after it."""
     open_troubles = []
     for line in process.output().splitlines():
         ended = re.search(r"\]: (.*): works again, after \d+ s$", line)
@@ -44,14 +47,9 @@ def all_have_ended(process):
     return not open_troubles
 
 
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=1,
-                    VERVE_REDIS_TIMEOUT_MS=PATIENT_MS, **settings)
-
-
 def refuse(reporter, refusal):
-    """For a while. Each trouble has one line then, and one of its end. Returns
-    who had one."""
+    """Lets Redis refuse for a while. Each trouble must have a first and a last
+    line. Returns the operations that had a trouble."""
     refusal.enter()
     time.sleep(LASTS_S)
     during = lines_of(reporter.process, refusal.word)
@@ -65,9 +63,10 @@ def refuse(reporter, refusal):
 
 
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
-def test_the_reporter_while_redis_refuses(sandbox, redis, receiver, kind):
-    """Jobs that are up a moment later: to look for them may work before."""
-    reporter = make_reporter(sandbox, redis).start()
+def test_a_refusing_redis_makes_few_lines_of_the_reporter(sandbox, redis,
+                                                          receiver, kind):
+    """The jobs are due a moment later: a claim without due jobs may succeed."""
+    reporter = Reporter(sandbox, redis, **SETTINGS_OF_REPORTERS).start()
     up_ms = time.time() * 1000 + 1500
     for _ in range(5):
         redis("ZADD", DUE, up_ms, f"- 0 {job(receiver.url())}")
@@ -77,9 +76,9 @@ def test_the_reporter_while_redis_refuses(sandbox, redis, receiver, kind):
     receiver.wait_count(5)
 
 
-def test_the_reporter_while_it_can_settle_nothing(sandbox, redis, receiver):
+def test_failing_settlements_make_few_lines(sandbox, redis, receiver):
     receiver.respond("/slow", Answer(delay_s=0.1))
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis, **SETTINGS_OF_REPORTERS).start()
     put(redis, *[receiver.url("/slow")] * 300)
     receiver.wait_count(1)
     assert "settling callbacks" in refuse(reporter, NoReplicas(redis))
@@ -87,10 +86,9 @@ def test_the_reporter_while_it_can_settle_nothing(sandbox, redis, receiver):
 
 
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
-def test_a_responder_while_redis_refuses(sandbox, redis, kind):
-    """Both what counts and what asks for readiness, over and over."""
-    responder = Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}).start()
+def test_a_refusing_redis_makes_few_lines_of_a_responder(sandbox, redis, kind):
+    """Requests and /readyz, again and again."""
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
     assert responder.ask("/readyz").status == 200
     assert responder.ask(accept(1)).status == 200
     refusal = kind(redis)
@@ -108,10 +106,9 @@ def test_a_responder_while_redis_refuses(sandbox, redis, kind):
     assert len(lines_of(process, "ready again")) == 1
 
 
-def test_not_ready_is_not_refused(sandbox, redis):
-    """/readyz alone fails, time and again, while ids are counted."""
-    responder = Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}).start()
+def test_not_ready_is_not_logged_as_refused(sandbox, redis):
+    """Only /readyz fails, again and again, while ids are counted."""
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
     assert responder.ask(accept(1)).status == 200
     redis("HSET", "verve:{0}:meta", "strategy", "hll")
     for number in range(20):
@@ -123,11 +120,9 @@ def test_not_ready_is_not_refused(sandbox, redis):
 
 
 @pytest.mark.parametrize("name", ["reporter", "fcgi"])
-def test_a_connection_that_breaks_again_and_again(sandbox, redis, name):
-    if name == "reporter":
-        program = Reporter(sandbox, redis).start()
-    else:
-        program = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}).start()
+def test_a_connection_that_breaks_often_makes_few_lines(sandbox, redis, name):
+    program = {"reporter": Reporter, "fcgi": Responder}[name](
+        sandbox, redis).start()
     for _ in range(100):
         redis.end_connections()
         time.sleep(LASTS_S / 100)

@@ -13,7 +13,7 @@ AT_ONCE = 20
 
 
 class Heap:
-    """What the program that it is loaded into has allocated by itself."""
+    """The allocations of a program, without those of its libraries."""
 
     def __init__(self, sandbox):
         self.path = sandbox.folder / "heap"
@@ -29,7 +29,7 @@ class Heap:
 
 
 def ask_at_once(responder, targets):
-    """All of them sent before the first answer is read."""
+    """Sends all requests before the first answer is read."""
     peers = [responder.peer() for _ in targets]
     for peer, target in zip(peers, targets):
         peer.send(request(target))
@@ -40,7 +40,7 @@ def ask_at_once(responder, targets):
 
 
 def ask_of_all_kinds(responder, number):
-    """New ids, known ones, with an endpoint, and what is refused."""
+    """New and known ids, requests with an endpoint, refused requests."""
     ask_at_once(responder, [
         accept(number + n // 2, "http://example.org/x?y" if n % 5 == 0 else
                None) for n in range(AT_ONCE)])
@@ -51,13 +51,12 @@ def ask_of_all_kinds(responder, number):
 @every_strategy
 def test_a_request_allocates_nothing(sandbox, redis):
     heap = Heap(sandbox)
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    "VERVE_WINDOW_SECONDS": 3600,
-                                    **heap.environment}).start()
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
+                          **heap.environment).start()
     ask_of_all_kinds(responder, 0)
     before = heap.count()
-    assert before > 5  # it does count: tables and buffers of the start
+    assert before > 5  # tables and buffers of the start: counting works
     for number in range(1, ROUNDS):
         ask_of_all_kinds(responder, number * AT_ONCE)
-    # At most a buffer grew once more, for a batch larger than all before.
+    # A buffer may have grown for a batch that was larger than all before.
     assert heap.count() - before < ROUNDS // 5

@@ -1,18 +1,17 @@
-"""The Kafka sink against librdkafka's mock cluster, which fails on command:
-each window one message, in order, whatever the broker answers."""
+"""The Kafka sink against librdkafka's mock cluster, which fails on command: a
+message for each window, in order, whatever the broker answers."""
 
 import re
 import time
 
 import pytest
-from harness.expected import Expected
-from harness.fastcgi import Responder
 from harness.kafka import INIT_PRODUCER_ID, PRODUCE, MockKafka
 from harness.reporter import Reporter
 from harness.settings import PATIENT_MS, REPORTER
 from harness.wait import wait_until
 
 WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 SINK = "verve:sink:kafka:unique-request-count"
 CURSOR = ("HGET", SINK, "cursor")
 
@@ -23,27 +22,15 @@ def kafka(sandbox):
 
 
 @pytest.fixture
-def expected(sandbox, redis):
-    return Expected(Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url,
-        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
-
-
-def make_reporter(sandbox, redis, kafka, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
-                    **kafka.settings, **settings)
-
-
-@pytest.fixture
 def reporter(sandbox, redis, kafka):
-    return make_reporter(sandbox, redis, kafka).start()
+    return Reporter(sandbox, redis, **kafka.settings).start()
 
 
 def cursor(redis):
     return int(redis(*CURSOR) or 0)
 
 
-def test_a_message_a_window(redis, kafka, expected, reporter):
+def test_each_window_is_a_message(redis, kafka, expected, reporter):
     last = expected.send(1, 2, 2, 3)
     expected.check(kafka.wait_reported(last))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last))
@@ -69,24 +56,26 @@ PASSING = [
 ]
 
 
-def test_errors_that_pass(sandbox, redis, kafka, expected):
-    """Neither lost nor doubled: read_counts looks at each message."""
+def test_passing_errors_lose_and_double_nothing(sandbox, redis, kafka,
+                                                expected):
+    """No message is lost or doubled: read_counts checks each."""
     for api, code, count in PASSING:
         kafka.fail(api, code, count)
-    make_reporter(sandbox, redis, kafka).start()
+    Reporter(sandbox, redis, **kafka.settings).start()
     for number in range(6):
         last = expected.send(number, number + 1)
         time.sleep(WINDOW_S)
     expected.check(kafka.wait_reported(last))
 
 
-def test_an_error_that_lasts(redis, kafka, expected, reporter):
-    """Said, tried again, and nothing passes it by; the file goes on."""
+def test_a_lasting_error_holds_the_cursor(redis, kafka, expected, reporter):
+    """It is logged, and no later message is sent before; the file sink goes
+    on."""
     first = expected.send(1)
     kafka.wait_reported(first)
     kafka.fail(PRODUCE, 29, 60)  # TOPIC_AUTHORIZATION_FAILED
-    wait_until(lambda: "kafka:unique-request-count: Broker: Topic auth"
-               in reporter.process.output(), "it is said", 20.0)
+    reporter.process.wait_output(
+        "kafka:unique-request-count: Broker: Topic auth", 20.0)
     stuck = cursor(redis)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     time.sleep(2 * WINDOW_S)
@@ -94,8 +83,7 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
     assert reporter.process.output().count("Topic auth") == 1
     kafka.tell("clear", PRODUCE)
     expected.check(kafka.wait_reported(expected.send(5)))
-    wait_until(lambda: "kafka:unique-request-count: works again"
-               in reporter.process.output(), "it is said")
+    reporter.process.wait_output("kafka:unique-request-count: works again")
 
 
 @pytest.mark.parametrize("api,code", [
@@ -105,19 +93,21 @@ def test_an_error_that_lasts(redis, kafka, expected, reporter):
 def test_a_fatal_producer_is_made_anew(sandbox, redis, kafka, expected, api,
                                        code):
     kafka.fail(api, code, 3)
-    reporter = make_reporter(sandbox, redis, kafka, VERVE_LOG_LEVEL="debug",
-                             VERVE_KAFKA_FETCH_MIN_BYTES=1).start()
+    reporter = Reporter(sandbox, redis, **kafka.settings,
+                        VERVE_LOG_LEVEL="debug",
+                        VERVE_KAFKA_FETCH_MIN_BYTES=1).start()
     expected.send(1, 2)
-    wait_until(lambda: "made anew" in reporter.process.output(), "it is said")
+    reporter.process.wait_output("made anew")
     expected.check(kafka.wait_reported(expected.send(3)))
     lines = reporter.process.output().splitlines()
     assert "DEBUG" in [line for line in lines if "made anew" in line][0]
-    # What librdkafka thinks of that setting, though each producer says it.
+    # librdkafka warns of that setting with each new producer: logged once.
     assert len([line for line in lines if " WARN " in line and
                 "fetch.min.bytes" in line]) == 1
 
 
-def test_away_for_a_while(redis, kafka, expected, reporter):
+def test_windows_are_sent_after_the_broker_was_away(redis, kafka, expected,
+                                                    reporter):
     kafka.wait_reported(expected.send(1))
     kafka.tell("down")
     wait_until(lambda: re.search("kafka:unique-request-count: .*; trying again",
@@ -130,16 +120,15 @@ def test_away_for_a_while(redis, kafka, expected, reporter):
     expected.check(kafka.wait_reported(expected.send(7)))
 
 
-def test_nothing_comes_of_a_lost_lease(redis, kafka, expected, reporter):
-    """A message that waits for the broker is dropped with it."""
+def test_a_message_is_dropped_with_the_lease(redis, kafka, expected, reporter):
+    """A message that waits for the broker is dropped with the lease."""
     kafka.wait_reported(expected.send(1))
     kafka.tell("down")
     wait_until(lambda: expected.send(2) > cursor(redis) + 3, "one is under way",
                pause_s=0.3)
     redis("HSET", SINK, "owner", "another", "lease_end_ms",
-          int(time.time() * 1000) + 60000)  # cut to a lease's length
-    wait_until(lambda: "no longer ours" in reporter.process.output(),
-               "it is said")
+          int(time.time() * 1000) + 60000)  # at most a lease's length counts
+    reporter.process.wait_output("no longer ours")
     held = cursor(redis)
     kafka.tell("up")
     time.sleep(2)  # far more than it takes to connect again
@@ -147,10 +136,10 @@ def test_nothing_comes_of_a_lost_lease(redis, kafka, expected, reporter):
     expected.check(kafka.wait_reported(expected.send(3)))
 
 
-def test_ended_and_started_again(sandbox, redis, kafka, expected):
-    """The next one has the lease at once, and nothing comes twice."""
-    reporter = make_reporter(sandbox, redis, kafka,
-                             VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
+def test_a_restart_doubles_nothing(sandbox, redis, kafka, expected):
+    """The next reporter gets the lease at once, and no message comes twice."""
+    reporter = Reporter(sandbox, redis, **kafka.settings,
+                        VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     for number in range(3):
         kafka.wait_reported(expected.send(number))
         assert reporter.term() == 0
@@ -172,7 +161,7 @@ def test_ended_and_started_again(sandbox, redis, kafka, expected):
     ("TOPIC", "a b", "VERVE_KAFKA_TOPIC"),
 ])
 @pytest.mark.parametrize("flags", [["-t"], []])
-def test_bad_properties(sandbox, name, value, words, flags):
+def test_bad_properties_are_refused(sandbox, name, value, words, flags):
     process = sandbox.start("reporter", [REPORTER, *flags], {
         "VERVE_REPORT_SINKS": "kafka", f"VERVE_KAFKA_{name}": value})
     assert process.wait() == 100
@@ -181,8 +170,8 @@ def test_bad_properties(sandbox, name, value, words, flags):
         or "kafka.*" in words
 
 
-def test_bad_properties_of_the_file(sandbox):
-    """Its name has an underscore, so that no variable leads to it."""
+def test_bad_properties_of_the_file_are_refused(sandbox):
+    """A property with an underscore in its name has no variable."""
     path = sandbox.folder / "verve.conf"
     path.write_text("[report]\nsinks = kafka\n[kafka]\nenabled_events = 255\n")
     process = sandbox.start("reporter", [REPORTER, "-t", "-c", path], {})
@@ -191,7 +180,7 @@ def test_bad_properties_of_the_file(sandbox):
         in process.output()
 
 
-def test_good_properties(sandbox):
+def test_good_properties_are_accepted(sandbox):
     process = sandbox.start("reporter", [REPORTER, "-t"], {
         "VERVE_REPORT_SINKS": "kafka", "VERVE_KAFKA_SECURITY_PROTOCOL": "ssl",
         "VERVE_KAFKA_ENABLE_IDEMPOTENCE": "true",
@@ -199,8 +188,8 @@ def test_good_properties(sandbox):
     assert process.wait() == 0, process.output()
 
 
-def test_unread_where_not_wanted(sandbox):
-    """Kafka's settings are of no concern without its sink."""
+def test_properties_are_not_checked_without_the_sink(sandbox):
+    """Kafka's settings are not checked without its sink."""
     process = sandbox.start("reporter", [REPORTER, "-t"], {
         "VERVE_KAFKA_FOO": "bar"})
     assert process.wait() == 0, process.output()

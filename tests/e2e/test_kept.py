@@ -1,14 +1,16 @@
-"""Connections that are kept: used again while they are clean, and never after
-the receiver has written on them, or ended them, unasked."""
+"""Kept connections are used again as long as they are clean, and never after
+the receiver has written on them, or ended them, without a request."""
 
 import pytest
-from harness.mounts import is_possible, wrap
+from harness.mounts import needs_mounts, wrap
 from harness.queue import is_settled, put
 from harness.receiver import Answer, Receiver
 from harness.reporter import Reporter
+from harness.tls import BUNDLE, make_certificate
 from harness.wait import wait_until
-from harness.zoo import make_certificate
 
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600,
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1"}
 ROUNDS = 4
 UNASKED = {
     "408": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n"
@@ -20,7 +22,7 @@ UNASKED = {
 
 
 class Side:
-    """A receiver, and how a reporter that trusts it is made."""
+    """A receiver, and reporters that trust it."""
 
     def __init__(self, sandbox, redis, scheme):
         self.sandbox = sandbox
@@ -28,30 +30,28 @@ class Side:
         tls, self.before = None, ()
         if scheme == "https":
             tls = make_certificate(sandbox.folder, "receiver")
-            self.before = wrap({"/etc/ssl/certs/ca-certificates.crt": tls[0]})
+            self.before = wrap({BUNDLE: tls[0]})
         self.receiver = Receiver(tls=tls)
         sandbox.on_close(self.receiver.close)
 
     def start(self, **settings):
-        return Reporter(self.sandbox, self.redis, before=self.before, **{
-            "VERVE_WINDOW_SECONDS": 3600,
-            "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1", **settings}).start()
+        return Reporter(self.sandbox, self.redis, before=self.before,
+                        **settings).start()
 
     def deliver(self, count=1):
-        """Queues so many jobs; returns their ids once all are settled."""
+        """Queues `count` jobs; returns their ids once all are settled."""
         ids = put(self.redis, *[self.receiver.url()] * count)
         wait_until(lambda: is_settled(self.redis), "all are settled")
         return ids
 
 
-@pytest.fixture(params=["http", pytest.param("https", marks=pytest.mark.skipif(
-    not is_possible(), reason="only root may mount"))])
+@pytest.fixture(params=["http", pytest.param("https", marks=needs_mounts)])
 def side(request, sandbox, redis):
     return Side(sandbox, redis, request.param)
 
 
 def check(reporter, receiver, ids):
-    """Each was delivered at its first attempt, once, and truly."""
+    """Each job was delivered once, at its first attempt."""
     assert sorted(got.headers["webhook-id"] for got in receiver.received) == \
         sorted(ids)
     assert [(line["attempt"], line["status"], line["error"])
@@ -59,7 +59,7 @@ def check(reporter, receiver, ids):
 
 
 def test_a_clean_connection_is_used_again(side):
-    """Also with TLS, where tickets come that are no answer."""
+    """Also with TLS, whose tickets arrive between two answers."""
     reporter = side.start()
     ids = [id_ for _ in range(20) for id_ in side.deliver()]
     check(reporter, side.receiver, ids)
@@ -69,7 +69,7 @@ def test_a_clean_connection_is_used_again(side):
 @pytest.mark.parametrize("unasked", UNASKED)
 @pytest.mark.parametrize("number", [1, 16])
 def test_what_comes_unasked_is_no_answer(side, unasked, number):
-    """Nor does it cost an attempt, on however many connections it comes."""
+    """Nor does it cost an attempt, on any number of connections."""
     side.receiver.respond("/", Answer(delay_s=0.1))
     reporter = side.start()
     ids = []
@@ -82,7 +82,8 @@ def test_what_comes_unasked_is_no_answer(side, unasked, number):
 
 @pytest.mark.parametrize("body", [b"", b"body"])
 def test_what_comes_behind_an_answer_is_no_answer(side, body):
-    """In one segment, or record, with its end: libcurl may not read it."""
+    """The bytes are in the segment, or TLS record, of the answer's end: libcurl
+    may not have read them."""
     side.receiver.respond("/", Answer(body=body, excess=UNASKED["408"]))
     reporter = side.start()
     ids = [id_ for _ in range(ROUNDS) for id_ in side.deliver()]

@@ -77,8 +77,7 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
     settings = {"VERVE_WINDOW_SECONDS": WINDOW_S,
                 "VERVE_WINDOW_RETENTION_HOURS": RETENTION_HOURS,
                 "VERVE_CALLBACKS_RETRY_DELAYS_S": "1"}
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    **settings}).start()
+    responder = Responder(sandbox, redis, **settings).start()
     receiver.respond("/hook", 503)
     seen = Seen(redis)
     others = set().union(*(patterns for name, patterns in OF_STRATEGY.items()

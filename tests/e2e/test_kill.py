@@ -1,21 +1,17 @@
-"""kill -9 in the middle of a load: of a responder, of the reporter, of Redis.
-No accepted id is lost or counted twice, no line of the report is missing or
-doubled, every callback of an `ok` is made."""
+"""kill -9 of a responder, the reporter or Redis under load. No accepted id is
+lost or counted twice, no line of the report is missing or doubled, and each
+callback of an `ok` is made."""
 
 import os
 import random
 import signal
 import time
 
-import pytest
 from harness.load import Load, accept, ids_by_window
 from harness.records import assert_no_window_missing
-from harness.redis import Redis
-from harness.reporter import Reporter
 from harness.settings import SCALE
 from harness.strategies import exact_strategies
 from harness.wait import wait_until
-from harness.web import Web
 
 WINDOW_S = 1
 CONNECTIONS = 32
@@ -25,22 +21,7 @@ SETTINGS = {
     "VERVE_WINDOW_SECONDS": WINDOW_S,
     "VERVE_CALLBACKS_TIMEOUT_MS": 2000, "VERVE_CALLBACKS_LEASE_S": 4,
     "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1,1,1"}
-
-
-@pytest.fixture
-def redis(sandbox):
-    """What it has confirmed survives it."""
-    return Redis(sandbox, fsync="always").start()
-
-
-@pytest.fixture
-def web(sandbox, redis):
-    return Web(sandbox, redis, procs=2, **SETTINGS).start()
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return Reporter(sandbox, redis, **SETTINGS).start()
+REDIS = {"fsync": "always"}  # confirmed writes survive a kill
 
 
 class Run:
@@ -65,13 +46,14 @@ class Run:
         return [row for row in self.load.rows if not row.ok]
 
     def maybe_counted(self, window):
-        """Ids that were not answered ok, but may be in this window."""
+        """Ids without an ok that may be counted in this window."""
         return {self.ids[row.index] for row in self.failed
                 if row.start_s < window + WINDOW_S + 0.1
                 and row.end_s > window - 0.1}
 
     def assert_reported(self, reporter):
-        """At least what was answered ok; at most that and the lost answers."""
+        """Each count is at least the ids with an ok, and at most those and the
+        ids whose answers were lost."""
         accepted = ids_by_window(self.load.rows, self.ids)
         report = reporter.wait_reported(max(accepted))
         assert_no_window_missing(report, WINDOW_S)
@@ -99,19 +81,20 @@ class Run:
         return times
 
 
-def test_kill_a_responder(sandbox, web, reporter, receiver):
+def test_a_killed_responder_loses_only_what_it_had_taken(sandbox, web,
+                                                         reporter, receiver):
     run = Run(sandbox, web, receiver)
     killed = []
     for _ in range(3):
         time.sleep(SECONDS / 5)
-        # lighttpd starts anew what died, but not at once; with none left,
+        # lighttpd restarts a responder, but not at once; without any,
         # every request fails.
         wait_until(lambda: len(web.responders()) == 2, "both live")
         killed.append(time.time())
         os.kill(web.responders()[0], signal.SIGKILL)
     run.finish()
     wait_until(lambda: len(web.responders()) == 2, "the pool is whole again")
-    # Only what the killed one had taken is lost: nothing before or after.
+    # Only requests that the killed responder had taken are lost.
     assert len(run.failed) <= CONNECTIONS * len(killed)
     for row in run.failed:
         assert any(row.start_s - 1 < at < row.end_s + 1 for at in killed), row
@@ -119,7 +102,7 @@ def test_kill_a_responder(sandbox, web, reporter, receiver):
     assert set(run.assert_called_back().values()) == {1}
 
 
-def test_kill_the_reporter(sandbox, web, reporter, receiver):
+def test_a_killed_reporter_loses_nothing(sandbox, web, reporter, receiver):
     run = Run(sandbox, web, receiver)
     for _ in range(3):
         time.sleep(SECONDS / 5)
@@ -132,7 +115,7 @@ def test_kill_the_reporter(sandbox, web, reporter, receiver):
 
 
 @exact_strategies
-def test_kill_redis(sandbox, web, redis, reporter, receiver):
+def test_a_killed_redis_loses_no_ok(sandbox, web, redis, reporter, receiver):
     run = Run(sandbox, web, receiver)
     time.sleep(SECONDS / 3)
     killed = time.time()

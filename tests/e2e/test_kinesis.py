@@ -1,13 +1,11 @@
-"""The Kinesis sink: each window one record, in order, signed so that an
-independent verifier agrees; throttled, refused, and with a wrong clock."""
+"""The Kinesis sink: a record for each window, in order, with a signature that
+an independent verifier accepts; throttled, refused, and with a wrong clock."""
 
 import re
 import time
 
 import pytest
 from harness import botocore
-from harness.expected import Expected
-from harness.fastcgi import Responder
 from harness.kinesis import (ACCESS_KEY, REGION, SECRET_KEY, FakeKinesis,
                              Kinesalite, settings)
 from harness.preload import faketime
@@ -18,6 +16,7 @@ from harness.settings import REPORTER
 from harness.wait import wait_until
 
 WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 NAME = "kinesis:unique-request-count"
 
 
@@ -29,23 +28,11 @@ def kinesis(sandbox):
 
 
 @pytest.fixture
-def expected(sandbox, redis):
-    return Expected(Responder(sandbox, {
-        "VERVE_REDIS_URL": redis.url,
-        "VERVE_WINDOW_SECONDS": WINDOW_S}).start())
-
-
-def make_reporter(sandbox, redis, url, **more):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S,
-                    **settings(url), **more)
-
-
-@pytest.fixture
 def reporter(sandbox, redis, kinesis):
-    return make_reporter(sandbox, redis, kinesis.url()).start()
+    return Reporter(sandbox, redis, **settings(kinesis.url())).start()
 
 
-def test_a_record_a_window(redis, kinesis, expected, reporter):
+def test_each_window_is_a_record(redis, kinesis, expected, reporter):
     last = expected.send(1, 2, 2)
     expected.check(kinesis.wait_reported(last))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last))
@@ -77,10 +64,10 @@ def test_what_comes_unasked_is_no_answer(kinesis, expected, reporter):
     assert "trying again" not in reporter.process.output()
 
 
-def test_session_credentials(sandbox, redis, kinesis, expected):
-    """The token is sent, and signed: the verifier wants that."""
-    make_reporter(sandbox, redis, kinesis.url(),
-                  AWS_SESSION_TOKEN="IQoJb3JpZ2lu/+=").start()
+def test_a_session_token_is_sent_and_signed(sandbox, redis, kinesis, expected):
+    """The token is sent and signed, which the verifier checks."""
+    Reporter(sandbox, redis, **settings(kinesis.url()),
+             AWS_SESSION_TOKEN="IQoJb3JpZ2lu/+=").start()
     expected.check(kinesis.wait_reported(expected.send(1)))
     assert kinesis.received[-1].headers["x-amz-security-token"] == \
         "IQoJb3JpZ2lu/+="
@@ -91,7 +78,7 @@ def test_session_credentials(sandbox, redis, kinesis, expected):
                          ids=["own", "lent"])
 def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
     more = {"AWS_SESSION_TOKEN": token} if token else {}
-    make_reporter(sandbox, redis, kinesis.url(), **more).start()
+    Reporter(sandbox, redis, **settings(kinesis.url()), **more).start()
     kinesis.wait_reported(expected.send(1))
     request = kinesis.received[-1]
     assert request.headers["authorization"] == botocore.authorization(
@@ -109,15 +96,18 @@ def test_botocore_signs_the_same(sandbox, redis, kinesis, expected, token):
     ("http://kinesis.test:443/", "kinesis.test:443"),
     ("http://[::1]:4567/", "[::1]:4567"),
 ])
-def test_host(sandbox, redis, receiver, endpoint, host):
-    """Sent once, as signed. A proxy sees it of any host and port."""
-    make_reporter(sandbox, redis, endpoint, http_proxy=receiver.url()).start()
+def test_the_host_is_sent_once_as_it_was_signed(sandbox, redis, receiver,
+                                                endpoint, host):
+    """The header is sent once, as it was signed. A proxy gets the requests for
+    any host and port."""
+    Reporter(sandbox, redis, **settings(endpoint),
+             http_proxy=receiver.url()).start()
     request = receiver.wait_count(1)[0]
     assert request.headers["host"] == host
     assert not request.doubled
 
 
-def test_throttled_and_broken(kinesis, expected, reporter):
+def test_throttling_and_faults_lose_nothing(kinesis, expected, reporter):
     kinesis.fail((400, "ProvisionedThroughputExceededException"),
                  (500, "InternalFailure"), (503, "ServiceUnavailable"))
     expected.send(1, 2)
@@ -125,17 +115,15 @@ def test_throttled_and_broken(kinesis, expected, reporter):
     output = reporter.process.output()
     assert f"{NAME}: HTTP 400 ProvisionedThroughputExceeded" in output
     assert output.count("trying again") == 1
-    wait_until(lambda: f"{NAME}: works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output(f"{NAME}: works again")
 
 
-def test_refused(redis, kinesis, expected, reporter):
-    """Said once a minute, the cursor stays, the file goes on; HUP tries at
-    once what would be tried in a while."""
+def test_a_refused_record_holds_the_cursor(redis, kinesis, expected, reporter):
+    """It is logged once a minute, the cursor stays, and the file sink goes on.
+    After HUP the sink tries at once."""
     kinesis.wait_reported(expected.send(1))
     kinesis.fail(*[(400, "AccessDeniedException")] * 3)
-    wait_until(lambda: "HTTP 400 AccessDenied" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("HTTP 400 AccessDenied")
     stuck = redis("HGET", f"verve:sink:{NAME}", "cursor")
     taken = len(kinesis.taken)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
@@ -148,29 +136,30 @@ def test_refused(redis, kinesis, expected, reporter):
     expected.check(kinesis.wait_reported(expected.send(3)))
 
 
-def test_a_wrong_key(sandbox, redis, kinesis):
-    reporter = make_reporter(sandbox, redis, kinesis.url())
+def test_a_wrong_key_is_logged(sandbox, redis, kinesis):
+    reporter = Reporter(sandbox, redis, **settings(kinesis.url()))
     reporter.settings["AWS_SECRET_ACCESS_KEY"] += "x"
     reporter.start()
-    wait_until(lambda: f"{NAME}: HTTP 403 InvalidSignatureException: no"
-               in reporter.process.output(), "it is said")
+    reporter.process.wait_output(
+        f"{NAME}: HTTP 403 InvalidSignatureException: no")
     assert kinesis.records() == []
 
 
-def test_no_answer_of_kinesis(kinesis, expected, reporter):
-    """A 200 of something else, a proxy say, delivers nothing."""
+def test_an_answer_of_something_else_delivers_nothing(kinesis, expected,
+                                                      reporter):
+    """A 200 that is not by Kinesis, but by a proxy, say, delivers nothing."""
     kinesis.scripts["/"] = [Answer(200, body=b"<html>hello</html>")]
     expected.send(1)
-    wait_until(lambda: "its answer is not Kinesis's"
-               in reporter.process.output(), "it is said")
+    reporter.process.wait_output("its answer is not Kinesis's")
     kinesis.fail()
     reporter.process.hup()
     expected.check(kinesis.wait_reported(expected.send(2)))
 
 
-def test_away_for_a_while(sandbox, redis, expected):
+def test_windows_are_sent_after_kinesis_was_away(sandbox, redis, expected):
     port = free_port()
-    reporter = make_reporter(sandbox, redis, f"http://127.0.0.1:{port}").start()
+    reporter = Reporter(sandbox, redis,
+                        **settings(f"http://127.0.0.1:{port}")).start()
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     # libcurl's words: "Couldn't", and "Could not" since 8.
     wait_until(lambda: re.search(f"{NAME}: Could.* connect",
@@ -181,31 +170,31 @@ def test_away_for_a_while(sandbox, redis, expected):
 
 
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
-def test_a_clock_an_hour_off(sandbox, redis, kinesis, expected, offset_s):
-    """AWS refuses signatures of another time: it tells its own."""
-    reporter = make_reporter(sandbox, redis, kinesis.url(),
-                             **faketime(offset_s)).start()
+def test_a_clock_an_hour_off_is_corrected(sandbox, redis, kinesis, expected,
+                                          offset_s):
+    """AWS refuses signatures with a wrong time, and sends its own."""
+    reporter = Reporter(sandbox, redis, **settings(kinesis.url()),
+                        **faketime(offset_s)).start()
     expected.check(kinesis.wait_reported(expected.send(1, 2)))
     assert kinesis.problems == ["InvalidSignatureException"]
-    wait_until(lambda: "works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("works again")
 
 
-def test_libcrypto_refuses_to_sign(sandbox, redis, kinesis):
-    """OpenSSL is told to use FIPS algorithms only, and has none."""
+def test_a_signature_that_fails_is_logged(sandbox, redis, kinesis):
+    """OpenSSL may only use FIPS algorithms, and has none."""
     config = sandbox.folder / "openssl.cnf"
     config.write_text("openssl_conf = start\n[start]\nalg_section = algorithms\n"
                       "[algorithms]\ndefault_properties = fips=yes\n",
                       encoding="ascii")
-    reporter = make_reporter(sandbox, redis, kinesis.url(),
-                             OPENSSL_CONF=config).start()
+    reporter = Reporter(sandbox, redis, **settings(kinesis.url()),
+                        OPENSSL_CONF=config).start()
     wait_until(lambda: f"{NAME}: cannot sign the request: unsupported"
                in reporter.process.output(), "the reason is logged")
     assert kinesis.received == []
 
 
-def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
-    """X-Amz-Date has a year of four digits: another is no time of AWS's."""
+def test_a_date_that_cannot_be_signed_is_ignored(kinesis, expected, reporter):
+    """The year of X-Amz-Date has four digits: AWS sends no other time."""
     kinesis.scripts["/"] = [Answer(500, {
         "Date": "Fri, 01 Jan 99999 00:00:00 GMT"}), None]
     expected.send(1)
@@ -213,9 +202,9 @@ def test_a_date_that_cannot_be_signed(kinesis, expected, reporter):
     assert kinesis.problems == []
 
 
-def test_kinesalite(sandbox, redis, expected):
+def test_kinesalite_gets_every_window(sandbox, redis, expected):
     kinesalite = Kinesalite(sandbox)
-    make_reporter(sandbox, redis, kinesalite.url).start()
+    Reporter(sandbox, redis, **settings(kinesalite.url)).start()
     expected.send(1, 2)
     expected.check(kinesalite.wait_reported(expected.send(3, 4)))
 
@@ -238,7 +227,7 @@ def test_kinesalite(sandbox, redis, expected):
     ({"VERVE_KINESIS_STREAM": "a/b"}, "VERVE_KINESIS_STREAM"),
 ])
 @pytest.mark.parametrize("flags", [["-t"], []])
-def test_bad_settings(sandbox, change, words, flags):
+def test_bad_settings_are_refused(sandbox, change, words, flags):
     process = sandbox.start("reporter", [REPORTER, *flags],
                             {**settings("http://h/"), **change})
     assert process.wait() == 100

@@ -1,5 +1,5 @@
-"""Each shipped configuration of lighttpd, by itself: lighttpd takes it, and
-keeps a client's connection with it."""
+"""Each shipped configuration of lighttpd: lighttpd accepts it, and keeps the
+connections of clients."""
 
 import pytest
 from harness import debian
@@ -30,7 +30,7 @@ def within_debians(sandbox, port):
 
 
 def start(sandbox, redis, configuration, **kwargs):
-    """Returns the port, where a responder answers."""
+    """Returns the port, once a responder answers."""
     port = free_port()
     path, settings = configuration(sandbox, port, **kwargs)
     sandbox.start(path.name, ["lighttpd", "-D", "-f", path],
@@ -52,6 +52,7 @@ def test_one_connection_serves_many_requests(sandbox, redis, configuration):
 
 
 def test_one_connection_through_the_balancer(sandbox, redis, web):
-    """Fewer, as each takes a local port for a minute; more than the default."""
+    """Fewer requests, as each takes a local port for a minute, but more than
+    lighttpd's default for a connection."""
     fetch_kept(start(sandbox, redis, balancer, web_port=web.port), accept(7),
                REQUESTS // 10)

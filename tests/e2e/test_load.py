@@ -7,7 +7,6 @@ import random
 import pytest
 from harness.load import Load, accept, ids_by_window
 from harness.records import assert_no_window_missing, epoch
-from harness.reporter import Reporter
 from harness.settings import scaled
 from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
@@ -16,21 +15,14 @@ from harness.web import Web
 pytestmark = every_strategy
 WINDOW_S = 2
 HLL_ERROR = 0.04  # five standard errors
-# The load takes all of a small machine: the time limit of a quiet one would
-# say more of the machine than of the program.
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 
 
 @pytest.fixture
 def webs(sandbox, redis):
     """Two lighttpd instances, each with its own pool, on one Redis."""
-    return [Web(sandbox, redis, name, **SETTINGS).start()
+    return [Web(sandbox, redis, name).start()
             for name in ("web-a", "web-b")]
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return Reporter(sandbox, redis, **SETTINGS).start()
 
 
 def assert_none_failed(load, count):
@@ -39,7 +31,7 @@ def assert_none_failed(load, count):
 
 
 def assert_reported(reporter, windows, strategy):
-    """The report has exactly these counts, and 0 for all windows between."""
+    """The report has exactly these counts, and 0 for all other windows."""
     report = reporter.wait_reported(max(windows))
     assert_no_window_missing(report, WINDOW_S)
     expected = {window: len(windows.get(window, ())) for window in report}
@@ -53,8 +45,8 @@ def assert_reported(reporter, windows, strategy):
 
 
 def assert_called_back_once(receiver, load, endpoints, report):
-    """Exactly one callback for each index in endpoints, told a count that its
-    window had; the window is the one that the request was answered with."""
+    """Exactly one callback for each index in endpoints. Its window is that of
+    the answer, and its count is one that the window had."""
     received = receiver.wait_count(len(endpoints), seconds=60.0)
     told = {int(r.query): r for r in received}
     assert len(received) == len(told) == len(endpoints)
@@ -70,7 +62,7 @@ def test_every_count_is_right_under_load(sandbox, webs, reporter, receiver,
                                          strategy):
     count = scaled(200_000)
     rng = random.Random(1)
-    # A third comes more than once, within a window and across windows.
+    # A third is repeated, within a window and in later windows.
     ids = [rng.randrange(-count, count) for _ in range(count)]
     endpoints = set(range(0, count, 10))
     targets = [accept(number, receiver.url(f"/cb?{i}")

@@ -1,5 +1,5 @@
-"""The marathon (marathon.py) has started before all other tests and runs
-beside them; here is waited for its end. See conftest.py."""
+"""The result of the marathon (marathon.py), which started before all other
+tests and runs beside them: see conftest.py."""
 
 from harness.settings import MARATHON_WINDOWS
 from harness.wait import wait_until

@@ -41,7 +41,7 @@ def test_nginx_takes_it(sandbox, configuration):
 
 @every_configuration
 def test_one_connection_serves_many_requests(sandbox, redis, configuration):
-    Responder(sandbox, {"VERVE_REDIS_URL": redis.url}, name="v").start()
+    Responder(sandbox, redis, "v").start()
     port = free_port()
     sandbox.start("nginx", configuration(sandbox, port))
     wait_until_healthy(port)

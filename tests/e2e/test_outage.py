@@ -1,9 +1,8 @@
-"""Redis gone, slow or restarted: what a client hears, how soon, and how soon
-all is well again."""
+"""Redis is gone, slow or restarted: the answers to clients, how soon they come,
+and how soon requests are ok again."""
 
 import time
 
-import pytest
 from harness.answers import assert_unavailable
 from harness.drip import DripProxy
 from harness.fastcgi import Responder
@@ -17,19 +16,10 @@ from harness.wait import wait_until
 REDIS_TIMEOUT_MS = 250  # the default
 TIMEOUT_S = REDIS_TIMEOUT_MS / 1000
 LIMIT_S = 2 * TIMEOUT_S + 0.1
-NOISE_S = 0.4  # these machines are shared: what a scheduler may add
-BACK_NOISE_S = 1.2  # ... to a greeting, which may have to begin anew
+NOISE_S = 0.4  # what the scheduler of a shared machine may add
+BACK_NOISE_S = 1.2  # ... to a handshake, which may have to be repeated
+SETTINGS = {"VERVE_REDIS_TIMEOUT_MS": REDIS_TIMEOUT_MS}
 URL = "/api/verve/accept?id=7"
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox).start()
-
-
-@pytest.fixture
-def web(sandbox, redis, make_web):
-    return make_web(sandbox, redis).start()
 
 
 def timed(web, target=URL):
@@ -44,13 +34,13 @@ def assert_back_within_a_second(web):
 
 
 def all_responders(web, condition):
-    """The pool's members answer in turn: enough questions reach them all."""
+    """The condition holds for 20 answers: enough to reach each responder."""
     return all(condition(fetch(web.port, URL)) for _ in range(20))
 
 
 @every_server
 @every_strategy
-def test_gone_and_back(redis, web):
+def test_unavailable_while_redis_is_gone_and_ok_once_it_is_back(redis, web):
     wait_until(lambda: fetch(web.port, URL).body == b"ok", "it is there")
     redis.kill()
     for _ in range(20):
@@ -67,7 +57,7 @@ def test_gone_and_back(redis, web):
 
 
 @every_server
-def test_known_to_be_away_is_said_at_once(redis, web):
+def test_a_redis_known_to_be_away_is_answered_at_once(redis, web):
     redis.freeze()
     wait_until(lambda: all_responders(web, lambda a: a.status == 503),
                "every responder knows")
@@ -78,7 +68,7 @@ def test_known_to_be_away_is_said_at_once(redis, web):
 
 
 @every_server
-def test_too_slow_is_away(redis, web):
+def test_a_redis_that_is_too_slow_counts_as_away(redis, web):
     wait_until(lambda: fetch(web.port, URL).body == b"ok", "it is there")
     redis.freeze()
     answer, took = timed(web, accept(8))  # one that no responder knows
@@ -90,7 +80,7 @@ def test_too_slow_is_away(redis, web):
 
 @every_server
 def test_restarted_while_idle_costs_no_request(redis, web):
-    """The closed connection is noticed, and the scripts are loaded again."""
+    """A responder notices the closed connection, and loads scripts again."""
     wait_until(lambda: len(connected_ms(web)) >= 2, "both are there")
     before = len(connected_ms(web))
     redis.stop()
@@ -144,7 +134,7 @@ def test_no_answer_is_late_under_load(sandbox, redis, web, trouble):
 
 
 def test_no_stampede(sandbox, redis, make_web):
-    """A pool of eight comes back spread over a while."""
+    """Eight responders do not connect again all at once."""
     web = make_web(sandbox, redis, procs=8).start()
     wait_until(lambda: len(connected_ms(web)) == 8, "all eight are there")
     redis.kill()
@@ -156,16 +146,15 @@ def test_no_stampede(sandbox, redis, make_web):
 
 
 def connected_ms(web):
-    """When responders said that they were connected, ms of the minute."""
+    """When responders logged that they were connected, ms of the minute."""
     return [int(float(line[17:23]) * 1000) for line
             in web.output().splitlines() if "redis: connected" in line]
 
 
-def test_a_dripping_redis_cannot_stretch_the_limit(sandbox):
-    """One byte at a time is an answer that never comes."""
-    redis = Redis(sandbox).start()
+def test_a_dripping_redis_cannot_stretch_the_limit(sandbox, redis):
+    """The time limit is for the whole answer, not for a byte."""
     proxy = DripProxy(sandbox, redis.path)
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": proxy.url}).start()
+    responder = Responder(sandbox, proxy).start()
     wait_until(lambda: responder.ask(URL).body == b"ok", "it is there")
     proxy.drip_s = 0.1
     started = time.monotonic()

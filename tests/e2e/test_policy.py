@@ -1,5 +1,5 @@
-"""The eviction policy of a Redis that says little of itself: what can't be
-read is refused unless it is trusted, and what can be read is believed."""
+"""The eviction policy, if rights on Redis are limited: a policy that can't be
+read is refused unless it is trusted; a policy that can be read counts."""
 
 import pytest
 from harness.answers import assert_unavailable
@@ -28,7 +28,7 @@ def limited(*rules):
 
 
 def renamed(*commands):
-    """A Redis that has lost those commands."""
+    """A Redis without these commands."""
     def start(sandbox, policy):
         names = sandbox.folder / "renamed.conf"
         names.write_text("".join(f'rename-command {name} ""\n'
@@ -50,17 +50,16 @@ by_info = pytest.mark.parametrize("start", [
 
 @pytest.fixture(params=["fcgi", "reporter"])
 def program(request, sandbox):
-    """Makes one of the two programs; what has start() and process."""
+    """Makes one of the two programs, which has start() and process."""
     def make(redis, **settings):
         settings = {"VERVE_REDIS_TIMEOUT_MS": PATIENT_MS, **settings}
-        if request.param == "reporter":
-            return Reporter(sandbox, redis, **settings)
-        return Responder(sandbox, {"VERVE_REDIS_URL": redis.url, **settings})
+        kind = {"reporter": Reporter, "fcgi": Responder}[request.param]
+        return kind(sandbox, redis, **settings)
     return make
 
 
 def output_of_refused(program):
-    """What one says that does not start."""
+    """The output of a program that must refuse to start."""
     with pytest.raises(AssertionError):
         program.start()
     assert program.process.wait() == 100
@@ -115,8 +114,7 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
     redis.limit_default_user("-@dangerous")
     redis.end_connections()
     for process in web.process, reporter.process:
-        wait_until(lambda p=process: "+info or +config|get" in p.output(),
-                   "it is said")
+        process.wait_output("+info or +config|get")
     for number in (7, 8):
         assert_unavailable(fetch(web.port, accept(number)))
     assert_unavailable(fetch(web.port, "/readyz"))
@@ -130,8 +128,8 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
 
 @pytest.mark.parametrize("prefix,database", [(":secret@", ""), ("", "/1")],
                          ids=["password", "database"])
-def test_a_redis_without_free_connections_is_waited_for(
-        sandbox, program, prefix, database):
+def test_a_redis_without_free_connections_is_waited_for(sandbox, program,
+                                                        prefix, database):
     """Its error is the first reply, to AUTH or SELECT: that is no refusal."""
     port = free_port()
     full = Redis(sandbox, port=port, bind="127.0.0.1", maxclients=1).start()
@@ -152,4 +150,4 @@ def test_a_busy_redis_is_waited_for(program, redis):
     assert "cannot be used yet" in waiting.process.output()
     assert "+info" not in waiting.process.output()
     busy.leave()
-    wait_until(lambda: "): ready\n" in waiting.process.output(), "connected")
+    waiting.process.wait_output("): ready\n")

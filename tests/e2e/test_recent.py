@@ -1,55 +1,36 @@
-"""Ids that a responder knows to be counted need no Redis; and what ends that
-knowledge: the window, the connection, lost data, a Redis that is silent."""
+"""The id cache: known ids are answered without Redis. The cache ends with the
+window, the connection or the data, or if Redis is silent."""
 
 import time
 
-import pytest
+from harness.counts import count
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import epoch
-from harness.redis import Redis
 from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
-DAY_S = 86400  # no window ends meanwhile, as good as never
+DAY_S = 86400  # hardly any test sees a window end
 NOISE_S = 2.0  # what a shared machine may add
-# Redis need not be heard of again within these tests, unless they say so.
-REDIS_TIMEOUT_MS = 60000
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox, appendonly="no").start()
-
-
-def start(sandbox, redis, **settings):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": DAY_S,
-                               **settings}).start()
+# Within a test the cache stays valid, unless the test sets a shorter limit.
+SETTINGS = {"VERVE_WINDOW_SECONDS": DAY_S, "VERVE_REDIS_TIMEOUT_MS": 60000}
+REDIS = {"appendonly": "no"}
 
 
 def ask(responder, number, endpoint=None):
-    """The window of an ok."""
+    """Sends an id, which must be ok; returns its window."""
     answer = responder.ask(accept(number, endpoint))
     assert answer.body == b"ok", answer
     return epoch(answer.headers["verve-window"])
 
 
-def count(redis, window):
-    return int(redis("GET", f"verve:{{0}}:count:{window}") or 0)
-
-
 def script_runs(redis):
-    """Of the accept script: the only one that is run by a responder."""
-    for line in redis("INFO", "commandstats").splitlines():
-        if line.startswith("cmdstat_evalsha:"):
-            return int(line.partition("calls=")[2].partition(",")[0])
-    return 0
+    """Of the accept script, the only script that a responder runs."""
+    return redis.calls("evalsha")
 
 
 @every_strategy
-def test_a_known_id_needs_no_redis(sandbox, redis):
-    responder = start(sandbox, redis)
+def test_a_known_id_needs_no_redis(redis, responder):
     window = ask(responder, 7)
     runs = script_runs(redis)
     assert [ask(responder, 7) for _ in range(100)] == [window] * 100
@@ -57,8 +38,7 @@ def test_a_known_id_needs_no_redis(sandbox, redis):
     assert count(redis, window) == 1
 
 
-def test_an_endpoint_always_needs_redis(sandbox, redis):
-    responder = start(sandbox, redis)
+def test_an_endpoint_always_needs_redis(redis, responder):
     for _ in range(3):
         ask(responder, 7, "http://h/")
     assert redis("LLEN", "verve:{0}:callbacks") == 3
@@ -67,8 +47,8 @@ def test_an_endpoint_always_needs_redis(sandbox, redis):
     assert script_runs(redis) == runs
 
 
-def test_can_be_turned_off(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0)
+def test_the_cache_can_be_turned_off(sandbox, redis):
+    responder = Responder(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=0).start()
     ask(responder, 7)
     runs = script_runs(redis)
     for _ in range(10):
@@ -76,8 +56,9 @@ def test_can_be_turned_off(sandbox, redis):
     assert script_runs(redis) == runs + 10
 
 
-def test_more_ids_than_there_is_room_for(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_DEDUP_LOCAL_CACHE_IDS=10)
+def test_a_full_cache_takes_no_more_ids(sandbox, redis):
+    responder = Responder(sandbox, redis,
+                          VERVE_DEDUP_LOCAL_CACHE_IDS=10).start()
     for _ in range(3):
         window = [ask(responder, number) for number in range(50)][-1]
     assert count(redis, window) == 50
@@ -89,22 +70,22 @@ def test_more_ids_than_there_is_room_for(sandbox, redis):
 
 
 def test_a_refused_request_is_not_known(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=1)
+    responder = Responder(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=1).start()
     ask(responder, 1, "http://h/")
     assert responder.ask(accept(7, "http://h/")).status == 503
     assert count(redis, ask(responder, 7)) == 2
 
 
 @every_strategy
-def test_in_the_next_window_it_counts_anew(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_WINDOW_SECONDS=1)
+def test_a_known_id_counts_again_in_the_next_window(sandbox, redis):
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=1).start()
     wait_for_window_start(1)
     windows = set()
     end = time.monotonic() + 3.0
     while time.monotonic() < end:
         asked = time.time()
         window = ask(responder, 7)
-        # Not told of a window that is over (the clocks are the same here).
+        # The window is not over (here the clocks are the same).
         assert asked < window + 1
         windows.add(window)
     assert len(windows) >= 3
@@ -112,9 +93,8 @@ def test_in_the_next_window_it_counts_anew(sandbox, redis):
 
 
 @every_strategy
-def test_a_window_sealed_early(sandbox, redis):
-    """What is known is in its final count; what is new tells of the next."""
-    responder = start(sandbox, redis)
+def test_a_known_id_stays_in_a_window_that_was_sealed_early(redis, responder):
+    """A known id is in the sealed window; a new id begins the next window."""
     window = ask(responder, 7)
     redis("SET", "verve:{0}:sealed", window)
     assert ask(responder, 7) == window
@@ -125,8 +105,7 @@ def test_a_window_sealed_early(sandbox, redis):
 
 
 @every_strategy
-def test_lost_data_is_noticed_by_the_next_script(sandbox, redis):
-    responder = start(sandbox, redis)
+def test_lost_data_is_noticed_by_the_next_script(redis, responder):
     ask(responder, 7)
     redis("FLUSHALL")
     ask(responder, 7)
@@ -136,7 +115,7 @@ def test_lost_data_is_noticed_by_the_next_script(sandbox, redis):
 
 
 def test_lost_data_is_noticed_within_the_time_limit(sandbox, redis):
-    responder = start(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=2000)
+    responder = Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=2000).start()
     ask(responder, 7)
     redis("FLUSHALL")
     time.sleep(2.1)
@@ -144,21 +123,19 @@ def test_lost_data_is_noticed_within_the_time_limit(sandbox, redis):
 
 
 @every_strategy
-def test_redis_killed_is_noticed_at_once(sandbox, redis):
-    responder = start(sandbox, redis)
+def test_redis_killed_is_noticed_at_once(redis, responder):
     assert count(redis, ask(responder, 7)) == 1
     redis.kill()
     for _ in range(3):
         answer = responder.ask(accept(7))
         assert (answer.status, answer.body) == (503, b"failed")
-    redis.start()  # with nothing in it
+    redis.start()  # empty
     wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
     assert count(redis, ask(responder, 7)) == 1
 
 
-def test_a_connection_killed_is_a_new_beginning(sandbox, redis):
-    """Between two requests, and long enough for another connection."""
-    responder = start(sandbox, redis)
+def test_a_new_connection_forgets_all_ids(redis, responder):
+    """Between two requests, and with time for a new connection."""
     ask(responder, 7)
     redis.wipe()
     assert count(redis, ask(responder, 7)) == 1
@@ -169,7 +146,7 @@ def test_a_connection_killed_is_a_new_beginning(sandbox, redis):
 
 def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
     timeout_s = 0.25
-    responder = start(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250)
+    responder = Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250).start()
     wait_until(lambda: responder.ask(accept(7)).status == 200, "it is there")
     redis.freeze()
     frozen = asked = time.monotonic()
@@ -184,9 +161,8 @@ def test_redis_frozen_is_noticed_within_the_limits(sandbox, redis):
     wait_until(lambda: responder.ask(accept(7)).status == 200, "ok again")
 
 
-def test_out_of_memory(sandbox, redis):
-    """There is nothing to write for an id that is known."""
-    responder = start(sandbox, redis)
+def test_a_known_id_is_ok_without_memory(redis, responder):
+    """A known id writes nothing."""
     ask(responder, 7)
     redis("CONFIG", "SET", "maxmemory", "1")
     assert responder.ask(accept(8)).status == 503

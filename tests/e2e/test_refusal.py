@@ -1,28 +1,22 @@
-"""Redis is there and says no: full, or not the one that we want."""
+"""Redis answers, but refuses: it is full, or has another schema or policy."""
 
 import socket
 
 import pytest
 from harness.answers import assert_unavailable
+from harness.counts import count_all
 from harness.fastcgi import FCGI
 from harness.http import fetch
 from harness.load import accept
-from harness.redis import Redis
 from harness.servers import every_server
 from harness.strategies import every_strategy
 
 URL = "/api/verve/accept?id=7"
 
 
-def counted(redis):
-    """Over all windows, as the end of one may fall into a test."""
-    return sum(int(redis("GET", key))
-               for key in redis("KEYS", "verve:{0}:count:*"))
-
-
 @every_server
 @every_strategy
-def test_forgotten_scripts_mend_themselves(redis, web):
+def test_forgotten_scripts_are_loaded_again(redis, web):
     assert fetch(web.port, URL).body == b"ok"
     redis("SCRIPT", "FLUSH")
     for number in range(100, 120):  # ids that no responder knows
@@ -31,7 +25,7 @@ def test_forgotten_scripts_mend_themselves(redis, web):
 
 @every_server
 @every_strategy
-def test_out_of_memory(redis, web):
+def test_out_of_memory_counts_nothing(redis, web):
     assert fetch(web.port, URL).body == b"ok"
     redis("CONFIG", "SET", "maxmemory", "1")
     for number in range(20):
@@ -40,13 +34,13 @@ def test_out_of_memory(redis, web):
     redis("CONFIG", "SET", "maxmemory", "0")
     assert fetch(web.port, "/readyz").status == 200
     assert fetch(web.port, accept(8)).body == b"ok"
-    assert counted(redis) == 2
+    assert count_all(redis) == 2
     assert redis("EXISTS", "verve:{0}:callbacks") == 0
 
 
 @every_server
-def test_another_agreement_is_not_ready(redis, web):
-    """The data began anew, and others were the first to say how."""
+def test_another_schema_is_not_ready(redis, web):
+    """The data was reset, and another program wrote its schema first."""
     assert fetch(web.port, "/readyz").status == 200
     redis("HSET", "verve:{0}:meta", "strategy", "hll")
     redis("DEL", "verve:{0}:born")
@@ -60,16 +54,16 @@ def test_another_agreement_is_not_ready(redis, web):
 
 @every_server
 @every_strategy
-def test_a_full_queue(sandbox, redis, make_web):
+def test_a_full_queue_refuses_callbacks_only(sandbox, redis, make_web):
     web = make_web(sandbox, redis, VERVE_CALLBACKS_MAX_QUEUE=3).start()
     for number in range(3):
         assert fetch(web.port, accept(number, "http://h/")).body == b"ok"
     answer = fetch(web.port, accept(3, "http://h/"))
     assert_unavailable(answer)
     assert answer.headers["verve-error"] == "callback-queue-full"
-    assert counted(redis) == 3
+    assert count_all(redis) == 3
     assert fetch(web.port, accept(3)).body == b"ok"
-    assert counted(redis) == 4
+    assert count_all(redis) == 4
     redis("LPOP", "verve:{0}:callbacks")
     redis("ZADD", "verve:{0}:due", 1, "leased")
     assert_unavailable(fetch(web.port, accept(4, "http://h/")))
@@ -79,8 +73,8 @@ def test_a_full_queue(sandbox, redis, make_web):
     ({"maxmemory-policy": "allkeys-lru"}, "noeviction"),
     ({"requirepass": "secret"}, "NOAUTH"),
 ])
-def test_a_redis_that_cannot_be_used_stops_the_start(sandbox, config, word):
-    redis = Redis(sandbox).start()
+def test_a_redis_that_cannot_be_used_stops_the_start(sandbox, redis, config,
+                                                     word):
     for key, value in config.items():
         redis("CONFIG", "SET", key, value)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -1,8 +1,9 @@
-"""redis.wait_replicas: an ok waits until so many replicas have the batch."""
+"""redis.wait_replicas: an ok waits until that many replicas have the batch."""
 
 import time
 
 import pytest
+from harness.counts import count
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import epoch
@@ -16,6 +17,8 @@ DAY_S = 86400
 REDIS_TIMEOUT_MS = 250  # the default
 TIMEOUT_S = REDIS_TIMEOUT_MS / 1000
 LIMIT_S = 2 * TIMEOUT_S + 0.1
+SETTINGS = {"VERVE_WINDOW_SECONDS": DAY_S, "VERVE_REDIS_WAIT_REPLICAS": 1,
+            "VERVE_REDIS_TIMEOUT_MS": REDIS_TIMEOUT_MS}
 NOISE_S = 2.0  # what a shared machine may add
 
 
@@ -26,13 +29,13 @@ def redis(sandbox):
 
 
 def make_replica(sandbox, redis):
-    # Without a file, whose first writing TERM could not interrupt.
+    # Without a file: TERM could not interrupt its first write.
     replica = Redis(sandbox, name="replica", appendonly="no",
                     replicaof=f"127.0.0.1 {redis.config['port']}").start()
     wait_until(lambda: "link_status:up" in replica("INFO", "replication"),
                "the replica has all that there was")
     redis("SET", "hello", "replica")
-    assert redis("WAIT", 1, 20000) == 1  # and gets what is new
+    assert redis("WAIT", 1, 20000) == 1  # replication works
     return replica
 
 
@@ -41,26 +44,10 @@ def replica(sandbox, redis):
     return make_replica(sandbox, redis)
 
 
-def make_responder(sandbox, redis, **settings):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": DAY_S,
-                               "VERVE_REDIS_WAIT_REPLICAS": 1,
-                               **settings}).start()
-
-
-@pytest.fixture
-def responder(sandbox, redis):
-    return make_responder(sandbox, redis)
-
-
 @pytest.fixture
 def patient(sandbox, redis):
-    """Has time enough for a Redis or a replica that is held up."""
-    return make_responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
-
-
-def count(redis, window):
-    return int(redis("GET", f"verve:{{0}}:count:{window}") or 0)
+    """A responder that waits even if Redis or a replica is slow."""
+    return Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
 
 
 @every_strategy
@@ -80,7 +67,7 @@ def test_without_a_replica_nothing_is_ok(redis, responder):
     assert time.monotonic() - started < LIMIT_S + NOISE_S
 
 
-def test_without_a_replica_that_is_said(sandbox, redis, patient):
+def test_a_missing_replica_is_logged(sandbox, redis, patient):
     assert patient.ask(accept(7)).status == 503
     assert ("too few replicas have it: 0 of redis.wait_replicas = 1"
             in patient.process.output())
@@ -97,7 +84,7 @@ def test_without_a_replica_that_is_said(sandbox, redis, patient):
 
 def test_ready_with_its_replica(replica, responder):
     wait_until(lambda: responder.ask("/readyz").status == 200, "ready")
-    replica.freeze()  # though it has all that there is
+    replica.freeze()  # with all data
     assert responder.ask("/readyz").status == 503
     assert responder.ask(accept(7)).status == 503
     replica.thaw()

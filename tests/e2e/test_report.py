@@ -1,4 +1,4 @@
-"""The minute report: every window one line, in order, whatever went away."""
+"""The report: a line for each window, in order, whatever was away."""
 
 import json
 import os
@@ -18,32 +18,13 @@ from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 1
-NOISE_S = 1.0  # what a shared machine may add to one of them
-
-
-@pytest.fixture
-def redis(sandbox):
-    return Redis(sandbox, fsync="always").start()
-
-
-@pytest.fixture
-def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=WINDOW_S, **settings)
-
-
-@pytest.fixture
-def reporter(sandbox, redis):
-    return make_reporter(sandbox, redis).start()
+SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
+REDIS = {"fsync": "always"}
+NOISE_S = 1.0  # what a shared machine may add
 
 
 @every_strategy
-def test_counts_unique_ids_and_zeros(responder, reporter):
-    expected = Expected(responder)
+def test_counts_unique_ids_and_zeros(expected, reporter):
     expected.send(1, 2, 2, 3, 1)
     time.sleep(2 * WINDOW_S)
     last = expected.send(1, 2)
@@ -64,9 +45,8 @@ def test_a_line_is_out_within_a_second_of_the_end(responder, reporter):
     assert max(delays) < 1.0 + NOISE_S
 
 
-def test_json(sandbox, redis, responder):
-    reporter = make_reporter(sandbox, redis, VERVE_FILE_FORMAT="json").start()
-    expected = Expected(responder)
+def test_json_lines_have_all_members(sandbox, redis, expected):
+    reporter = Reporter(sandbox, redis, VERVE_FILE_FORMAT="json").start()
     window = expected.send(1, 2)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(window))
     line = re.compile('{"unique_request_count":%d,"window_start":"%s",'
@@ -81,11 +61,10 @@ def test_json(sandbox, redis, responder):
 
 
 @every_strategy
-def test_catches_up_after_downtime(redis, responder, reporter):
+def test_catches_up_after_downtime(redis, expected, reporter):
     def lines():
         return complete_lines(reporter.report_path)
 
-    expected = Expected(responder)
     expected.send(1, 2)
     reporter.term()
     for number in range(4):
@@ -100,9 +79,8 @@ def test_catches_up_after_downtime(redis, responder, reporter):
                "a record for each line")
 
 
-def test_killed_between_any_two_lines(redis, responder, reporter):
+def test_killed_between_any_two_lines(redis, expected, reporter):
     """kill -9 at many moments around a window's end."""
-    expected = Expected(responder)
     for step in range(10):
         wait_for_window_start(WINDOW_S)
         time.sleep(step * 0.002)
@@ -113,10 +91,9 @@ def test_killed_between_any_two_lines(redis, responder, reporter):
     expected.check(reporter.wait_reported(last))
 
 
-def test_killed_after_the_line_and_before_the_cursor(redis, responder,
+def test_killed_after_the_line_and_before_the_cursor(redis, expected,
                                                      reporter):
-    """The file's tail says what the cursor does not."""
-    expected = Expected(responder)
+    """The last line of the file replaces the cursor."""
     reporter.wait_reported(expected.send(1))
     reporter.term()
     (cursor,) = redis("KEYS", "verve:sink:*")
@@ -125,8 +102,7 @@ def test_killed_after_the_line_and_before_the_cursor(redis, responder,
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_a_torn_last_line_is_cut(redis, responder, reporter):
-    expected = Expected(responder)
+def test_a_torn_last_line_is_cut(redis, expected, reporter):
     reporter.wait_reported(expected.send(1))
     reporter.kill()
     redis.end_leases()
@@ -136,8 +112,7 @@ def test_a_torn_last_line_is_cut(redis, responder, reporter):
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
-def test_hup_follows_a_rotation(responder, reporter):
-    expected = Expected(responder)
+def test_hup_follows_a_rotation(expected, reporter):
     reporter.wait_reported(expected.send(1))
     rotated = reporter.report_path.with_name("rotated.txt")
     os.rename(reporter.report_path, rotated)
@@ -150,14 +125,14 @@ def test_hup_follows_a_rotation(responder, reporter):
 
 
 @every_strategy
-def test_redis_restarted(redis, responder, reporter):
-    expected = Expected(responder)
+def test_a_restart_of_redis_loses_no_window(redis, responder, expected,
+                                            reporter):
     expected.send(1, 2)
     redis.kill()
     time.sleep(2.2 * WINDOW_S)
     redis.start()
     wait_until(lambda: responder.ask(accept(1)).body == b"ok", "ok again")
-    # What that request counted is in no expectation: look at the others.
+    # `expected` does not know the id of that request.
     last = expected.send(3)
     report = reporter.wait_reported(last)
     assert_no_window_missing(report, WINDOW_S)
@@ -165,40 +140,36 @@ def test_redis_restarted(redis, responder, reporter):
     assert report[first] == len(expected.ids[first])
 
 
-def test_two_reporters_write_two_complete_files(sandbox, redis, responder,
+def test_two_reporters_write_two_complete_files(sandbox, redis, expected,
                                                 reporter):
-    other = make_reporter(sandbox, redis, name="other").start()
-    expected = Expected(responder)
+    other = Reporter(sandbox, redis, name="other").start()
     last = expected.send(1, 2, 3)
     expected.check(reporter.wait_reported(last))
     expected.check(other.wait_reported(last))
 
 
-def test_two_reporters_share_one_file(sandbox, redis, responder, reporter):
-    other = make_reporter(sandbox, redis, name="other",
-                          VERVE_FILE_PATH=reporter.report_path).start()
-    expected = Expected(responder)
+def test_two_reporters_share_one_file(sandbox, redis, expected, reporter):
+    other = Reporter(sandbox, redis, name="other",
+                     VERVE_FILE_PATH=reporter.report_path).start()
     expected.send(1, 2)
     time.sleep(3 * WINDOW_S)
     expected.check(reporter.wait_reported(expected.send(1)))
     assert other.process.running()
 
 
-def test_a_folder_that_is_not_there_yet(sandbox, redis, responder):
+def test_a_folder_may_appear_later(sandbox, redis, expected):
     folder = sandbox.folder / "later"
-    reporter = make_reporter(sandbox, redis,
-                             VERVE_FILE_PATH=folder / "unique.log").start()
-    expected = Expected(responder)
+    reporter = Reporter(sandbox, redis,
+                        VERVE_FILE_PATH=folder / "unique.log").start()
     expected.send(1)
-    wait_until(lambda: "later/unique.log" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("later/unique.log")
     folder.mkdir()
     expected.check(reporter.wait_reported(expected.send(2)))
 
 
 def test_redis_away_at_the_start_is_no_error(sandbox):
     redis = Redis(sandbox, fsync="always")
-    reporter = make_reporter(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis).start()
     redis.start()
     window = int(float(wait_until(lambda: redis("GET", "verve:{0}:born"),
                                   "the reporter is there")))
@@ -206,10 +177,10 @@ def test_redis_away_at_the_start_is_no_error(sandbox):
 
 
 @pytest.mark.parametrize("before,after", [(1, 3), (3, 1)])
-def test_windows_of_another_length(sandbox, redis, before, after):
-    """As docs/redis-keys.md has it, at a bad moment for the new grid."""
-    reporter = make_reporter(sandbox, redis)
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url})
+def test_the_length_of_windows_may_change(sandbox, redis, before, after):
+    """The steps of docs/redis-keys.md, in the middle of a new window."""
+    reporter = Reporter(sandbox, redis)
+    responder = Responder(sandbox, redis)
 
     def start(length):
         for program in (responder, reporter):
@@ -239,7 +210,7 @@ def test_windows_of_another_length(sandbox, redis, before, after):
     report = {window: count for window, count in report.items()
               if window > last}
     assert_no_window_missing(report, after)
-    # The first of the new grid that does not begin inside the last one.
+    # The first new window does not begin inside the last old window.
     assert min(report) == -(-(last + before) // after) * after
     for window, count in report.items():
         known = len(new.ids.get(window, ()))
@@ -248,21 +219,21 @@ def test_windows_of_another_length(sandbox, redis, before, after):
 
 def assert_disagrees(sandbox, redis):
     """A reporter with windows of another length does not start."""
-    reporter = make_reporter(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
+    reporter = Reporter(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=PATIENT_MS)
     reporter.settings["VERVE_WINDOW_SECONDS"] = 2
     process = sandbox.start("disagrees", reporter.command, reporter.settings)
     assert process.wait() == 100
     assert "window_seconds is 1 there and 2 here" in process.output()
 
 
-def test_programs_that_disagree_say_so(sandbox, redis, responder):
+def test_a_reporter_with_another_schema_is_refused(sandbox, redis, responder):
     assert responder.ask(accept(1)).body == b"ok"
     assert_disagrees(sandbox, redis)
 
 
-def test_programs_that_disagree_say_so_after_flushall(sandbox, redis,
-                                                      responder):
-    """The agreement is lost with the data, and made anew with the next."""
+def test_a_reporter_with_another_schema_is_refused_after_flushall(
+        sandbox, redis, responder):
+    """The schema is lost with the data, and written again with the next id."""
     assert responder.ask(accept(1)).body == b"ok"
     redis("FLUSHALL")
     assert responder.ask(accept(2)).body == b"ok"
@@ -271,6 +242,6 @@ def test_programs_that_disagree_say_so_after_flushall(sandbox, redis,
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT,
                                     signal.SIGUSR1])
-def test_ends_with_0(reporter, number):
+def test_signals_end_it_with_exit_code_0(reporter, number):
     reporter.process.signal(number)
     assert reporter.process.wait(5.0) == 0

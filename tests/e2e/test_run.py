@@ -1,4 +1,4 @@
-"""tools/run: everything here until Ctrl-C, in a copy of the checkout."""
+"""tools/run, in a copy of the checkout: starts all programs until Ctrl-C."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from harness.wait import wait_until
 
 
 def mentioning(text):
-    """The processes, but for this one, with text in their command line."""
+    """The other processes with text in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -80,7 +80,7 @@ def test_runs_until_it_is_told_to_stop(run, number):
 
 
 def test_ctrl_c_of_a_terminal(run):
-    """It goes to all of the script's process group, its `sleep`, too."""
+    """SIGINT goes to the whole process group of the script."""
     os.killpg(run.ready().process.pid, signal.SIGINT)
     assert run.process.wait() == 0
     assert not mentioning(f"{run.folder}/run")
@@ -149,7 +149,7 @@ def check_ended_by(run, name):
 
 @each_child
 def test_a_dead_child_ends_it(sandbox, name, word):
-    """Several times, each a little later."""
+    """Several times, each time a little later."""
     for number in range(5):
         run = Run(sandbox, sandbox.folder / f"checkout{number}").ready()
         time.sleep(number * 0.1)
@@ -169,7 +169,7 @@ def test_a_dead_child_ends_it_behind_nginx(sandbox, name):
 
 @each_child
 def test_a_child_that_dies_just_before_all_is_ready(sandbox, name, word):
-    """It is killed by the last look at it, which finds all well."""
+    """The last health check kills it, and finds all well."""
     tools = sandbox.folder / "bin"
     tools.mkdir()
     curl = tools / "curl"

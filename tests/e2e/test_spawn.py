@@ -23,7 +23,7 @@ class Pool:
         self.env = sandbox.environment({"VERVE_REDIS_URL": redis.url})
 
     def __call__(self, action, program=FCGI, **env):
-        # As who runs the tests, also where that is root.
+        # As the user who runs the tests, even if that is root.
         return subprocess.run(
             [SPAWN, "-n", str(COUNT), "-s", self.socket, "-f", program,
              "-u", "", "-g", "", action], env={**self.env, **env}, text=True,
@@ -113,7 +113,7 @@ def test_a_reload_waits_for_what_a_slow_redis_says(redis, pool, web):
 
 
 def assert_not_reloaded(redis, pool, web):
-    """With a Redis that no responder may begin with."""
+    """With a Redis that no responder may start with."""
     before = pool.pids()
     done = pool("reload")
     assert done.returncode == 1

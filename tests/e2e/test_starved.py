@@ -1,5 +1,5 @@
-"""What the reporter has no means to send: that costs no attempt, but no job
-lives for ever by it; and an address that cannot be reached is none of it."""
+"""The reporter lacks local ports: that costs no attempt, but not for ever. An
+address that can't be reached is not such a case."""
 
 import time
 
@@ -11,14 +11,10 @@ from harness.reporter import Reporter
 from harness.settings import BUILD
 from harness.wait import wait_until
 
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600,
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": "1"}
 DUAL = "dual.test"
 CALM_S = 5.0  # without a shortage, before its end is said
-
-
-def make_reporter(sandbox, redis, **settings):
-    return Reporter(sandbox, redis, **{
-        "VERVE_WINDOW_SECONDS": 3600,
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "1", **settings})
 
 
 def attempts(reporter, job):
@@ -28,12 +24,12 @@ def attempts(reporter, job):
 
 @needs_network
 @pytest.mark.parametrize("host", ["[::1]", DUAL])
-def test_ipv6_is_disabled(sandbox, redis, host):
-    """connect() fails as it does without ports. The IPv4 address refuses."""
+def test_without_ipv6_it_is_a_failed_connection(sandbox, redis, host):
+    """connect() fails with the error of a lack of ports. IPv4 is refused."""
     hosts = sandbox.folder / "hosts"
     hosts.write_text(f"127.0.0.1 {DUAL}\n::1 {DUAL}\n")
-    reporter = make_reporter(sandbox, redis, before=without_ipv6(hosts),
-                             VERVE_CALLBACKS_ALLOW="127.0.0.0/8,::1").start()
+    reporter = Reporter(sandbox, redis, before=without_ipv6(hosts),
+                        VERVE_CALLBACKS_ALLOW="127.0.0.0/8,::1").start()
     (job,) = put(redis, f"http://{host}:9/")
     wait_until(lambda: dead(redis) == {job: "connect"}, "it is given up")
     assert attempts(reporter, job) == [("1", "-", "connect"),
@@ -43,7 +39,7 @@ def test_ipv6_is_disabled(sandbox, redis, host):
 
 @pytest.fixture
 def no_ports(sandbox):
-    """A file: while it is there, a reporter with portless() has none."""
+    """A file. While it exists, a reporter with portless() has no ports."""
     path = sandbox.folder / "no-ports"
     path.touch()
     return path
@@ -54,9 +50,10 @@ def portless(path):
             "NO_PORTS_FILE": path}
 
 
-def test_no_ports_for_a_while(sandbox, redis, receiver, no_ports):
-    """No attempt is used, and it is said."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+def test_no_ports_for_a_while_cost_no_attempt(sandbox, redis, receiver,
+                                              no_ports):
+    """No attempt is used, and the lack is logged."""
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (job,) = put(redis, receiver.url())
     wait_until(lambda: due(redis).get(job, " ")[0] == "-", "it is given back")
     assert due(redis)[job][1] == 0
@@ -68,18 +65,20 @@ def test_no_ports_for_a_while(sandbox, redis, receiver, no_ports):
     assert "Cannot assign requested address" in reporter.process.output()
 
 
-def test_the_want_of_one_is_not_anothers(sandbox, redis, receiver, no_ports):
-    """libcurl still tells its errno after that."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+def test_a_lack_of_ports_is_not_blamed_on_the_next_job(sandbox, redis,
+                                                       receiver, no_ports):
+    """libcurl keeps the errno of an earlier transfer."""
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (starved,) = put(redis, receiver.url())
     wait_until(lambda: attempts(reporter, starved), "it has no port")
     (refused,) = put(redis, "http://10.0.0.1/")
     wait_until(lambda: dead(redis).get(refused) == "refused", "it is dead")
 
 
-def test_no_ports_at_all(sandbox, redis, receiver, no_ports):
-    """As often as it may be tried it goes back, and then it is tried."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+def test_without_any_port_a_job_is_given_up(sandbox, redis, receiver,
+                                            no_ports):
+    """A job is returned a limited number of times; then attempts count."""
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (job,) = put(redis, receiver.url())
     wait_until(lambda: dead(redis) == {job: "starved"}, "it is given up", 15.0)
     assert attempts(reporter, job) == \

@@ -8,8 +8,7 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from harness.expected import Expected
-from harness.fastcgi import Responder
+from harness import records
 from harness.namespace import needs_mounts
 from harness.records import epoch
 from harness.reporter import Reporter
@@ -18,7 +17,7 @@ from harness.wait import wait_until
 
 pytestmark = needs_mounts
 
-WINDOW_S = 1
+SETTINGS = {"VERVE_WINDOW_SECONDS": 1}
 TEXT = re.compile(r"Unique requests in the last minute: (\d+) "
                   r"window=(\S+) window_seconds=1 late=(true|false)")
 
@@ -29,21 +28,14 @@ def system_log(sandbox):
 
 
 @pytest.fixture
-def responder(sandbox, redis):
-    return Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                               "VERVE_WINDOW_SECONDS": WINDOW_S}).start()
-
-
-@pytest.fixture
 def reporter(sandbox, redis, system_log):
     return Reporter(sandbox, redis, before=system_log.inside,
-                    VERVE_WINDOW_SECONDS=WINDOW_S,
                     VERVE_REPORT_SINKS="syslog", TZ="XXX-5:30").start()
 
 
 def reported(system_log):
-    """{window: count} of all messages of reporters, each of which has its form:
-    at least once, the first ones in order."""
+    """{window: count} of all messages of reporters, whose form is checked. A
+    message may be repeated, but the first of each window are in order."""
     report = {}
     for message in system_log.read():
         if message["tag"] == "other":
@@ -58,25 +50,22 @@ def reported(system_log):
 
 
 def wait_reported(system_log, window):
-    wait_until(lambda: window in reported(system_log), f"window {window}")
-    return reported(system_log)
+    return records.wait_reported(lambda: reported(system_log), window)
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
-def test_a_message_a_window(system_log, responder, reporter, kind):
+def test_each_window_is_a_message(system_log, expected, reporter, kind):
     system_log.start(kind)
-    expected = Expected(responder)
     wait_reported(system_log, expected.send(1, 2, 2))
     report = wait_reported(system_log, expected.send(3))
     expected.check(report)
     assert len(system_log.messages) == len(report)
 
 
-def test_the_head_of_a_message(system_log, responder, reporter):
+def test_the_head_of_a_message(system_log, expected, reporter):
     """The bytes of syslog(3): the time is the local time, in English, and the
     process id is in the tag only if the program's own log goes there, too."""
     system_log.start()
-    expected = Expected(responder)
     wait_reported(system_log, expected.send(1))
     for message in system_log.messages:
         written = datetime.strptime(f"{time.gmtime().tm_year} "
@@ -89,7 +78,7 @@ def test_the_head_of_a_message(system_log, responder, reporter):
 def test_the_log_goes_there_too(sandbox, redis, system_log):
     system_log.start()
     reporter = Reporter(sandbox, redis, before=system_log.inside,
-                        VERVE_WINDOW_SECONDS=WINDOW_S, VERVE_LOG_TARGET="syslog",
+                        VERVE_LOG_TARGET="syslog",
                         VERVE_REPORT_SINKS="syslog")
     # Its `ready` goes to the system log, too.
     sandbox.start(reporter.name, reporter.command, reporter.settings)
@@ -100,23 +89,21 @@ def test_the_log_goes_there_too(sandbox, redis, system_log):
     assert re.fullmatch(r"verve-reporter\[\d+\]", tags.pop())
 
 
-def test_nobody_listens_for_a_while(system_log, responder, reporter):
-    expected = Expected(responder)
+def test_windows_are_sent_after_the_daemon_was_away(system_log, expected,
+                                                    reporter):
     system_log.start()
     wait_reported(system_log, expected.send(1))
     system_log.stop()
     expected.send(1, 2)
-    wait_until(lambda: "/dev/log: No such file" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("/dev/log: No such file")
     wait_until(lambda: expected.send(5) > min(expected.ids) + 3,
                "some windows later", pause_s=0.3)
     system_log.start()
     expected.check(wait_reported(system_log, expected.send(6)))
-    wait_until(lambda: "works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("works again")
 
 
-def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
+def test_a_full_queue_holds_up_nobody(system_log, expected, reporter):
     """A daemon that is stuck gets its messages later."""
     other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     other.setblocking(False)
@@ -126,9 +113,7 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
         with pytest.raises(BlockingIOError):
             while True:
                 other.send(b"<30>Jan  1 00:00:00 other: x")
-    wait_until(lambda: "its queue is full" in reporter.process.output(),
-               "it is said")
-    expected = Expected(responder)
+    reporter.process.wait_output("its queue is full")
     last = expected.send(1, 2)
     assert reporter.term() == 0
     reporter.start()
@@ -136,16 +121,13 @@ def test_a_full_queue_holds_up_nobody(system_log, responder, reporter):
 
 
 def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
-                                                   responder):
+                                                   expected):
     """Its backlog gets full: the file sink goes on, and TERM is obeyed."""
     system_log.start(socket.SOCK_STREAM, backlog=1)
     file = sandbox.folder / "unique.txt"  # /dev/shm is not in its /dev
     reporter = Reporter(sandbox, redis, before=system_log.inside,
-                        VERVE_WINDOW_SECONDS=WINDOW_S,
                         VERVE_REPORT_SINKS="syslog,file",
                         VERVE_FILE_PATH=file).start()
-    expected = Expected(responder)
-    wait_until(lambda: "its queue is full" in reporter.process.output(),
-               "it is said", 20.0)
+    reporter.process.wait_output("its queue is full", 20.0)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     assert reporter.term(5.0) == 0

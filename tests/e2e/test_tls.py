@@ -1,11 +1,11 @@
-"""https: whose certificate is accepted, what that costs, and that a peer which
-abuses TLS holds nobody up."""
+"""https: which certificates are accepted, what that costs, and that a peer that
+abuses TLS does not delay other callbacks."""
 
 import ssl
 
 import pytest
 from harness import kinesis
-from harness.mounts import is_possible, wrap
+from harness.mounts import needs_mounts, wrap
 from harness.opens import Opens
 from harness.queue import put
 from harness.reporter import Reporter
@@ -15,33 +15,25 @@ from harness.tls import (BUNDLE, RSA, OpenSsl, Peer, answering, hello_requests,
                          use_huge_modulus)
 from harness.wait import wait_until
 
-needs_mounts = pytest.mark.skipif(not is_possible(),
-                                  reason="only root may mount")
-TIMEOUT_S = 4
+# A single attempt for each job.
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_METHOD": "GET",
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": "60",
+            "VERVE_CALLBACKS_TIMEOUT_MS": 4000, "VERVE_CALLBACKS_LEASE_S": 8}
 
 
 @pytest.fixture
 def good(sandbox):
-    """A certificate that the reporters here trust."""
+    """A certificate that the reporter trusts."""
     return make_certificate(sandbox.folder, "good", RSA)
-
-
-def make_reporter(sandbox, redis, replaced, **settings):
-    """With one attempt for a job, and files of the system replaced."""
-    return Reporter(sandbox, redis, before=wrap(replaced), **{
-        "VERVE_WINDOW_SECONDS": 3600, "VERVE_CALLBACKS_METHOD": "GET",
-        "VERVE_CALLBACKS_RETRY_DELAYS_S": "60",
-        "VERVE_CALLBACKS_TIMEOUT_MS": TIMEOUT_S * 1000,
-        "VERVE_CALLBACKS_LEASE_S": 8, **settings}).start()
 
 
 @pytest.fixture
 def reporter(sandbox, redis, good):
-    return make_reporter(sandbox, redis, {BUNDLE: good[0]})
+    return Reporter(sandbox, redis, before=wrap({BUNDLE: good[0]})).start()
 
 
 def outcomes(redis, reporter, *urls):
-    """Status and error of the first attempt for each."""
+    """Status and error of the first attempt for each URL."""
     ids = put(redis, *urls)
     wait_until(lambda: {line["job"] for line in reporter.callbacks()} >=
                set(ids), "all are tried", 15.0)
@@ -51,7 +43,8 @@ def outcomes(redis, reporter, *urls):
 
 
 @needs_mounts
-def test_whose_certificate(sandbox, redis, good, reporter):
+def test_only_a_trusted_certificate_is_accepted(sandbox, redis, good,
+                                                reporter):
     unknown = make_certificate(sandbox.folder, "unknown")
     peers = [Peer(sandbox, answering(server_context(certificate)))
              for certificate in (good, unknown)]
@@ -60,13 +53,14 @@ def test_whose_certificate(sandbox, redis, good, reporter):
 
 
 @needs_mounts
-def test_no_bundle_but_a_folder(sandbox, redis, good):
+def test_a_folder_of_certificates_works_without_a_bundle(sandbox, redis, good):
     unknown = make_certificate(sandbox.folder, "unknown")
     folder = sandbox.folder / "certs"
     folder.mkdir()
     (folder / "good.pem").write_bytes(good[0].read_bytes())
     openssl("rehash", folder)
-    reporter = make_reporter(sandbox, redis, {"/etc/ssl/certs": folder})
+    reporter = Reporter(sandbox, redis,
+                        before=wrap({"/etc/ssl/certs": folder})).start()
     peers = [Peer(sandbox, answering(server_context(certificate)))
              for certificate in (good, unknown)]
     assert outcomes(redis, reporter, *(peer.url for peer in peers)) == \
@@ -80,14 +74,14 @@ def test_the_bundle_is_parsed_once(sandbox, redis, good, reporter):
     peer = Peer(sandbox, answering(server_context(good)))
     opens.count()
     assert outcomes(redis, reporter, *[peer.url] * 20) == ["200 -"] * 20
-    assert len(peer.seen) == 20
+    wait_until(lambda: len(peer.seen) == 20, "the peer has seen all")
     assert opens.count() == 1
 
 
 @needs_mounts
 @pytest.mark.parametrize("huge", [False, True])
-def test_finite_fields(sandbox, redis, good, reporter, huge):
-    """TLS 1.2. Else it costs the reporter's loop seconds."""
+def test_a_huge_modulus_is_refused(sandbox, redis, good, reporter, huge):
+    """TLS 1.2 with a huge modulus would block the reporter for seconds."""
     context = server_context(good)
     if huge:
         use_huge_modulus(context, sandbox.folder)
@@ -101,20 +95,22 @@ def test_finite_fields(sandbox, redis, good, reporter, huge):
 @needs_mounts
 @pytest.mark.parametrize("group,outcome", [("X25519", "200 -"),
                                            ("ffdhe8192", "- tls")])
-def test_groups(sandbox, redis, good, reporter, group, outcome):
-    """TLS 1.3, which has finite fields too."""
+def test_a_huge_group_is_refused(sandbox, redis, good, reporter, group,
+                                 outcome):
+    """TLS 1.3 has finite fields, too."""
     port = free_port()
     server = sandbox.start("s_server", [
         "openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3",
         "-groups", group, "-cert", good[0], "-key", good[1], "-www"])
-    wait_until(lambda: "ACCEPT" in server.output(), "it listens")
+    server.wait_output("ACCEPT")
     assert outcomes(redis, reporter, f"https://127.0.0.1:{port}/") == [outcome]
 
 
 @needs_mounts
 @pytest.mark.parametrize("count,outcome", [(20, "200 -"), (80, "- tls")])
-def test_certificates(sandbox, redis, good, reporter, count, outcome):
-    """A long list of them costs much even if nobody trusts it."""
+def test_a_long_chain_is_refused(sandbox, redis, good, reporter, count,
+                                 outcome):
+    """A long chain costs much even if it is not trusted."""
     path = sandbox.folder / "list.crt"
     path.write_bytes(good[0].read_bytes() * count)
     peer = Peer(sandbox, answering(server_context((path, good[1]))))
@@ -122,7 +118,7 @@ def test_certificates(sandbox, redis, good, reporter, count, outcome):
 
 
 @needs_mounts
-def test_renegotiation(sandbox, redis, good, reporter):
+def test_renegotiation_is_refused(sandbox, redis, good, reporter):
     server = OpenSsl(good, ssl.TLSVersion.TLSv1_2)
     peer = Peer(sandbox, server.renegotiation)
     put(redis, peer.url)
@@ -131,7 +127,8 @@ def test_renegotiation(sandbox, redis, good, reporter):
 
 
 @needs_mounts
-def test_hello_requests_without_end(sandbox, redis, receiver, reporter):
+def test_endless_hello_requests_delay_no_other(sandbox, redis, receiver,
+                                               reporter):
     """They end the connection, and others are served."""
     peer = Peer(sandbox, hello_requests)
     assert outcomes(redis, reporter, peer.url, receiver.url("/")) == \
@@ -141,7 +138,8 @@ def test_hello_requests_without_end(sandbox, redis, receiver, reporter):
 
 
 @needs_mounts
-def test_key_updates_without_end(sandbox, redis, receiver, good, reporter):
+def test_endless_key_updates_delay_no_other(sandbox, redis, receiver, good,
+                                            reporter):
     peer = Peer(sandbox, OpenSsl(good).key_updates)
     assert outcomes(redis, reporter, peer.url, receiver.url("/")) == \
         ["- reset", "200 -"]
@@ -149,12 +147,12 @@ def test_key_updates_without_end(sandbox, redis, receiver, good, reporter):
 
 @needs_mounts
 @pytest.mark.parametrize("huge", [False, True])
-def test_kinesis_is_such_a_peer(sandbox, redis, good, huge):
+def test_kinesis_with_a_huge_modulus_is_refused(sandbox, redis, good, huge):
     context = server_context(good)
     if huge:
         use_huge_modulus(context, sandbox.folder)
     peer = Peer(sandbox, answering(context))
-    make_reporter(sandbox, redis, {BUNDLE: good[0]}, **{
-        **kinesis.settings(peer.url), "VERVE_WINDOW_SECONDS": 1})
+    Reporter(sandbox, redis, before=wrap({BUNDLE: good[0]}),
+             VERVE_WINDOW_SECONDS=1, **kinesis.settings(peer.url)).start()
     wait_until(lambda: peer.seen, "it is called")
     assert (peer.seen[0] == "NO_SHARED_CIPHER") == huge

@@ -1,4 +1,4 @@
-"""vervectl: what an operator sees of a running verve, and does to its queue."""
+"""vervectl: shows an operator the state of verve, and changes its queue."""
 
 import os
 import pty
@@ -11,6 +11,7 @@ import time
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
+from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
@@ -18,8 +19,6 @@ from harness.settings import REPORTER, ROOT
 from harness.wait import wait_until
 
 VERVECTL = ROOT / "ops" / "vervectl"
-QUEUE, DUE, DEAD = (f"verve:{{0}}:{name}"
-                    for name in ("callbacks", "due", "dead"))
 HOUR_MS = 3600_000
 
 
@@ -80,15 +79,15 @@ def names(lines):
 
 
 def test_status(sandbox, redis, receiver):
-    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 2}
-    operator = Operator(sandbox, **settings)
-    responder = Responder(sandbox, settings).start()
-    reporter = Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=2).start()
+    window = {"VERVE_WINDOW_SECONDS": 2}
+    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url, **window)
+    responder = Responder(sandbox, redis, **window).start()
+    reporter = Reporter(sandbox, redis, **window).start()
     receiver.respond("/gone", 410)
     responder.ask(accept(7, receiver.url("/gone")))
     wait_until(reporter.report, "a window is reported", 15.0)
     wait_until(lambda: redis("LLEN", DEAD), "the job is dead")
-    # A reporter publishes what it does now and then, and any stage of it.
+    # A reporter publishes its state at intervals.
     wait_until(lambda: any(line.startswith("reporter") and "dead=1" in line
                            for line in operator("status")), "it is published")
     delay(redis, job("a"))
@@ -102,7 +101,7 @@ def test_status(sandbox, redis, receiver):
     assert re.fullmatch(r"20\S+Z seconds=2 left_ms=\d+ count=\d+",
                         facts["window"][0])
     assert re.fullmatch(r"20\S+Z count=\d+", facts["reported"][0])
-    # The made up lease of an hour is longer than any lease: not looked for.
+    # The lease of an hour is longer than real leases: not looked for.
     assert facts["queue"] == ["waiting=0 leased=0 delayed=2 dead=1"]
     assert f"file:{os.uname().nodename}:{reporter.report_path}" in \
         facts["sink"][0]
@@ -127,7 +126,7 @@ def test_status_of_an_empty_redis(operator):
 
 def test_list_and_its_filters(redis, operator):
     operator("queue", "list", code=1)
-    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", LIST, job("w"))
     delay(redis, job("x", "https://B.example/"))
     delay(redis, job("leased"), claim="c1")
     redis("RPUSH", DEAD, dead("y"), dead("z", "timeout"), "junk",
@@ -159,11 +158,11 @@ def test_list_and_its_filters(redis, operator):
 
 def test_what_is_delayed_is_found_by_its_outcome(sandbox, redis, receiver,
                                                  operator):
-    """As a reporter leaves it after an attempt; a retry makes it due."""
+    """Jobs as a reporter leaves them after an attempt; retry makes them due."""
     receiver.respond("/bad", 500)
     Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
              VERVE_CALLBACKS_RETRY_DELAYS_S="3600").start()
-    redis("RPUSH", QUEUE, job("a", receiver.url("/bad")),
+    redis("RPUSH", LIST, job("a", receiver.url("/bad")),
           job("b", receiver.url("/good")))
     wait_until(lambda: names(operator("queue", "list", "--delayed",
                                       "--outcome", "status-500",
@@ -176,7 +175,7 @@ def test_what_is_delayed_is_found_by_its_outcome(sandbox, redis, receiver,
 
 
 def test_show_finds_it_anywhere(sandbox, redis, operator):
-    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", LIST, job("w"))
     delay(redis, job("x"))
     delay(redis, job("leased"), claim="c1")
     redis("RPUSH", DEAD, dead("y"), dead("yy"))
@@ -215,16 +214,16 @@ def test_hostile_text_is_only_shown(sandbox, redis, operator):
 def test_retry_moves_the_exact_bytes(redis, operator):
     odd = '{ "v":1, "id":"o", "url":"http:\\/\\/a.example\\/","e":[],' \
           '"window":1,"count":9223372036854775807,"error":"timeout"}'
-    redis("RPUSH", QUEUE, job("w"))
+    redis("RPUSH", LIST, job("w"))
     redis("RPUSH", DEAD, dead("y"), odd, dead("z"), "junk")
     operator("queue", "retry", "o")
-    assert redis("LRANGE", QUEUE, 0, -1) == [job("w"), odd]
+    assert redis("LRANGE", LIST, 0, -1) == [job("w"), odd]
     assert redis("LRANGE", DEAD, 0, -1) == [dead("y"), dead("z"), "junk"]
     operator("queue", "retry", "--all")
     assert operator.errors == "vervectl: 2 to be tried again\n"
-    # What can't be read stays, as it would only be buried again.
+    # Unreadable jobs stay, as they would only become dead again.
     assert redis("LRANGE", DEAD, 0, -1) == ["junk"]
-    assert redis("LRANGE", QUEUE, 2, -1) == [dead("y"), dead("z")]
+    assert redis("LRANGE", LIST, 2, -1) == [dead("y"), dead("z")]
     operator("queue", "retry", "--all", code=1)
 
 
@@ -244,8 +243,7 @@ def test_retry_of_delayed_ones(redis, operator):
 
 
 def test_retried_ones_are_delivered(sandbox, redis, receiver, operator):
-    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 3600}
-    responder = Responder(sandbox, settings).start()
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
     Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
              VERVE_CALLBACKS_RETRY_DELAYS_S="3600").start()
     receiver.respond("/gone", 410, 200)
@@ -261,7 +259,7 @@ def test_retried_ones_are_delivered(sandbox, redis, receiver, operator):
         first, again = receiver.wait_count(2, path)
         assert first.headers["webhook-id"] == again.headers["webhook-id"]
         assert first.body == again.body
-    wait_until(lambda: not redis("EXISTS", QUEUE, DUE, DEAD), "all is settled")
+    wait_until(lambda: not redis("EXISTS", LIST, DUE, DEAD), "all is settled")
 
 
 def test_drop(redis, operator):
@@ -278,7 +276,7 @@ def test_drop(redis, operator):
     operator("queue", "drop", "-y", "--all")
     assert redis("ZRANGE", DUE, 0, -1) == [leased]
     operator("queue", "drop", "-y", "--all", code=1)
-    assert not redis("EXISTS", QUEUE, DEAD)
+    assert not redis("EXISTS", LIST, DEAD)
 
 
 @pytest.mark.parametrize("answer,code,left", [
@@ -300,14 +298,12 @@ def test_drop_asks_at_a_terminal(redis, operator, answer, code, left):
     assert redis("LLEN", DEAD) == left
 
 
-def test_a_redis_that_is_full_can_be_emptied(sandbox):
-    redis = Redis(sandbox).start()
-    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url)
+def test_a_redis_that_is_full_can_be_emptied(redis, operator):
     redis("RPUSH", DEAD, *[dead(f"d{i}") for i in range(100)])
     redis("CONFIG", "SET", "maxmemory", 1)
     operator("queue", "retry", "d7")
     operator("queue", "drop", "--all", "-y")
-    assert redis("LRANGE", QUEUE, 0, -1) == [dead("d7")]
+    assert redis("LRANGE", LIST, 0, -1) == [dead("d7")]
     assert not redis("EXISTS", DEAD)
 
 
@@ -315,7 +311,7 @@ def test_a_redis_that_is_full_can_be_emptied(sandbox):
 
 
 def test_a_long_replay(redis, operator):
-    """Batches, in order, with a line of progress; the others keep theirs."""
+    """In batches, in order, with lines of progress; other jobs stay."""
     count = 12000
     entries = [dead(f"d{i}", "timeout" if i % 3 else "reset")
                for i in range(count)]
@@ -327,7 +323,7 @@ def test_a_long_replay(redis, operator):
     assert progress == [
         "vervectl: retry (dead): 5000 of 12000 looked at, 3333 matched",
         "vervectl: retry (dead): 10000 of 12000 looked at, 6666 matched"]
-    assert redis("LRANGE", QUEUE, 0, -1) == \
+    assert redis("LRANGE", LIST, 0, -1) == \
         [entry for i, entry in enumerate(entries) if i % 3]
     assert redis("LRANGE", DEAD, 0, -1) == entries[::3]
     assert names(operator("queue", "list", "--waiting")) == \
@@ -349,8 +345,8 @@ def test_many_of_one_score(redis, operator):
 
 
 def test_a_list_that_moves_meanwhile(redis, operator):
-    """The oldest go and new ones come during a walk: of those that were there
-    and stay, each is moved once, and nothing is lost or doubled."""
+    """During a walk the oldest entries go and new ones come. Entries that stay
+    are moved once, and none is lost or doubled."""
     count = 10000
     for i in range(0, count, 1000):
         redis("RPUSH", DEAD, *[dead(f"d{j}", "timeout" if j % 2 else "reset")
@@ -374,7 +370,7 @@ def test_a_list_that_moves_meanwhile(redis, operator):
         done.set()
         thread.join()
     client.close()
-    moved = redis("LRANGE", QUEUE, 0, -1)
+    moved = redis("LRANGE", LIST, 0, -1)
     left = redis("LRANGE", DEAD, 0, -1)
     assert dropped
     everything = moved + left + dropped
@@ -397,7 +393,7 @@ def test_redis_away(redis, operator):
 
 
 def test_redis_frozen(redis, operator, monkeypatch, sandbox):
-    """It gives up by itself."""
+    """vervectl ends after its time limit."""
     script = (ROOT / "ops" / "vervectl").read_text()
     impatient = sandbox.folder / "vervectl"
     impatient.write_text(script.replace("LIMIT_S=10", "LIMIT_S=1"))
@@ -443,7 +439,8 @@ def test_the_configuration_file_counts(sandbox, redis):
 
 
 def test_a_password_stays_out_of_the_arguments(sandbox):
-    """TCP, a user of the ACL, a database; every call of redis-cli is seen."""
+    """With TCP, a user of the ACL and a database. A wrapper logs the arguments
+    of redis-cli."""
     port = free_port()
     redis = Redis(sandbox, port=port, bind="127.0.0.1").start()
     secret = 'p@ss: /%"\'$x'
@@ -481,7 +478,7 @@ def test_tail_follows_over_a_rotation(sandbox, operator):
     assert "one" not in tail.output()
     log.rename(sandbox.folder / "callbacks.txt.1")
     log.write_text("four\n")
-    wait_until(lambda: "four\n" in tail.output(), "the new file")
+    tail.wait_output("four\n")
 
 
 def complete(*words):

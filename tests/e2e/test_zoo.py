@@ -1,24 +1,23 @@
-"""What becomes of a callback to each animal of the zoo. All are called at
-once, by one reporter that makes two attempts."""
+"""The result of a callback to each animal of harness/zoo.py. A reporter calls
+all of them at the same time, twice at most."""
 
 import time
-from pathlib import Path
 
 import pytest
-from harness.mounts import is_possible, wrap
+from harness.mounts import needs_mounts, wrap
+from harness.process import memory_kb
 from harness.queue import dead, due, put
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.resolver import Resolver
 from harness.sandbox import Sandbox
 from harness.settings import SANITIZED
+from harness.tls import BUNDLE
 from harness.wait import wait_until
 from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
 
-needs_mounts = pytest.mark.skipif(not is_possible(),
-                                  reason="only root may mount")
 TIMEOUT_S = 2.0
-# The animal, the status and error of each attempt, what the dead list says.
+# The animal, status and error of each attempt, the error in the dead list.
 ROWS = [
     ("ok", ["200 -"], None),
     ("500", ["500 -", "500 -"], "status-500"),
@@ -48,14 +47,6 @@ ROWS = [
 ]
 
 
-def rss_kb(pid):
-    """The most memory that it ever had."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    return None
-
-
 class Visit:
     """One job for each animal, until all but `huge` are settled."""
 
@@ -68,14 +59,15 @@ class Visit:
             VERVE_CALLBACKS_TIMEOUT_MS=int(TIMEOUT_S * 1000),
             VERVE_CALLBACKS_CONNECT_TIMEOUT_MS=int(TIMEOUT_S * 1000),
             VERVE_CALLBACKS_LEASE_S=4).start()
-        self.rss_before_kb = rss_kb(self.reporter.process.pid)
+        pid = self.reporter.process.pid
+        peak_before_kb = memory_kb(pid, "VmHWM")
         names = list(ANIMALS)
         ids = put(self.redis, *(self.zoo.url(name) for name in names))
         self.ids = dict(zip(names, ids))
         wait_until(lambda: set(due(self.redis)) == {self.ids["huge"]},
                    "all but huge are settled", 20.0)
         self.dead = dead(self.redis)
-        self.rss_kb = rss_kb(self.reporter.process.pid) - self.rss_before_kb
+        self.growth_kb = memory_kb(pid, "VmHWM") - peak_before_kb
 
     def lines(self, name):
         return [line for line in self.reporter.callbacks()
@@ -94,7 +86,7 @@ def test_every_animal_has_a_row():
 
 
 @pytest.mark.parametrize("name,attempts,reason", ROWS)
-def test_animal(visit, name, attempts, reason):
+def test_the_result_of_each_animal(visit, name, attempts, reason):
     lines = visit.lines(name)
     assert [f"{line['status']} {line['error']}" for line in lines] == attempts
     assert visit.dead.get(visit.ids[name]) == reason
@@ -112,7 +104,7 @@ def test_the_deadline_is_for_the_whole_transfer(visit, name):
     ("seconds", RETRY_AFTER_S, RETRY_AFTER_S + 2.5),
     ("date", RETRY_AFTER_S - 1, RETRY_AFTER_S + 2.5),
 ])
-def test_when_it_is_tried_again(visit, name, least, most):
+def test_a_retry_comes_in_time(visit, name, least, most):
     first, second = visit.zoo.requests[name]
     assert least <= second - first < most
 
@@ -128,16 +120,16 @@ def test_redirects_are_not_followed(visit):
 
 
 def test_a_body_without_end_is_cut(visit):
-    """What left the sender beyond 64 KiB stayed in the sockets' buffers."""
+    """Bytes beyond 64 KiB were sent, but only into the sockets' buffers."""
     assert visit.zoo.flooded < 16 << 20
-    # Sanitizers keep what was freed: several times as much, but no gigabyte.
-    assert visit.rss_kb < (300 if SANITIZED else 20) << 10
+    # Sanitizers keep freed memory: several times as much, but no gigabyte.
+    assert visit.growth_kb < (300 if SANITIZED else 20) << 10
 
 
 @needs_mounts
-def test_a_certificate_that_the_system_trusts(sandbox, redis):
+def test_a_certificate_that_the_system_trusts_is_accepted(sandbox, redis):
     zoo = Zoo(sandbox)
-    before = wrap({"/etc/ssl/certs/ca-certificates.crt": zoo.good[0]})
+    before = wrap({BUNDLE: zoo.good[0]})
     reporter = Reporter(sandbox, redis, before=before).start()
     good, bad = put(redis, zoo.url("good-tls"), zoo.url("bad-tls"))
     wait_until(lambda: set(due(redis)) == {bad}, "the good one is settled")
@@ -148,14 +140,15 @@ def test_a_certificate_that_the_system_trusts(sandbox, redis):
 
 
 @needs_mounts
-def test_names(sandbox, redis, receiver):
-    """One that is there, one that is not, one without any answer: the last
-    holds nobody up."""
+def test_a_name_without_an_answer_delays_no_other(sandbox, redis, receiver):
+    """A known name, an unknown name, and a name without an answer, which delays
+    no other."""
     resolver = Resolver(sandbox, {"good.test": ["127.0.0.1"],
                                   "two.test": ["127.0.0.9", "127.0.0.1"],
                                   "hung.test": None})
     reporter = Reporter(
-        sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
+        sandbox, redis, before=wrap(resolver.mounts()),
+        VERVE_WINDOW_SECONDS=3600,
         VERVE_CALLBACKS_RETRY_DELAYS_S="1", VERVE_CALLBACKS_TIMEOUT_MS=3000,
         VERVE_CALLBACKS_LEASE_S=6).start()
     hung, missing = put(redis, "http://hung.test/", "http://missing.test/")
@@ -175,12 +168,12 @@ def test_names(sandbox, redis, receiver):
 
 @needs_mounts
 def test_hung_names_hold_up_no_others(sandbox, redis, receiver):
-    """More of them than are looked up at once."""
+    """More names than are looked up at the same time."""
     names = {f"hung{n}.test": None for n in range(12)}
     names["known.test"] = ["127.0.0.1"]
     resolver = Resolver(sandbox, names)
-    Reporter(sandbox, redis, before=wrap(resolver.mounts()), VERVE_WINDOW_SECONDS=3600,
-             VERVE_CALLBACKS_TIMEOUT_MS=3000,
+    Reporter(sandbox, redis, before=wrap(resolver.mounts()),
+             VERVE_WINDOW_SECONDS=3600, VERVE_CALLBACKS_TIMEOUT_MS=3000,
              VERVE_CALLBACKS_LEASE_S=6).start()
     put(redis, *(f"http://{name}/" for name in names if "hung" in name))
     wait_until(lambda: len(set(resolver.asked)) == 12, "all are looked up")

@@ -8,8 +8,8 @@
  *
  *   error API CODE COUNT   the next COUNT requests of that API key fail with
  *                          that error code (-195: the connection is cut)
- *   clear API              what of these errors is left is forgotten
- *   down, up               the broker refuses connections, or no more
+ *   clear API              the rest of these errors is forgotten
+ *   down, up               the broker refuses or accepts connections
  *
  * https://kafka.apache.org/protocol has API keys and error codes.
  */

@@ -1,8 +1,8 @@
 /*
- * Loaded before all other libraries of a redis-server, whose clock it makes
- * step: gettimeofday is off by as many microseconds as stand, as an int64_t,
- * at the beginning of the file that CLOCK_OFFSET_FILE names. Tests write it
- * while the server runs. (libfaketime kills a redis-server.)
+ * Preloaded by a redis-server, to make its clock step: adds an offset to the
+ * time of gettimeofday. The file named by CLOCK_OFFSET_FILE has the offset in
+ * microseconds, as an int64_t. Tests write it while the server runs.
+ * (libfaketime kills a redis-server.)
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 enum { SECOND_US = 1000 * 1000 };
 
-/* The offset in the file, mapped at the first call; NULL: there is none. */
+/* The offset in the file, mapped at the first call; NULL: no offset. */
 static volatile int64_t *
 offset_us(void)
 {

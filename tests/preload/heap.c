@@ -1,8 +1,7 @@
 /*
- * Loaded before all other libraries of a program of ours: counts what the
- * program itself allocates, not what libraries do for it, as a uint64_t at the
- * beginning of the file that HEAP_COUNT_FILE names. Tests read it while the
- * program runs.
+ * Preloaded by a program of ours: counts the allocations of the program itself,
+ * without those of libraries. The count is a uint64_t in the file named by
+ * HEAP_COUNT_FILE. Tests read it while the program runs.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,12 +17,12 @@
 
 #include <curl/curl.h>
 
-/* What glibc's own are called besides. */
+/* Other names of glibc's functions. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
-static volatile uint64_t *counter; /* NULL: the program has not begun yet */
+static volatile uint64_t *counter; /* NULL: the program has not started yet */
 static void *program_base;
 static bool in_library;
 
@@ -47,7 +46,7 @@ begin(void)
     }
 }
 
-/* Counts an allocation for code at that address. */
+/* Counts an allocation if the caller at this address is the program. */
 static void
 count_for(const void *caller)
 {
@@ -106,7 +105,7 @@ strndup(const char *text, size_t most)
     return copy(text, strnlen(text, most));
 }
 
-/* Its last step is a jump to calloc, which returns to our code then. */
+/* Its last step is a jump to calloc, which returns to the program then. */
 CURLU *
 curl_url(void)
 {

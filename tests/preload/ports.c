@@ -1,7 +1,7 @@
 /*
- * Loaded before all other libraries of a program that is to have no port left:
- * while the file that NO_PORTS_FILE names is there, no TCP socket of IPv4 is
- * connected, for want of one. UDP and the unix socket of Redis go on.
+ * Preloaded by a program that must run out of local ports: while the file named
+ * by NO_PORTS_FILE exists, connect() fails with EADDRNOTAVAIL for IPv4 and TCP.
+ * UDP and the unix socket of Redis work.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,9 +1,11 @@
-"""A proxy in front of a unix socket that lets answers through drop by drop:
-the one fault that a real Redis can't be made to show."""
+"""A proxy of a unix socket that sends answers byte by byte: a real Redis can't
+be made to do that."""
 
 import socket
 import threading
 import time
+
+from .listener import Listener
 
 
 class DripProxy:
@@ -12,38 +14,32 @@ class DripProxy:
         self.path = sandbox.folder / "drip.sock"
         self.url = f"unix://{self.path}"
         self.drip_s = 0.0  # pause before each byte of an answer; 0: none
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen()
-        sandbox.on_close(self.listener.close)
-        threading.Thread(target=self.serve, daemon=True).start()
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.path))
+        listener.listen()
+        Listener(sandbox, listener, self.serve)
 
-    def serve(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(self.target)
-            for source, sink, drips in ((client, server, False),
-                                        (server, client, True)):
-                threading.Thread(target=self.pump, args=(source, sink, drips),
-                                 daemon=True).start()
+    def serve(self, client):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self.target)
+        threading.Thread(target=self.copy, args=(client, server, False),
+                         daemon=True).start()
+        self.copy(server, client, True)
 
-    def pump(self, source, sink, drips):
+    def copy(self, source, sink, drips):
+        """Copies bytes until one of the two is closed, then closes both."""
         try:
             while True:
                 data = source.recv(65536)
                 if not data:
                     break
-                self.pass_on(sink, data, drips)
+                self.send(sink, data, drips)
         except OSError:
             pass
         for end in (source, sink):
             end.close()
 
-    def pass_on(self, sink, data, drips):
+    def send(self, sink, data, drips):
         if not drips or not self.drip_s:
             sink.sendall(data)
             return

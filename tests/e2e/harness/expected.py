@@ -1,4 +1,4 @@
-"""What a report has to say, by what clients were told."""
+"""The report that must come out, by the answers that clients got."""
 
 from .load import accept
 from .records import assert_no_window_missing, epoch
@@ -13,7 +13,7 @@ class Expected:
         self.ids = {}
 
     def send(self, *numbers):
-        """Counts the ids, each once it is ok. Returns the last window."""
+        """Sends the ids, each of which must be ok. Returns the last window."""
         for number in numbers:
             answer = self.responder.ask(accept(number))
             assert answer.body == b"ok", answer

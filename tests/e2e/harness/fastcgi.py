@@ -45,7 +45,7 @@ def params(variables, request_id=1):
 
 
 def variables(target, method="GET", **more):
-    """What a web server says of a request, as far as we look at it."""
+    """The parameters of a request that a responder reads."""
     return {"REQUEST_METHOD": method, "REQUEST_URI": target,
             "SCRIPT_NAME": target.partition("?")[0],
             "QUERY_STRING": target.partition("?")[2],
@@ -160,11 +160,11 @@ class Peer:
 class Responder:
     """verve-fcgi processes that share one listening socket."""
 
-    def __init__(self, sandbox, settings, backlog=1024, name="fcgi",
-                 program=FCGI):
+    def __init__(self, sandbox, redis, name="fcgi", backlog=1024,
+                 program=FCGI, **settings):
         self.sandbox = sandbox
         self.program = program
-        self.settings = settings
+        self.settings = {"VERVE_REDIS_URL": redis.url, **settings}
         self.name = name
         self.path = sandbox.folder / f"{name}.sock"
         self.listener = socket.socket(socket.AF_UNIX)

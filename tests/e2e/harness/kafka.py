@@ -1,11 +1,11 @@
-"""Kafka: a mock cluster that fails on command, and kcat to read what is in a
-topic."""
+"""Kafka: a mock cluster that fails on command, and kcat to read the messages of
+a topic."""
 
 import json
 import re
 import subprocess
 
-from .records import epoch
+from .records import epoch, wait_reported
 from .settings import BUILD
 from .wait import wait_until
 
@@ -14,7 +14,7 @@ PRODUCE, INIT_PRODUCER_ID = 0, 22  # API keys
 
 
 def read_topic(brokers, topic):
-    """All messages as kcat tells them: dicts with key, payload, headers."""
+    """All messages by kcat: dicts with key, payload, headers."""
     result = subprocess.run(
         ["kcat", "-C", "-b", brokers, "-t", topic, "-o", "beginning", "-e",
          "-q", "-J"], capture_output=True, check=False, timeout=30)
@@ -42,7 +42,7 @@ def read_counts(messages):
 
 
 class Topic:
-    """A topic and where it is."""
+    """A topic of a cluster."""
 
     def __init__(self, brokers, topic):
         self.brokers = brokers
@@ -61,10 +61,7 @@ class Topic:
         return read_counts(self.messages())
 
     def wait_reported(self, window, seconds=15.0):
-        """{window: count}, once window is in it."""
-        wait_until(lambda: window in self.counts(), f"window {window}",
-                   seconds, pause_s=0.2)
-        return self.counts()
+        return wait_reported(self.counts, window, seconds, pause_s=0.2)
 
 
 class MockKafka(Topic):

@@ -1,16 +1,13 @@
-"""A real Kafka broker: one process of Apache Kafka in KRaft mode, out of the
+"""A real Kafka broker: one process of Apache Kafka in KRaft mode, with the
 jars of Maven Central."""
 
 import base64
-import os
 import secrets
 import subprocess
 
-import pytest
-
+from .install import install
 from .kafka import Topic
 from .sandbox import free_port
-from .settings import BUILD, ROOT
 from .wait import wait_until
 
 USER, PASSWORD = "verve", "a secret"
@@ -38,20 +35,8 @@ transaction.state.log.min.isr=1
 """
 
 
-def class_path():
-    """Skips the test where Java or Maven is missing."""
-    result = subprocess.run(
-        [ROOT / "tests" / "kafka" / "install", BUILD / "kafka"],
-        capture_output=True, text=True, timeout=600, env=dict(os.environ),
-        check=False)
-    if result.returncode == 77:
-        pytest.skip("there is no Java or no Maven")
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
-
-
 class KafkaBroker(Topic):
-    """start() and stop() as often as wanted; what it has taken stays."""
+    """start() and stop() may be repeated: the messages stay."""
 
     def __init__(self, sandbox, topic="unique-request-count"):
         ports = {"plain": free_port(), "sasl": free_port(),
@@ -59,7 +44,8 @@ class KafkaBroker(Topic):
         super().__init__(f"127.0.0.1:{ports['plain']}", topic)
         self.sasl = f"127.0.0.1:{ports['sasl']}"
         self.sandbox = sandbox
-        self.java = ["java", "-Xmx512m", "-cp", class_path()]
+        self.java = ["java", "-Xmx512m", "-cp", 
+                     install("kafka", "Java or no Maven", 600)]
         self.properties = sandbox.folder / "server.properties"
         self.properties.write_text(PROPERTIES.format(
             folder=sandbox.folder / "kafka", user=USER, password=PASSWORD,

@@ -1,20 +1,16 @@
-"""Kinesis: one that verifies signatures and fails on command, and npm's
+"""Kinesis: a fake that verifies signatures and fails on command, and npm's
 kinesalite, which has streams."""
 
 import base64
 import json
-import os
-import subprocess
 import urllib.request
 from email.utils import formatdate
 
-import pytest
-
 from . import sigv4
+from .install import install
 from .receiver import Answer, Receiver
-from .records import epoch
+from .records import epoch, wait_reported
 from .sandbox import free_port
-from .settings import BUILD, ROOT
 from .wait import wait_until
 
 STREAM = "unique-request-count"
@@ -44,20 +40,17 @@ def read_counts(records):
 
 
 class Kinesis:
-    """What both have in common: records() and url."""
+    """The base of both, which have records() and url."""
 
     def counts(self):
         return read_counts(self.records())
 
     def wait_reported(self, window, seconds=15.0):
-        """{window: count}, once window is in it."""
-        wait_until(lambda: window in self.counts(), f"window {window}",
-                   seconds, pause_s=0.1)
-        return self.counts()
+        return wait_reported(self.counts, window, seconds, pause_s=0.1)
 
 
 class FakeKinesis(Receiver, Kinesis):
-    """Takes what is signed well, unless it was told to answer otherwise."""
+    """Stores records that are signed well, unless fail() was called."""
 
     def __init__(self, port=0):
         self.taken = []
@@ -86,7 +79,7 @@ class FakeKinesis(Receiver, Kinesis):
                       json.dumps(value).encode())
 
     def fail(self, *kinds):
-        """The next requests get these (status, type), then all is well."""
+        """The next requests get these (status, type); later ones succeed."""
         self.scripts["/"] = [
             self.answer(status, {"__type": kind, "message": "told so"})
             for status, kind in kinds] + [None]
@@ -100,12 +93,12 @@ class Kinesalite(Kinesis):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.process = sandbox.start(
-            "kinesalite", [install(), "--port", self.port,
+            "kinesalite", [install("kinesalite", "npm"), "--port", self.port,
                            "--createStreamMs", 0])
         wait_until(self.create, "kinesalite has a stream")
 
     def call(self, action, **values):
-        """It wants to see a signature, and looks at none."""
+        """kinesalite requires a signature, but does not verify it."""
         request = urllib.request.Request(
             self.url, json.dumps(values).encode(), {
                 "Content-Type": "application/x-amz-json-1.1",
@@ -137,15 +130,3 @@ class Kinesalite(Kinesis):
         records = self.call("GetRecords", ShardIterator=place)["Records"]
         return [(record["PartitionKey"], base64.b64decode(record["Data"]))
                 for record in records]
-
-
-def install():
-    """The path of its command; skips the test where there is no npm."""
-    result = subprocess.run(
-        [ROOT / "tests" / "kinesalite" / "install", BUILD / "kinesalite"],
-        capture_output=True, text=True, timeout=300, env=dict(os.environ),
-        check=False)
-    if result.returncode == 77:
-        pytest.skip("there is no npm")
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()

@@ -18,7 +18,7 @@ def accept(number, endpoint=None):
 
 @dataclass
 class Row:
-    """What became of one request."""
+    """The result of one request."""
     index: int  # of its target
     host: int
     status: int  # 0: no answer

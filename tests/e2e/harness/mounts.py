@@ -1,9 +1,11 @@
-"""Files of the system replaced for one program only: it runs in a mount
-namespace of its own. Root only."""
+"""System files that are replaced for a single program, in its own mount
+namespace. Root only."""
 
 import os
 import shutil
 import subprocess
+
+import pytest
 
 
 def is_possible():
@@ -12,8 +14,13 @@ def is_possible():
         stderr=subprocess.DEVNULL, check=False).returncode == 0)
 
 
+needs_mounts = pytest.mark.skipif(not is_possible(),
+                                  reason="only root may mount")
+
+
 def wrap(replaced):
-    """What goes before the command: it sees replaced[path] at each path."""
+    """What to put before a command: the program finds replaced[path] at each
+    path."""
     steps = [f"mount --bind '{ours}' '{path}'"
              for path, ours in replaced.items()]
     return ["unshare", "-m", "sh", "-c",

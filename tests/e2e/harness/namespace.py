@@ -1,6 +1,5 @@
-"""Programs that see mounts of their own: a /dev or a small disk that nobody
-else has; or a network of their own. Needs no root where the kernel lets users
-have namespaces."""
+"""Programs in namespaces of their own: with a private /dev, disk or network.
+Needs no root if the kernel allows user namespaces."""
 
 import functools
 import subprocess

@@ -1,4 +1,4 @@
-"""How often a file is opened, by whatever program: inotify(7)."""
+"""How often a file is opened, by any program: inotify(7)."""
 
 import ctypes
 import os
@@ -13,14 +13,14 @@ class Opens:
     def __init__(self, sandbox, path):
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        # Equal events in a row would become a single event.
+        # IN_CLOSE keeps the kernel from merging two IN_OPEN in a row.
         watch = libc.inotify_add_watch(self.fd, os.fsencode(path),
                                        IN_OPEN | IN_CLOSE)
         assert self.fd >= 0 and watch >= 0, os.strerror(ctypes.get_errno())
         sandbox.on_close(lambda: os.close(self.fd))
 
     def count(self):
-        """Since the last call, or the beginning."""
+        """How often since the last call, or since the beginning."""
         try:
             events = os.read(self.fd, 1 << 16)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Libraries that are loaded before all others, to lie about the time."""
+"""Libraries that are loaded before all others, for false clocks and faults."""
 
 import functools
 import struct
@@ -12,7 +12,7 @@ from .settings import BUILD, REPORTER
 
 @functools.lru_cache
 def sanitizer():
-    """The sanitizer's library, which has to come first where there is one."""
+    """The sanitizer's library, if any: it has to come first."""
     output = subprocess.run(["ldd", REPORTER], capture_output=True, text=True,
                             check=True).stdout
     for line in output.splitlines():
@@ -22,12 +22,12 @@ def sanitizer():
 
 
 def preload(library):
-    """The environment of a program of ours that is to load it."""
+    """The environment with which a program of ours loads the library."""
     return {"LD_PRELOAD": ":".join([*sanitizer(), str(library)])}
 
 
 def faketime(offset_s):
-    """The environment of a program whose wall clock is off by that much."""
+    """The environment of a program whose wall clock is wrong by offset_s."""
     paths = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     if not paths:
         pytest.skip("there is no libfaketime")
@@ -36,7 +36,7 @@ def faketime(offset_s):
 
 
 class RedisClock:
-    """The wall clock of a redis-server, which steps as told."""
+    """The wall clock of a redis-server, which steps on command."""
 
     def __init__(self, sandbox):
         self.path = sandbox.folder / "clock"
@@ -48,7 +48,7 @@ class RedisClock:
                 "CLOCK_OFFSET_FILE": self.path}
 
     def step_to(self, offset_s):
-        """From now on it is off by that much. The file stays what it is:
-        the server has mapped it."""
+        """Makes the clock wrong by offset_s. The file is not replaced, as the
+        server has mapped it."""
         with open(self.path, "r+b" if self.path.exists() else "wb") as file:
             file.write(struct.pack("q", int(offset_s * 1e6)))

@@ -13,25 +13,15 @@ LIBC = ctypes.CDLL(None)
 
 
 def prepare_child():
-    """Nothing is left running even where pytest is killed. And a Ctrl-C counts
-    where pytest runs in a shell's background, which ignores it."""
+    """The child ends if pytest is killed. And it obeys a Ctrl-C even if pytest
+    runs in the background of a shell, which ignores SIGINT."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def processes_of_group(group):
-    """The pids whose process group is group, zombies not counted."""
-    pids = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = stat_fields(int(name))
-            if fields and fields[0] != "Z" and int(fields[2]) == group:
-                pids.append(int(name))
-    return pids
-
-
 def stat_fields(pid):
-    """/proc/<pid>/stat from the state on (proc(5)); None where it is gone."""
+    """/proc/<pid>/stat from the state on (proc(5)); None if the process is
+    gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
             return f.read().rpartition(")")[2].split()
@@ -39,19 +29,40 @@ def stat_fields(pid):
         return None
 
 
-def children(pid):
-    """The pids of the living children of pid, oldest first."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = stat_fields(int(name))
-            if fields and fields[0] != "Z" and int(fields[1]) == pid:
-                found.append(int(name))
-    return sorted(found)
+def living():
+    """(pid, stat_fields) of all processes but zombies, lowest pid first."""
+    for pid in sorted(int(name) for name in os.listdir("/proc")
+                      if name.isdigit()):
+        fields = stat_fields(pid)
+        if fields and fields[0] != "Z":
+            yield pid, fields
+
+
+def processes_of_group(group):
+    """The pids of the living processes of a process group."""
+    return [pid for pid, fields in living() if int(fields[2]) == group]
+
+
+def children(parent):
+    """The pids of the living children of a process, in order."""
+    return [pid for pid, fields in living() if int(fields[1]) == parent]
+
+
+def cpu_s(pid):
+    """The processor time that a process has used."""
+    user, system = stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_kb(pid, field="VmRSS"):
+    """A size of /proc/<pid>/status (proc(5))."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(rf"^{field}:\s+(\d+) kB$", status.read(),
+                             re.M)[1])
 
 
 def times_ready(process):
-    """How often it has said so of itself; of Redis, too, it says "ready"."""
+    """How often it has logged `ready` of itself, not of its connection."""
     return len(re.findall(r"\]: ready$", process.output(), re.M))
 
 
@@ -72,8 +83,17 @@ class Process:
     def pid(self):
         return self.child.pid
 
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def output(self):
         return self.log.read_text(errors="replace")
+
+    def wait_output(self, words, seconds=10.0):
+        """Returns once words are in the output."""
+        wait_until(lambda: words in self.output(), f"{self.name}: {words}",
+                   seconds)
 
     def running(self):
         return self.child.poll() is None
@@ -102,8 +122,8 @@ class Process:
         self.signal(signal.SIGCONT)
 
     def stop(self, seconds=10.0):
-        """TERM; returns the exit code. Whoever is left of its group is killed,
-        and that is an error."""
+        """TERM; returns the exit code. It is an error if other processes of its
+        group are left; they are killed."""
         died = not self.running() and not self.expected_to_die
         if self.running():
             self.thaw()

@@ -1,4 +1,4 @@
-"""Callback jobs put into Redis by hand, and where they are."""
+"""The queue of callbacks in Redis: jobs put there by hand, and their state."""
 
 import json
 import secrets
@@ -44,7 +44,7 @@ def due(redis):
 
 
 def standing(redis):
-    """What each reporter publishes of itself: {name: JSON}."""
+    """The state that each reporter publishes: {name: JSON}."""
     names = redis("ZRANGE", "verve:{0}:reporters", 0, -1)
     texts = {name: redis("GET", f"verve:{{0}}:reporter:{name}")
              for name in names}

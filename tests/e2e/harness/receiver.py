@@ -1,4 +1,4 @@
-"""An HTTP receiver for callbacks: records every request, answers as told.
+"""An HTTP receiver for callbacks: records every request, answers by a script.
 
 It runs in a thread of the test process and parses by hand, so that it is no
 bottleneck: some 10,000 requests/s on keep-alive connections.
@@ -21,14 +21,14 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 @dataclass
 class Received:
-    """One request, as it came."""
+    """A request, unchanged."""
     method: str
     target: str
     headers: dict  # names in lower case; doubled ones joined by commas
     doubled: list  # names of headers that came more than once
     body: bytes
     connection: int  # number of the connection
-    address: str  # of ours that was called
+    address: str  # our address that was called
     time: float = field(default_factory=time.time)
 
     @property
@@ -42,13 +42,13 @@ class Received:
 
 @dataclass
 class Answer:
-    """What is answered. status None: nothing, the connection stays open;
-    status 0: the connection is closed without an answer."""
+    """status None: no answer, and the connection stays open; status 0: the
+    connection is closed without an answer."""
     status: int = 200
     headers: dict = field(default_factory=dict)
     body: bytes = b""
     delay_s: float = 0.0
-    excess: bytes = b""  # in one piece with the body, behind its end
+    excess: bytes = b""  # bytes after the end of the body, written with it
 
     def head(self):
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Other')}"]
@@ -57,7 +57,7 @@ class Answer:
         return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
     def pieces(self):
-        """What is written at a time: with TLS, each is a record."""
+        """Each is a write of its own: with TLS, a record."""
         if self.excess:
             return [self.head(), self.body + self.excess]
         return [self.head() + self.body]
@@ -127,9 +127,9 @@ class Connection(asyncio.Protocol):
 
 
 class Receiver:
-    """Answers 200 with an empty body, but for what respond() says, and 400 to
-    doubled headers, which verve never sends. Listens on all of 127.0.0.0/8:
-    each address of it is another destination."""
+    """Answers 200 with an empty body, or as respond() was told; 400 to doubled
+    headers, which verve never sends. Listens on all of 127.0.0.0/8: each of its
+    addresses is another destination."""
 
     def __init__(self, port=0, tls=None):
         """tls: certificate and key, for https."""
@@ -169,7 +169,7 @@ class Receiver:
         self.open.discard(connection)
 
     def record(self, request):
-        """Notes a request and returns its answer; None is the usual one."""
+        """Stores a request and returns its answer; None: the default."""
         self.received.append(request)
         if request.doubled:
             return Answer(400, body=f"doubled: {request.doubled}".encode())
@@ -191,7 +191,7 @@ class Receiver:
         return f"{scheme}://127.0.0.{host}:{self.port}{path}"
 
     def at(self, path):
-        """What was received for path so far, in order."""
+        """The requests for path so far, in order."""
         return [request for request in list(self.received)
                 if request.path == path]
 
@@ -205,8 +205,8 @@ class Receiver:
         return list(self.received) if path is None else self.at(path)
 
     def interject(self, unasked):
-        """Writes that on all connections; b"" ends them. Returns once it can
-        be read at their other ends."""
+        """Writes bytes on all connections; b"" ends them. Returns once the
+        clients can read them."""
         async def write():
             for connection in list(self.open):
                 if unasked:

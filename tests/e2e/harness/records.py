@@ -1,8 +1,10 @@
-"""Reading what the reporter writes."""
+"""The report file and the callback log: lines, parsed and checked."""
 
 import calendar
 import re
 import time
+
+from .wait import wait_until
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 REPORT_LINE = re.compile(
@@ -17,7 +19,7 @@ def epoch(text):
 
 
 def complete_lines(path):
-    """Lines that end; what is being written now is not one yet."""
+    """The lines of a file; without a last line that has no end yet."""
     if not path.exists():
         return []
     text = path.read_text()
@@ -42,8 +44,16 @@ def read_report(path):
     return report
 
 
+def wait_reported(read, window, seconds=15.0, pause_s=0.05):
+    """{window: count} as read() returns it, once window (epoch second) is in
+    it."""
+    wait_until(lambda: window in read(), f"window {window} is reported",
+               seconds, pause_s)
+    return read()
+
+
 def assert_no_window_missing(report, window_s):
-    """The windows follow each other without a hole."""
+    """The windows are consecutive."""
     windows = sorted(report)
     assert windows == list(range(windows[0], windows[-1] + 1, window_s))
 

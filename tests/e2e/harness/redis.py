@@ -53,9 +53,11 @@ class RedisClient:
 
 
 class Redis:
-    """redis-server; started anew on the same socket and data after a kill."""
+    """redis-server. start() after kill() or stop() uses the same socket and
+    data."""
 
-    def __init__(self, sandbox, fsync="everysec", name="redis", **config):
+    def __init__(self, sandbox, fsync="everysec", name="redis",
+                 environment=None, **config):
         self.sandbox = sandbox
         self.name = name
         self.folder = sandbox.memory / name
@@ -63,7 +65,7 @@ class Redis:
         self.path = sandbox.folder / f"{name}.sock"
         self.url = f"unix://{self.path}"
         self.config = {"appendfsync": fsync, **config}
-        self.environment = {}
+        self.environment = environment or {}
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
@@ -107,29 +109,36 @@ class Redis:
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
 
+    def calls(self, command):
+        """How often a command was called since the last CONFIG RESETSTAT."""
+        for line in self("INFO", "commandstats").splitlines():
+            if line.startswith(f"cmdstat_{command}:"):
+                return int(line.split("calls=")[1].split(",")[0])
+        return 0
+
     def wipe(self):
-        """Deletes all data. The programs' connections are ended, or they would
-        go by what they know for a while."""
+        """Deletes all data. Ends the programs' connections, too, or they would
+        use their caches for a while."""
         self("FLUSHALL")
         self.end_connections()
 
     def limit_default_user(self, *rules):
-        """Sets what the programs may do; this client may do all."""
+        """Sets the rights of the programs; this client keeps all rights."""
         self("ACL", "SETUSER", "admin", "on", ">admin", "~*", "&*", "+@all")
         self("AUTH", "admin", "admin")
         self("ACL", "SETUSER", "default", *rules)
 
     def end_connections(self):
-        """Those of the programs, which connect anew."""
+        """Ends the programs' connections; they connect again."""
         self("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     def end_leases(self):
-        """As if enough time had passed for all leases of sinks to end."""
+        """Ends all leases of sinks, as time would."""
         for key in self("KEYS", "verve:sink:*"):
             self("HDEL", key, "lease_end_ms")
 
     def kill(self):
-        """kill -9; start() brings it back with what it had confirmed."""
+        """kill -9."""
         self.disconnect()
         self.process.kill()
 

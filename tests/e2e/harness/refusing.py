@@ -1,4 +1,4 @@
-"""Redis in states in which it is there and refuses to write."""
+"""Redis in states in which it answers, but refuses to write."""
 
 import threading
 
@@ -7,8 +7,8 @@ from .wait import wait_until
 
 
 class Refusal:
-    """enter() brings redis into the state, leave() out of it; word is in what
-    Redis says meanwhile."""
+    """enter() brings redis into the state, leave() out of it; `word` is in its
+    error replies meanwhile."""
 
     def __init__(self, redis):
         self.redis = redis

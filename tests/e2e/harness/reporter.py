@@ -1,9 +1,17 @@
 """verve-reporter, with its own report file and callback log."""
 
 from .process import times_ready
-from .records import read_callbacks, read_report
+from .records import read_callbacks, read_report, wait_reported
 from .settings import REPORTER
 from .wait import wait_until
+
+
+# Settings with which a callback fails, or is given up, within seconds.
+QUICK_CALLBACKS = {
+    "VERVE_CALLBACKS_RETRY_DELAYS_S": "1,1,1",
+    "VERVE_CALLBACKS_TIMEOUT_MS": 2000,
+    "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 2000,
+    "VERVE_CALLBACKS_LEASE_S": 4}
 
 
 class Reporter:
@@ -16,7 +24,8 @@ class Reporter:
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
             "VERVE_REDIS_URL": redis.url,
-            # The default: it asks again by itself, and callbacks wait for it.
+            # The default, as the reporter tries again by itself, and callbacks
+            # are delayed for as long as it waits.
             "VERVE_REDIS_TIMEOUT_MS": 250,
             "VERVE_FILE_PATH": self.report_path,
             "VERVE_CALLBACKS_LOG": self.callback_log,
@@ -25,7 +34,7 @@ class Reporter:
         self.process = None
 
     def start(self):
-        """Returns once it has said `ready`."""
+        """Returns once it has logged `ready`."""
         seen = 0
         if self.process:
             seen = times_ready(self.process)
@@ -56,7 +65,4 @@ class Reporter:
         return read_callbacks(self.callback_log)
 
     def wait_reported(self, window, seconds=15.0):
-        """The report, once window (epoch second) is in it."""
-        wait_until(lambda: window in self.report(),
-                   f"window {window} is reported", seconds, pause_s=0.05)
-        return self.report()
+        return wait_reported(self.report, window, seconds)

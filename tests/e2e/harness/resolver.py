@@ -1,5 +1,5 @@
-"""A name server of our own, with a resolv.conf and a hosts that lead to it,
-for a program that is started with them mounted in place of the system's."""
+"""A name server, and a resolv.conf and a hosts file that lead to it, for a
+program that is started with these files mounted over the system's."""
 
 import ipaddress
 import random
@@ -39,7 +39,7 @@ class Resolver:
 
     @staticmethod
     def bind():
-        """Some address of the loopback net whose port 53 is free."""
+        """An address of the loopback network whose port 53 is free."""
         while True:
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
@@ -85,7 +85,7 @@ class Resolver:
             + query[12:end + 4] + b"".join(records)
 
     def close(self):
-        """A datagram without bytes ends the thread."""
+        """An empty datagram ends the thread."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"", (self.address, 53))
         self.thread.join()

@@ -1,4 +1,4 @@
-"""A folder of its own and everything that was started in it."""
+"""A private folder, and all processes that were started in it."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SANITIZERS = {
 }
 
 
-# No stranger's writing holds it up; and the room that one test may want there.
+# Not delayed by the writes of other processes. A test may need this much space.
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 1 << 30
 
@@ -26,7 +26,8 @@ def free_port():
 
 
 def make_folder(parent=None):
-    """A new one that others may look into; parent None: of temporary files."""
+    """A new folder that other users may read; parent None: that of temporary
+    files."""
     folder = Path(tempfile.mkdtemp(prefix="verve-e2e-", dir=parent))
     folder.chmod(0o755)
     return folder
@@ -34,7 +35,8 @@ def make_folder(parent=None):
 
 class Sandbox:
     def __init__(self, **settings):
-        """settings are those of every program, where it has none of its own."""
+        """settings: environment variables of all programs, unless a program has
+        its own."""
         self.settings = settings
         # Short, for the 107 bytes that a unix socket's path may have.
         self.folder = make_folder()
@@ -43,15 +45,15 @@ class Sandbox:
         self.closers = []
 
     def memory_folder(self):
-        """For data that is to survive a killed process and no more than that:
-        a shared disk may take a second for an fsync."""
+        """For data that must survive a killed process, but no crash of the
+        machine: a shared disk may take a second for an fsync."""
         if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and \
                 shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
             return make_folder(MEMORY)
         return self.folder
 
     def environment(self, settings=None):
-        """Nothing is inherited but what a program needs to run at all."""
+        """A program inherits only what it needs to run at all."""
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         for name, value in SANITIZERS.items():
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
@@ -60,7 +62,7 @@ class Sandbox:
         return env
 
     def start(self, name, argv, settings=None, **kwargs):
-        """Starts argv; settings are its environment's VERVE_ variables."""
+        """Starts argv with the sandbox's settings and its own."""
         process = Process(name, argv, self.folder, self.environment(settings),
                           **kwargs)
         self.started.append(process)
@@ -82,8 +84,8 @@ class Sandbox:
         return sorted(self.folder.glob("sanitizer.*"))
 
     def close(self):
-        """Stops everything, last started first. Fails where something had
-        ended by itself, was left running, or a sanitizer found something."""
+        """Stops all processes, the last one first. Fails if a process had ended
+        by itself or left children running, or if a sanitizer found a fault."""
         problems = []
         for process in reversed(self.started):
             try:

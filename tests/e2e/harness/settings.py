@@ -1,4 +1,4 @@
-"""Where things are, and how much of the load is sent."""
+"""Paths, and the size of the load."""
 
 import os
 from pathlib import Path
@@ -12,21 +12,20 @@ LOAD = BUILD / "bench" / "load"
 # Whether the programs were built with ASan (make asan).
 SANITIZED = REPORTER.exists() and b"__asan_init" in REPORTER.read_bytes()
 
-# Below 1 where a machine is too slow for the whole load.
+# Below 1 if a machine is too slow for the whole load.
 SCALE = float(os.environ.get("VERVE_SCALE", "1"))
 
-# redis.timeout_ms of responders in tests that are not about that limit (a
-# module that is has its own REDIS_TIMEOUT_MS), and of reporters where a test
-# counts on one answer: disks and schedulers of shared machines hold Redis up
-# for longer than the default.
+# redis.timeout_ms of responders, unless a test is about that limit, and of
+# reporters if a test needs the first answer: disks and schedulers of shared
+# machines delay Redis for longer than the default.
 PATIENT_MS = 4000
 
-# Of the test that runs beside all others (marathon.py).
+# Length of the test that runs beside all others (marathon.py).
 MARATHON_WINDOWS = int(os.environ.get("VERVE_MARATHON_WINDOWS", "200"))
 
 
 def scaled(count):
-    """count x VERVE_SCALE; a smaller load is said in the output."""
+    """count x VERVE_SCALE; another load than 1 is printed."""
     if SCALE != 1:
         print(f"VERVE_SCALE={SCALE}: {int(count * SCALE)} in place of {count}")
     return int(count * SCALE)

@@ -1,5 +1,5 @@
-"""Verifies AWS Signature Version 4, by its specification and nothing that our
-programs use:
+"""Verifies AWS Signature Version 4 by its specification, without code or
+libraries that our programs use:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html"""
 
 import calendar
@@ -34,8 +34,8 @@ def canonical(request, names):
 
 
 def problem(request, access_key, secret_key, region, service):
-    """What is wrong with a request (of harness.receiver); None: nothing. AWS
-    would sign the joined values of a doubled header; here it is refused."""
+    """The error in a request (of harness.receiver), or None. AWS accepts a
+    doubled header if its joined values are signed; here it is an error."""
     if request.doubled:
         return f"Doubled: {', '.join(request.doubled)}"
     match = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))

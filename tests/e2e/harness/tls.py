@@ -1,4 +1,4 @@
-"""Peers that speak TLS, and some that abuse it; certificates for them."""
+"""TLS servers, some of which abuse the protocol; certificates for them."""
 
 import base64
 import ctypes
@@ -6,7 +6,8 @@ import random
 import socket
 import ssl
 import subprocess
-import threading
+
+from .listener import Listener
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -31,29 +32,14 @@ def make_certificate(folder, name, key=EC):
 
 
 class Peer:
-    """Hands each connection to serve; seen is what that returned."""
+    """Calls serve(connection) for each; `seen` has the results."""
 
     def __init__(self, sandbox, serve):
         self.serve = serve
         self.seen = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        self.url = f"https://127.0.0.1:{self.port}/"
-        threading.Thread(target=self.listen, daemon=True).start()
-        sandbox.on_close(self.close)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def listen(self):
-        while True:
-            try:
-                connection = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.run, args=(connection,),
-                             daemon=True).start()
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        Listener(sandbox, listener, self.run)
 
     def run(self, connection):
         with connection:
@@ -68,7 +54,7 @@ def server_context(certificate):
 
 
 def answering(context):
-    """Answers a request with 200; what was agreed on, or what went wrong."""
+    """Answers a request with 200; returns the cipher, or the error."""
     def serve(connection):
         try:
             with context.wrap_socket(connection, server_side=True) as tls:
@@ -108,7 +94,7 @@ def use_huge_modulus(context, folder):
 
 def hello_requests(connection):
     """HelloRequests (RFC 5246, 7.4.1.1) without end in place of a ServerHello,
-    which the client has to ignore; whether it went away."""
+    which the client has to ignore; returns whether the client hung up."""
     try:
         connection.recv(65536)
         while True:
@@ -120,7 +106,7 @@ def hello_requests(connection):
 
 
 class OpenSsl:
-    """A TLS server by libssl itself: Python does not let one do worse."""
+    """A TLS server by libssl itself, as Python has no call for such abuse."""
 
     def __init__(self, certificate, most_version=None):
         self.lib = ctypes.CDLL("libssl.so.3")
@@ -159,8 +145,8 @@ class OpenSsl:
         self.call("SSL_free", tls)
 
     def renegotiation(self, connection):
-        """Asks for a second handshake in place of an answer; whether the
-        client began one."""
+        """Asks for a second handshake in place of an answer; returns whether
+        the client began one."""
         tls = self.accept(connection)
         self.call("SSL_renegotiate", tls)
         self.call("SSL_do_handshake", tls)

@@ -106,9 +106,8 @@ class Nginx(Server):
         self.pool = None
         self.socket = settings.pop("VERVE_SOCKET", None)
         if self.socket is None:
-            self.pool = Responder(
-                sandbox, {"VERVE_REDIS_URL": redis.url, **settings}, BACKLOG,
-                f"{name}-pool", program)
+            self.pool = Responder(sandbox, redis, f"{name}-pool", BACKLOG,
+                                  program, **settings)
             self.socket = self.pool.path
 
     def start(self):

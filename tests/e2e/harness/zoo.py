@@ -1,9 +1,10 @@
-"""A zoo of receivers: each on a port of its own, each with its own manners.
+"""A zoo of HTTP receivers, on a port each, which misbehave in different ways.
 
-An animal is a function of the zoo and the connection, called once a request
-has come; what it returns says whether the connection is kept.
+An animal is a function of the zoo and the connection. It is called for each
+request and returns true if the connection is kept.
 """
 
+import functools
 import gzip
 import socket
 import ssl
@@ -13,6 +14,7 @@ import time
 import warnings
 from email.utils import formatdate
 
+from .listener import Listener
 from .tls import make_certificate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -63,7 +65,7 @@ def slow_body(zoo, connection):
 
 
 def flood(zoo, connection):
-    """A gigabyte, chunked, if one takes it."""
+    """A gigabyte, chunked, as long as the client reads."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(16384):
         connection.sendall(CHUNK)
@@ -71,7 +73,7 @@ def flood(zoo, connection):
 
 
 def chunked(zoo, connection):
-    """Its end is known by its last chunk alone: the connection is kept."""
+    """The last chunk ends the body: the connection is kept."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                        b"2\r\nok\r\n0\r\n\r\n")
     return True
@@ -85,7 +87,8 @@ def bomb(zoo, connection):
 
 
 def coded(zoo, connection):
-    """What says that it is compressed on the way, and is not: nobody looks."""
+    """A transfer coding that is announced and not applied: the body is not
+    read."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n"
                        b"Connection: close\r\n\r\nno gzip at all")
 
@@ -135,15 +138,16 @@ class Zoo:
     def __init__(self, sandbox):
         self.closing = threading.Event()
         self.requests = {name: [] for name in ANIMALS}  # their times
-        self.flooded = 0  # bytes that flood got rid of
-        self.good = make_certificate(sandbox.folder, "good")  # may be trusted
+        self.flooded = 0  # bytes that flood has sent
+        # Some tests have the reporter trust the good one.
+        self.good = make_certificate(sandbox.folder, "good")
         self.bad = make_certificate(sandbox.folder, "bad")
         self.ports = {}
         for name in ANIMALS:
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
             self.ports[name] = listener.getsockname()[1]
-            threading.Thread(target=self.listen, args=(name, listener),
-                             daemon=True).start()
+            Listener(sandbox, listener,
+                     functools.partial(self.serve, name, self.context(name)))
         sandbox.on_close(self.closing.set)
 
     def url(self, name):
@@ -151,6 +155,9 @@ class Zoo:
         return f"{scheme}://127.0.0.1:{self.ports[name]}/{name}"
 
     def context(self, name):
+        """For TLS; None: plain HTTP."""
+        if name not in TLS:
+            return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*(self.bad if name == "bad-tls"
                                   else self.good))
@@ -162,20 +169,8 @@ class Zoo:
                 context.maximum_version = ssl.TLSVersion.TLSv1_1
         return context
 
-    def listen(self, name, listener):
-        listener.settimeout(0.2)
-        context = self.context(name) if name in TLS else None
-        while not self.closing.is_set():
-            try:
-                connection = listener.accept()[0]
-            except TimeoutError:
-                continue
-            threading.Thread(target=self.serve, daemon=True,
-                             args=(name, connection, context)).start()
-        listener.close()
-
-    def serve(self, name, connection, context):
-        """One connection to its end; what the peer does to it is no matter."""
+    def serve(self, name, context, connection):
+        """Serves a connection until its end, whatever the peer does."""
         connection.settimeout(30)
         try:
             if context:

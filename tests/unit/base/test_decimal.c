@@ -126,5 +126,5 @@ main(void)
         cmocka_unit_test(test_reads_no_further_than_len),
     };
 
-    return cmocka_run_group_tests_name("number", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("decimal", tests, NULL, NULL);
 }

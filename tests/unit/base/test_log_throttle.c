@@ -1,6 +1,6 @@
 /*
- * trouble: what is logged of one, and when, by a clock and a log of the test's
- * own: those of common/ are not linked.
+ * test_log_throttle: which lines a trouble makes, and when. The clock and the
+ * log are the test's own: those of common/base are not linked.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,13 +100,13 @@ test_its_end(void **state)
     assert_said(3, "who: works again, after 123 s");
     log_throttle_over(&trouble, "who");
     assert_int_equal(lines, 3);
-    /* The next one is a trouble of its own. */
+    /* A later failure is a new trouble. */
     now_ms += 1;
     log_throttle_note(&trouble, "who", "why");
     assert_int_equal(lines, 4);
 }
 
-/* Twenty times a second, for three minutes: what is logged is bounded. */
+/* A trouble that comes and goes 20 times a second makes few lines. */
 static void
 test_comes_and_goes(void **state)
 {
@@ -122,7 +122,7 @@ test_comes_and_goes(void **state)
     assert_said(3 * 2 * TROUBLE_BEGINNINGS, "who: works again, after 0 s");
 }
 
-/* One that came too often and then stays is said within a minute. */
+/* If a trouble came too often and then stays, it is logged within a minute. */
 static void
 test_comes_once_too_often(void **state)
 {
@@ -168,5 +168,5 @@ main(void)
         TEST(test_comes_once_too_often),
     };
 
-    return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("log_throttle", tests, NULL, NULL);
 }

@@ -2,45 +2,7 @@
  * test_fair_queue: which job starts next, and which jobs are returned. The
  * tests pass the time. A simulation of the whole is in test_fairness.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "callbacks/fair_queue.h"
-
-enum { NOW_MS = 1000000, SINK_LEASE_MS = 30000, TIMEOUT_MS = 5000 };
-
-static const struct options options = {
-    .callbacks = {.concurrency = 1024,
-                  .per_host_concurrency = 64,
-                  .timeout_ms = TIMEOUT_MS},
-};
-
-static const struct retry_verdict success = {.evidence =
-                                                 RETRY_EVIDENCE_SUCCESS};
-static const struct retry_verdict failure = {.evidence =
-                                                 RETRY_EVIDENCE_FAILURE};
-
-/* A job for host, with a url and a lease and nothing else. */
-static struct job *
-make(const char *host, int64_t now_ms)
-{
-    enum { URL_SIZE = 64 };
-    struct job *job = calloc(1, sizeof(*job) + URL_SIZE);
-    char *url = (char *)(job + 1);
-
-    snprintf(url, URL_SIZE, "http://%s/path", host);
-    job->url = url;
-    job->leased_ms = now_ms + SINK_LEASE_MS;
-    return job;
-}
+#include "fair_queue_fixture.h"
 
 /* Adds count jobs for host; there must be a place for each. */
 static void
@@ -343,8 +305,7 @@ test_lease(void **state)
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket tickets[DESTINATION_START_LIMIT];
     struct destination_ticket ticket;
-    int64_t last_ms =
-        NOW_MS + SINK_LEASE_MS - TIMEOUT_MS - FAIR_QUEUE_MARGIN_MS;
+    int64_t last_ms = NOW_MS + LEASE_MS - TIMEOUT_MS - FAIR_QUEUE_MARGIN_MS;
     struct job *job = make("b", NOW_MS);
     int64_t retry_ms;
 

@@ -4,45 +4,7 @@
  * flood for one host nor hosts that hang may delay the other hosts. The time is
  * simulated too.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "callbacks/fair_queue.h"
-
-enum { NOW_MS = 1000000, SINK_LEASE_MS = 30000, TIMEOUT_MS = 5000 };
-
-static const struct options options = {
-    .callbacks = {.concurrency = 1024,
-                  .per_host_concurrency = 64,
-                  .timeout_ms = TIMEOUT_MS},
-};
-
-static const struct retry_verdict success = {.evidence =
-                                                 RETRY_EVIDENCE_SUCCESS};
-static const struct retry_verdict failure = {.evidence =
-                                                 RETRY_EVIDENCE_FAILURE};
-
-/* A job for host, with a url and a lease and nothing else. */
-static struct job *
-make(const char *host, int64_t now_ms)
-{
-    enum { URL_SIZE = 64 };
-    struct job *job = calloc(1, sizeof(*job) + URL_SIZE);
-    char *url = (char *)(job + 1);
-
-    snprintf(url, URL_SIZE, "http://%s/path", host);
-    job->url = url;
-    job->leased_ms = now_ms + SINK_LEASE_MS;
-    return job;
-}
+#include "fair_queue_fixture.h"
 
 enum { TURN_MS = 5, CLAIMED = 128, MAX_JOBS = 60000, SLOTS = 256 };
 

@@ -192,5 +192,5 @@ main(void)
         TEST(test_a_fifo_is_not_waited_for),
     };
 
-    return cmocka_run_group_tests_name("logfile", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("line_file", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * test_kept: a connection is found by its two ends, and is clean as long as
- * nothing comes on it.
+ * test_kept_sockets: a connection is found by the addresses of its two ends. It
+ * is clean as long as no byte arrives on it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 
 #include "net/kept_sockets.h"
 
-/* A connection with both its sockets, and its ends as they are. */
+/* Both sockets of a connection, and their addresses. */
 struct pair {
     int ours;
     int theirs;
@@ -83,7 +83,7 @@ teardown(void **state)
     return 0;
 }
 
-/* Connects to a listener from own_port; 0: from any. */
+/* Connects to a listener from own_port; 0: from any port. */
 static struct pair
 pair_open(int listener, int own_port)
 {
@@ -168,7 +168,7 @@ test_a_closed_one_is_not_found(void **state)
     pair_close(&second);
 }
 
-/* Ports of our own are shared by connections to several peers. */
+/* Connections to several peers may share a local port. */
 static void
 test_one_port_for_two_peers(void **state)
 {
@@ -200,7 +200,7 @@ test_a_socket_without_an_end_is_not_noted(void **state)
     pair_close(&pair);
 }
 
-/* Some ended, in any order. */
+/* Many connections, some of which end, in any order. */
 static void
 test_many(void **state)
 {
@@ -240,5 +240,5 @@ main(void)
         TEST(test_many),
     };
 
-    return cmocka_run_group_tests_name("kept", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("kept_sockets", tests, NULL, NULL);
 }

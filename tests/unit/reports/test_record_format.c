@@ -155,5 +155,5 @@ main(void)
         cmocka_unit_test(test_length_is_kept),
     };
 
-    return cmocka_run_group_tests_name("wording", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("record_format", tests, NULL, NULL);
 }

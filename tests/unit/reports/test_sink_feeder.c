@@ -3,20 +3,13 @@
  * when, and what moves the cursor.
  */
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
-#include "redis_server.h"
+#include "redis_fixture.h"
 #include "reports/sink_feeder.h"
 #include "store/sink_lease.h"
 
 #define KEY "verve:sink:fake"
-
-static struct redis_server server;
 
 /* A single sink, because sink_type.open has no argument to choose one. */
 static struct fake {
@@ -325,11 +318,10 @@ set_up(void **state)
     f->options.redis.prefix = (char *)"verve";
     f->options.window.seconds = 1;
     f->options.window.retention_hours = 168;
-    f->redis = redis_server_connect(&server);
+    f->redis = connect_to_empty();
     if (f->redis == NULL) {
         return -1;
     }
-    redis_do(f->redis, "FLUSHALL", NULL);
     f->closer = window_closer_open(&f->options, f->redis);
     window_closer_seal(
         f->closer, 1,
@@ -356,23 +348,6 @@ tear_down(void **state)
     redis_close(f->redis);
     return 0;
 }
-
-static int
-start_server(void **state)
-{
-    (void)state;
-    return redis_server_start(&server);
-}
-
-static int
-stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
 main(void)

@@ -5,26 +5,18 @@
 #ifndef COUNTER_FIXTURE_H
 #define COUNTER_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "config/options.h"
-#include "redis_server.h"
+#include "redis_fixture.h"
 #include "store/counter.h"
 
 enum { HOUR_S = 3600 };
 
-static struct redis_server server;
-
-/* The strategy of the counters that setup makes. */
+/* The strategy of the counters that set_up makes. */
 static enum dedup_kind strategy;
 
 struct fixture {
@@ -48,7 +40,7 @@ commit_batch(struct redis *redis, struct counter *counter,
 }
 
 static inline int
-setup(void **state)
+set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
@@ -63,18 +55,14 @@ setup(void **state)
     f->options.window.retention_hours = 2;
     f->options.dedup.strategy = strategy;
     f->options.callbacks.max_queue = 100;
-    f->redis = redis_server_connect(&server);
+    f->redis = connect_to_empty();
     f->counter = f->redis != NULL ? counter_open(&f->options, f->redis) : NULL;
     *state = f;
-    if (f->counter == NULL) {
-        return -1;
-    }
-    redis_do(f->redis, "FLUSHALL", NULL);
-    return 0;
+    return f->counter == NULL ? -1 : 0;
 }
 
 static inline int
-teardown(void **state)
+tear_down(void **state)
 {
     struct fixture *f = *state;
 
@@ -82,24 +70,6 @@ teardown(void **state)
     redis_close(f->redis);
     return 0;
 }
-
-static inline int
-start_server(void **state)
-{
-    (void)state;
-    return redis_server_start(&server);
-}
-
-static inline int
-stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
-}
-
-#define COUNTER_TEST(test)                                                     \
-    cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 /* The key verve:{0}:<kind>:<window>; valid until the next call. */
 static inline const char *

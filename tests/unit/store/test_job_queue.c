@@ -2,17 +2,11 @@
  * test_job_queue: the queue against a real Redis. A job is never lost, its
  * bytes never change, and a reporter whose lease has run out changes nothing.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
-#include "redis_server.h"
+#include "redis_fixture.h"
 #include "store/job_queue.h"
 
 #define LIST "verve:{0}:callbacks"
@@ -31,10 +25,8 @@ struct fixture {
     struct job_queue_claimed claimed; /* result of the last claim */
 };
 
-static struct redis_server server;
-
 static int
-setup(void **state)
+set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
@@ -43,19 +35,18 @@ setup(void **state)
     f->options.redis.prefix = (char *)"verve";
     f->options.callbacks.lease_s = 30;
     f->options.callbacks.max_dead = 100;
-    f->redis = redis_server_connect(&server);
+    f->redis = connect_to_empty();
     f->queue = job_queue_open(&f->options, f->redis);
     f->others = job_queue_open(&f->options, f->redis);
     *state = f;
     if (f->redis == NULL || f->queue == NULL || f->others == NULL) {
         return -1;
     }
-    redis_do(f->redis, "FLUSHALL", NULL);
     return 0;
 }
 
 static int
-teardown(void **state)
+tear_down(void **state)
 {
     struct fixture *f = *state;
 
@@ -660,23 +651,6 @@ test_a_claim_lost_for_long_costs_no_attempt(void **state)
     assert_string_equal(claim(f, 1), "a");
     assert_int_equal(f->taken[0]->attempts, 0);
 }
-
-static int
-start_server(void **state)
-{
-    (void)state;
-    return redis_server_start(&server);
-}
-
-static int
-stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)

@@ -4,19 +4,12 @@
  * Redis.
  */
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
-#include "redis_server.h"
+#include "redis_fixture.h"
 #include "store/sink_lease.h"
 
 #define KEY "verve:sink:kafka:a b"
-
-static struct redis_server server;
 
 struct fixture {
     struct redis *redis;
@@ -288,11 +281,10 @@ set_up(void **state)
 {
     static struct fixture fixture;
 
-    fixture.redis = redis_server_connect(&server);
+    fixture.redis = connect_to_empty();
     if (fixture.redis == NULL) {
         return -1;
     }
-    redis_do(fixture.redis, "FLUSHALL", NULL);
     fixture.a = open_lease(&fixture, "a");
     fixture.b = open_lease(&fixture, "b");
     *state = &fixture;
@@ -309,23 +301,6 @@ tear_down(void **state)
     redis_close(f->redis);
     return 0;
 }
-
-static int
-start_server(void **state)
-{
-    (void)state;
-    return redis_server_start(&server);
-}
-
-static int
-stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
 main(void)

@@ -3,19 +3,12 @@
  * made by writing `born`, counts and records as the programs would.
  */
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
-#include "redis_server.h"
+#include "redis_fixture.h"
 #include "store/schema.h"
 #include "store/window_closer.h"
 #include "window-append.lua.h"
 #include "window-seal.lua.h"
-
-static struct redis_server server;
 
 struct fixture {
     struct options options;
@@ -750,11 +743,10 @@ set_up(void **state)
     fixture.options.redis.prefix = (char *)"verve";
     fixture.options.window.seconds = 1;
     fixture.options.window.retention_hours = 168;
-    fixture.redis = redis_server_connect(&server);
+    fixture.redis = connect_to_empty();
     if (fixture.redis == NULL) {
         return -1;
     }
-    redis_do(fixture.redis, "FLUSHALL", NULL);
     fixture.closer = window_closer_open(&fixture.options, fixture.redis);
     *state = &fixture;
     return fixture.closer == NULL ? -1 : 0;
@@ -769,23 +761,6 @@ tear_down(void **state)
     redis_close(f->redis);
     return 0;
 }
-
-static int
-start_server(void **state)
-{
-    (void)state;
-    return redis_server_start(&server);
-}
-
-static int
-stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
 main(void)
