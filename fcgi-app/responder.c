@@ -1,10 +1,12 @@
 /*
- * responder: the loop, its signals, and what wakes it.
+ * responder: a machine of two states. It waits for events (requests, signals,
+ * the connection to Redis), or a batch is under way and it waits for Redis.
  */
 #include "responder.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,6 +30,7 @@ struct responder {
     size_t max_batch;
     struct fcgi_exchange *exchanges; /* the batch's */
     size_t count;                    /* of exchanges */
+    bool under_way;                  /* the batch waits for Redis */
     int64_t drain_until_ms;          /* monotonic; 0: not draining */
 };
 
@@ -83,29 +86,37 @@ await_requests(struct responder *responder)
     return 0;
 }
 
-/*
- * Takes every request that is there and has the batch answer them. While the
- * batch is under way only Redis is waited for: a new connection is left to the
- * other responders of the pool, and the next batch gathers meanwhile.
- */
+/* Takes every request that is there and starts to answer them. */
 static void
-serve(struct responder *responder)
+start_batch(struct responder *responder)
 {
-    bool under_way;
-
     responder->count = listener_gather(
         responder->listener, responder->exchanges, responder->max_batch);
-    if (responder->count == 0) {
-        return;
+    if (responder->count > 0) {
+        responder->under_way = batch_start(
+            responder->batch, responder->exchanges, responder->count);
     }
-    under_way =
-        batch_start(responder->batch, responder->exchanges, responder->count);
-    while (under_way) {
-        redis_await(responder->redis);
-        under_way = batch_step(responder->batch);
-    }
+}
+
+/*
+ * While the batch is under way only Redis is waited for: a new connection is
+ * left to the other responders of the pool, and the next batch gathers
+ * meanwhile. To read one's own kept connections meanwhile does not pay: each of
+ * them would wake the process, instead of all at once.
+ */
+static void
+step_batch(struct responder *responder)
+{
+    redis_await(responder->redis);
+    responder->under_way = batch_step(responder->batch);
+}
+
+static void
+end_batch(struct responder *responder)
+{
     listener_release(responder->listener, responder->exchanges,
                      responder->count);
+    responder->count = 0;
 }
 
 /* True once there is nothing left to drain, or no time left for it. */
@@ -120,11 +131,17 @@ is_drained(const struct responder *responder)
 int
 responder_run(struct responder *responder)
 {
-    while (!is_drained(responder)) {
-        if (await_requests(responder) != 0) {
+    while (responder->under_way || !is_drained(responder)) {
+        if (responder->under_way) {
+            step_batch(responder);
+        } else if (await_requests(responder) == 0) {
+            start_batch(responder);
+        } else {
             return -1;
         }
-        serve(responder);
+        if (!responder->under_way) {
+            end_batch(responder);
+        }
     }
     return 0;
 }
