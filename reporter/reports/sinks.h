@@ -1,6 +1,7 @@
 /*
  * All sinks. To add a sink: one file sink_NAME.c that defines sink_NAME, its
- * declaration here, and its row in sinks.c.
+ * declaration here, its row in sinks.c, a bit in enum sink_kind
+ * (config/options.h) and its word in the row report.sinks of config/table.c.
  */
 #ifndef SINKS_H
 #define SINKS_H

@@ -180,7 +180,7 @@ def test_while_the_pool_is_away(sandbox, port, server, make_pool, lighttpd,
 
 
 @pytest.mark.parametrize("server", ["nginx"], indirect=True)
-def test_nginx_hands_on_what_verve_reads(sandbox, port):
+def test_nginx_hands_on_only_what_verve_reads(sandbox, port):
     """And asks for a kept connection: flag 1 of BEGIN_REQUEST, section 5.1."""
     received = []
 
@@ -198,12 +198,7 @@ def test_nginx_hands_on_what_verve_reads(sandbox, port):
     assert data[10] == fastcgi.KEEP_CONN
     assert parameters(data) == {
         "REQUEST_METHOD": "POST", "REQUEST_URI": TARGET,
-        "REMOTE_ADDR": "127.0.0.1", "HTTP_ACCEPT": "a-Accept",
-        "HTTP_TRACEPARENT": "a-Traceparent",
-        "HTTP_TRACESTATE": "a-Tracestate",
-        "HTTP_VERVE_CALLBACK": "a-Verve-Callback",
-        "HTTP_X_FORWARDED_FOR": "a-X-Forwarded-For",
-        "HTTP_X_REQUEST_ID": "a-X-Request-Id"}
+        "HTTP_VERVE_CALLBACK": "a-Verve-Callback"}
     assert data.endswith(fastcgi.record(fastcgi.STDIN))
 
 
