@@ -138,7 +138,7 @@ def test_half_a_request_whose_peer_is_gone_keeps_no_place(responder):
 
 def test_peers_that_go_while_their_batch_is_out_harm_nobody(responder, redis):
     """Nor do answers that nobody reads."""
-    before = fds(responder)
+    before = responder.process.descriptors()
     gone = [responder.peer() for _ in range(20)]
     for peer in gone:
         assert peer.ask_kept(ACCEPT).body == b"ok"
@@ -152,20 +152,21 @@ def test_peers_that_go_while_their_batch_is_out_harm_nobody(responder, redis):
             peer.close()
         redis.thaw()
         assert stays.read_response().body == b"ok"
-        wait_until(lambda: fds(responder) <= before + 2, "all are closed")
+        wait_until(lambda: responder.process.descriptors() <= before + 2,
+                   "all are closed")
         deaf.socket.settimeout(1.0)
         with pytest.raises(OSError):
             while True:
                 deaf.send(request("/healthz", flags=KEEP_CONN) * 100)
         assert stays.ask_kept(ACCEPT).body == b"ok"
-        wait_until(lambda: fds(responder) <= before + 1, "it is closed")
+        wait_until(lambda: responder.process.descriptors() <= before + 1,
+                   "it is closed")
 
 
 @pytest.mark.parametrize("flags", [0, KEEP_CONN])
 def test_a_batch_larger_than_the_socket_buffer_of_redis(sandbox, redis, flags):
     """What Redis does not take at once is sent as soon as it does."""
-    responder = Responder(sandbox, {"VERVE_REDIS_URL": redis.url,
-                                    "VERVE_ACCEPT_MAX_BATCH": 512}).start()
+    responder = Responder(sandbox, redis, VERVE_ACCEPT_MAX_BATCH=512).start()
     assert responder.ask(ACCEPT).body == b"ok"
     endpoint = "&endpoint=http://h.example/" + "x" * 2000
     peers = [responder.peer() for _ in range(512)]

@@ -19,7 +19,7 @@ def put_nginx_before(sandbox, redis, pool, keepalive_requests=None):
 
 def test_a_rolling_restart_loses_no_request(sandbox, redis):
     """Each gets a TERM in turn, after another began on the same listener."""
-    pool = Responder(sandbox, {"VERVE_REDIS_URL": redis.url}, BACKLOG)
+    pool = Responder(sandbox, redis, backlog=BACKLOG)
     pool.start(COUNT)
     web = put_nginx_before(sandbox, redis, pool)
     load = Load(sandbox, [web.host], map(accept, range(scaled(50000))))
@@ -38,10 +38,10 @@ def test_a_rolling_restart_loses_no_request(sandbox, redis):
 def test_none_serves_more_than_twice_the_mean(sandbox, redis):
     """Each counts under a prefix of its own, and each id is new: so the count
     says how many requests it has served."""
-    settings = {"VERVE_REDIS_URL": redis.url, "VERVE_WINDOW_SECONDS": 86400}
-    pool = Responder(sandbox, settings, BACKLOG)
+    pool = Responder(sandbox, redis, backlog=BACKLOG,
+                     VERVE_WINDOW_SECONDS=86400)
     for i in range(COUNT):
-        pool.settings = {**settings, "VERVE_REDIS_PREFIX": f"pool{i}"}
+        pool.settings["VERVE_REDIS_PREFIX"] = f"pool{i}"
         pool.start()
     web = put_nginx_before(sandbox, redis, pool, keepalive_requests=100)
     load = Load(sandbox, [web.host], map(accept, range(scaled(50000))))

@@ -3,6 +3,7 @@ and how soon requests are ok again."""
 
 import time
 
+import pytest
 from harness.answers import assert_unavailable
 from harness.drip import DripProxy
 from harness.fastcgi import Responder

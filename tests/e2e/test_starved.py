@@ -88,13 +88,12 @@ def test_without_any_port_a_job_is_given_up(sandbox, redis, receiver,
 
 def test_the_end_of_a_shortage_is_an_answer(sandbox, redis, receiver, no_ports):
     """Not that nothing is left to send."""
-    reporter = make_reporter(sandbox, redis, **portless(no_ports)).start()
+    reporter = Reporter(sandbox, redis, **portless(no_ports)).start()
     (job,) = put(redis, receiver.url())
     wait_until(lambda: dead(redis) == {job: "starved"}, "it is given up", 15.0)
     time.sleep(CALM_S + 1.0)
     assert "works again" not in reporter.process.output()
     no_ports.unlink()
     put(redis, receiver.url())
-    wait_until(lambda: "callbacks: works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("callbacks: works again")
     assert len(receiver.received) == 1
