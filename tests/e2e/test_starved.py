@@ -95,6 +95,5 @@ def test_the_end_of_a_shortage_is_an_answer(sandbox, redis, receiver, no_ports):
     assert "works again" not in reporter.process.output()
     no_ports.unlink()
     put(redis, receiver.url())
-    wait_until(lambda: "callbacks: works again" in reporter.process.output(),
-               "it is said")
+    reporter.process.wait_output("callbacks: works again")
     assert len(receiver.received) == 1

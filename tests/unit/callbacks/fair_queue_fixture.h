@@ -1,5 +1,5 @@
 /*
- * For the tests of fair_queue: its options, results of attempts, and jobs. Time
+ * For the tests of fair_queue: options, results of attempts, and jobs. Time
  * is the tests' own. Header only, as each test is one program.
  */
 #ifndef FAIR_QUEUE_FIXTURE_H
