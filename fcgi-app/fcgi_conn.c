@@ -16,6 +16,8 @@ enum {
     RECEIVE_BYTES = 64 * 1024,
     /* Parameters' memory that is kept for the next requests. */
     SPARE_MAX = 16,
+    /* Structs that are kept for the next connections. */
+    CONNS_MAX = 128,
 };
 
 struct spare {
@@ -27,6 +29,8 @@ struct fcgi_conn_buffers {
     struct fcgi_record_environment environment;
     struct spare spares[SPARE_MAX];
     size_t spare_count;
+    struct fcgi_conn *conns[CONNS_MAX];
+    size_t conn_count;
     uint8_t received[RECEIVE_BYTES];
 };
 
@@ -46,29 +50,38 @@ fcgi_conn_buffers_close(struct fcgi_conn_buffers *buffers)
     for (size_t i = 0; i < buffers->spare_count; i++) {
         free(buffers->spares[i].params);
     }
+    for (size_t i = 0; i < buffers->conn_count; i++) {
+        free(buffers->conns[i]);
+    }
     free(buffers);
 }
 
 struct fcgi_conn *
-fcgi_conn_open(int fd)
+fcgi_conn_open(int fd, struct fcgi_conn_buffers *buffers)
 {
-    struct fcgi_conn *conn = calloc(1, sizeof(*conn));
+    struct fcgi_conn *conn = buffers->conn_count > 0
+                                 ? buffers->conns[--buffers->conn_count]
+                                 : malloc(sizeof(*conn));
 
     if (conn == NULL) {
         close(fd);
         return NULL;
     }
-    conn->fd = fd;
+    *conn = (struct fcgi_conn){.fd = fd};
     return conn;
 }
 
 void
-fcgi_conn_close(struct fcgi_conn *conn)
+fcgi_conn_close(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers)
 {
     close(conn->fd);
     free(conn->parser.params);
     free(conn->ahead);
-    free(conn);
+    if (buffers->conn_count < CONNS_MAX) {
+        buffers->conns[buffers->conn_count++] = conn;
+    } else {
+        free(conn);
+    }
 }
 
 /* Lends the parser memory for parameters, if it has none and some is there. */

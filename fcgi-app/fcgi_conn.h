@@ -42,7 +42,10 @@ struct fcgi_exchange {
     struct request request;
 };
 
-/* Memory that all connections of a responder share while they are read. */
+/*
+ * Memory that all connections of a responder share: of those that are being
+ * read, and of closed ones for new ones.
+ */
 struct fcgi_conn_buffers;
 
 /* NULL: no memory. */
@@ -50,8 +53,8 @@ struct fcgi_conn_buffers *fcgi_conn_buffers_open(void);
 void fcgi_conn_buffers_close(struct fcgi_conn_buffers *buffers);
 
 /* Takes over fd. NULL: no memory; fd is closed then. */
-struct fcgi_conn *fcgi_conn_open(int fd);
-void fcgi_conn_close(struct fcgi_conn *conn);
+struct fcgi_conn *fcgi_conn_open(int fd, struct fcgi_conn_buffers *buffers);
+void fcgi_conn_close(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers);
 
 enum fcgi_conn_result {
     FCGI_CONN_MORE,    /* no whole request yet */

@@ -153,7 +153,7 @@ close_conn(struct listener *listener, struct fcgi_conn *conn)
 {
     set_ready(listener, conn, false);
     set_state(listener, conn, FCGI_CONN_NEW, 0);
-    fcgi_conn_close(conn);
+    fcgi_conn_close(conn, listener->buffers);
 }
 
 static void
@@ -366,7 +366,7 @@ accept_conn(struct listener *listener)
             listener->acceptable = is_worth_another(listener, error);
         }
     }
-    return fd >= 0 ? fcgi_conn_open(fd) : NULL;
+    return fd >= 0 ? fcgi_conn_open(fd, listener->buffers) : NULL;
 }
 
 /*
