@@ -29,7 +29,7 @@ struct reporter {
     struct redis_log redis_log;
     struct redis *redis;
     enum redis_state redis_state; /* at the last event */
-    struct reports *report;
+    struct reports *reports;
     struct worker *worker;
     bool draining;
 };
@@ -45,7 +45,7 @@ on_redis(void *context, int fd, uint32_t events)
     redis_step(reporter->redis);
     reporter->redis_state = redis_state(reporter->redis);
     if (reporter->redis_state == REDIS_STATE_UP && before != REDIS_STATE_UP) {
-        reports_wake(reporter->report);
+        reports_wake(reporter->reports);
         worker_wake(reporter->worker);
     }
 }
@@ -81,7 +81,7 @@ on_signal(void *context, int fd, uint32_t events)
     }
     if (info.ssi_signo == SIGHUP) {
         log_info("opening files anew");
-        reports_reopen(reporter->report);
+        reports_reopen(reporter->reports);
         worker_reopen(reporter->worker);
     } else {
         stop(reporter);
@@ -120,9 +120,9 @@ open_all(struct reporter *reporter)
         (reporter->redis = redis_open(&redis_options)) == NULL) {
         return -1;
     }
-    reporter->report = reports_open(options, reporter->loop, reporter->redis);
+    reporter->reports = reports_open(options, reporter->loop, reporter->redis);
     reporter->worker = worker_open(options, reporter->loop, reporter->redis);
-    if (reporter->report == NULL || reporter->worker == NULL ||
+    if (reporter->reports == NULL || reporter->worker == NULL ||
         event_loop_watch(reporter->loop, reporter->signal_fd, EPOLLIN,
                          on_signal, reporter) < 0) {
         return -1;
@@ -135,7 +135,7 @@ static void
 close_all(struct reporter *reporter)
 {
     worker_close(reporter->worker);
-    reports_close(reporter->report);
+    reports_close(reporter->reports);
     redis_close(reporter->redis);
     event_loop_close(reporter->loop);
     if (reporter->signal_fd >= 0) {

@@ -13,62 +13,63 @@ enum { MINUTE_MS = 60 * 1000 };
 
 /* Whether one more beginning may be logged in this minute; counts it. */
 static bool
-may_begin(struct log_throttle *trouble, int64_t now_ms)
+may_begin(struct log_throttle *throttle, int64_t now_ms)
 {
-    if (trouble->beginnings == 0 || now_ms - trouble->period_ms >= MINUTE_MS) {
-        trouble->period_ms = now_ms;
-        trouble->beginnings = 0;
+    if (throttle->beginnings == 0 ||
+        now_ms - throttle->period_ms >= MINUTE_MS) {
+        throttle->period_ms = now_ms;
+        throttle->beginnings = 0;
     }
-    if (trouble->beginnings == TROUBLE_BEGINNINGS) {
+    if (throttle->beginnings == LOG_THROTTLE_BEGINNINGS) {
         return false;
     }
-    trouble->beginnings++;
+    throttle->beginnings++;
     return true;
 }
 
 bool
-log_throttle_due(struct log_throttle *trouble)
+log_throttle_due(struct log_throttle *throttle)
 {
     int64_t now_ms = clock_mono_ms();
     bool due;
 
-    if (!trouble->on) {
-        trouble->on = true;
-        trouble->since_ms = now_ms;
+    if (!throttle->on) {
+        throttle->on = true;
+        throttle->since_ms = now_ms;
     }
-    due = trouble->told ? now_ms - trouble->said_ms >= MINUTE_MS
-                        : may_begin(trouble, now_ms);
+    due = throttle->logged ? now_ms - throttle->logged_ms >= MINUTE_MS
+                           : may_begin(throttle, now_ms);
     if (due) {
-        trouble->told = true;
-        trouble->said_ms = now_ms;
+        throttle->logged = true;
+        throttle->logged_ms = now_ms;
     }
     return due;
 }
 
 bool
-log_throttle_end(struct log_throttle *trouble)
+log_throttle_end(struct log_throttle *throttle)
 {
-    bool told = trouble->told;
+    bool logged = throttle->logged;
 
-    trouble->on = false;
-    trouble->told = false;
-    return told;
+    throttle->on = false;
+    throttle->logged = false;
+    return logged;
 }
 
 void
-log_throttle_note(struct log_throttle *trouble, const char *who,
+log_throttle_note(struct log_throttle *throttle, const char *who,
                   const char *why)
 {
-    if (log_throttle_due(trouble)) {
+    if (log_throttle_due(throttle)) {
         log_error("%s: %s; trying again", who, why);
     }
 }
 
 void
-log_throttle_over(struct log_throttle *trouble, const char *who)
+log_throttle_over(struct log_throttle *throttle, const char *who)
 {
-    if (log_throttle_end(trouble)) {
+    if (log_throttle_end(throttle)) {
         log_info("%s: works again, after %" PRId64 " s", who,
-                 (clock_mono_ms() - trouble->since_ms) / 1000);
+                 (clock_mono_ms() - throttle->since_ms) / 1000);
     }
 }

@@ -10,7 +10,6 @@
 #include <hiredis/hiredis.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -468,36 +467,6 @@ int
 redis_fd(const struct redis *redis)
 {
     return redis->epoll_fd;
-}
-
-enum redis_state
-redis_state(const struct redis *redis)
-{
-    return redis->state;
-}
-
-const char *
-redis_error(const struct redis *redis)
-{
-    return redis->error;
-}
-
-enum redis_state
-redis_wait(struct redis *redis)
-{
-    int64_t end_ms = clock_mono_ms() + redis->options.timeout_ms;
-
-    while (redis->state == REDIS_STATE_CONNECTING) {
-        struct pollfd pollfd = {.fd = redis->epoll_fd, .events = POLLIN};
-        int64_t left_ms = end_ms - clock_mono_ms();
-
-        if (left_ms <= 0) {
-            break;
-        }
-        poll(&pollfd, 1, (int)left_ms);
-        redis_step(redis);
-    }
-    return redis->state;
 }
 
 bool

@@ -20,6 +20,36 @@
 
 enum { WAIT_LATE_MS = 100 };
 
+enum redis_state
+redis_state(const struct redis *redis)
+{
+    return redis->state;
+}
+
+const char *
+redis_error(const struct redis *redis)
+{
+    return redis->error;
+}
+
+enum redis_state
+redis_wait(struct redis *redis)
+{
+    int64_t end_ms = clock_mono_ms() + redis->options.timeout_ms;
+
+    while (redis->state == REDIS_STATE_CONNECTING) {
+        struct pollfd pollfd = {.fd = redis->epoll_fd, .events = POLLIN};
+        int64_t left_ms = end_ms - clock_mono_ms();
+
+        if (left_ms <= 0) {
+            break;
+        }
+        poll(&pollfd, 1, (int)left_ms);
+        redis_step(redis);
+    }
+    return redis->state;
+}
+
 struct command *
 redis_call(struct redis *redis, const struct redis_script *script)
 {

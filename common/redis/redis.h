@@ -159,18 +159,17 @@ void redis_call_replicas(struct command *command, int64_t replicas);
 enum redis_result redis_send(struct redis *redis);
 
 /*
- * Reads the reply as far as it has arrived, without blocking. Call it
- * after redis_await, until the result is not
- * REDIS_PENDING. *reply is set only if the result is REDIS_DONE or
- * REDIS_SPARSE, and is valid until the next call.
+ * Reads the reply as far as it has arrived, without blocking. Call it after
+ * redis_await, until the result is not REDIS_PENDING. *reply is set only if the
+ * result is REDIS_DONE or REDIS_SPARSE, and is valid until the next call.
  */
 enum redis_result redis_receive(struct redis *redis,
                                 const struct redis_reply **reply);
 
 /*
  * Blocks until redis_receive has something to do: a part of the reply is there,
- * the rest of a large call can be sent (redis_fd does not tell that), or the
- * time limit is over.
+ * the rest of a large call can be sent, or the time limit is over. (redis_fd is
+ * not readable if the rest can be sent.)
  */
 void redis_await(const struct redis *redis);
 

@@ -1,6 +1,6 @@
 /*
- * Every code of the response header Verve-Error: its name and its meaning, in
- * one table. docs/http.md lists the codes, too, and a test compares both.
+ * Every code of the response header Verve-Error, in one table. docs/http.md
+ * says what each code means; a test compares its table with this one.
  */
 #ifndef ERROR_CODE_H
 #define ERROR_CODE_H
@@ -32,8 +32,5 @@ enum error_code {
 
 /* The name, as the header shows it; static. NULL for ERROR_CODE_NONE. */
 const char *error_code_name(enum error_code code);
-
-/* What the code means, for people; static. NULL for ERROR_CODE_NONE. */
-const char *error_code_meaning(enum error_code code);
 
 #endif

@@ -110,7 +110,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
     }
     log_attempt(dispatcher, call, verdict.status, verdict.error);
     if (facts->refusal != NULL) {
-        refusals_say(&dispatcher->refusals, http_call_job(call)->id,
+        refusals_log(&dispatcher->refusals, http_call_job(call)->id,
                      http_call_host(call), facts->refusal);
     }
     end_call(dispatcher, call, &verdict);
@@ -230,7 +230,7 @@ on_ended(void *context, CURL *easy, CURLcode code)
     fill_slots(dispatcher);
 }
 
-/* The end of a wait for a name. A dns_cache_told. */
+/* The end of a wait for a name. A dns_cache_handler. */
 static void
 on_name(void *context, struct dns_cache_wait *wait,
         enum dns_cache_answer answer)

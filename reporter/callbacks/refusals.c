@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 void
-refusals_say(struct refusals *refusals, const char *job, const char *host,
+refusals_log(struct refusals *refusals, const char *job, const char *host,
              const char *why)
 {
     int64_t now_ms = clock_mono_ms();
@@ -17,23 +17,23 @@ refusals_say(struct refusals *refusals, const char *job, const char *host,
     refusals_sum_up(refusals);
     if (now_ms >= refusals->until_ms) {
         refusals->until_ms = now_ms + REFUSALS_PERIOD_MS;
-        refusals->said = 0;
+        refusals->logged = 0;
     }
-    if (refusals->said < REFUSALS_SAID_MAX) {
-        refusals->said++;
+    if (refusals->logged < REFUSALS_LOGGED_MAX) {
+        refusals->logged++;
         log_warn("callback %s to %s refused: %s", job, host, why);
     } else {
-        refusals->unsaid++;
+        refusals->unlogged++;
     }
 }
 
 void
 refusals_sum_up(struct refusals *refusals)
 {
-    if (refusals->unsaid > 0 && clock_mono_ms() >= refusals->until_ms) {
+    if (refusals->unlogged > 0 && clock_mono_ms() >= refusals->until_ms) {
         log_warn("%" PRId64 " more callbacks refused; the callback log has "
                  "them",
-                 refusals->unsaid);
-        refusals->unsaid = 0;
+                 refusals->unlogged);
+        refusals->unlogged = 0;
     }
 }

@@ -1,7 +1,8 @@
 /*
- * kept: chains of file descriptors by their own port, which are checked
- * against the kernel when they are looked up. A descriptor that was closed, or
- * is another connection by now, is not found.
+ * kept_sockets: a hash table of file descriptors by their own port. At each
+ * look-up the kernel is asked for both ends of the descriptor, so that a
+ * descriptor that was closed, or belongs to another connection by now, is not
+ * found.
  */
 #include "kept_sockets.h"
 
@@ -15,16 +16,16 @@
 
 enum { BUCKETS = 1024, FDS_MIN = 64 };
 
-/* By file descriptor. */
+/* What is known of a file descriptor, which is the index of its entry. */
 struct entry {
-    uint16_t own_port; /* when it was noted; 0: it is in no chain */
-    int next;          /* fd of the next in its chain, + 1; 0: none */
+    uint16_t own_port; /* at the time it was noted; 0: it is in no chain */
+    int next;          /* fd of the next entry in its chain, + 1; 0: none */
 };
 
 struct kept_sockets {
     struct entry *entries;
     size_t count;       /* of entries */
-    int first[BUCKETS]; /* as next, by own port */
+    int first[BUCKETS]; /* heads of chains, as next; by own port */
 };
 
 struct kept_sockets *
@@ -42,7 +43,7 @@ kept_sockets_close(struct kept_sockets *kept)
     }
 }
 
-/* Has an entry for fd. 0, or -1 for want of memory. */
+/* Makes room for an entry for fd. 0, or -1: no memory. */
 static int
 make_room(struct kept_sockets *kept, int fd)
 {
@@ -65,7 +66,7 @@ make_room(struct kept_sockets *kept, int fd)
     return 0;
 }
 
-/* Takes fd out of its chain. */
+/* Removes fd from its chain. */
 static void
 unchain(struct kept_sockets *kept, int fd)
 {
@@ -82,7 +83,7 @@ unchain(struct kept_sockets *kept, int fd)
     entry->own_port = 0;
 }
 
-/* One end of fd, as getsockname and getpeername tell it. */
+/* Reads one end of fd; get is getsockname or getpeername. */
 static bool
 read_end(int fd, int (*get)(int, struct sockaddr *, socklen_t *),
          struct ip_address *address, uint16_t *port)
@@ -112,7 +113,7 @@ kept_sockets_note(struct kept_sockets *kept, int fd)
     *first = fd + 1;
 }
 
-/* True if fd leads from that port to that peer. */
+/* True if fd is a connection from own_port to the peer. */
 static bool
 leads_to(int fd, int own_port, const struct ip_address *peer,
          uint16_t peer_port)
@@ -125,7 +126,7 @@ leads_to(int fd, int own_port, const struct ip_address *peer,
            ip_address_equal(&address, peer);
 }
 
-/* -1: not noted. */
+/* Finds the fd of a connection; -1: it was not noted. */
 static int
 find(const struct kept_sockets *kept, int own_port, const struct sockaddr *to)
 {
@@ -145,7 +146,7 @@ find(const struct kept_sockets *kept, int own_port, const struct sockaddr *to)
     return -1;
 }
 
-/* True if nothing waits to be read, not even an end. */
+/* True if nothing waits to be read, not even the end of the connection. */
 static bool
 is_silent(int fd)
 {
@@ -156,8 +157,8 @@ is_silent(int fd)
 }
 
 /*
- * True if OpenSSL has read more than libcurl asked for: what follows the end of
- * an answer in the same TLS record. Other TLS libraries are not asked.
+ * True if OpenSSL holds bytes that libcurl has not read: those that follow the
+ * end of a response in the same TLS record. Other TLS libraries are not asked.
  */
 static bool
 is_holding_back(CURL *easy)

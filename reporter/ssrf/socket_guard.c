@@ -1,6 +1,6 @@
 /*
- * passage: libcurl's two questions on the way, before a socket is opened and
- * before a request is sent.
+ * socket_guard: libcurl calls it twice, before a socket is opened and before a
+ * request is sent.
  */
 #include "socket_guard.h"
 
@@ -10,19 +10,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* True for an error that is our own want: no receiver is to blame. */
+/* True if errno says that this host lacks a resource: no receiver did this. */
 static bool
-is_want(int error)
+is_shortage(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS ||
            error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
 /*
- * False if this host has no address from which to reach that one, as with IPv6
- * disabled. For TCP, connect() then fails with EADDRNOTAVAIL, just as it does
- * if all local ports to that peer are in use. For UDP it fails for the address
- * alone, and sends nothing (connect(2), udp(7)).
+ * False if this host has no source address for the peer: IPv6 is disabled, for
+ * example. connect() of a TCP socket then fails with EADDRNOTAVAIL, as it does
+ * if all local ports to that peer are in use. connect() of a UDP socket fails
+ * only for the lack of an address, and sends nothing (connect(2), udp(7)).
  */
 static bool
 has_source(const struct curl_sockaddr *address)
@@ -39,9 +39,9 @@ has_source(const struct curl_sockaddr *address)
 }
 
 /*
- * Called before each connect with the very address. As libcurl would open it,
- * but close-on-exec. A refusal looks like a refused connection to libcurl,
- * which goes on with the next address.
+ * Called before each connect, with the address itself. Opens the socket as
+ * libcurl does, but close-on-exec. If the address is refused, libcurl goes on
+ * with the next address, as after a refused connection.
  */
 static curl_socket_t
 open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
@@ -55,28 +55,28 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
         return CURL_SOCKET_BAD;
     }
     guard->permitted = true;
-    if (guard->wary && !has_source(address)) {
+    if (guard->check_source && !has_source(address)) {
         return CURL_SOCKET_BAD;
     }
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
                 address->protocol);
-    guard->no_resources = fd < 0 && is_want(errno) ? errno : 0;
+    guard->no_resources = fd < 0 && is_shortage(errno) ? errno : 0;
     if (address->family == AF_INET6) {
-        guard->six = fd;
+        guard->ipv6_fd = fd;
     } else {
-        guard->four = fd;
+        guard->ipv4_fd = fd;
     }
     return fd;
 }
 
-/* True if a socket was opened since the start. */
+/* True if a socket was opened in this run: the connection is new. */
 static bool
 has_opened(const struct socket_guard *guard)
 {
-    return guard->four >= 0 || guard->six >= 0;
+    return guard->ipv4_fd >= 0 || guard->ipv6_fd >= 0;
 }
 
-/* The address that libcurl shows as text; false if it can't be read. */
+/* Reads the address that libcurl gives as text; false if that fails. */
 static bool
 read_address(const char *text, int port, struct sockaddr_storage *address)
 {
@@ -95,8 +95,9 @@ read_address(const char *text, int port, struct sockaddr_storage *address)
 }
 
 /*
- * Of a new connection the socket is noted. libcurl has at most one of each
- * family open at a time (RFC 8305), and has closed the one that lost.
+ * True if the connection is clean. The socket of a new connection is noted:
+ * libcurl has at most one socket of each family open at a time (RFC 8305), and
+ * has closed the other by now.
  */
 static bool
 is_clean(struct socket_guard *guard, int own_port, const struct sockaddr *peer)
@@ -104,12 +105,13 @@ is_clean(struct socket_guard *guard, int own_port, const struct sockaddr *peer)
     if (!has_opened(guard)) {
         return kept_sockets_is_clean(guard->kept, guard->easy, own_port, peer);
     }
-    kept_sockets_note(guard->kept,
-                      peer->sa_family == AF_INET6 ? guard->six : guard->four);
+    kept_sockets_note(guard->kept, peer->sa_family == AF_INET6
+                                       ? guard->ipv6_fd
+                                       : guard->ipv4_fd);
     return true;
 }
 
-/* Called before each request: also on a connection that is used again. */
+/* Called before each request, on a new connection or a kept one. */
 static int
 before_request(void *context, char *address, char *own_address, int port,
                int own_port)
@@ -145,12 +147,12 @@ socket_guard_watch(struct socket_guard *guard, CURL *easy)
                : -1;
 }
 
-/* Forgets the last run of the transfer. */
+/* Forgets the last run. fresh: the next run makes a new connection. */
 static void
 begin(struct socket_guard *guard, bool fresh)
 {
-    guard->four = -1;
-    guard->six = -1;
+    guard->ipv4_fd = -1;
+    guard->ipv6_fd = -1;
     guard->unclean = false;
     guard->no_resources = 0;
     guard->permitted = false;
@@ -173,8 +175,8 @@ socket_guard_refusal(const struct socket_guard *guard)
     return guard->permitted ? "" : guard->refusal;
 }
 
-/* libcurl 7.88 tells the errno of an earlier transfer if it had no socket to
-   connect in this one. */
+/* libcurl 7.88 gives the errno of an earlier transfer if it opened no socket in
+   this transfer. */
 int
 socket_guard_no_resources(const struct socket_guard *guard, CURLcode code)
 {
@@ -183,22 +185,23 @@ socket_guard_no_resources(const struct socket_guard *guard, CURLcode code)
     if (code == CURLE_COULDNT_CONNECT && guard->no_resources == 0 &&
         has_opened(guard)) {
         curl_easy_getinfo(guard->easy, CURLINFO_OS_ERRNO, &reason);
-        return is_want((int)reason) ? (int)reason : 0;
+        return is_shortage((int)reason) ? (int)reason : 0;
     }
     return code == CURLE_OK ? 0 : guard->no_resources;
 }
 
 /*
- * libcurl does not tell to which address connect() failed with EADDRNOTAVAIL.
- * Run again, the transfer leaves out those that we have no source for.
+ * libcurl does not say which address connect() failed for with EADDRNOTAVAIL.
+ * So the transfer is run again, and open_socket leaves out the addresses that
+ * this host has no source address for.
  */
 bool
 socket_guard_is_to_renew(struct socket_guard *guard, CURLcode code)
 {
-    bool in_doubt =
-        !guard->wary && socket_guard_no_resources(guard, code) == EADDRNOTAVAIL;
+    bool in_doubt = !guard->check_source &&
+                    socket_guard_no_resources(guard, code) == EADDRNOTAVAIL;
 
-    guard->wary = guard->wary || in_doubt;
+    guard->check_source = guard->check_source || in_doubt;
     if (!guard->unclean && !in_doubt) {
         return false;
     }

@@ -1,8 +1,8 @@
 /*
- * The way of one transfer to its peer: the guard is asked for each address
- * that libcurl is about to connect to, and for that of a connection that is
- * used again; whether such a connection is clean; and whether we had a socket
- * to go there with.
+ * Guards the sockets of one transfer of libcurl. Before each connect, and
+ * before a kept connection is used again, address_policy.h checks the address,
+ * and kept_sockets.h checks that a kept connection is clean. After the
+ * transfer, the guard tells whether this host had no socket or port for it.
  */
 #ifndef SOCKET_GUARD_H
 #define SOCKET_GUARD_H
@@ -13,44 +13,48 @@
 #include "address_policy.h"
 #include "net/kept_sockets.h"
 
-/* Zeroed: not started. In the memory of who makes the transfer. */
+/* Zeroed: not started. In the memory of the user; no field is to be read. */
 struct socket_guard {
     CURL *easy;                    /* borrowed */
     struct address_policy *policy; /* borrowed; NULL: all may be called */
     struct kept_sockets *kept;     /* borrowed */
-    int four;                      /* fd, the last opened of IPv4; -1: none */
-    int six;                       /* and of IPv6 */
-    bool unclean;                  /* libcurl chose a kept connection that is */
-    bool wary;        /* for good: connect() failed with EADDRNOTAVAIL once */
-    int no_resources; /* errno: there was no socket; 0: there was */
-    bool permitted;   /* by the guard: some address of it */
-    char refusal[ADDRESS_POLICY_WHY_SIZE]; /* why the last one was not; "": it
-                                              was */
+    int ipv4_fd;       /* the last socket opened for IPv4; -1: none */
+    int ipv6_fd;       /* the same for IPv6 */
+    bool unclean;      /* libcurl chose a kept connection that is not clean */
+    bool check_source; /* for good: connect() failed with EADDRNOTAVAIL once */
+    int no_resources;  /* errno: no socket could be opened; 0: one could */
+    bool permitted;    /* by the policy: at least one address of the host */
+    char refusal[ADDRESS_POLICY_WHY_SIZE]; /* why the policy refused the last
+                                              address; "": it did not */
 };
 
-/* Has easy ask passage, which must outlive it. 0, or -1. */
+/* Makes easy call the guard, which must outlive it. 0, or -1: no memory. */
 int socket_guard_watch(struct socket_guard *guard, CURL *easy);
 
-/* Before each transfer. guard may be NULL. */
+/* To be called before each transfer. policy may be NULL: all may be called. */
 void socket_guard_start(struct socket_guard *guard,
                         struct address_policy *policy,
                         struct kept_sockets *kept);
 
-/* Why the guard refused the address; "" if it did not. */
+/* Why no address of the host may be called; "" if at least one may. */
 const char *socket_guard_refusal(const struct socket_guard *guard);
 
 /*
- * After the transfer ended with code: errno of what we had none of, a socket
- * or a port of our own for it; 0 if that was not the reason.
+ * For a transfer that ended with code: the errno if it failed because this host
+ * had no socket or local port for it; else 0.
  */
 int socket_guard_no_resources(const struct socket_guard *guard, CURLcode code);
 
 /*
- * After the transfer ended with code. True if it is to be started again as it
- * is, at once, as nothing was sent: the kept connection was not clean, and now
- * it will go by a new one; or there was no port of our own or, no less likely,
- * no address of our own for one of the peer's, and now the latter are left
- * out. At most one of each in a row.
+ * For a transfer that ended with code: true if it is to be started again at
+ * once, unchanged, because nothing was sent and the next run differs:
+ *
+ *   the kept connection was not clean: it will use a new connection;
+ *   connect() failed with EADDRNOTAVAIL: it will leave out the addresses that
+ *   this host has no source address for. If the reason was a lack of local
+ *   ports, it fails again.
+ *
+ * Each happens at most once in a row.
  */
 bool socket_guard_is_to_renew(struct socket_guard *guard, CURLcode code);
 

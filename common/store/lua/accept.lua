@@ -67,7 +67,8 @@ if on ~= tonumber(window) then
 end
 
 local count = tonumber(before or 0)
-if before and (not string.find(before, '^[1-9]%d*$') or count >= 2 ^ 53) then
+if before and (not string.find(before, '^[1-9]%d*$') and before ~= '0'
+    or count >= 2 ^ 53) then
     -- INCRBY accepts fewer texts as a number than Lua does.
     return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a count')
 end

@@ -119,7 +119,7 @@ test_comes_and_goes(void **state)
         log_throttle_over(&trouble, "who");
         now_ms += 25;
     }
-    assert_said(3 * 2 * TROUBLE_BEGINNINGS, "who: works again, after 0 s");
+    assert_said(3 * 2 * LOG_THROTTLE_BEGINNINGS, "who: works again, after 0 s");
 }
 
 /* If a trouble came too often and then stays, it is logged within a minute. */
@@ -129,7 +129,7 @@ test_comes_once_too_often(void **state)
     struct log_throttle trouble = {0};
 
     (void)state;
-    for (int i = 0; i < TROUBLE_BEGINNINGS; i++) {
+    for (int i = 0; i < LOG_THROTTLE_BEGINNINGS; i++) {
         log_throttle_note(&trouble, "who", "why");
         log_throttle_over(&trouble, "who");
     }
@@ -137,13 +137,14 @@ test_comes_once_too_often(void **state)
     log_throttle_note(&trouble, "who", "why");
     now_ms += MINUTE_MS - 5001;
     log_throttle_note(&trouble, "who", "why");
-    assert_said(2 * TROUBLE_BEGINNINGS, "who: works again, after 0 s");
+    assert_said(2 * LOG_THROTTLE_BEGINNINGS, "who: works again, after 0 s");
     now_ms += 1;
     log_throttle_note(&trouble, "who", "why");
-    assert_said(2 * TROUBLE_BEGINNINGS + 1, "who: why; trying again");
+    assert_said(2 * LOG_THROTTLE_BEGINNINGS + 1, "who: why; trying again");
     now_ms += 2000;
     log_throttle_over(&trouble, "who");
-    assert_said(2 * TROUBLE_BEGINNINGS + 2, "who: works again, after 57 s");
+    assert_said(2 * LOG_THROTTLE_BEGINNINGS + 2,
+                "who: works again, after 57 s");
 }
 
 static int

@@ -187,6 +187,8 @@ test_all_or_nothing(void **state)
     static const char *const counts[] = {"many", "1.5",  "9223372036854775807",
                                          "-1",   "1e3",  "007",
                                          " 5",   "0x10", "+5"};
+    static const char *const keys[] = {"verve:{0}:callbacks", "verve:{0}:due",
+                                       "verve:{0}:sealed"};
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
 
@@ -199,12 +201,27 @@ test_all_or_nothing(void **state)
     check_refused(f);
     redis_do(f->redis, "DEL", key_of("count", window_s), NULL);
     redis_do(f->redis, "SET", key_of("count", window_s), "1", NULL);
-    redis_do(f->redis, "SET", "verve:{0}:callbacks", "x", NULL);
-    check_refused(f);
-    redis_do(f->redis, "DEL", "verve:{0}:callbacks", NULL);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        redis_do(f->redis, "HSET", keys[i], "x", "y", NULL);
+        check_refused(f);
+        redis_do(f->redis, "DEL", keys[i], NULL);
+    }
     count_one(f, 91);
     count_one(f, 92);
     assert_int_equal(count_of(f, window_s), 3);
+}
+
+/* Only an operator writes that; INCRBY accepts it. The estimate of hll still
+   includes the first id. */
+static void
+test_a_count_of_zero_is_a_count(void **state)
+{
+    struct fixture *f = *state;
+    int64_t window_s = count_one(f, 1);
+
+    redis_do(f->redis, "SET", key_of("count", window_s), "0", NULL);
+    assert_int_equal(count_one(f, 2), window_s);
+    assert_int_equal(count_of(f, window_s), strategy == DEDUP_HLL ? 2 : 1);
 }
 
 static void
@@ -411,6 +428,7 @@ run_all(const char *name)
         TEST(test_after_a_sealed_one_of_another_length),
         TEST(test_how_long_it_holds),
         TEST(test_all_or_nothing),
+        TEST(test_a_count_of_zero_is_a_count),
         TEST(test_another_strategy_begins_the_next_window),
         TEST(test_after_a_clock_that_was_far_ahead),
         TEST(test_a_first_id_seals_what_counted_before),
