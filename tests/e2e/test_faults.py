@@ -134,8 +134,8 @@ def test_an_emptied_redis_makes_gaps_only(sandbox, redis, expected, reporter):
         gaps = [window for window, count in report.items() if count is None]
         assert gaps and min(gaps) >= flushed - WINDOW_S
         assert max(gaps) <= flushed + WINDOW_S
-        for window, count in report.items():
-            assert window in gaps or count == expected.count(window), window
+        for window, counted in report.items():
+            assert window in gaps or counted == expected.count(window), window
         assert set(expected.ids) <= set(report)
     assert redis("HGET", f"verve:sink:file:{os.uname().nodename}:"
                  f"{reporter.report_path}", "cursor")
