@@ -305,10 +305,8 @@ is_silent(const struct fcgi_conn *conn)
 static struct fcgi_conn *
 first_silent(const struct conn_list *list, int64_t now_ms)
 {
-    struct fcgi_conn *conn;
-
-    TAILQ_FOREACH(conn, list, link)
-    {
+    for (struct fcgi_conn *conn = TAILQ_FIRST(list); conn != NULL;
+         conn = TAILQ_NEXT(conn, link)) {
         if (conn->until_ms > now_ms) {
             return NULL;
         }
