@@ -17,7 +17,8 @@ from harness.wait import wait_until
 REDIS_TIMEOUT_MS = 250  # the default
 TIMEOUT_S = REDIS_TIMEOUT_MS / 1000
 LIMIT_S = 2 * TIMEOUT_S + 0.1
-NOISE_S = 0.9  # what the scheduler of a shared machine may add
+NOISE_S = 0.4  # what the scheduler of a shared machine may add
+LOAD_NOISE_S = 0.9  # ... while a load generator uses the processors, too
 BACK_NOISE_S = 1.2  # ... to a handshake, which may have to be repeated
 SETTINGS = {"VERVE_REDIS_TIMEOUT_MS": REDIS_TIMEOUT_MS}
 URL = "/api/verve/accept?id=7"
@@ -132,7 +133,7 @@ def test_no_answer_is_late_under_load(sandbox, redis, web, trouble):
     assert {row.word for row in load.rows if row.status == 503} <= {"failed"}
     assert {row.status for row in load.rows} <= {200, 503}
     assert load.rows[-1].ok and load.rows[0].ok
-    assert max(row.latency_s for row in load.rows) < LIMIT_S + NOISE_S
+    assert max(row.latency_s for row in load.rows) < LIMIT_S + LOAD_NOISE_S
 
 
 def test_no_stampede(sandbox, redis, make_web):
