@@ -253,13 +253,14 @@ send_batch(struct counter *counter)
     struct dedup_batch batch = {.options = counter->options,
                                 .requests = counter->requests,
                                 .count = counter->count};
+    bool jobs = has_jobs(&batch);
 
     counter->sent_ms = clock_mono_ms();
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    add_keys(counter, call, &batch, has_jobs(&batch));
-    add_args(counter, call, &batch, has_jobs(&batch));
+    add_keys(counter, call, &batch, jobs);
+    add_args(counter, call, &batch, jobs);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);
 }
@@ -314,13 +315,24 @@ valid_until_ms(const struct counter *counter, const struct commit_reply *read)
     return counter->sent_ms + int64_min(left_ms, timeout_ms);
 }
 
+/*
+ * True if another run may begin: it may take redis.timeout_ms, and the whole
+ * batch twice that.
+ */
+static bool
+has_time(const struct counter *counter)
+{
+    return clock_mono_ms() - counter->started_ms <
+           counter->options->redis.timeout_ms;
+}
+
 /* True if the batch is on its way; false if it can't be counted. */
 static bool
 try_batch(struct counter *counter)
 {
     enum redis_result result;
 
-    if (counter->born[0] == '\0' && !agree(counter)) {
+    if (counter->born[0] == '\0' && (!agree(counter) || !has_time(counter))) {
         return false;
     }
     result = send_batch(counter);
@@ -378,10 +390,7 @@ counter_step(struct counter *counter)
      * there is time. A few rounds are enough, unless a window is shorter than
      * a round trip.
      */
-    return !read.counted &&
-           clock_mono_ms() - counter->started_ms <
-               counter->options->redis.timeout_ms &&
-           try_batch(counter);
+    return !read.counted && has_time(counter) && try_batch(counter);
 }
 
 struct counter_window
