@@ -33,17 +33,17 @@ redis_log_change(void *context, const struct redis_change *change)
         log_connected(log, change);
         break;
     case REDIS_STATE_CONNECTING:
-        if (log_throttle_due(&log->lost)) {
+        if (log_throttle_due(&log->lost, change->reason)) {
             log_warn("redis: %s", change->reason);
         }
         break;
     case REDIS_STATE_DOWN:
-        if (log_throttle_due(&log->away)) {
+        if (log_throttle_due(&log->away, change->reason)) {
             log_warn("redis: %s", change->reason);
         }
         break;
     case REDIS_STATE_UNUSABLE:
-        if (log_throttle_due(&log->unusable)) {
+        if (log_throttle_due(&log->unusable, change->reason)) {
             log_error("redis: %s", change->reason);
         }
         break;
