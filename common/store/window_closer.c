@@ -305,7 +305,8 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
 {
     struct window_record records[WINDOW_CLOSER_MOST];
     const struct redis_reply *reply;
-    int64_t now_ms, last_s;
+    struct window_stream_added added;
+    int64_t now_ms;
 
     if (run_seal(closer, first_s, count, &reply) < 0) {
         return -1;
@@ -320,12 +321,13 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
     count = size_min(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(closer, first_s, now_ms, reply, records, count);
     if (window_stream_append(closer->redis, closer->options->redis.prefix,
-                             closer->kept_s, records, count, &last_s) < 0) {
+                             closer->kept_s, records, count, &added) < 0) {
         return -1;
     }
-    closer->newest_s = int64_max(closer->newest_s, last_s);
+    closer->newest_s = int64_max(closer->newest_s, added.last_s);
     sealed->records = count;
-    sealed->gaps = count_gaps(records, count);
+    added.count = size_min(added.count, count);
+    sealed->gaps = count_gaps(records + count - added.count, added.count);
     return 0;
 }
 
