@@ -13,11 +13,14 @@ log_connected(struct redis_log *log, const struct redis_change *change)
     bool away = log_throttle_end(&log->away);
     bool unusable = log_throttle_end(&log->unusable);
 
-    if (log->connected && !lost && !away && !unusable) {
+    if (change->reason != NULL && log->connected && !lost && !away &&
+        !unusable) {
         return;
     }
     log->connected = true;
-    log_info("redis: %s", change->reason);
+    if (change->reason != NULL) {
+        log_info("redis: %s", change->reason);
+    }
     if (change->warning != NULL) {
         log_warn("redis: %s", change->warning);
     }
