@@ -37,7 +37,7 @@ def output_of_refused(program):
     (["resetkeys", "%R~verve:*"], "+persist"),
     (["-eval"], "+eval"),
     (["-@scripting"], "+eval"),
-], ids=" ".join)
+], ids=lambda value: value if isinstance(value, str) else " ".join(value))
 def test_what_is_missing_is_named(sandbox, redis, kind, rules, lacks):
     redis.limit_default_user(*rules)
     output = output_of_refused(kind(sandbox, redis))
