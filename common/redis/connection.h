@@ -39,6 +39,7 @@ struct redis {
     uint64_t connections;         /* number of times that it was READY */
     struct handshake handshake;
     bool reviewing;      /* while READY: replies to a review are awaited */
+    bool unsure;         /* some of them were errors that end by themselves */
     int64_t reviewed_ms; /* monotonic: start of the last handshake or review */
     char error[1024];    /* see redis_error */
 

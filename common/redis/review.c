@@ -25,6 +25,7 @@ start(struct redis *redis)
     int written = 0;
 
     redis->reviewing = true;
+    redis->unsure = false;
     redis->reviewed_ms = clock_mono_ms();
     connection_set_due(redis, redis->options.timeout_ms);
     handshake_send_review(&redis->handshake, redis->context);
@@ -63,6 +64,9 @@ finish(struct redis *redis, const char *before)
 
     redis->reviewing = false;
     review_plan(redis);
+    if (redis->unsure) {
+        return;
+    }
     change.warning = handshake_warning(&redis->handshake);
     if (change.warning != NULL && strcmp(change.warning, before) != 0 &&
         redis->options.on_change != NULL) {
@@ -75,19 +79,23 @@ review_step(struct redis *redis)
 {
     const char *why = redis->handshake.why;
     char warning[sizeof(redis->handshake.warning)];
+    enum handshake_result result;
 
     memcpy(warning, redis->handshake.warning, sizeof(warning));
-    switch (handshake_receive(&redis->handshake, redis->context)) {
+    /* An error that ends by itself, such as BUSY, says nothing new. */
+    while ((result = handshake_receive(&redis->handshake, redis->context)) ==
+           HANDSHAKE_RETRY) {
+        redis->unsure = true;
+    }
+    switch (result) {
     case HANDSHAKE_PENDING:
+    case HANDSHAKE_RETRY:
         break;
     case HANDSHAKE_DONE:
         finish(redis, warning);
         break;
     case HANDSHAKE_BROKEN:
         connection_reconnect(redis, why);
-        break;
-    case HANDSHAKE_RETRY:
-        connection_give_up(redis, why);
         break;
     case HANDSHAKE_UNUSABLE:
         connection_set_error(redis, "cannot be used any more", why);
