@@ -9,7 +9,7 @@
 -- Reply: OK, or an error that names what is missing, as rules of an ACL
 --
 -- Rights may depend on the key: a command is missing if it may be run with none
--- of the keys, and a key is missing if it may be used with none of the commands.
+-- of the keys, and a key is missing if none of the commands may use it.
 
 if not redis.acl_check_cmd then
     return redis.error_reply('ERR verve needs Redis 7.0 or later, or Valkey')
