@@ -52,14 +52,14 @@ void
 handshake_send_review(struct handshake *handshake, redisContext *context)
 {
     const char *info[] = {"INFO"};
-    const char *config[] = {"CONFIG", "GET", "maxmemory-policy", "appendonly"};
+    const char *config[] = {"CONFIG", "GET", "maxmemory-policy", "appendonly",
+                            "appendfsync"};
 
     handshake->policy[0] = '\0';
-    handshake->no_file = false;
     strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
     strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
     send_step(handshake, context, HANDSHAKE_INFO, 1, info);
-    send_step(handshake, context, HANDSHAKE_CONFIG, 4, config);
+    send_step(handshake, context, HANDSHAKE_CONFIG, 5, config);
     send_check(handshake, context, HANDSHAKE_RIGHTS,
                &handshake->options->rights);
 }
@@ -73,6 +73,8 @@ handshake_send(struct handshake *handshake, redisContext *context)
 
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
+    handshake->appendonly[0] = '\0';
+    handshake->appendfsync[0] = '\0';
     send_auth(handshake, context);
     if (handshake->url->database != NULL) {
         send_step(handshake, context, HANDSHAKE_SELECT, 2, select);
@@ -105,43 +107,39 @@ read_info(struct handshake *handshake, const redisReply *info)
     if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
         decimal_parse(port, strlen(port), &handshake->tcp_port);
     }
+    if (read_field(info, "\naof_enabled:", enabled, sizeof(enabled))) {
+        strcpy(handshake->appendonly, enabled[0] == '1' ? "yes" : "no");
+    }
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));
-    handshake->no_file =
-        read_field(info, "\naof_enabled:", enabled, sizeof(enabled)) &&
-        strcmp(enabled, "0") == 0;
 }
 
-/* The value of a parameter in CONFIG GET's reply: names and values by turns. */
-static const char *
-find_parameter(const redisReply *pairs, const char *name)
+/* Copies a parameter out of CONFIG GET's reply, names and values in turn. */
+static void
+read_parameter(const redisReply *pairs, const char *name, char *value,
+               size_t size)
 {
-    size_t count = pairs->type == REDIS_REPLY_ARRAY ? pairs->elements : 0;
-
-    for (size_t i = 0; i + 1 < count; i += 2) {
-        const redisReply *value = pairs->element[i + 1];
-
+    for (size_t i = 0;
+         pairs->type == REDIS_REPLY_ARRAY && i + 1 < pairs->elements; i += 2) {
         if (pairs->element[i]->type == REDIS_REPLY_STRING &&
-            value->type == REDIS_REPLY_STRING &&
+            pairs->element[i + 1]->type == REDIS_REPLY_STRING &&
             strcmp(pairs->element[i]->str, name) == 0) {
-            return value->str;
+            snprintf(value, size, "%s", pairs->element[i + 1]->str);
         }
     }
-    return NULL;
 }
 
-/* Reads what INFO did not tell. */
 static void
 read_config(struct handshake *handshake, const redisReply *pairs)
 {
-    const char *policy = find_parameter(pairs, "maxmemory-policy");
-    const char *file = find_parameter(pairs, "appendonly");
-
-    if (handshake->policy[0] == '\0' && policy != NULL) {
-        snprintf(handshake->policy, sizeof(handshake->policy), "%s", policy);
+    if (handshake->policy[0] == '\0') {
+        read_parameter(pairs, "maxmemory-policy", handshake->policy,
+                       sizeof(handshake->policy));
     }
-    handshake->no_file =
-        handshake->no_file || (file != NULL && strcmp(file, "no") == 0);
+    read_parameter(pairs, "appendonly", handshake->appendonly,
+                   sizeof(handshake->appendonly));
+    read_parameter(pairs, "appendfsync", handshake->appendfsync,
+                   sizeof(handshake->appendfsync));
 }
 
 /*
@@ -289,16 +287,17 @@ handshake_receive(struct handshake *handshake, redisContext *context)
 const char *
 handshake_warning(struct handshake *handshake)
 {
+    bool trusted = handshake->policy[0] == '\0';
+    bool no_file = strcmp(handshake->appendonly, "no") == 0;
+
     snprintf(handshake->warning, sizeof(handshake->warning), "%s%s%s",
-             handshake->policy[0] != '\0'
-                 ? ""
-                 : "its maxmemory-policy cannot be read and is trusted to be "
-                   "noeviction (redis.trust_noeviction): if it is another, "
-                   "what was counted is dropped without a word",
-             handshake->policy[0] == '\0' && handshake->no_file ? "; " : "",
-             handshake->no_file
-                 ? "it has no append-only file: if it stops, it loses what was "
-                   "counted since its last snapshot; set appendonly yes"
-                 : "");
+             trusted ? "its maxmemory-policy cannot be read and is trusted to "
+                       "be noeviction (redis.trust_noeviction): if it is "
+                       "another, what was counted is dropped without a word"
+                     : "",
+             trusted && no_file ? "; " : "",
+             no_file ? "it has no append-only file: if it stops, it loses what "
+                       "was counted since its last snapshot; set appendonly yes"
+                     : "");
     return handshake->warning[0] != '\0' ? handshake->warning : NULL;
 }

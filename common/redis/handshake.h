@@ -42,9 +42,10 @@ struct handshake {
     const struct redis_options *options;
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
+    char appendonly[4];            /* yes or no; "": it cannot be read */
+    char appendfsync[16];          /* "": it cannot be read */
     char policy[40];               /* maxmemory-policy; "": it cannot be read */
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */
-    bool no_file;                  /* it writes no append-only file */
     char warning[512];             /* see handshake_warning */
     struct command command;        /* the call of a check */
     char why[800]; /* the reason for BROKEN, RETRY and UNUSABLE */
