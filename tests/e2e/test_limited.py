@@ -33,12 +33,10 @@ CORE = {
         "test_catches_up_after_downtime",
         "test_two_reporters_share_one_file"],
     test_vervectl: [
-        "test_what_is_delayed_is_found_by_its_outcome",
+        "test_status", "test_what_is_delayed_is_found_by_its_outcome",
         "test_retry_moves_the_exact_bytes", "test_retry_of_delayed_ones",
         "test_drop", "test_a_list_that_moves_meanwhile"],
 }
-SETTINGS = {**test_callbacks.SETTINGS, **test_report.SETTINGS}
-
 for module, names in CORE.items():
     globals().update({name: getattr(module, name) for name in names})
 
@@ -62,13 +60,6 @@ def test_ids_are_counted_with_replicas(sandbox, redis):
         answer = responder.ask(accept(number, "http://h/"))
         assert answer.body == b"ok"
     assert count(replica, epoch(answer.headers["verve-window"])) == 3
-
-
-def test_the_status_is_shown(reporter, operator):
-    wait_until(reporter.report, "a window is reported")
-    wait_until(lambda: {"window", "reported", "queue", "sink", "reporter"} <= {
-        line.split()[0] for line in operator("status")
-        if "none publishes" not in line}, "all is shown")
 
 
 def test_the_file_is_that_of_the_scripts():

@@ -9,13 +9,14 @@
 -- Reply: OK, or an error that names what is missing, as rules of an ACL
 --
 -- Rights may depend on the key: a command is missing if it may be run with none
--- of the keys, and a key is missing if none of the commands may use it.
+-- of the keys. A key is missing if none of the commands in `keyed`, of which
+-- every program needs some, may use it.
 
 if not redis.acl_check_cmd then
     return redis.error_reply('ERR verve needs Redis 7.0 or later, or Valkey')
 end
 
-local keyless = {TIME = true, WAIT = true, EVALSHA = true}
+local keyed = {'EXISTS', 'HSET', 'SET', 'XADD'}
 
 -- An unknown command, which may have been renamed, raises an error. Redis looks
 -- for keys among the arguments without counting these first; so many are enough
@@ -30,18 +31,23 @@ local function may_run(name, key)
     return known and may
 end
 
-local last_key = 1 + ARGV[1]
-local looked_at, usable, missing = {}, {}, {}
-for i = last_key + 1, #ARGV do
-    local name, may = ARGV[i], looked_at[ARGV[i]]
-    if may == nil then
-        for k = 2, last_key do
-            if may_run(name, ARGV[k]) then
-                may = true
-                usable[k] = usable[k] or not keyless[name]
-            end
+local function may_use(key)
+    for _, name in ipairs(keyed) do
+        if may_run(name, key) then
+            return true
         end
-        looked_at[name] = may or false
+    end
+end
+
+local last_key = 1 + ARGV[1]
+local looked_at, missing = {}, {}
+for i = last_key + 1, #ARGV do
+    local name, may = ARGV[i], false
+    if not looked_at[name] then
+        for k = 2, last_key do
+            may = may or may_run(name, ARGV[k])
+        end
+        looked_at[name] = true
         if not may then
             missing[#missing + 1] = '+' .. string.lower(name)
         end
@@ -51,7 +57,7 @@ local of = ' on keys like ' .. ARGV[2]
 if #missing == 0 then
     of = ''
     for k = 2, last_key do
-        if not usable[k] then
+        if not may_use(ARGV[k]) then
             missing[#missing + 1] = '~' .. ARGV[k]
         end
     end
