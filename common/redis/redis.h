@@ -23,7 +23,7 @@ struct redis_script {
     const char *name; /* of the file, for messages */
     const char *sha1; /* 40 hexadecimal digits */
     const char *body;
-    /* The commands of Redis that it runs, such as "GET XINFO|STREAM". */
+    /* The commands of Redis that it needs, such as "GET XINFO|STREAM". */
     const char *commands;
 };
 
