@@ -23,11 +23,11 @@ for i = 1, last - 5 do
     end
 end
 
-local canaries = math.floor(unique / 256) - math.floor(count / 256)
-if canaries > 0 and before then
+if before and unique - unique % 256 > count then
     local n = tonumber(whole) or 1
-    for i = n + 1, n + canaries do
-        call('SET', KEYS[4] .. ':' .. i, '1', 'EXAT', on + 2 * length)
+    for _ = count - count % 256 + 256, unique, 256 do
+        n = n + 1
+        call('SET', KEYS[4] .. ':' .. n, '1', 'EXAT', on + 2 * length)
     end
-    call('SET', KEYS[4], n + canaries, 'KEEPTTL')
+    call('SET', KEYS[4], n, 'KEEPTTL')
 end
