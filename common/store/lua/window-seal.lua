@@ -1,16 +1,18 @@
 -- Seals the windows that have ended, so that no id can enter them any more,
 -- and replies their counts. The build puts window.lua in front of this.
 --
--- KEYS: 1 sealed, 2 born, 3 open, then by fours for successive windows:
---       count:<window>, whole:<strategy>:<window>, sets:<window>, and
---       seen:<window>:s, which is continued by the number of a set
+-- KEYS: 1 sealed, 2 born, 3 open, 4 lost, 5 recorded, then by fours for
+--       successive windows: count:<window>, whole:<strategy>:<window>,
+--       sets:<window>, and seen:<window>:s, to which a set's number is added
 -- ARGV: 1 window_seconds, 2 born, as schema.lua replied it,
 --       3 the first of those windows
 -- Reply: {} if Redis's data was reset, and nothing was done (see window.lua);
 --        else {ms since the Unix epoch, window on, born in seconds, count...}.
 --        There is a count for each window that has ended, up to the first that
---        has not. It is "-" if the window had a count that is gone, or if ids
---        of the window are gone that should have been remembered.
+--        has not. It is "-" if the window had a count that is gone, or if Redis
+--        lost ids of the window: see has_forgotten, and marks-confirm.lua.
+--        In the first case the window is in `lost` from now on, because no
+--        later run can tell.
 
 -- The most canaries or sets of a window that are looked at, so that Redis is
 -- held up for some 20 ms at most. Of more, a sample is looked at.
@@ -78,17 +80,22 @@ local function has_forgotten(count, whole, hash, stem)
 end
 
 local window, last = tonumber(ARGV[3]), nil
-for i = 4, #KEYS, 4 do
+local recorded = tonumber(redis.call('GET', KEYS[5]) or 0)
+local forgotten = {}
+for i = 6, #KEYS, 4 do
     if window >= on then
         break
     end
+    local name = string.format('%.0f', window)
     local count = redis.call('GET', KEYS[i])
-    if count and has_forgotten(count, unpack(KEYS, i + 1, i + 3)) then
+    if redis.call('ZSCORE', KEYS[4], name) then
         count = '-'
+    elseif count and has_forgotten(count, unpack(KEYS, i + 1, i + 3)) then
+        count = '-'
+        forgotten[#forgotten + 1] = window > recorded and name or nil
     end
     reply[#reply + 1] = count
-        or redis.call('ZSCORE', KEYS[3], string.format('%.0f', window)) and '-'
-        or '0'
+        or redis.call('ZSCORE', KEYS[3], name) and '-' or '0'
     last = window
     window = window + length
 end
@@ -100,6 +107,9 @@ end
 if last then
     -- Windows before the first of them are recorded, or past the retention.
     redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. ARGV[3])
+end
+for _, name in ipairs(forgotten) do
+    redis.call('ZADD', KEYS[4], name, name)
 end
 for _, names in ipairs(endless) do
     for _, name in ipairs(names) do

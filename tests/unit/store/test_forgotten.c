@@ -29,6 +29,14 @@ forget(struct fixture *f, const char *kind, int64_t window_s, const char *end)
         redis_do(f->redis, "DEL", key_with(kind, window_s, end), NULL), "1");
 }
 
+/* Empties Redis, for a counter that remembers nothing. */
+static void
+begin_anew(void **state)
+{
+    tear_down(state);
+    assert_int_equal(set_up(state), 0);
+}
+
 /* Counts the ids first to last - 1 and returns their window. */
 static int64_t
 count_ids(struct fixture *f, int64_t first, int64_t last)
@@ -53,7 +61,7 @@ count_ids(struct fixture *f, int64_t first, int64_t last)
 static struct window_record
 record_of(struct fixture *f, int64_t window_s)
 {
-    struct window_closer *closer = window_closer_open(&f->options, f->redis);
+    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
     struct window_record record = {0};
     struct window_closer_sealed sealed;
     char text[24];
@@ -186,7 +194,7 @@ test_a_forgotten_canary_makes_a_gap(void **state)
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         int64_t window_s;
 
-        redis_do(f->redis, "FLUSHALL", NULL);
+        begin_anew(state);
         count_one(f, -1);
         window_s = count_ids(f, 0, 5000);
         forget(f, "whole:setnx", window_s, ends[i]);
@@ -208,13 +216,40 @@ test_responders_of_an_older_version(void **state)
     check_count(f, window_s, 2601);
 }
 
-static const struct redis_script fill = {
-    .name = "fill",
+static const struct redis_script fill_canaries = {
+    .name = "fill_canaries",
     .sha1 = "daafda39794aa4acb2c3f82fccf98b6be8df6cf6",
     .body = "for n = ARGV[2], ARGV[3] do\n"
             "    redis.call('SET', ARGV[1] .. n, '1')\n"
             "end\n",
 };
+
+static const struct redis_script fill_sets = {
+    .name = "fill_sets",
+    .sha1 = "3de3f00830e5266c3822711fa76edf301f6d7397",
+    .body = "for n = ARGV[2], ARGV[3] do\n"
+            "    redis.call('SADD', ARGV[1] .. n, n)\n"
+            "    redis.call('EXPIRE', ARGV[1] .. n, 9000)\n"
+            "end\n",
+};
+
+/* Makes the keys that consist of a stem and a number, first to last. */
+static void
+fill(struct fixture *f, const struct redis_script *script, const char *stem,
+     int64_t first, int64_t last)
+{
+    enum { PIECE = 2000 }; /* a script has a limit of time */
+
+    for (; first <= last; first += PIECE) {
+        struct command *call = redis_call(f->redis, script);
+        const struct redis_reply *reply;
+
+        redis_arg(call, stem, strlen(stem));
+        redis_arg_int(call, first);
+        redis_arg_int(call, int64_min(first + PIECE - 1, last));
+        assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+    }
+}
 
 /* Ten million ids have that many canaries; a sample of them is looked at. */
 static void
@@ -225,18 +260,11 @@ test_very_many_canaries(void **state)
 
     for (int forgotten = 0; forgotten <= 1; forgotten++) {
         int64_t window_s;
-        struct command *call;
-        const struct redis_reply *reply;
-        const char *stem;
 
-        redis_do(f->redis, "FLUSHALL", NULL);
+        begin_anew(state);
         window_s = count_one(f, -1);
-        stem = key_with("whole:setnx", window_s, ":");
-        call = redis_call(f->redis, &fill);
-        redis_arg(call, stem, strlen(stem));
-        redis_arg_int(call, 2);
-        redis_arg_int(call, CANARIES - forgotten * 100);
-        assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+        fill(f, &fill_canaries, key_with("whole:setnx", window_s, ":"), 2,
+             CANARIES - forgotten * 100);
         redis_do(f->redis, "SET", key_with("whole:setnx", window_s, ""),
                  "39000", NULL);
         assert_int_equal(record_of(f, window_s).gap, forgotten);
@@ -253,7 +281,7 @@ test_a_forgotten_set_makes_a_gap(void **state)
         int64_t window_s, least, most;
         char end[8];
 
-        redis_do(f->redis, "FLUSHALL", NULL);
+        begin_anew(state);
         window_s = count_ids(f, 0, ids);
         snprintf(end, sizeof(end), ":s%d", (int)dedup_strategy_set(3, 1024));
         forget(f, "seen", window_s, end);
@@ -294,15 +322,6 @@ test_the_number_of_sets_is_forgotten_and_decided_again(void **state)
     assert_true(record_of(f, window_s).gap);
 }
 
-static const struct redis_script fill_sets = {
-    .name = "fill_sets",
-    .sha1 = "45eb4f766827edbecc9ce7479211d0121c8d0633",
-    .body = "for n = 0, ARGV[2] - 1 do\n"
-            "    redis.call('SADD', ARGV[1] .. n, n)\n"
-            "    redis.call('EXPIRE', ARGV[1] .. n, 9000)\n"
-            "end\n",
-};
-
 /* Ten million ids have that many sets; a sample of them is looked at. */
 static void
 test_very_many_sets(void **state)
@@ -313,17 +332,10 @@ test_very_many_sets(void **state)
 
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         int64_t window_s;
-        struct command *call;
-        const struct redis_reply *reply;
-        const char *stem;
 
-        redis_do(f->redis, "FLUSHALL", NULL);
+        begin_anew(state);
         window_s = count_one(f, -1);
-        stem = key_with("seen", window_s, ":s");
-        call = redis_call(f->redis, &fill_sets);
-        redis_arg(call, stem, strlen(stem));
-        redis_arg_int(call, SETS);
-        assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
+        fill(f, &fill_sets, key_with("seen", window_s, ":s"), 0, SETS - 1);
         redis_do(f->redis, "HSET", key_with("sets", window_s, ""), "sets",
                  "39000", "made", "39000", NULL);
         for (int n = 20000; changes[i] != NULL && n < 20100; n++) {
