@@ -191,14 +191,19 @@ static int
 run_seal(struct window_closer *closer, int64_t first_s, size_t count,
          const struct redis_reply **reply)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .strategy = schema_strategy(closer->options)};
     struct command *call = start_call(closer, &script_window_seal, &parts);
 
     keys_add(call, KEY_OPEN, &parts);
     keys_add(call, KEY_LOST, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
     for (size_t i = 0; i < count; i++) {
         parts.window_s = first_s + (int64_t)i * closer->options->window.seconds;
         keys_add(call, KEY_COUNT, &parts);
+        keys_add(call, KEY_WHOLE, &parts);
+        keys_add(call, KEY_SETS, &parts);
+        keys_add(call, KEY_SEEN_SET, &parts); /* without the set's number */
     }
     add_args(closer, call);
     redis_arg_int(call, first_s);
