@@ -1,7 +1,8 @@
 -- The third part of accept-<strategy>.lua: see accept.lua.
 
 if unique > count then
-    call('INCRBY', KEYS[3], tostring(unique - count))
+    local added = unique - count -- with few connections it is often 1
+    call('INCRBY', KEYS[3], added == 1 and '1' or tostring(added))
     if not before then
         -- At least as long as the ids, if the clock stepped back far.
         call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))

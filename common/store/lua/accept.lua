@@ -21,7 +21,9 @@
 -- A batch of one id costs nearly as much as one of ten. Therefore the keys that
 -- every batch reads are read by one command, nothing is formatted that is not
 -- used, and no function is made but for jobs: each variable that a function
--- shares is an object that Lua has to make and to collect.
+-- shares is an object that Lua has to make and to collect. No text is made a
+-- number twice, and no number a text if the text is there: both are as dear as
+-- to find a key.
 --
 -- Everything that can fail is checked before the first write, so that no id is
 -- ever seen but not counted, or counted without its job. If Redis is out of
@@ -44,8 +46,8 @@ local window, length = ARGV[1], tonumber(ARGV[2])
 
 -- MGET replies nil for a key of a wrong type; GET, which is run only for the
 -- few batches that find no such key, replies an error.
-local sealed, born, before, whole = unpack(
-    call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4]), 1, 4)
+local known = call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local sealed, born, before, whole = known[1], known[2], known[3], known[4]
 sealed = tonumber(sealed or call('GET', KEYS[1]))
 before = before or call('GET', KEYS[3])
 if born ~= ARGV[4] then
@@ -56,12 +58,13 @@ if not tonumber(born) then
 end
 
 local time = call('TIME')
-local on = time[1] - time[1] % length
+local now = tonumber(time[1])
+local on = now - now % length
 if sealed and on <= sealed then
     -- The clock stepped back, or the sealed window had another length.
     on = sealed - sealed % length + length
 end
-local left_ms = (on + length - time[1]) * 1000 - math.floor(time[2] / 1000)
+local left_ms = (on + length - now) * 1000 - math.floor(time[2] / 1000)
 if on ~= tonumber(window) then
     return {0, on, left_ms}
 end
