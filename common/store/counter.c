@@ -191,7 +191,7 @@ add_args(struct counter *counter, struct command *call,
     const struct options *options = counter->options;
 
     redis_arg_int(call, batch->window_s);
-    redis_arg_int(call, options->window.seconds);
+    redis_arg_int(call, 2 * options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
     redis_arg(call, counter->born, strlen(counter->born));
     counter->dedup->add_args(call, batch);

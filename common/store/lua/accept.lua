@@ -5,11 +5,11 @@
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
 --       5 open, 6... those of the strategy, and if there are jobs, behind them:
 --       callbacks, due
--- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
---       4 born, as schema.lua replied it, 5 how many arguments the strategy
---       has, 6... those, and if there are jobs, behind them: most jobs in the
---       queue, then pairs: the index of a request (from 1), its job without
---       the last brace
+-- ARGV: 1 window, 2 seconds that an id lives: two windows, 3 seconds that the
+--       count lives, 4 born, as schema.lua replied it, 5 how many arguments
+--       the strategy has, 6... those, and if there are jobs, behind them: most
+--       jobs in the queue, then pairs: the index of a request (from 1), its job
+--       without the last brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
@@ -42,7 +42,7 @@
 -- first id of a window seals the window that counted before it.
 
 local call = redis.call
-local window, length = ARGV[1], tonumber(ARGV[2])
+local window, length = ARGV[1], ARGV[2] / 2
 
 -- MGET replies nil for a key of a wrong type; GET, which is run only for the
 -- few batches that find no such key, replies an error.
@@ -120,4 +120,7 @@ end
 -- How long the key of an id lives: two windows; if the clock stepped back, as
 -- long as this window lasts, and one window more. It is a text, so that Redis
 -- need not format it for each id.
-local ttl = tostring(math.max(2 * length, math.ceil(left_ms / 1000) + length))
+local ttl = ARGV[2]
+if left_ms > length * 1000 then
+    ttl = tostring(math.ceil(left_ms / 1000) + length)
+end

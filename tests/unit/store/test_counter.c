@@ -398,13 +398,17 @@ test_another_strategy_begins_the_next_window(void **state)
     }
 }
 
-/* The window lasts longer than the retention then, and so does its count. */
+/*
+ * The window lasts longer than the retention then, and so does its count; its
+ * ids live as long, and for one window more.
+ */
 static void
 test_after_a_clock_that_was_far_ahead(void **state)
 {
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
-    char text[24];
+    int64_t least, most;
+    char text[48];
 
     snprintf(text, sizeof(text), "%lld", (long long)(window_s + 9 * HOUR_S));
     redis_do(f->redis, "SET", "verve:{0}:sealed", text, NULL);
@@ -413,6 +417,10 @@ test_after_a_clock_that_was_far_ahead(void **state)
         strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
                 NULL, 10),
         10 * HOUR_S, 12 * HOUR_S);
+    snprintf(text, sizeof(text), "verve:{0}:se*:%lld*", (long long)window_s);
+    ttls_of(f, text, &least, &most);
+    assert_in_range(least, 11 * HOUR_S, 12 * HOUR_S);
+    assert_in_range(most, least, 12 * HOUR_S);
 }
 
 static int
