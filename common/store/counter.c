@@ -205,6 +205,10 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
 {
     int64_t kind;
 
+    if (redis_reply_int(reply, &read->left_ms)) {
+        read->counted = true;
+        return true;
+    }
     if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
         return false;
     }

@@ -18,4 +18,4 @@ end
 if jobs and #jobs > 0 then
     call('RPUSH', KEYS[last + 1], unpack(jobs))
 end
-return failed or {1, left_ms, queued}
+return failed or jobs and {1, left_ms, queued} or left_ms

@@ -14,9 +14,10 @@
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
 --        be run first
---        {1, ms left, jobs queued} if the batch was counted; of the requests
---        with a job, the first `jobs queued` were counted, and the others were
---        not
+--        {1, ms left, jobs queued} if a batch with jobs was counted; of the
+--        requests with a job, the first `jobs queued` were counted, and the
+--        others were not
+--        ms left, without a table, if a batch without jobs was counted
 --
 -- A batch of one id costs nearly as much as one of ten. Therefore the keys that
 -- every batch reads are read by one command, nothing is formatted that is not
