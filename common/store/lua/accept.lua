@@ -54,9 +54,6 @@ before = before or call('GET', KEYS[3])
 if born ~= ARGV[4] then
     return {2}
 end
-if not tonumber(born) then
-    return redis.error_reply('ERR ' .. KEYS[2] .. ' is not a time')
-end
 
 local time = call('TIME')
 local now = tonumber(time[1])

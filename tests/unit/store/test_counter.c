@@ -288,6 +288,22 @@ test_agreement_is_restored(void **state)
         "3600");
 }
 
+/* Only an operator writes that. */
+static void
+test_data_that_began_at_no_time(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, NULL);
+
+    count_one(f, 1);
+    redis_do(f->redis, "SET", "verve:{0}:born", "noon", NULL);
+    commit_batch(f->redis, f->counter, &one, 1);
+    assert_int_equal(one.answer, COUNTER_UNAVAILABLE);
+    assert_true(counter_was_refused(f->counter));
+    redis_do(f->redis, "DEL", "verve:{0}:born", NULL);
+    count_one(f, 1);
+}
+
 /* After the reset another program wrote its schema first. */
 static void
 test_another_agreement_is_refused(void **state)
@@ -446,6 +462,7 @@ run_all(const char *name)
         TEST(test_too_few_replicas),
         TEST(test_agreement_is_restored),
         TEST(test_another_agreement_is_refused),
+        TEST(test_data_that_began_at_no_time),
     };
 
     return cmocka_run_group_tests_name(name, tests, start_server, stop_server);
