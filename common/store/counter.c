@@ -139,7 +139,7 @@ has_jobs(const struct dedup_batch *batch)
 /* Keys and arguments are those of accept.lua, in its order. */
 static void
 add_keys(const struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     struct key_parts parts = {
         .prefix = counter->options->redis.prefix,
@@ -153,7 +153,7 @@ add_keys(const struct counter *counter, struct command *call,
     keys_add(call, KEY_WHOLE, &parts);
     keys_add(call, KEY_OPEN, &parts);
     counter->dedup->add_keys(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         keys_add(call, KEY_CALLBACKS, &parts);
         keys_add(call, KEY_DUE, &parts);
     }
@@ -186,7 +186,7 @@ add_jobs(struct counter *counter, struct command *call,
 
 static void
 add_args(struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     const struct options *options = counter->options;
 
@@ -195,7 +195,7 @@ add_args(struct counter *counter, struct command *call,
     redis_arg_int(call, count_ttl_s(options));
     redis_arg(call, counter->born, strlen(counter->born));
     counter->dedup->add_args(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         add_jobs(counter, call, batch);
     }
 }
@@ -257,14 +257,14 @@ send_batch(struct counter *counter)
     struct dedup_batch batch = {.options = counter->options,
                                 .requests = counter->requests,
                                 .count = counter->count};
-    bool jobs = has_jobs(&batch);
 
+    batch.jobs = has_jobs(&batch);
     counter->sent_ms = clock_mono_ms();
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    add_keys(counter, call, &batch, jobs);
-    add_args(counter, call, &batch, jobs);
+    add_keys(counter, call, &batch);
+    add_args(counter, call, &batch);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);
 }

@@ -7,9 +7,10 @@
 --       callbacks, due
 -- ARGV: 1 window, 2 seconds that an id lives: two windows, 3 seconds that the
 --       count lives, 4 born, as schema.lua replied it, 5 how many arguments
---       the strategy has, 6... those, and if there are jobs, behind them: most
---       jobs in the queue, then pairs: the index of a request (from 1), its job
---       without the last brace
+--       the strategy has (there is no fifth if it has none and there are no
+--       jobs), 6... those, and if there are jobs, behind them: most jobs in the
+--       queue, then pairs: the index of a request (from 1), its job without the
+--       last brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
@@ -95,7 +96,7 @@ local last = #KEYS -- KEYS[last] is the strategy's last key
 -- no request has a job.
 local job, refused, jobs, queue
 local queued = 0
-local jobs_at = 6 + ARGV[5]
+local jobs_at = 6 + (ARGV[5] or 0)
 if #ARGV >= jobs_at then
     last = #KEYS - 2
     job, refused, jobs = {}, {}, {}
