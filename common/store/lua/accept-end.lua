@@ -1,5 +1,6 @@
 -- The third part of accept-<strategy>.lua: see accept.lua.
 
+call('HSET', KEYS[6], ARGV[5], mark)
 if unique > count then
     local added = unique - count -- with few connections it is often 1
     call('INCRBY', KEYS[3], added == 1 and '1' or tostring(added))
