@@ -35,6 +35,7 @@ struct counter {
     bool refused;           /* Redis refused the last run */
     int64_t sets;           /* of the window (accept-set.lua); 0: not known */
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    int64_t born_us;             /* the same as a number */
     char job[JOB_MAX_BYTES];     /* the job that is being written */
 
     /* What was confirmed to clients: */
@@ -310,6 +311,7 @@ agree(struct counter *counter)
         schema_agree(counter->options, counter->redis, counter->born);
 
     counter->refused = result == REDIS_REFUSED;
+    counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
     counter->confirm = true;
     return result == REDIS_DONE;
 }
@@ -455,7 +457,7 @@ apply_reply(struct counter *counter, const struct commit_reply *read)
         set_answers(counter->requests, counter->count, read->jobs);
         note_confirmed(counter, read->jobs);
         counter->result.start_s = counter->window_s;
-        counter->result.born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
+        counter->result.born_us = counter->born_us;
         counter->result.until_ms = valid_until_ms(counter, read);
     }
 }
