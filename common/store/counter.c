@@ -312,7 +312,6 @@ agree(struct counter *counter)
 
     counter->refused = result == REDIS_REFUSED;
     counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
-    counter->confirm = true;
     return result == REDIS_DONE;
 }
 
