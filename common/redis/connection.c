@@ -389,6 +389,7 @@ bool
 redis_syncs_always(const struct redis *redis)
 {
     return strcmp(redis->handshake.appendonly, "yes") == 0 &&
+           !redis->handshake.was_replica &&
            strcmp(redis->handshake.appendfsync, "always") == 0;
 }
 

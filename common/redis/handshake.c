@@ -75,6 +75,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
     handshake->tcp_port = 0;
     handshake->appendonly[0] = '\0';
     handshake->appendfsync[0] = '\0';
+    handshake->was_replica = false;
     send_auth(handshake, context);
     if (handshake->url->database != NULL) {
         send_step(handshake, context, HANDSHAKE_SELECT, 2, select);
@@ -102,13 +103,16 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
-    char port[24], enabled[4];
+    char port[24], enabled[4], replid2[8];
 
     if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
         decimal_parse(port, strlen(port), &handshake->tcp_port);
     }
     if (read_field(info, "\naof_enabled:", enabled, sizeof(enabled))) {
         strcpy(handshake->appendonly, enabled[0] == '1' ? "yes" : "no");
+    }
+    if (read_field(info, "\nmaster_replid2:", replid2, sizeof(replid2))) {
+        handshake->was_replica = strcmp(replid2, "0000000") != 0;
     }
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));
