@@ -442,10 +442,9 @@ record_windows(struct window_closer *closer,
                const struct window_record *records, size_t count,
                struct window_closer_sealed *sealed)
 {
-    int64_t last_s;
-
     if (window_stream_append(closer->redis, closer->options->redis.prefix,
-                             closer->kept_s, records, count, &last_s) < 0) {
+                             closer->kept_s, records, count,
+                             &closer->last_s) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
