@@ -114,7 +114,7 @@ $(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
+$(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua tools/lua-commands
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as Redis runs them. Some share their first part or their last.
@@ -235,7 +235,11 @@ install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 	$(call install-conf,conf/verve.conf,verve/verve.conf)
 	$(call install-conf,conf/logrotate,logrotate.d/verve)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf \
-		conf/nginx.conf
+		conf/redis.acl conf/nginx.conf
+
+.PHONY: acl
+acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed
+	tools/redis-acl $(BUILD) >conf/redis.acl
 
 .PHONY: clean
 clean: ## remove what was built and what `make run` left
