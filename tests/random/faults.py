@@ -1,0 +1,318 @@
+"""The faults. Each is a function of the world and of its own random numbers,
+and returns when it is over and mended. A fault after which Redis may have less
+than before reads what Redis has left before the programs can."""
+
+import os
+import signal
+import time
+
+from plan import FAULTS
+
+APPLIED = {}
+
+
+def fault(function):
+    APPLIED[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def nap(rng, least, most):
+    seconds = rng.uniform(least, most)
+    time.sleep(seconds)
+    return seconds
+
+
+# Redis, and all that it has confirmed is kept.
+
+@fault
+def kill_redis(world, rng):
+    before = world.before_loss()
+    down = world.store.kill()
+    nap(rng, 0.0, 1.5)
+    world.store.master.start()
+    come_back(world, "kill-redis", down, before)
+
+
+def come_back(world, name, down, before, **more):
+    """Redis runs with whatever data it has now: it is read, then shown."""
+    state = world.state()
+    world.store.publish()
+    up = time.time()
+    world.facts.restarts.append(up)
+    world.add_loss(name, down, up, state, before, **more)
+    if world.plan.replica and world.store.replica:
+        world.store.wait_replica()
+
+
+@fault
+def stop_redis(world, rng):
+    world.store.master.process.freeze()
+    nap(rng, 0.1, 1.5)
+    world.store.master.process.thaw()
+
+
+@fault
+def debug_sleep(world, rng):
+    world.store("DEBUG", "SLEEP", f"{rng.uniform(0.1, 1.5):.3f}")
+
+
+@fault
+def client_kill(world, rng):
+    for _ in range(rng.randint(1, 3)):
+        world.store("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        nap(rng, 0.0, 0.3)
+
+
+@fault
+def client_pause(world, rng):
+    world.store("CLIENT", "PAUSE", rng.randint(100, 1500),
+                rng.choice(["ALL", "WRITE"]))
+
+
+@fault
+def script_flush(world, rng):
+    for _ in range(rng.randint(1, 5)):
+        world.store("SCRIPT", "FLUSH")
+        nap(rng, 0.0, 0.1)
+
+
+@fault
+def maxmemory(world, rng):
+    world.store("CONFIG", "SET", "maxmemory", "1")
+    nap(rng, 0.2, 1.5)
+    world.store("CONFIG", "SET", "maxmemory", "0")
+
+
+@fault
+def failover(world, rng):
+    """To a replica that follows; what was ok a moment ago may be missing."""
+    world.store.wait_replica()
+    before = world.before_loss()
+    down = world.store.kill()
+    nap(rng, 0.0, 0.5)
+    world.store.fail_over()
+    come_back(world, "failover", down, before,
+              replicated=world.plan.wait_replicas > 0)
+    world.store.add_replica()
+
+
+# Redis, and confirmed data is lost.
+
+def flush(world, rng, name):
+    before = world.before_loss()
+    down = time.time()
+    world.store("FLUSHALL")
+    up = time.time()
+    world.add_loss(name, down, up, type(world.sampler.latest)(
+        begun=down, at=up, at_redis=world.facts.clock.now_redis()), before)
+    if rng.random() < 0.5:
+        world.store("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+@fault
+def flushall(world, rng):
+    flush(world, rng, "flushall")
+    if rng.random() < 0.4:
+        nap(rng, 0.0, 0.7)  # within the same second
+        flush(world, rng, "flushall")
+
+
+@fault
+def flushall_newcomer(world, rng):
+    """A reporter that knows nothing comes while those that know are stopped."""
+    reporters = list(world.reporters)
+    for reporter in reporters:
+        reporter.process.freeze()
+    flush(world, rng, "flushall-newcomer")
+    newcomer = world.add_reporter(own_file=True)
+    world.newcomers.add(newcomer.report_path)
+    nap(rng, 0.0, 0.5)
+    for reporter in reporters:
+        reporter.process.thaw()
+
+
+@fault
+def snapshot(world, rng):
+    """Redis is restarted with data that is some seconds old."""
+    world.store("SAVE")
+    world.note("saved")
+    nap(rng, 0.2, 4.0)
+    before = world.before_loss()
+    down = world.store.kill()
+    nap(rng, 0.0, 0.7)
+    world.store.restart_from_snapshot()
+    come_back(world, "snapshot", down, before)
+
+
+def cut(world, rng):
+    """Up to the whole file, most often a little."""
+    world.store.cut_file(lambda size: int(size ** rng.uniform(0.5, 1.0)))
+
+
+@fault
+def aof_cut(world, rng):
+    before = world.before_loss()
+    down = world.store.kill()
+    cut(world, rng)
+    nap(rng, 0.0, 0.7)
+    world.store.master.start()
+    come_back(world, "aof-cut", down, before)
+
+
+@fault
+def failover_lag(world, rng):
+    """A replica that has followed to some moment, and no longer."""
+    world.store.wait_replica()
+    world.store.replica("REPLICAOF", "NO", "ONE")
+    world.note("the replica follows no more")
+    nap(rng, 0.1, 3.0)
+    before = world.before_loss()
+    down = world.store.kill()
+    world.store.fail_over()
+    come_back(world, "failover-lag", down, before)
+    world.store.add_replica()
+
+
+@fault
+def power_cut(world, rng):
+    """Redis and the pool are killed: nobody is left to remember."""
+    before = world.before_loss()
+    down = world.store.kill()
+    for pid in world.pids():
+        world.signal_responder(pid, signal.SIGKILL)
+    world.facts.kills.append(time.time())
+    if rng.random() < 0.5:
+        world.note("a cut file, too")
+        cut(world, rng)
+    nap(rng, 0.0, 1.0)
+    world.store.master.start()
+    come_back(world, "power-cut", down, before)
+    world.mend_pool()
+
+
+# Redis's clock.
+
+@fault
+def blip(world, rng):
+    """The clock is ahead for a moment in which nobody asks."""
+    offset = world.facts.clock.steps[-1][1]
+    window_s = world.plan.window_s
+    ahead = rng.choice([2.0 * window_s, 10.0 * window_s, 3600.0])
+    world.clients.hold()
+    asleep = list(world.reporters) if rng.random() < 0.7 or ahead > 60 else []
+    for reporter in asleep:
+        reporter.process.freeze()
+    try:
+        before = world.before_loss()
+        down = time.time()
+        world.step_clock(offset + ahead)
+        nap(rng, 0.1, 0.35)
+        world.step_clock(offset)
+        state = world.state()
+        world.add_loss("blip", down, time.time(), state, before,
+                       forward_s=ahead)
+    finally:
+        for reporter in asleep:
+            reporter.process.thaw()
+        world.clients.release()
+
+
+def step(world, rng, seconds):
+    offset = world.facts.clock.steps[-1][1]
+    world.step_clock(offset + seconds)
+    if rng.random() < 0.5:
+        nap(rng, 0.3, 2.5)
+        world.step_clock(offset)
+
+
+@fault
+def step_forward(world, rng):
+    step(world, rng, rng.uniform(0.2, 20.0))
+
+
+@fault
+def step_back(world, rng):
+    step(world, rng, -rng.uniform(0.2, 5.0))
+
+
+# verve's programs.
+
+def some(rng, all_of_them):
+    """One of them, or all."""
+    if rng.random() < 0.3:
+        return list(all_of_them)
+    return [rng.choice(list(all_of_them))]
+
+
+@fault
+def kill_responder(world, rng):
+    for pid in some(rng, world.pids()):
+        world.signal_responder(pid, signal.SIGKILL)
+    world.facts.kills.append(time.time())
+    nap(rng, 0.0, 1.0)
+    world.mend_pool()
+
+
+@fault
+def term_responder(world, rng):
+    for pid in some(rng, world.pids()):
+        world.signal_responder(pid, signal.SIGTERM)
+    nap(rng, 0.0, 1.0)
+    world.mend_pool()
+
+
+@fault
+def stop_responder(world, rng):
+    pids = some(rng, world.pids())
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    nap(rng, 0.1, 1.5)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+@fault
+def kill_reporter(world, rng):
+    killed = some(rng, world.reporters)
+    for reporter in killed:
+        reporter.kill()
+    world.facts.kills.append(time.time())
+    nap(rng, 0.0, 3.0)
+    for reporter in killed:
+        reporter.start()
+
+
+@fault
+def term_reporter(world, rng):
+    ended = some(rng, world.reporters)
+    for reporter in ended:
+        reporter.term()
+    nap(rng, 0.0, 2.0)
+    for reporter in ended:
+        reporter.start()
+
+
+@fault
+def stop_reporter(world, rng):
+    stopped = some(rng, world.reporters)
+    for reporter in stopped:
+        reporter.process.freeze()
+    nap(rng, 0.3, 4.0)
+    for reporter in stopped:
+        reporter.process.thaw()
+
+
+def wait_for_phase(world, phase):
+    """Until that part of a window, by Redis's clock."""
+    window_s = world.plan.window_s
+    now = world.facts.clock.now_redis()
+    time.sleep((phase * window_s - now) % window_s)
+
+
+def apply(world, plan_step, rng):
+    world.note(f"{plan_step.fault} begins")
+    APPLIED[plan_step.fault](world, rng)
+    world.note(f"{plan_step.fault} is over")
+
+
+assert set(APPLIED) == set(FAULTS)

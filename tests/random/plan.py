@@ -1,0 +1,98 @@
+"""What a run does: all of it follows from its seed."""
+
+import random
+from dataclasses import dataclass, field
+
+# Faults, and how often each is chosen. Those of LOSSES may lose what Redis has
+# confirmed.
+LOSSES = {"flushall": 2, "flushall-newcomer": 1, "snapshot": 2, "aof-cut": 3,
+          "failover-lag": 2, "power-cut": 2, "blip": 2}
+OTHERS = {"kill-redis": 2, "stop-redis": 1, "debug-sleep": 1,
+          "client-kill": 1, "client-pause": 1, "script-flush": 1,
+          "maxmemory": 1, "step-forward": 1, "step-back": 1, "failover": 2,
+          "kill-responder": 2, "stop-responder": 1, "term-responder": 1,
+          "kill-reporter": 2, "stop-reporter": 1, "term-reporter": 1}
+FAULTS = {**LOSSES, **OTHERS}
+FIRST_S = (2.0, 5.0)  # before the first fault
+REST_S = (0.2, 3.5)   # before each other
+MOST = 6
+
+
+@dataclass
+class Step:
+    rest_s: float
+    phase: float  # at which part of a window it begins; None: wherever
+    fault: str
+    seed: int
+
+
+@dataclass
+class Plan:
+    seed: int
+    front: str      # direct, lighttpd or nginx
+    window_s: int
+    strategy: str
+    fsync: str
+    reporters: int
+    own_files: bool
+    late_file: bool  # the folder of the file is away until the first loss
+    cache_ids: int
+    endpoints: float
+    clients: int
+    wait_replicas: int
+    steps: list = field(default_factory=list)
+
+    @property
+    def replica(self):
+        return self.wait_replicas > 0 or any(
+            step.fault.startswith("failover") for step in self.steps)
+
+    def describe(self):
+        return (f"{self.front} window={self.window_s} {self.strategy} "
+                f"fsync={self.fsync} reporters={self.reporters}"
+                f"{' own files' if self.own_files else ''}"
+                f"{' late file' if self.late_file else ''} "
+                f"cache={self.cache_ids} endpoints={self.endpoints} "
+                f"clients={self.clients} wait={self.wait_replicas} "
+                + ",".join(step.fault for step in self.steps))
+
+
+def choose_fault(rng, allowed, losses):
+    """At most two of those that lose: else nothing is left to be told."""
+    names = [name for name in allowed if losses < 2 or name not in LOSSES]
+    names = names or allowed
+    return rng.choices(names, [FAULTS[name] for name in names])[0]
+
+
+def make_steps(rng, allowed):
+    steps, losses = [], 0
+    for i in range(MOST):
+        fault = choose_fault(rng, allowed, losses)
+        losses += fault in LOSSES
+        phase = rng.choice([None, None, 0.0, 0.5, 0.9])
+        steps.append(Step(rng.uniform(*(REST_S if i else FIRST_S)), phase,
+                          fault, rng.randrange(10 ** 9)))
+    return steps
+
+
+def make_plan(seed, allowed=()):
+    rng = random.Random(f"plan {seed}")
+    steps = make_steps(rng, list(allowed) or list(FAULTS))
+    lag = any(step.fault in ("failover-lag", "snapshot", "aof-cut")
+              for step in steps)
+    reporters = rng.choice([1, 2])
+    plan = Plan(
+        seed=seed, steps=steps,
+        front=rng.choice(["direct", "direct", "lighttpd", "nginx"]),
+        window_s=rng.choice([2, 2, 2, 1, 3]),
+        strategy=rng.choice(["setnx", "setnx", "setnx", "set"]),
+        fsync=rng.choice(["everysec", "everysec", "everysec", "always"]),
+        reporters=reporters,
+        own_files=reporters > 1 and rng.random() < 0.5,
+        late_file=rng.random() < 0.3,
+        cache_ids=rng.choice([262144, 262144, 64, 0]),
+        endpoints=rng.choice([0.0, 0.1, 0.1]),
+        clients=rng.choice([2, 6, 8]),
+        wait_replicas=int(not lag and rng.random() < 0.3))
+    plan.late_file = plan.late_file and steps[0].fault.startswith("flushall")
+    return plan

@@ -1,0 +1,253 @@
+"""Whether the files of a run tell the truth, by its facts alone.
+
+Of each window that clients were told `ok` for (its ids are "acknowledged"):
+a file has one line of it, in order, and the number is at least that of the ids
+acknowledged and at most that of the ids that may have been counted, namely
+those too whose requests failed at about that time; or the line is a gap, and
+Redis had lost an id or a record of that time. If Redis's keys were seen between
+the window's sealing and their end, the number is that of the keys.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from facts import window_at
+from report import read_lines
+
+NOTICED_S = 3.0  # after a loss: all who remember have said so
+HANG_S = 5.0     # a command that Redis gets after its client gave up
+SLACK_S = 1.0
+
+
+@dataclass
+class Findings:
+    wrong: list = field(default_factory=list)
+    windows: int = 0
+    gaps: int = 0    # windows that are a gap
+    lost: int = 0    # windows of which acknowledged ids were lost
+    apart: int = 0   # gaps without a loss, as nobody could tell
+    callbacks_lost: int = 0
+
+    def add(self, text):
+        self.wrong.append(text)
+
+
+def present_before(facts, loss):
+    """{window: ids} acknowledged before the data was lost."""
+    return {window: {number for number, at in ids.items() if at < loss.down}
+            for window, ids in facts.acknowledged().items()}
+
+
+def missing_ids(facts, loss):
+    """{window: ids} that were acknowledged before and are not in the new data.
+    Keys of ids end after two windows by themselves: from then on only the
+    counts tell. A window that each file has is of no interest."""
+    missing = {}
+    first = min([loss.recorded, *loss.written.values()])
+    for window, ids in present_before(facts, loss).items():
+        if window <= first:
+            continue
+        gone = ids - loss.state.ids.get(window, set())
+        kept = loss.state.at_redis < window + 2 * facts.window_s - 0.05
+        if gone and (kept or
+                     loss.state.counts.get(window, 0) < len(ids)):
+            missing[window] = gone
+    return missing
+
+
+class Judge:
+    def __init__(self, facts, plan):
+        self.facts = facts
+        self.plan = plan
+        self.length = facts.window_s
+        self.known = facts.acknowledged()
+        self.missing = [(loss, missing_ids(facts, loss))
+                        for loss in facts.losses]
+        self.findings = Findings()
+        self.findings.lost = len({window for _, missing in self.missing
+                                  for window in missing})
+        self.possible = self.possible_ids()
+        self.numbers = {}
+
+    # What a count may be.
+
+    def windows_of(self, start, end):
+        """The windows that may have been on between two moments."""
+        clock = self.facts.clock
+        first = window_at(clock.earliest(start, end), self.length)
+        last = window_at(clock.latest(end), self.length)
+        if len(clock.steps) > 1:  # the next is on early
+            last += self.length
+        return range(first, last + 1, self.length)
+
+    def possible_ids(self):
+        """{window: ids} whose requests failed but may have counted."""
+        possible = {}
+        for ask in self.facts.asks:
+            if ask.ok:
+                continue
+            end = (ask.end or ask.start) + HANG_S
+            for window in self.windows_of(ask.start, end):
+                possible.setdefault(window, set()).add(ask.number)
+        return possible
+
+    def bounds(self, window):
+        known = set(self.known.get(window, ()))
+        return len(known), len(known | self.possible.get(window, set()))
+
+    def exact(self, window):
+        """How many ids it has by Redis's own keys; None: not known."""
+        sample = self.facts.samples.get(window)
+        if sample is None:
+            return None
+        begun = min((ask.start for ask in self.facts.asks
+                     if ask.window == window), default=sample.begun)
+        begun -= 2 * self.length
+        if self.facts.clock.stepped(begun, sample.at) or any(
+                loss.up > begun and loss.down < sample.at
+                for loss in self.facts.losses):
+            return None
+        return len(sample.ids[window])
+
+    # Whether a gap has a reason.
+
+    def lossy_windows(self, loss, missing):
+        """The windows that may be gaps after a loss, and why they may."""
+        last = window_at(
+            self.facts.clock.latest(loss.up + NOTICED_S), self.length)
+        if len(self.facts.clock.steps) > 1:
+            last += self.length
+        first = min([loss.recorded, *loss.written.values()])
+        if missing:
+            return min(missing), last, "lost"
+        if loss.state.recorded < loss.recorded:
+            return first + 1, last, "lost"  # records are
+        if loss.forward_s >= 2 * self.length - 1:
+            return window_at(loss.state.at_redis, self.length), last, "apart"
+        return 0, -1, ""
+
+    def nobody_remembers(self, window):
+        """A gap for safety: Redis was restarted, and a program that may have
+        been told more was killed before and can't say."""
+        if self.plan.fsync == "always":
+            return False
+        clock = self.facts.clock
+        for restart in self.facts.restarts:
+            for kill in self.facts.kills:
+                first = clock.earliest(kill, kill) - 3 * self.length
+                last = clock.latest(restart + NOTICED_S) + self.length
+                if kill < restart and first < window < last:
+                    return True
+        return False
+
+    def reason_of_gap(self, window):
+        reasons = set()
+        for loss, missing in self.missing:
+            first, last, reason = self.lossy_windows(loss, missing)
+            if first <= window <= last:
+                reasons.add(reason)
+        if not reasons and self.nobody_remembers(window):
+            reasons.add("apart")
+        return "lost" if "lost" in reasons else "".join(reasons)
+
+    # The judgement.
+
+    def check_answers(self):
+        """Each ok names a window that was on between request and answer."""
+        for ask in self.facts.asks:
+            if not ask.ok:
+                continue
+            windows = self.windows_of(ask.start - SLACK_S, ask.end + SLACK_S)
+            if ask.window not in windows:
+                self.findings.add(
+                    f"id {ask.number} asked at {ask.start:.3f}, answered at "
+                    f"{ask.end:.3f}: window {ask.window} was not on")
+
+    def check_file(self, path, newcomer):
+        lines, wrong = read_lines(path)
+        name = path.parent.name
+        for text in wrong:
+            self.findings.add(f"{name}: {text}")
+        windows = [line.window for line in lines]
+        for one, next_one in zip(windows, windows[1:]):
+            if next_one != one + self.length:
+                what = ("out of order or doubled" if next_one <= one
+                        else "windows are missing")
+                self.findings.add(f"{name}: {next_one} after {one}: {what}")
+        if self.known and not newcomer and (
+                not windows or windows[0] > min(self.known)):
+            self.findings.add(
+                f"{name}: begins at {windows[0] if windows else None}, and "
+                f"there are ids since {min(self.known)}")
+        for line in lines:
+            self.check_line(name, line)
+
+    def check_line(self, name, line):
+        if self.numbers.setdefault(line.window, line.count) != line.count:
+            self.findings.add(
+                f"{name}: window {line.window} is {line.count} here and "
+                f"{self.numbers[line.window]} in another file")
+            return
+        if line.count is None:
+            self.check_gap(name, line.window)
+        else:
+            self.check_count(name, line.window, line.count)
+
+    def check_gap(self, name, window):
+        reason = self.reason_of_gap(window)
+        if reason == "apart":
+            self.findings.apart += 1
+        elif not reason:
+            self.findings.add(f"{name}: window {window} is a gap, and nothing "
+                              "of it was lost")
+
+    def check_count(self, name, window, count):
+        least, most = self.bounds(window)
+        exact = self.exact(window)
+        if count < least:
+            faults = {loss.fault for loss, missing in self.missing
+                      if window in missing}
+            self.findings.add(
+                f"{name}: window {window} has {count}, and {least} ids were ok "
+                f"(lost by: {', '.join(sorted(faults)) or 'nothing'})")
+        elif count > most:
+            self.findings.add(f"{name}: window {window} has {count}, and only "
+                              f"{most} ids can have been counted: twice")
+        elif exact is not None and count != exact:
+            self.findings.add(f"{name}: window {window} has {count}, and "
+                              f"there were keys of {exact} ids")
+
+    def check_replicas(self):
+        """With redis.wait_replicas an ok is on the replica."""
+        for loss, missing in self.missing:
+            if loss.replicated and missing:
+                self.findings.add(f"ok was said without the replica: {missing}")
+
+    def check_callbacks(self, received, logs):
+        """received: {Ask.callback: times of its calls}."""
+        lost = 0
+        for ask in self.facts.asks:
+            if ask.callback is None or not ask.ok or ask.callback in received:
+                continue
+            if any(ask.start < loss.up and ask.callback not in loss.state.jobs
+                   for loss in self.facts.losses):
+                lost += any(ask.end < loss.down and
+                            ask.callback not in loss.state.jobs
+                            for loss in self.facts.losses)
+            else:
+                self.findings.add(f"callback {ask.callback} was never made")
+        self.findings.callbacks_lost = lost
+        if lost and not re.search(r" ERROR .*callback", logs):
+            self.findings.add(f"{lost} callbacks that were ok are lost, and no "
+                              "ERROR says so")
+
+    def judge(self, files, newcomers, received, logs):
+        self.check_answers()
+        for path in files:
+            self.check_file(path, path in newcomers)
+        self.check_replicas()
+        self.check_callbacks(received, logs)
+        self.findings.windows = len(self.numbers)
+        self.findings.gaps = sum(count is None
+                                 for count in self.numbers.values())
+        return self.findings
