@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from harness.process import prepare_child  # noqa: E402
 from harness.settings import BUILD  # noqa: E402
-from plan import FAULTS  # noqa: E402
+from plan import NAMES  # noqa: E402
 from run import one  # noqa: E402
 
 RUN_S = 25  # about
@@ -37,14 +37,14 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--faults", default="", metavar="NAME,...",
-                        help=", ".join(FAULTS))
+                        help=", ".join(NAMES))
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.faults = [name for name in args.faults.split(",") if name]
-    unknown = set(args.faults) - set(FAULTS)
+    unknown = set(args.faults) - set(NAMES)
     if unknown:
         parser.error(f"no such fault: {', '.join(unknown)}; there are "
-                     f"{', '.join(FAULTS)}")
+                     f"{', '.join(NAMES)}")
     return args
 
 

@@ -6,8 +6,12 @@ import os
 import signal
 import time
 
-from plan import FAULTS
+from harness.load import Load, accept
 
+from facts import Ask
+from plan import NAMES
+
+CROWD = 40000  # ids
 APPLIED = {}
 
 
@@ -195,9 +199,13 @@ def power_cut(world, rng):
 @fault
 def blip(world, rng):
     """The clock is ahead for a moment in which nobody asks."""
-    offset = world.facts.clock.steps[-1][1]
     window_s = world.plan.window_s
     ahead = rng.choice([2.0 * window_s, 10.0 * window_s, 3600.0])
+    step_for_a_moment(world, rng, ahead)
+
+
+def step_for_a_moment(world, rng, ahead):
+    offset = world.facts.clock.steps[-1][1]
     world.clients.hold()
     asleep = list(world.reporters) if rng.random() < 0.7 or ahead > 60 else []
     for reporter in asleep:
@@ -215,6 +223,24 @@ def blip(world, rng):
         for reporter in asleep:
             reporter.process.thaw()
         world.clients.release()
+
+
+@fault
+def blip_crowd(world, rng):
+    """The same among so many ids that Redis deletes a part of them. They are
+    asked for again in the same window."""
+    crowd(world)
+    step_for_a_moment(world, rng, 3600.0)
+    crowd(world)
+
+
+def crowd(world):
+    numbers = range(10 ** 6, 10 ** 6 + CROWD)
+    load = Load(world.sandbox, [world.front.host],
+                [accept(number) for number in numbers], 32).finish()
+    for row in load.rows:
+        world.facts.add(Ask(numbers[row.index], None, row.start_s, row.end_s,
+                            row.status, row.window if row.ok else None))
 
 
 def step(world, rng, seconds):
@@ -315,4 +341,4 @@ def apply(world, plan_step, rng):
     world.note(f"{plan_step.fault} is over")
 
 
-assert set(APPLIED) == set(FAULTS)
+assert set(APPLIED) == set(NAMES)

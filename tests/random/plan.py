@@ -13,6 +13,10 @@ OTHERS = {"kill-redis": 2, "stop-redis": 1, "debug-sleep": 1,
           "kill-responder": 2, "stop-responder": 1, "term-responder": 1,
           "kill-reporter": 2, "stop-reporter": 1, "term-reporter": 1}
 FAULTS = {**LOSSES, **OTHERS}
+# It needs a run of its own: a long window with many ids.
+ALONE = "blip-crowd"
+ALONE_SHARE = 0.05
+NAMES = [*FAULTS, ALONE]
 FIRST_S = (2.0, 5.0)  # before the first fault
 REST_S = (0.2, 3.5)   # before each other
 MOST = 6
@@ -75,8 +79,18 @@ def make_steps(rng, allowed):
     return steps
 
 
+def make_plan_alone(seed):
+    return Plan(seed=seed, front="nginx", window_s=12, strategy="setnx",
+                fsync="everysec", reporters=1, own_files=False,
+                late_file=False, cache_ids=262144, endpoints=0.0, clients=2,
+                wait_replicas=0, steps=[Step(1.0, 0.0, ALONE, seed)])
+
+
 def make_plan(seed, allowed=()):
     rng = random.Random(f"plan {seed}")
+    if rng.random() < ALONE_SHARE and not allowed or list(allowed) == [ALONE]:
+        return make_plan_alone(seed)
+    allowed = [name for name in allowed if name != ALONE]
     steps = make_steps(rng, list(allowed) or list(FAULTS))
     lag = any(step.fault in ("failover-lag", "snapshot", "aof-cut")
               for step in steps)

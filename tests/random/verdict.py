@@ -32,20 +32,18 @@ class Findings:
         self.wrong.append(text)
 
 
-def present_before(facts, loss):
-    """{window: ids} acknowledged before the data was lost."""
-    return {window: {number for number, at in ids.items() if at < loss.down}
-            for window, ids in facts.acknowledged().items()}
+def last_written(loss):
+    """The last window that was recorded and in each file."""
+    return min([loss.recorded, *loss.written.values()])
 
 
-def missing_ids(facts, loss):
-    """{window: ids} that were acknowledged before and are not in the new data.
+def missing_ids(facts, loss, present):
+    """{window: ids} out of those present before that are not in the new data.
     Keys of ids end after two windows by themselves: from then on only the
     counts tell. A window that each file has is of no interest."""
     missing = {}
-    first = min([loss.recorded, *loss.written.values()])
-    for window, ids in present_before(facts, loss).items():
-        if window <= first:
+    for window, ids in present.items():
+        if window <= last_written(loss):
             continue
         gone = ids - loss.state.ids.get(window, set())
         kept = loss.state.at_redis < window + 2 * facts.window_s - 0.05
@@ -55,14 +53,34 @@ def missing_ids(facts, loss):
     return missing
 
 
+def losses(facts):
+    """[(Loss, missing_ids)] in their order. What a loss has taken is present
+    before the next only if it was acknowledged again."""
+    asks = sorted((ask for ask in facts.asks if ask.ok),
+                  key=lambda ask: ask.end)
+    present, found, at = {}, [], 0
+    up = 0.0
+    for loss in facts.losses:
+        while at < len(asks) and asks[at].end < loss.down:
+            ask = asks[at]
+            if ask.start >= up:
+                present.setdefault(ask.window, set()).add(ask.number)
+            at += 1
+        missing = missing_ids(facts, loss, present)
+        for window, ids in missing.items():
+            present[window] = present[window] - ids
+        found.append((loss, missing))
+        up = loss.up
+    return found
+
+
 class Judge:
     def __init__(self, facts, plan):
         self.facts = facts
         self.plan = plan
         self.length = facts.window_s
         self.known = facts.acknowledged()
-        self.missing = [(loss, missing_ids(facts, loss))
-                        for loss in facts.losses]
+        self.missing = losses(facts)
         self.findings = Findings()
         self.findings.lost = len({window for _, missing in self.missing
                                   for window in missing})
@@ -117,11 +135,10 @@ class Judge:
             self.facts.clock.latest(loss.up + NOTICED_S), self.length)
         if len(self.facts.clock.steps) > 1:
             last += self.length
-        first = min([loss.recorded, *loss.written.values()])
         if missing:
             return min(missing), last, "lost"
         if loss.state.recorded < loss.recorded:
-            return first + 1, last, "lost"  # records are
+            return last_written(loss) + 1, last, "lost"  # records are
         if loss.forward_s >= 2 * self.length - 1:
             return window_at(loss.state.at_redis, self.length), last, "apart"
         return 0, -1, ""
