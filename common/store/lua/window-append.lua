@@ -2,7 +2,7 @@
 -- window is one entry with the id <start>-0, so that records are in order. A
 -- window that is recorded already is skipped: another reporter was faster.
 --
--- KEYS: 1 windows
+-- KEYS: 1 windows, 2 recorded
 -- ARGV: 1 start of the oldest window to keep,
 --       2... by fives: start, count, late, gap, seconds (the window's length)
 -- Reply: the start of the last window recorded, by whichever reporter; "0" if
@@ -37,4 +37,5 @@ if redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
     redis.call('XSETID', KEYS[1], last .. '-0', 'ENTRIESADDED',
         info('entries-added'), 'MAXDELETEDID', trimmed .. '-0')
 end
+redis.call('SET', KEYS[2], last)
 return last
