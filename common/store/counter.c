@@ -356,10 +356,10 @@ has_time(const struct counter *counter)
 static bool
 must_confirm(const struct counter *counter, int64_t now_ms)
 {
-    return marks_is_needed(&counter->marks) &&
-           (counter->confirm ||
-            counter->connection != redis_connection(counter->redis) ||
-            now_ms - counter->confirmed_ms >= CONFIRM_MS);
+    return counter->confirm ||
+           (marks_is_needed(&counter->marks) &&
+            (counter->connection != redis_connection(counter->redis) ||
+             now_ms - counter->confirmed_ms >= CONFIRM_MS));
 }
 
 /*

@@ -17,8 +17,8 @@
 -- Redis executes what one connection sent in order. Therefore a loss takes away
 -- the last batches of a responder, and the mark tells the first of them.
 --
--- The reporters remove the marks of windows that are recorded. If there is no
--- mark, such windows are not lost. `unconfirmed` holds the marks from before
+-- The reporters remove marks of windows that are recorded. If there is no mark,
+-- recorded windows are therefore taken to be whole. `unconfirmed` holds the marks from before
 -- Redis was restarted: see schema.lua.
 
 local call = redis.call

@@ -56,10 +56,12 @@ if call('HGET', KEYS[6], 'appendfsync') ~= ARGV[7] then
     call('HSET', KEYS[6], 'appendfsync', ARGV[7])
 end
 
--- What is recorded can't be lost any more: its marks serve no more.
+-- Marks of recorded windows are kept for two windows, so that a responder that
+-- was stopped for long finds out that a record has too low a count.
+local old = recorded - 2 * ARGV[2]
 local marks = call('HGETALL', KEYS[3])
 for i = 1, #marks, 2 do
-    if window_of(marks[i + 1]) <= recorded then
+    if window_of(marks[i + 1]) <= old then
         call('HDEL', KEYS[3], marks[i])
     end
 end

@@ -279,6 +279,7 @@ test_recording_twice(void **state)
 
         redis_key(call, "verve:windows");
         redis_key(call, "verve:{0}:recorded");
+        redis_key(call, "verve:{0}:lost");
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         redis_arg(call, counts[i], 1);
