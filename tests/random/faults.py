@@ -185,7 +185,7 @@ def power_cut(world, rng):
     for pid in world.pids():
         world.signal_responder(pid, signal.SIGKILL)
     world.facts.kills.append(time.time())
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and world.plan.fsync != "always":
         world.note("a cut file, too")
         cut(world, rng)
     nap(rng, 0.0, 1.0)

@@ -17,6 +17,8 @@ FAULTS = {**LOSSES, **OTHERS}
 ALONE = "blip-crowd"
 ALONE_SHARE = 0.05
 NAMES = [*FAULTS, ALONE]
+# These take away what appendfsync = always has promised.
+CONTRADICT_ALWAYS = ("aof-cut", "snapshot")
 FIRST_S = (2.0, 5.0)  # before the first fault
 REST_S = (0.2, 3.5)   # before each other
 MOST = 6
@@ -108,5 +110,7 @@ def make_plan(seed, allowed=()):
         endpoints=rng.choice([0.0, 0.1, 0.1]),
         clients=rng.choice([2, 6, 8]),
         wait_replicas=int(not lag and rng.random() < 0.3))
+    if any(step.fault in CONTRADICT_ALWAYS for step in steps):
+        plan.fsync = "everysec"
     plan.late_file = plan.late_file and steps[0].fault.startswith("flushall")
     return plan

@@ -135,10 +135,10 @@ class Judge:
             self.facts.clock.latest(loss.up + NOTICED_S), self.length)
         if len(self.facts.clock.steps) > 1:
             last += self.length
-        if missing:
-            return min(missing), last, "lost"
         if loss.state.recorded < loss.recorded:
             return last_written(loss) + 1, last, "lost"  # records are
+        if missing:
+            return min(missing), last, "lost"
         if loss.forward_s >= 2 * self.length - 1:
             return window_at(loss.state.at_redis, self.length), last, "apart"
         return 0, -1, ""
