@@ -163,7 +163,8 @@ class Facts:
         self.asks = []
         self.losses = []
         self.restarts = []  # when a Redis with another run_id was up
-        self.kills = []     # when a program of verve was killed
+        self.kills = []     # when responders were killed
+        self.ends = []      # when responders were killed or ended
         self.samples = {}   # {window: State}: the last that has it
         self.clock = Clock()
         self.events = []

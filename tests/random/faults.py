@@ -182,9 +182,7 @@ def power_cut(world, rng):
     """Redis and the pool are killed: nobody is left to remember."""
     before = world.before_loss()
     down = world.store.kill()
-    for pid in world.pids():
-        world.signal_responder(pid, signal.SIGKILL)
-    world.facts.kills.append(time.time())
+    end_responders(world, world.pids(), signal.SIGKILL)
     if rng.random() < 0.5 and world.plan.fsync != "always":
         world.note("a cut file, too")
         cut(world, rng)
@@ -270,19 +268,24 @@ def some(rng, all_of_them):
     return [rng.choice(list(all_of_them))]
 
 
+def end_responders(world, pids, number):
+    for pid in pids:
+        world.signal_responder(pid, number)
+    world.facts.ends.append(time.time())
+    if number == signal.SIGKILL:
+        world.facts.kills.append(time.time())
+
+
 @fault
 def kill_responder(world, rng):
-    for pid in some(rng, world.pids()):
-        world.signal_responder(pid, signal.SIGKILL)
-    world.facts.kills.append(time.time())
+    end_responders(world, some(rng, world.pids()), signal.SIGKILL)
     nap(rng, 0.0, 1.0)
     world.mend_pool()
 
 
 @fault
 def term_responder(world, rng):
-    for pid in some(rng, world.pids()):
-        world.signal_responder(pid, signal.SIGTERM)
+    end_responders(world, some(rng, world.pids()), signal.SIGTERM)
     nap(rng, 0.0, 1.0)
     world.mend_pool()
 
@@ -302,7 +305,6 @@ def kill_reporter(world, rng):
     killed = some(rng, world.reporters)
     for reporter in killed:
         reporter.kill()
-    world.facts.kills.append(time.time())
     nap(rng, 0.0, 3.0)
     for reporter in killed:
         reporter.start()

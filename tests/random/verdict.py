@@ -4,8 +4,10 @@ Of each window that clients were told `ok` for (its ids are "acknowledged"):
 a file has one line of it, in order, and the number is at least that of the ids
 acknowledged and at most that of the ids that may have been counted, namely
 those too whose requests failed at about that time; or the line is a gap, and
-Redis had lost an id or a record of that time. If Redis's keys were seen between
-the window's sealing and their end, the number is that of the keys.
+Redis had lost ids of that window, or the window was on at that moment. Some
+gaps are counted apart, as there was another loss, or nobody who could tell. If
+Redis's keys were seen between the window's sealing and their end, the number is
+that of the keys.
 """
 
 import re
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from facts import window_at
 from report import read_lines
 
-NOTICED_S = 3.0  # after a loss: all who remember have said so
+NOTICED_S = 3.0  # after a restart: nobody is waited for any longer
 HANG_S = 5.0     # a command that Redis gets after its client gave up
 SLACK_S = 1.0
 
@@ -25,7 +27,7 @@ class Findings:
     windows: int = 0
     gaps: int = 0    # windows that are a gap
     lost: int = 0    # windows of which acknowledged ids were lost
-    apart: int = 0   # gaps without a loss, as nobody could tell
+    apart: int = 0   # gaps for safety: none of their own ids was lost
     callbacks_lost: int = 0
 
     def add(self, text):
@@ -86,6 +88,7 @@ class Judge:
                                   for window in missing})
         self.possible = self.possible_ids()
         self.numbers = {}
+        self.apart = set()
 
     # What a count may be.
 
@@ -129,19 +132,26 @@ class Judge:
 
     # Whether a gap has a reason.
 
-    def lossy_windows(self, loss, missing):
-        """The windows that may be gaps after a loss, and why they may."""
-        last = window_at(
-            self.facts.clock.latest(loss.up + NOTICED_S), self.length)
-        if len(self.facts.clock.steps) > 1:
-            last += self.length
-        if loss.state.recorded < loss.recorded:
-            return last_written(loss) + 1, last, "lost"  # records are
-        if missing:
-            return min(missing), last, "lost"
-        if loss.forward_s >= 2 * self.length - 1:
-            return window_at(loss.state.at_redis, self.length), last, "apart"
-        return 0, -1, ""
+    def on_at(self, moment):
+        """The last window that may have been on then."""
+        return self.windows_of(moment, moment)[-1]
+
+    def reason_by_loss(self, loss, missing, window):
+        """Why a window may be a gap after a loss; "": it may not."""
+        last = self.on_at(loss.up)
+        if loss.forward_s:  # what its clock showed was no time
+            last = window_at(loss.state.at_redis, self.length) + self.length
+        if window in missing or (
+                missing and self.on_at(loss.down) <= window <= last):
+            return "lost"
+        records = loss.state.recorded < loss.recorded
+        first = last_written(loss) + 1 if records else min(missing, default=last)
+        if (records or missing) and first <= window <= last:
+            return "apart"
+        if loss.forward_s >= 2 * self.length - 1 and \
+                self.on_at(loss.down) - self.length <= window <= last:
+            return "apart"
+        return ""
 
     def nobody_remembers(self, window):
         """A gap for safety: Redis was restarted, and a program that may have
@@ -158,14 +168,12 @@ class Judge:
         return False
 
     def reason_of_gap(self, window):
-        reasons = set()
-        for loss, missing in self.missing:
-            first, last, reason = self.lossy_windows(loss, missing)
-            if first <= window <= last:
-                reasons.add(reason)
-        if not reasons and self.nobody_remembers(window):
-            reasons.add("apart")
-        return "lost" if "lost" in reasons else "".join(reasons)
+        reasons = {self.reason_by_loss(loss, missing, window)
+                   for loss, missing in self.missing}
+        if "lost" in reasons:
+            return "lost"
+        apart = "apart" in reasons or self.nobody_remembers(window)
+        return "apart" if apart else ""
 
     # The judgement.
 
@@ -213,7 +221,7 @@ class Judge:
     def check_gap(self, name, window):
         reason = self.reason_of_gap(window)
         if reason == "apart":
-            self.findings.apart += 1
+            self.apart.add(window)
         elif not reason:
             self.findings.add(f"{name}: window {window} is a gap, and nothing "
                               "of it was lost")
@@ -240,6 +248,12 @@ class Judge:
             if loss.replicated and missing:
                 self.findings.add(f"ok was said without the replica: {missing}")
 
+    def is_remembered(self, ask, loss):
+        """Whether the responder that said ok must still have been there when
+        it was lost."""
+        return ask.end < loss.down and not any(
+            ask.start < end < loss.up + NOTICED_S for end in self.facts.ends)
+
     def check_callbacks(self, received, logs):
         """received: {Ask.callback: times of its calls}."""
         lost = 0
@@ -248,7 +262,7 @@ class Judge:
                 continue
             if any(ask.start < loss.up and ask.callback not in loss.state.jobs
                    for loss in self.facts.losses):
-                lost += any(ask.end < loss.down and
+                lost += any(self.is_remembered(ask, loss) and
                             ask.callback not in loss.state.jobs
                             for loss in self.facts.losses)
             else:
@@ -265,6 +279,7 @@ class Judge:
         self.check_replicas()
         self.check_callbacks(received, logs)
         self.findings.windows = len(self.numbers)
+        self.findings.apart = len(self.apart)
         self.findings.gaps = sum(count is None
                                  for count in self.numbers.values())
         return self.findings
