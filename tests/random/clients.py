@@ -15,29 +15,28 @@ FAILURES = (OSError, AssertionError, ValueError, IndexError, TypeError)
 RECENT = 300       # ids that may be asked again
 AGAIN = 0.5        # how often an id is one of those
 STUBBORN = 0.7     # how often a failed request is repeated
-PAUSE_S = (0.0, 0.03)
 
 
 class Clients:
     """Threads that ask until they are told to end. hold() makes them wait."""
 
-    def __init__(self, facts, ask, seed, count, receiver, endpoints):
-        """ask(target, seconds) returns a response; endpoints: the share of
-        requests that have one."""
+    def __init__(self, facts, ask, plan, receiver):
+        """ask(target, seconds) returns a response."""
         self.facts = facts
         self.ask = ask
         self.receiver = receiver
-        self.endpoints = endpoints
+        self.endpoints = plan.endpoints
+        self.pace_s = plan.pace_s
         self.numbers = itertools.count(1)
         self.callbacks = itertools.count(1)
         self.recent = deque(maxlen=RECENT)
         self.ended = False
         self.go = threading.Event()
         self.go.set()
-        self.idle = threading.Semaphore(count)
+        self.idle = threading.Semaphore(plan.clients)
         self.threads = [threading.Thread(
-            target=self.run, args=(random.Random(f"{seed} {i}"),), daemon=True)
-            for i in range(count)]
+            target=self.run, args=(random.Random(f"{plan.seed} {i}"),),
+            daemon=True) for i in range(plan.clients)]
 
     def start(self):
         for thread in self.threads:
@@ -64,7 +63,7 @@ class Clients:
             self.go.wait()
             with self.idle:
                 self.ask_one(rng, self.choose(rng))
-            time.sleep(rng.uniform(*PAUSE_S))
+            time.sleep(rng.uniform(*self.pace_s))
 
     def choose(self, rng):
         if self.recent and rng.random() < AGAIN:

@@ -9,7 +9,7 @@ import time
 from harness.load import Load, accept
 
 from facts import Ask
-from plan import NAMES
+from plan import DURING, NAMES
 
 CROWD = 40000  # ids
 APPLIED = {}
@@ -42,6 +42,7 @@ def come_back(world, name, down, before, **more):
     state = world.state()
     world.store.publish()
     up = time.time()
+    world.wake_all()
     world.facts.restarts.append(up)
     world.add_loss(name, down, up, state, before, **more)
     if world.plan.replica and world.store.replica:
@@ -337,10 +338,48 @@ def wait_for_phase(world, phase):
     time.sleep((phase * window_s - now) % window_s)
 
 
+# What a fault may happen during. Each returns what ends it.
+
+def no_reporter(world, rng):
+    reporters = list(world.reporters)
+    for reporter in reporters:
+        reporter.kill()
+    nap(rng, 0.0, 1.0)
+
+    def end():
+        nap(rng, 0.0, 1.0)
+        for reporter in reporters:
+            reporter.start()
+    return end
+
+
+def stopped_reporter(world, rng):
+    process = rng.choice(world.reporters).process
+    process.freeze()
+    world.wake.append(process.thaw)
+    return world.wake_all
+
+
+def stopped_responder(world, rng):
+    pid = rng.choice(world.pids())
+    os.kill(pid, signal.SIGSTOP)
+    world.wake.append(lambda: os.kill(pid, signal.SIGCONT))
+    return world.wake_all
+
+
+OUTER = {"no-reporter": no_reporter, "stopped-reporter": stopped_reporter,
+         "stopped-responder": stopped_responder}
+
+
 def apply(world, plan_step, rng):
-    world.note(f"{plan_step.fault} begins")
-    APPLIED[plan_step.fault](world, rng)
-    world.note(f"{plan_step.fault} is over")
+    world.note(f"{plan_step.name} begins")
+    end = plan_step.during and OUTER[plan_step.during](world, rng)
+    try:
+        APPLIED[plan_step.fault](world, rng)
+    finally:
+        if end:
+            end()
+    world.note(f"{plan_step.name} is over")
 
 
-assert set(APPLIED) == set(NAMES)
+assert set(APPLIED) == set(NAMES) and set(OUTER) == set(DURING)

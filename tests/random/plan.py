@@ -20,8 +20,14 @@ NAMES = [*FAULTS, ALONE]
 # These take away what appendfsync = always has promised.
 CONTRADICT_ALWAYS = ("aof-cut", "snapshot")
 FIRST_S = (2.0, 5.0)  # before the first fault
-REST_S = (0.2, 3.5)   # before each other
-MOST = 6
+RESTS_S = [(0.0, 0.4), (0.2, 3.5)]  # before each other
+MOST = 8
+MOST_LOSSES = 3  # else nothing is left to be told
+# What some faults happen during.
+DURING = {"no-reporter": 1, "stopped-reporter": 1, "stopped-responder": 1}
+DURING_SHARE = 0.25
+# The pauses of clients between two requests.
+PACES_S = [(0.0, 0.03), (0.0, 0.03), (0.0, 0.2), (0.0, 2.0)]
 
 
 @dataclass
@@ -30,6 +36,11 @@ class Step:
     phase: float  # at which part of a window it begins; None: wherever
     fault: str
     seed: int
+    during: str = None
+
+    @property
+    def name(self):
+        return f"{self.fault}/{self.during}" if self.during else self.fault
 
 
 @dataclass
@@ -45,6 +56,7 @@ class Plan:
     cache_ids: int
     endpoints: float
     clients: int
+    pace_s: tuple
     wait_replicas: int
     steps: list = field(default_factory=list)
 
@@ -59,15 +71,25 @@ class Plan:
                 f"{' own files' if self.own_files else ''}"
                 f"{' late file' if self.late_file else ''} "
                 f"cache={self.cache_ids} endpoints={self.endpoints} "
-                f"clients={self.clients} wait={self.wait_replicas} "
-                + ",".join(step.fault for step in self.steps))
+                f"clients={self.clients} pace={self.pace_s} "
+                f"wait={self.wait_replicas} "
+                + ",".join(step.name for step in self.steps))
 
 
 def choose_fault(rng, allowed, losses):
-    """At most two of those that lose: else nothing is left to be told."""
-    names = [name for name in allowed if losses < 2 or name not in LOSSES]
+    names = [name for name in allowed
+             if losses < MOST_LOSSES or name not in LOSSES]
     names = names or allowed
     return rng.choices(names, [FAULTS[name] for name in names])[0]
+
+
+def choose_during(rng, fault):
+    """None, unless the fault leaves those programs alone that are stopped."""
+    alone = any(word in fault for word in
+                ("reporter", "responder", "newcomer", "power", "blip"))
+    if alone or rng.random() > DURING_SHARE:
+        return None
+    return rng.choices(list(DURING), list(DURING.values()))[0]
 
 
 def make_steps(rng, allowed):
@@ -76,8 +98,9 @@ def make_steps(rng, allowed):
         fault = choose_fault(rng, allowed, losses)
         losses += fault in LOSSES
         phase = rng.choice([None, None, 0.0, 0.5, 0.9])
-        steps.append(Step(rng.uniform(*(REST_S if i else FIRST_S)), phase,
-                          fault, rng.randrange(10 ** 9)))
+        rest_s = rng.choice(RESTS_S) if i else FIRST_S
+        steps.append(Step(rng.uniform(*rest_s), phase, fault,
+                          rng.randrange(10 ** 9), choose_during(rng, fault)))
     return steps
 
 
@@ -85,7 +108,7 @@ def make_plan_alone(seed):
     return Plan(seed=seed, front="nginx", window_s=12, strategy="setnx",
                 fsync="everysec", reporters=1, own_files=False,
                 late_file=False, cache_ids=262144, endpoints=0.0, clients=2,
-                wait_replicas=0, steps=[Step(1.0, 0.0, ALONE, seed)])
+                pace_s=PACES_S[0], wait_replicas=0, steps=[Step(1.0, 0.0, ALONE, seed)])
 
 
 def make_plan(seed, allowed=()):
@@ -108,7 +131,7 @@ def make_plan(seed, allowed=()):
         late_file=rng.random() < 0.3,
         cache_ids=rng.choice([262144, 262144, 64, 0]),
         endpoints=rng.choice([0.0, 0.1, 0.1]),
-        clients=rng.choice([2, 6, 8]),
+        clients=rng.choice([2, 6, 8]), pace_s=rng.choice(PACES_S),
         wait_replicas=int(not lag and rng.random() < 0.3))
     if any(step.fault in CONTRADICT_ALWAYS for step in steps):
         plan.fsync = "everysec"

@@ -44,7 +44,7 @@ class Run:
             time.sleep(step.rest_s)
             if step.phase is not None:
                 faults.wait_for_phase(world, step.phase)
-            self.applied.append(step.fault)
+            self.applied.append(step.name)
             faults.apply(world, step, random.Random(step.seed))
             world.folders_back()
         time.sleep(max(0.0, end - time.monotonic()))

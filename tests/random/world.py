@@ -3,6 +3,7 @@ the run's plan says of them."""
 
 import os
 import signal
+import time
 
 from clients import Clients
 from facts import Facts, Loss, Sampler, read_state
@@ -34,9 +35,9 @@ class World:
         self.reporters = []
         for _ in range(plan.reporters):
             self.add_reporter(plan.own_files)
+        self.wake = []  # what wakes programs that were stopped
         self.newcomers = set()  # files that need not begin at the beginning
-        self.clients = Clients(self.facts, self.ask, plan.seed, plan.clients,
-                               self.receiver, plan.endpoints)
+        self.clients = Clients(self.facts, self.ask, plan, self.receiver)
         self.sampler = Sampler(self.facts, self.store.link)
 
     # The programs of verve.
@@ -85,6 +86,11 @@ class World:
                 self.pool().start(missing)
         wait_until(lambda: len(self.pids()) >= POOL, "the pool is whole", 20.0)
 
+    def wake_all(self):
+        """Before those who wait for what they remember have waited enough."""
+        while self.wake:
+            self.wake.pop()()
+
     def add_reporter(self, own_file):
         name = f"reporter-{len(self.reporters)}"
         folder = self.sandbox.memory / (f"{name}.file" if own_file else "file")
@@ -112,7 +118,6 @@ class World:
         self.facts.note(text)
 
     def step_clock(self, offset):
-        import time
         before = time.time()
         self.redis_clock.step_to(offset)
         self.facts.clock.step(before, offset)
