@@ -42,11 +42,9 @@ def last_written(loss):
 def missing_ids(facts, loss, present):
     """{window: ids} out of those present before that are not in the new data.
     Keys of ids end after two windows by themselves: from then on only the
-    counts tell. A window that each file has is of no interest."""
+    counts tell."""
     missing = {}
     for window, ids in present.items():
-        if window <= last_written(loss):
-            continue
         gone = ids - loss.state.ids.get(window, set())
         kept = loss.state.at_redis < window + 2 * facts.window_s - 0.05
         if gone and (kept or
@@ -57,7 +55,8 @@ def missing_ids(facts, loss, present):
 
 def losses(facts):
     """[(Loss, missing_ids)] in their order. What a loss has taken is present
-    before the next only if it was acknowledged again."""
+    before the next only if it was acknowledged again. A window that each file
+    has is of no interest."""
     asks = sorted((ask for ask in facts.asks if ask.ok),
                   key=lambda ask: ask.end)
     present, found, at = {}, [], 0
@@ -71,7 +70,8 @@ def losses(facts):
         missing = missing_ids(facts, loss, present)
         for window, ids in missing.items():
             present[window] = present[window] - ids
-        found.append((loss, missing))
+        found.append((loss, {window: ids for window, ids in missing.items()
+                             if window > last_written(loss)}))
         up = loss.up
     return found
 
@@ -246,7 +246,9 @@ class Judge:
         """With redis.wait_replicas an ok is on the replica."""
         for loss, missing in self.missing:
             if loss.replicated and missing:
-                self.findings.add(f"ok was said without the replica: {missing}")
+                lost = {window: len(ids) for window, ids in missing.items()}
+                self.findings.add("ok was said without the replica, so many "
+                                  f"times in each window: {lost}")
 
     def is_remembered(self, ask, loss):
         """Whether the responder that said ok must still have been there when
