@@ -135,6 +135,15 @@ def test_files_that_differ(story):
     assert "in another file" in story.judge("".join(lines), "".join(other))
 
 
+def test_a_file_that_had_written_before_its_record_was_lost(story):
+    lines = [line(n, IDS) for n in range(4)]
+    story.lose(3, second=0.5)
+    loss = story.facts.losses[0]
+    loss.state.recorded, loss.written = window(1), {"0": window(2), "1": 0}
+    other = [*lines[:2], line(2, None), line(3, None)]
+    assert story.judge("".join([*lines[:3], other[3]]), "".join(other)) == ""
+
+
 def test_a_gap_without_a_loss(story):
     story.counts[2] = None
     assert "nothing of it was lost" in story.judge()

@@ -208,15 +208,22 @@ class Judge:
             self.check_line(name, line)
 
     def check_line(self, name, line):
-        if self.numbers.setdefault(line.window, line.count) != line.count:
-            self.findings.add(
-                f"{name}: window {line.window} is {line.count} here and "
-                f"{self.numbers[line.window]} in another file")
+        other = self.numbers.setdefault(line.window, line.count)
+        if other != line.count and not (
+                None in (other, line.count) and self.was_forgotten(line.window)):
+            self.findings.add(f"{name}: window {line.window} is {line.count} "
+                              f"here and {other} in another file")
             return
         if line.count is None:
             self.check_gap(name, line.window)
         else:
             self.check_count(name, line.window, line.count)
+
+    def was_forgotten(self, window):
+        """One file had the window when its record was lost."""
+        return any(
+            loss.state.recorded < window <= max(loss.written.values())
+            for loss in self.facts.losses)
 
     def check_gap(self, name, window):
         reason = self.reason_of_gap(window)
