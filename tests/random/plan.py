@@ -117,8 +117,6 @@ def make_plan(seed, allowed=()):
         return make_plan_alone(seed)
     allowed = [name for name in allowed if name != ALONE]
     steps = make_steps(rng, list(allowed) or list(FAULTS))
-    lag = any(step.fault in ("failover-lag", "snapshot", "aof-cut")
-              for step in steps)
     reporters = rng.choice([1, 2])
     plan = Plan(
         seed=seed, steps=steps,
@@ -132,7 +130,7 @@ def make_plan(seed, allowed=()):
         cache_ids=rng.choice([262144, 262144, 64, 0]),
         endpoints=rng.choice([0.0, 0.1, 0.1]),
         clients=rng.choice([2, 6, 8]), pace_s=rng.choice(PACES_S),
-        wait_replicas=int(not lag and rng.random() < 0.3))
+        wait_replicas=int(rng.random() < 0.2))
     if any(step.fault in CONTRADICT_ALWAYS for step in steps):
         plan.fsync = "everysec"
     plan.late_file = plan.late_file and steps[0].fault.startswith("flushall")

@@ -11,6 +11,10 @@ from harness.sandbox import free_port
 from harness.wait import wait_until
 
 
+# Another Redis, or Valkey, than that of the system.
+PROGRAM = os.environ.get("REDIS_SERVER", "redis-server")
+
+
 class Node:
     """One redis-server."""
 
@@ -32,7 +36,7 @@ class Node:
             "maxmemory-policy": "noeviction", "daemonize": "no",
             "enable-debug-command": "yes", "repl-diskless-sync-delay": 0,
             **self.config, **config}
-        argv = ["redis-server"]
+        argv = [PROGRAM]
         for key, value in config.items():
             argv += [f"--{key}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)
