@@ -28,6 +28,8 @@ static const struct key_row rows[KEYS_COUNT] = {
                    "window.retention_hours, at least 3 windows"},
     [KEY_WHOLE] = {PREFIX ":{t}:whole:<strategy>:<window>", "string",
                    "to the end of the next window"},
+    [KEY_CANARY] = {PREFIX ":{t}:whole:<strategy>:<window>:<n>", "string",
+                    "to the end of the next window"},
     [KEY_SEEN_ID] = {PREFIX ":{t}:seen:<window>:<id>", "string", "2 windows"},
     [KEY_SEEN_SET] = {PREFIX ":{t}:seen:<window>:s<set>", "set", "2 windows"},
     [KEY_SETS] = {PREFIX ":{t}:sets:<window>", "hash", "2 windows"},

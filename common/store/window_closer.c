@@ -191,14 +191,19 @@ static int
 run_seal(struct window_closer *closer, int64_t first_s, size_t count,
          const struct redis_reply **reply)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .strategy = schema_strategy(closer->options)};
     struct command *call = start_call(closer, &script_window_seal, &parts);
 
     keys_add(call, KEY_OPEN, &parts);
     keys_add(call, KEY_LOST, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
     for (size_t i = 0; i < count; i++) {
         parts.window_s = first_s + (int64_t)i * closer->options->window.seconds;
         keys_add(call, KEY_COUNT, &parts);
+        keys_add(call, KEY_WHOLE, &parts);
+        keys_add(call, KEY_SETS, &parts);
+        keys_add(call, KEY_SEEN_SET, &parts); /* without the set's number */
     }
     add_args(closer, call);
     redis_arg_int(call, first_s);
@@ -489,6 +494,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     keys_add(call, KEY_UNCONFIRMED, &parts);
     keys_add(call, KEY_RECORDED, &parts);
     keys_add(call, KEY_RUN, &parts);
+    keys_add(call, KEY_SEALED, &parts);
     redis_arg(call, closer->born, strlen(closer->born));
     redis_arg_int(call, closer->options->window.seconds);
     redis_arg_int(call, first_s);
@@ -496,6 +502,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     redis_arg_int(call, closer->lost_to_s);
     redis_arg_int(call, !is_barred(closer));
     redis_arg(call, synced, strlen(synced));
+    redis_arg_int(call, closer->newest_s);
     if (redis_run(closer->redis, &reply) != REDIS_DONE) {
         return -1;
     }
