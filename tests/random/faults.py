@@ -181,6 +181,23 @@ def failover_lag(world, rng):
 
 
 @fault
+def failover_stopped(world, rng):
+    """To a replica that was stopped, and then killed: it has what it had read
+    before. Redis has taken it for connected."""
+    world.store.wait_replica()
+    world.store.replica.process.freeze()
+    nap(rng, 0.1, 3.0)
+    before = world.before_loss()
+    down = world.store.kill()
+    world.store.replica.kill()
+    world.store.replica.start()
+    world.store.fail_over()
+    come_back(world, "failover-stopped", down, before,
+              replicated=world.plan.wait_replicas > 0)
+    world.store.add_replica()
+
+
+@fault
 def power_cut(world, rng):
     """Redis and the pool are killed: nobody is left to remember."""
     before = world.before_loss()
