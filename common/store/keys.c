@@ -112,12 +112,12 @@ put_key(struct text *to, enum key key, const struct key_parts *parts)
 void
 keys_add(struct command *call, enum key key, const struct key_parts *parts)
 {
-    /* A key that is cut off at this size is one that redis_key refuses. */
+    /* A key that is cut off at this size is one that redis_key_text refuses. */
     char bytes[REDIS_KEY_MAX_BYTES];
     struct text text = {.bytes = bytes, .size = sizeof(bytes)};
 
     put_key(&text, key, parts);
-    redis_key(call, "%.*s", (int)text.len, bytes);
+    redis_key_text(call, bytes, text.len);
 }
 
 struct key_stem
