@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 # Faults, and how often each is chosen. Those of LOSSES may lose what Redis has
 # confirmed.
 LOSSES = {"flushall": 2, "flushall-newcomer": 1, "snapshot": 2, "aof-cut": 3,
-          "failover-lag": 1, "failover-stopped": 1, "power-cut": 2, "blip": 2}
+          "failover-lag": 1, "failover-held": 1, "power-cut": 2, "blip": 2}
 OTHERS = {"kill-redis": 2, "stop-redis": 1, "debug-sleep": 1,
           "client-kill": 1, "client-pause": 1, "script-flush": 1,
           "maxmemory": 1, "step-forward": 1, "step-back": 1, "failover": 2,

@@ -9,6 +9,7 @@ import time
 from harness.redis import RedisClient, RedisError
 from harness.sandbox import free_port
 from harness.wait import wait_until
+from relay import Relay
 
 
 # Another Redis, or Valkey, than that of the system.
@@ -75,6 +76,8 @@ class Store:
         self.made = 0
         self.master = self.make(replica).start()
         self.replica = None
+        self.relay = None
+        sandbox.on_close(self.close_relay)
         if replica:
             self.add_replica()
         self.publish()
@@ -86,8 +89,13 @@ class Store:
                     appendfsync=self.fsync, **port)
 
     def add_replica(self):
+        self.relay = Relay(self.master.config["port"])
         self.replica = self.make(True).start(
-            replicaof=f"127.0.0.1 {self.master.config['port']}")
+            replicaof=f"127.0.0.1 {self.relay.port}")
+
+    def close_relay(self):
+        if self.relay:
+            self.relay.close()
 
     def wait_replica(self):
         wait_until(self.replica.follows, "the replica follows", 20.0, 0.05)
@@ -124,5 +132,6 @@ class Store:
 
     def fail_over(self):
         """The replica is the master; what was the master is dead."""
+        self.close_relay()
         self.master, self.replica = self.replica, None
         self.master("REPLICAOF", "NO", "ONE")
