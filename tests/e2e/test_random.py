@@ -10,7 +10,7 @@ from harness.settings import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "random"))
 
-from facts import Ask, Facts, Loss, State  # noqa: E402
+from facts import Ask, Call, Facts, Loss, State  # noqa: E402
 from plan import FAULTS, LOSSES, make_plan  # noqa: E402
 from verdict import Judge  # noqa: E402
 
@@ -44,7 +44,7 @@ class Story:
         self.facts = Facts(LENGTH)
         self.plan = make_plan(1)
         self.plan.fsync = "everysec"
-        self.received = set()
+        self.calls = []
         self.logs = ""
         self.counts = {}
         for n in range(4):
@@ -77,7 +77,7 @@ class Story:
             path.write_text(text)
             files.append(path)
         self.findings = Judge(self.facts, self.plan).judge(
-            files, set(), self.received, self.logs)
+            files, set(), self.calls, self.logs)
         return "\n".join(self.findings.wrong)
 
 
@@ -214,6 +214,18 @@ def test_ok_without_the_replica(story):
 def test_a_callback_that_was_never_made(story):
     story.ask(1, 1, callback=7)
     assert "callback 7 was never made" in story.judge()
+
+
+@pytest.mark.parametrize("count,words", [(0, "at most"), (4, "at most"),
+                                         (2, "repeated as")])
+def test_a_callback_with_a_false_count(story, count, words):
+    story.ask(1, 1, callback=7)
+    story.calls = [Call(7, "job", window(1), 3), Call(7, "job", window(1), 3)]
+    assert story.judge() == ""
+    story.calls[1].count = count
+    story.folder = story.folder / "again"
+    story.folder.mkdir()
+    assert words in story.judge()
 
 
 def test_a_lost_callback_needs_an_error(story):

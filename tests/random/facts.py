@@ -69,6 +69,15 @@ class Ask:
 
 
 @dataclass
+class Call:
+    """A callback as it was received."""
+    callback: int  # Ask.callback
+    job: str
+    window: int
+    count: int
+
+
+@dataclass
 class State:
     """What Redis has at one moment."""
     begun: float = 0.0

@@ -10,6 +10,8 @@ import traceback
 from dataclasses import asdict
 
 import faults
+from facts import Call
+from harness.records import epoch
 from harness.sandbox import Sandbox
 from harness.wait import wait_until
 from plan import make_plan
@@ -69,13 +71,19 @@ class Run:
         wanted = {ask.callback for ask in self.facts.asks
                   if ask.ok and ask.callback is not None}
         try:
-            wait_until(lambda: not wanted - set(self.received()), "",
+            wait_until(lambda: not wanted - self.received(), "",
                        CALLBACKS_S if not self.facts.losses else 3.0, 0.1)
         except AssertionError:
             pass  # the judge says it better
 
     def received(self):
-        return [int(request.query)
+        return {int(request.query)
+                for request in list(self.world.receiver.received)}
+
+    def calls(self):
+        return [Call(int(request.query), request.headers["webhook-id"],
+                     epoch(request.headers["verve-window"]),
+                     json.loads(request.body)["unique_request_count"])
                 for request in list(self.world.receiver.received)]
 
     def logs(self):
@@ -84,7 +92,7 @@ class Run:
 
     def judge(self):
         return Judge(self.facts, self.plan).judge(
-            self.world.files(), self.world.newcomers, set(self.received()),
+            self.world.files(), self.world.newcomers, self.calls(),
             self.logs())
 
     def ids(self):

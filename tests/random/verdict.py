@@ -263,8 +263,20 @@ class Judge:
         return ask.end < loss.down and not any(
             ask.start < end < loss.up + NOTICED_S for end in self.facts.ends)
 
-    def check_callbacks(self, received, logs):
-        """received: {Ask.callback: times of its calls}."""
+    def check_calls(self, calls):
+        """The count of a callback is that of its window at a moment of it."""
+        told = {}
+        for call in calls:
+            if told.setdefault(call.job, call) != call:
+                self.findings.add(f"{told[call.job]} was repeated as {call}")
+            _, most = self.bounds(call.window)
+            if not 1 <= call.count <= most and \
+                    self.numbers.get(call.window) is not None:
+                self.findings.add(f"{call}, and at most {most} ids can have "
+                                  "been counted")
+
+    def check_callbacks(self, calls, logs):
+        received = {call.callback for call in calls}
         lost = 0
         for ask in self.facts.asks:
             if ask.callback is None or not ask.ok or ask.callback in received:
@@ -281,12 +293,15 @@ class Judge:
             self.findings.add(f"{lost} callbacks that were ok are lost, and no "
                               "ERROR says so")
 
-    def judge(self, files, newcomers, received, logs):
+    def judge(self, files, newcomers, calls, logs):
+        """newcomers: those of the files that may begin later; logs: of all
+        programs."""
         self.check_answers()
         for path in files:
             self.check_file(path, path in newcomers)
         self.check_replicas()
-        self.check_callbacks(received, logs)
+        self.check_calls(calls)
+        self.check_callbacks(calls, logs)
         self.findings.windows = len(self.numbers)
         self.findings.apart = len(self.apart)
         self.findings.gaps = sum(count is None
