@@ -60,8 +60,11 @@ class Story:
     def lose(self, n, second=5.0, kept=(), **more):
         """All ids of window n but those kept are lost in it."""
         at = window(n) + second
-        state = State(at, at, at, ids={window(n): set(kept)},
-                      counts={window(n): len(kept)}, recorded=window(n - 1))
+        counts = {window(m): IDS for m in range(n)}
+        counts[window(n)] = len(kept)
+        state = State(at, at, at, ids={window(n): set(kept),
+                                       window(n - 1): set(range(IDS))},
+                      counts=counts, recorded=window(n - 1))
         self.facts.losses.append(Loss("flushall", at, at + 0.1, state,
                                       window(n - 1), {"file": window(n - 1)},
                                       **more))

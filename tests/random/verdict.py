@@ -55,8 +55,7 @@ def missing_ids(facts, loss, present):
 
 def losses(facts):
     """[(Loss, missing_ids)] in their order. What a loss has taken is present
-    before the next only if it was acknowledged again. A window that each file
-    has is of no interest."""
+    before the next only if it was acknowledged again."""
     asks = sorted((ask for ask in facts.asks if ask.ok),
                   key=lambda ask: ask.end)
     present, found, at = {}, [], 0
@@ -70,8 +69,7 @@ def losses(facts):
         missing = missing_ids(facts, loss, present)
         for window, ids in missing.items():
             present[window] = present[window] - ids
-        found.append((loss, {window: ids for window, ids in missing.items()
-                             if window > last_written(loss)}))
+        found.append((loss, missing))
         up = loss.up
     return found
 
@@ -84,8 +82,9 @@ class Judge:
         self.known = facts.acknowledged()
         self.missing = losses(facts)
         self.findings = Findings()
-        self.findings.lost = len({window for _, missing in self.missing
-                                  for window in missing})
+        self.findings.lost = len({window for loss, missing in self.missing
+                                  for window in missing
+                                  if window > last_written(loss)})
         self.possible = self.possible_ids()
         self.numbers = {}
         self.apart = set()
@@ -141,12 +140,14 @@ class Judge:
         last = self.on_at(loss.up)
         if loss.forward_s:  # what its clock showed was no time
             last = window_at(loss.state.at_redis, self.length) + self.length
+        unwritten = [lost for lost in missing if lost > last_written(loss)]
         if window in missing or (
-                missing and self.on_at(loss.down) <= window <= last):
+                unwritten and self.on_at(loss.down) <= window <= last):
             return "lost"
         records = loss.state.recorded < loss.recorded
-        first = last_written(loss) + 1 if records else min(missing, default=last)
-        if (records or missing) and first <= window <= last:
+        first = last_written(loss) + 1 if records else \
+            min(unwritten, default=last + 1)
+        if (records or unwritten) and first <= window <= last:
             return "apart"
         if loss.forward_s >= 2 * self.length - 1 and \
                 self.on_at(loss.down) - self.length <= window <= last:
