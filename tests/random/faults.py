@@ -6,9 +6,8 @@ import os
 import signal
 import time
 
+from facts import Ask, State
 from harness.load import Load, accept
-
-from facts import Ask
 from plan import DURING, NAMES
 
 CROWD = 40000  # ids
@@ -108,8 +107,8 @@ def flush(world, rng, name):
     down = time.time()
     world.store("FLUSHALL")
     up = time.time()
-    world.add_loss(name, down, up, type(world.sampler.latest)(
-        begun=down, at=up, at_redis=world.facts.clock.now_redis()), before)
+    world.add_loss(name, down, up,
+                   State(down, up, world.facts.clock.now_redis()), before)
     if rng.random() < 0.5:
         world.store("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 

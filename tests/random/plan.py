@@ -113,7 +113,8 @@ def make_plan_alone(seed):
 
 def make_plan(seed, allowed=()):
     rng = random.Random(f"plan {seed}")
-    if rng.random() < ALONE_SHARE and not allowed or list(allowed) == [ALONE]:
+    if list(allowed) == [ALONE] or (not allowed and
+                                    rng.random() < ALONE_SHARE):
         return make_plan_alone(seed)
     allowed = [name for name in allowed if name != ALONE]
     steps = make_steps(rng, list(allowed) or list(FAULTS))

@@ -211,7 +211,8 @@ class Judge:
     def check_line(self, name, line):
         other = self.numbers.setdefault(line.window, line.count)
         if other != line.count and not (
-                None in (other, line.count) and self.was_forgotten(line.window)):
+                None in (other, line.count) and
+                self.was_forgotten(line.window)):
             self.findings.add(f"{name}: window {line.window} is {line.count} "
                               f"here and {other} in another file")
             return

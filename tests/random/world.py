@@ -18,7 +18,8 @@ from servers import Store
 
 POOL = 2
 # Enough attempts for all reporters that are killed.
-SETTINGS = {**QUICK_CALLBACKS, "VERVE_CALLBACKS_RETRY_DELAYS_S": "1" + ",1" * 14}
+SETTINGS = {**QUICK_CALLBACKS,
+            "VERVE_CALLBACKS_RETRY_DELAYS_S": ",".join(["1"] * 15)}
 
 
 class World:
