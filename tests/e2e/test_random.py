@@ -192,7 +192,7 @@ def test_one_loss_is_no_reason_for_later_gaps(story):
 
 
 def test_a_gap_as_nobody_remembers(story):
-    story.facts.kills.append(window(2) + 4.0)
+    story.facts.silences.append((window(2) + 4.0, window(9)))
     story.facts.restarts.append(window(2) + 5.0)
     story.counts[2] = None
     assert story.judge() == ""

@@ -172,7 +172,8 @@ class Facts:
         self.asks = []
         self.losses = []
         self.restarts = []  # when a Redis with another run_id was up
-        self.kills = []     # when responders were killed
+        # When responders could not tell what they remember: (from, to).
+        self.silences = []
         self.ends = []      # when responders were killed or ended
         self.samples = {}   # {window: State}: the last that has it
         self.clock = Clock()

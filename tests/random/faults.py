@@ -11,6 +11,12 @@ from harness.load import Load, accept
 from plan import DURING, NAMES
 
 CROWD = 40000  # ids
+FOR_EVER = 1e18
+# During these, and for PAUSE_S afterwards, a responder may be unable to tell
+# what it remembers.
+SILENCING = {"stop-redis", "debug-sleep", "client-pause", "maxmemory",
+             "stop-responder"}
+PAUSE_S = 1.5
 APPLIED = {}
 
 
@@ -69,7 +75,7 @@ def client_kill(world, rng):
 
 @fault
 def client_pause(world, rng):
-    world.store("CLIENT", "PAUSE", rng.randint(100, 1500),
+    world.store("CLIENT", "PAUSE", rng.randint(100, int(PAUSE_S * 1000)),
                 rng.choice(["ALL", "WRITE"]))
 
 
@@ -289,7 +295,7 @@ def end_responders(world, pids, number):
         world.signal_responder(pid, number)
     world.facts.ends.append(time.time())
     if number == signal.SIGKILL:
-        world.facts.kills.append(time.time())
+        world.facts.silences.append((time.time(), FOR_EVER))
 
 
 @fault
@@ -388,12 +394,15 @@ OUTER = {"no-reporter": no_reporter, "stopped-reporter": stopped_reporter,
 
 def apply(world, plan_step, rng):
     world.note(f"{plan_step.name} begins")
+    begun = time.time()
     end = plan_step.during and OUTER[plan_step.during](world, rng)
     try:
         APPLIED[plan_step.fault](world, rng)
     finally:
         if end:
             end()
+    if plan_step.fault in SILENCING or plan_step.during == "stopped-responder":
+        world.facts.silences.append((begun, time.time() + PAUSE_S))
     world.note(f"{plan_step.name} is over")
 
 

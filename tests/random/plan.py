@@ -108,7 +108,8 @@ def make_plan_alone(seed):
     return Plan(seed=seed, front="nginx", window_s=12, strategy="setnx",
                 fsync="everysec", reporters=1, own_files=False,
                 late_file=False, cache_ids=262144, endpoints=0.0, clients=2,
-                pace_s=PACES_S[0], wait_replicas=0, steps=[Step(1.0, 0.0, ALONE, seed)])
+                pace_s=PACES_S[0], wait_replicas=0,
+                steps=[Step(1.0, 0.0, ALONE, seed)])
 
 
 def make_plan(seed, allowed=()):

@@ -155,17 +155,19 @@ class Judge:
         return ""
 
     def nobody_remembers(self, window):
-        """A gap for safety: Redis was restarted, and a program that may have
-        been told more was killed before and can't say."""
+        """A gap for safety: Redis was restarted, and a responder that may have
+        been told more was killed before, or could not tell in time."""
         if self.plan.fsync == "always":
             return False
         clock = self.facts.clock
         for restart in self.facts.restarts:
-            for kill in self.facts.kills:
-                first = clock.earliest(kill, kill) - 3 * self.length
-                last = clock.latest(restart + NOTICED_S) + self.length
-                if kill < restart and first < window < last:
-                    return True
+            end = restart + NOTICED_S
+            for begun, over in self.facts.silences:
+                if begun < end and over > restart:
+                    since = min(begun, restart)
+                    first = clock.earliest(since, since) - 3 * self.length
+                    if first < window < clock.latest(end) + self.length:
+                        return True
         return False
 
     def reason_of_gap(self, window):
