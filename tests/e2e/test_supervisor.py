@@ -95,20 +95,34 @@ def test_two_workers_share_the_work(sandbox, redis, receiver):
     assert reporter.term() == 0
 
 
-@pytest.mark.parametrize("workers,limit,most", [(1, 6, 6), (2, 6, 6),
-                                                (4, 6, 6), (3, 1, 3)])
-def test_limits_are_for_all_workers_together(sandbox, redis, receiver,
-                                             workers, limit, most):
-    """Each worker may have one attempt, if there are more workers."""
-    Reporter(sandbox, redis, VERVE_CALLBACKS_WORKERS=workers,
-             VERVE_CALLBACKS_CONCURRENCY=limit,
-             VERVE_CALLBACKS_TIMEOUT_MS=4000, VERVE_CALLBACKS_LEASE_S=60,
-             VERVE_CALLBACKS_RETRY_DELAYS_S=60).start()
+def attempts_at_once(sandbox, redis, receiver, hosts, **settings):
+    """How many attempts are made of far more jobs than one worker claims."""
+    Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=6000,
+             VERVE_CALLBACKS_LEASE_S=60, **settings).start()
     receiver.respond("/", Answer(None))
-    put(redis, *(receiver.url("/", n + 1) for n in range(40)))
-    receiver.wait_count(most)
-    time.sleep(0.5)
-    assert len(receiver.received) == most
+    put(redis, *(receiver.url("/", n % hosts + 1) for n in range(2000)))
+    receiver.wait_count(1)
+    time.sleep(2.0)
+    return len(receiver.received)
+
+
+@pytest.mark.parametrize("workers,limit,most", [(1, 7, 7), (2, 7, 7),
+                                                (4, 7, 7), (3, 1, 3)])
+def test_concurrency_is_for_all_workers_together(sandbox, redis, receiver,
+                                                 workers, limit, most):
+    """But each worker may make an attempt."""
+    assert attempts_at_once(
+        sandbox, redis, receiver, 250, VERVE_CALLBACKS_WORKERS=workers,
+        VERVE_CALLBACKS_CONCURRENCY=limit) == most
+
+
+@pytest.mark.parametrize("workers,limit,most", [(1, 3, 3), (2, 3, 3),
+                                                (2, 1, 2)])
+def test_per_host_concurrency_is_for_all_workers_together(
+        sandbox, redis, receiver, workers, limit, most):
+    assert attempts_at_once(
+        sandbox, redis, receiver, 1, VERVE_CALLBACKS_WORKERS=workers,
+        VERVE_CALLBACKS_PER_HOST_CONCURRENCY=limit) == most
 
 
 @pytest.mark.parametrize("name", [REPORTS, "callbacks-1", "callbacks-2"])
@@ -215,6 +229,8 @@ def test_signals_to_the_whole_group_drain(sandbox, redis, receiver):
         receiver.respond("/slow", Answer(delay_s=1.0))
         put(redis, receiver.url("/slow"))
         receiver.wait_count(seen + 1)
+        os.kill(reporter.worker(), number)
+        time.sleep(0.1)  # the worker reads it before the next one
         os.killpg(reporter.process.pid, number)
         assert reporter.process.wait() == 0
         assert is_settled(redis)
@@ -238,7 +254,8 @@ def test_a_second_term_ends_it_at_once(sandbox, redis, receiver):
 def test_term_ends_a_stopped_worker(sandbox, redis):
     reporter = Reporter(sandbox, redis).start()
     os.kill(reporter.worker(), signal.SIGSTOP)
-    assert reporter.term() == 0
+    reporter.process.signal(signal.SIGTERM)
+    assert reporter.process.wait() == 0
 
 
 def test_hup_reaches_all_workers(sandbox, redis, receiver):
