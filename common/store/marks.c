@@ -3,10 +3,9 @@
  */
 #include "marks.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/util.h"
 
 void
@@ -26,9 +25,13 @@ add_text(struct command *call, const char *text)
 void
 marks_add_batch(struct marks *marks, struct command *call, int64_t window_s)
 {
+    char *to = marks->pending;
+
     marks->sequence++;
-    snprintf(marks->pending, sizeof(marks->pending), "%" PRId64 " %" PRId64,
-             marks->sequence, window_s);
+    to += decimal_format(to, marks->sequence);
+    *to++ = ' ';
+    to += decimal_format(to, window_s);
+    *to = '\0';
     add_text(call, marks->name);
     add_text(call, marks->confirmed);
     add_text(call, marks->pending);
@@ -79,9 +82,13 @@ marks_add_memory(const struct marks *marks, struct command *call,
     redis_arg_int(call, window_seconds);
     redis_arg_int(call, sign_off);
     for (size_t i = 0; i < marks->count; i++) {
-        redis_arg_int(call, marks->ranges[i].first_s);
-        redis_arg_int(call, marks->ranges[i].last_s);
-        redis_arg_int(call, marks->ranges[i].sequence);
+        const struct marks_range *range = &marks->ranges[i];
+
+        redis_arg_int(call,
+                      int64_max(range->first_s,
+                                range->last_s - MARKS_MOST * window_seconds));
+        redis_arg_int(call, range->last_s);
+        redis_arg_int(call, range->sequence);
     }
 }
 

@@ -11,8 +11,8 @@
 --       4 if the reply to this claim was lost: how many ms ago it was sent for
 --       the first time; else 0
 -- Reply: how many of the jobs were in `due` before; the time, in ms since the
---        Unix epoch; then the members of `due` that are claimed, those that were
---        in it first: "<claim> <attempts> <json>"
+--        Unix epoch; then the members of `due` that are claimed, those that
+--        were in it before first: "<claim> <attempts> <json>"
 --
 -- The order of the commands matters. Both keys are read before the first write,
 -- so that the script fails before it changes anything if a key has a wrong
