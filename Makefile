@@ -5,6 +5,7 @@ BUILD ?= build
 WERROR ?= 0
 PREFIX ?= /usr
 FUZZ_SECONDS ?= 30
+RANDOM_SECONDS ?= 300
 
 CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -Wformat \
@@ -81,6 +82,7 @@ NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
@@ -194,6 +196,12 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 .PHONY: e2e
 e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
+
+.PHONY: test-random
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS=)
+	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
+		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
 .PHONY: test-kafka
 test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)

@@ -86,6 +86,7 @@ struct options {
         int method; /* enum callback_method */
         char *query_param;
         char *json_field;
+        int64_t workers;
         int64_t concurrency;
         int64_t per_host_concurrency;
         int64_t max_queue;
@@ -99,7 +100,7 @@ struct options {
         char *log;
     } callbacks;
     struct {
-        int sinks; /* bits of enum sink_kind */
+        int sinks; /* bits of enum sink_kind; 0: none */
     } report;
     struct {
         char *path;

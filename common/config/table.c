@@ -120,10 +120,14 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, json_field), TEXT(1, 64), .problem = field_problem,
      .fallback = "unique_request_count",
      .help = "JSON field for the count in a POST."},
+    {ROW(callbacks, workers), NUMBER(0, 64), .fallback = "1",
+     .help = "Number of processes that deliver callbacks; 0: this reporter "
+             "delivers none."},
     {ROW(callbacks, concurrency), NUMBER(1, 65536), .fallback = "1024",
-     .help = "Highest number of callbacks in progress, per reporter."},
+     .help = "Highest number of callbacks in progress, of all workers "
+             "together."},
     {ROW(callbacks, per_host_concurrency), NUMBER(1, 65536), .fallback = "64",
-     .help = "Highest number of callbacks in progress to one host and port."},
+     .help = "Of these, to one host and port."},
     {ROW(callbacks, max_queue), NUMBER(1, 1000000000), .fallback = "1000000",
      .help = "Limit of waiting callbacks; above it, requests with an endpoint "
              "get 503."},
@@ -149,7 +153,7 @@ const struct option_row option_rows[] = {
 
     {ROW(report, sinks),
      CHOICES({"file", SINK_FILE}, {"syslog", SINK_SYSLOG},
-             {"kafka", SINK_KAFKA}, {"kinesis", SINK_KINESIS}),
+             {"kafka", SINK_KAFKA}, {"kinesis", SINK_KINESIS}, {"none", 0}),
      .fallback = "file",
      .help = "Sinks: the places that each window's count is reported to."},
 

@@ -44,6 +44,8 @@ struct job {
     int64_t attempts;  /* made before this claim */
     int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the end of the lease */
+    int64_t clock_ms;  /* Redis's clock (since the Unix epoch) less the
+                          monotonic clock of this process, at the claim */
     bool reclaimed;    /* it was in `due` before this claim */
 
     struct job *next; /* in a list of its owner */
@@ -58,6 +60,10 @@ struct job {
  */
 struct job *job_read(const char *member, size_t len);
 void job_free(struct job *job);
+
+/* The time now by Redis's clock, which all reporters share: ms since the Unix
+   epoch. */
+int64_t job_now_ms(const struct job *job);
 
 /*
  * The member under which the job waits with so many attempts: "- <n> <json>".

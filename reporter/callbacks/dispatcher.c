@@ -254,8 +254,8 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
     size_t slots = curl_loop_raise_fd_limit(wanted);
 
     if (slots < wanted) {
-        log_warn("callbacks.concurrency is %" PRId64 ", but the limit of open "
-                 "files allows %zu",
+        log_warn("callbacks.concurrency gives this worker %" PRId64
+                 ", but the limit of open files allows %zu",
                  options->callbacks.concurrency, slots);
     }
     dispatcher->names = dns_cache_open(loop, options->callbacks.timeout_ms,

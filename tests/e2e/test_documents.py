@@ -51,9 +51,9 @@ def test_the_bounds_of_options_are_documented():
     for key, (_, may_be) in options_of_help().items():
         # Numbers, and the words of a choice: "one of POST, GET".
         words = re.findall(r"\d+", may_be)
-        if choice := re.match(r"one (?:or more )?of (.*?)(?:, with commas)?$",
-                              may_be):
-            words = choice[1].split(", ")
+        if choice := re.match(r"one (?:or more )?of (.*?)"
+                              r"(?:, with commas(?:, or (\w+))?)?$", may_be):
+            words = [*choice[1].split(", "), *filter(None, choice.groups()[1:])]
         for word in words:
             assert re.search(rf"\b{word}\b", written[key][1]), (key, may_be)
 

@@ -107,7 +107,7 @@ def test_status(sandbox, redis, receiver):
     assert f"file:{os.uname().nodename}:{reporter.report_path}" in \
         facts["sink"][0]
     assert re.search(r"cursor=20\S+Z", facts["sink"][0])
-    assert f":{reporter.process.pid} " in facts["reporter"][0]
+    assert f":{reporter.worker()} " in facts["reporter"][0]
     assert "dead=1" in facts["reporter"][0]
     assert f"http://127.0.0.1:{receiver.port} breaker=closed" in \
         facts["destination"][0]

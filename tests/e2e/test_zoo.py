@@ -59,7 +59,7 @@ class Visit:
             VERVE_CALLBACKS_TIMEOUT_MS=int(TIMEOUT_S * 1000),
             VERVE_CALLBACKS_CONNECT_TIMEOUT_MS=int(TIMEOUT_S * 1000),
             VERVE_CALLBACKS_LEASE_S=4).start()
-        pid = self.reporter.process.pid
+        pid = self.reporter.worker()
         peak_before_kb = memory_kb(pid, "VmHWM")
         names = list(ANIMALS)
         ids = put(self.redis, *(self.zoo.url(name) for name in names))

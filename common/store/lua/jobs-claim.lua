@@ -10,8 +10,9 @@
 --       3 the length of the lease in ms,
 --       4 if the reply to this claim was lost: how many ms ago it was sent for
 --       the first time; else 0
--- Reply: how many of the jobs were in `due` before; then the members of `due`
---        that are claimed, those first: "<claim> <attempts> <json>"
+-- Reply: how many of the jobs were in `due` before; the time, in ms since the
+--        Unix epoch; then the members of `due` that are claimed, those that
+--        were in it before first: "<claim> <attempts> <json>"
 --
 -- The order of the commands matters. Both keys are read before the first write,
 -- so that the script fails before it changes anything if a key has a wrong
@@ -29,7 +30,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local members, scored = {0}, {}
+local members, scored = {0, now}, {}
 
 local function take(attempts, json)
     local member = claim .. ' ' .. attempts .. ' ' .. json
