@@ -2,6 +2,7 @@
 own, a healthy destination that is called at a steady rate meanwhile, and what
 is measured of it."""
 
+import math
 import os
 import resource
 import struct
@@ -29,10 +30,13 @@ RATE = 9  # healthy callbacks a second
 
 
 def percentile(values, percent):
-    """None if there are no values."""
+    """None if there are no values, or it is infinite: JSON has no such
+    number."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, len(ranked) * percent // 100)] \
-        if ranked else None
+    if not ranked:
+        return None
+    value = ranked[min(len(ranked) - 1, len(ranked) * percent // 100)]
+    return value if math.isfinite(value) else None
 
 
 def raise_fd_limit():
@@ -111,11 +115,11 @@ class Stream(threading.Thread):
         first = {}
         for number, at in arrivals:
             first.setdefault(number, at)
-        took = [first[number] - at for number, at in self.intended.items()
-                if number in first]
-        return {"sent": len(self.intended),
-                "refused": self.count - len(self.intended),
-                "undelivered": len(self.intended) - len(took),
+        took = [first.get(number, math.inf) - at
+                for number, at in self.intended.items()]
+        never = took.count(math.inf)
+        return {"sent": len(took), "refused": self.count - len(took),
+                "undelivered": never,
                 "p50_s": percentile(took, 50), "p99_s": percentile(took, 99)}
 
 
@@ -210,13 +214,14 @@ class Stage:
     def attempts(self):
         return self.reporter.callbacks()
 
-    def report_lag_s(self):
-        """How late the latest report was written; None: there is none."""
+    def report_lag_s(self, since_s):
+        """How late the latest report was written, of the windows that ended
+        after since_s; None: there is none."""
         lags = []
         for line in complete_lines(self.reporter.report_path):
             match = REPORT_LINE.match(line.replace(
                 f"in the last {WINDOW_S} seconds", "in the last minute"))
-            if match:
+            if match and epoch(match["window"]) + WINDOW_S >= since_s:
                 written = epoch(match["written"][:19] + "Z") + \
                     int(match["written"][20:23]) / 1000
                 lags.append(written - epoch(match["window"]) - WINDOW_S)
