@@ -65,7 +65,7 @@ def test_every_error_of_an_attempt_is_documented():
     text = (ROOT / "docs" / "callbacks.md").read_text()
     table = text.partition("| error | meaning |\n")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.M)) == \
-        words | {"shutdown", "abandoned"}
+        words | {"shutdown", "abandoned", "blocked"}
 
 
 def anchors(text):
