@@ -212,7 +212,9 @@ class Stage:
                    if "counts" in state)
 
     def attempts(self):
-        return self.reporter.callbacks()
+        """The lines of the callback log, of any build, each a dict."""
+        return [dict(word.split("=", 1) for word in line.split(" ")[1:])
+                for line in complete_lines(self.reporter.callback_log)]
 
     def report_lag_s(self, since_s):
         """How late the latest report was written, of the windows that ended
