@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "blocklist.h"
 #include "callback_log.h"
 #include "deaths.h"
+#include "destination.h"
 #include "dispatcher.h"
 #include "fair_queue.h"
 #include "retry_policy.h"
@@ -71,11 +73,13 @@ static void
 log_end(struct worker *worker, const struct job *job,
         const struct retry_verdict *verdict)
 {
+    char origin[DESTINATION_ORIGIN_SIZE];
     struct callback_log_line line = {.job = job,
-                                     .host = "-",
                                      .error = verdict->reason,
                                      .next = verdict->disposition};
 
+    destination_read_origin(job->url, origin);
+    line.host = strstr(origin, "://") + strlen("://");
     callback_log_write(worker->log, &line);
 }
 

@@ -185,6 +185,8 @@ def test_the_jobs_of_a_blocked_host_can_be_dropped(
     assert len(receiver.received) == 1
     lines = {line["job"]: (line["status"], line["error"], line["next"])
              for line in reporter.callbacks()}
+    assert {line["host"] for line in reporter.callbacks()} == \
+        {f"127.0.0.2:{receiver.port}"}
     assert lines.pop(waiting) == ("200", "-", "done")
     assert lines == {job: ("-", "blocked", "dead") for job in jobs}
     wait_until(lambda: "blocked=3" in vervectl("status"), "it is counted",

@@ -7,7 +7,7 @@ import re
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
-from harness.queue import DEAD, dead, put
+from harness.queue import DEAD, DUE, dead, job, put
 from harness.receiver import Answer
 from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.wait import wait_until
@@ -49,6 +49,16 @@ def test_each_line_tells_what_follows(redis, reporter, receiver, answers,
         # The same word as in the job, and thus in vervectl.
         wait_until(lambda: redis("LLEN", DEAD), "it is dead")
         assert dead(redis) == {job: expected[-1][1]}
+
+
+def test_an_abandoned_callback_is_logged(redis, reporter):
+    """A job that has ended too many reporters."""
+    redis("ZADD", DUE, 1, "- 100 " + job("http://a.example/x"))
+    assert wait_ends(reporter, 1) == [("-", "abandoned", "dead")]
+    assert reporter.callbacks()[0]["host"] == "a.example:80"
+    reporter.process.wait_output(
+        "callbacks to http://a.example:80: 1 given up; the last error: "
+        "abandoned")
 
 
 def test_an_attempt_that_is_broken_off_is_retried(sandbox, redis, receiver):
