@@ -29,6 +29,7 @@ class Attack:
     name = "none"
     times_longer = 1
     may_refuse = False  # healthy requests, with 503
+    may_lag = False  # reports, after the death of who writes them
     settings = {}
     redis = {}
     names = None  # {name: addresses}, for a name server of its own
@@ -80,6 +81,7 @@ class Attack:
         result = {"note": self.end(),
                   "report_lag_s": stage.report_lag_s(began_s),
                   **self.streams["healthy"].delivery(self.arrivals())}
+        result["may_lag"] = self.may_lag
         result["wrong"] = self.wrong or (result["refused"] > 0 and
                                          not self.may_refuse)
         return result
@@ -411,6 +413,7 @@ class Kills(Attack):
     """The reporter is killed four times while jobs wait for a slow host."""
 
     name = "kills of the reporter"
+    may_lag = True
     settings = {"VERVE_CALLBACKS_LEASE_S": 10}
 
     def begin(self):

@@ -1,7 +1,6 @@
 /*
- * blocklist: three lists of patterns. What Redis has is read as text and
- * compared with the text before, so that lists are made, and a line is logged,
- * only after a change.
+ * blocklist: three lists of patterns. Each is kept as text, too, so that it is
+ * made anew, and a line is logged, only after a change.
  */
 #define _GNU_SOURCE /* environ, open_memstream */
 #include "blocklist.h"
@@ -20,29 +19,44 @@
 #include "store/endpoint_url.h"
 #include "store/keys.h"
 
-/* The hosts in Redis. */
-enum part { PART_KEEP, PART_DROP, PARTS };
+enum part {
+    PART_KEEP,       /* in Redis: their jobs are kept */
+    PART_DROP,       /* in Redis: their jobs are dropped */
+    PART_CONFIGURED, /* callbacks.block */
+    PARTS,
+};
 
 struct blocklist {
     const struct options *options;
-    struct host_list *configured; /* callbacks.block */
-    struct host_list *blocked[PARTS];
-    char *texts[PARTS]; /* of `blocked` */
+    struct host_list *lists[PARTS];
+    char *texts[PARTS]; /* what `lists` were made of */
     bool read;          /* Redis was read */
     int64_t read_ms;    /* monotonic: when that was tried last */
     struct log_throttle trouble;
 };
 
-/* Replaces a list by the patterns of text. Without memory it stays. */
-static void
-replace(struct host_list **list, const char *text)
+/* Makes a list of text. False if it is that already, or without memory. */
+static bool
+replace(struct blocklist *list, enum part part, const char *text)
 {
-    struct host_list *fresh = host_list_open(text);
+    struct host_list *fresh;
+    char *copy;
 
-    if (fresh != NULL) {
-        host_list_close(*list);
-        *list = fresh;
+    if (list->texts[part] != NULL && strcmp(list->texts[part], text) == 0) {
+        return false;
     }
+    fresh = host_list_open(text);
+    copy = strdup(text);
+    if (fresh == NULL || copy == NULL) {
+        host_list_close(fresh);
+        free(copy);
+        return false;
+    }
+    host_list_close(list->lists[part]);
+    free(list->texts[part]);
+    list->lists[part] = fresh;
+    list->texts[part] = copy;
+    return true;
 }
 
 struct blocklist *
@@ -54,14 +68,8 @@ blocklist_open(const struct options *options)
         return NULL;
     }
     list->options = options;
-    replace(&list->configured, options->callbacks.block);
-    for (int part = 0; part < PARTS; part++) {
-        replace(&list->blocked[part], "");
-        list->texts[part] = strdup("");
-    }
-    if (list->configured == NULL || list->blocked[PART_KEEP] == NULL ||
-        list->blocked[PART_DROP] == NULL || list->texts[PART_KEEP] == NULL ||
-        list->texts[PART_DROP] == NULL) {
+    if (!replace(list, PART_KEEP, "") || !replace(list, PART_DROP, "") ||
+        !replace(list, PART_CONFIGURED, options->callbacks.block)) {
         blocklist_close(list);
         return NULL;
     }
@@ -74,9 +82,8 @@ blocklist_close(struct blocklist *list)
     if (list == NULL) {
         return;
     }
-    host_list_close(list->configured);
     for (int part = 0; part < PARTS; part++) {
-        host_list_close(list->blocked[part]);
+        host_list_close(list->lists[part]);
         free(list->texts[part]);
     }
     free(list);
@@ -98,18 +105,16 @@ blocklist_reload(struct blocklist *list)
     if (options_load(&fresh, list->options->file_name, environ, complain,
                      NULL) != 0) {
         log_error("callbacks.block stays as it was");
-    } else {
-        replace(&list->configured, fresh.callbacks.block);
+    } else if (replace(list, PART_CONFIGURED, fresh.callbacks.block)) {
         log_info("callbacks.block = %s", fresh.callbacks.block);
     }
     options_fini(&fresh);
 }
 
-/* Writes the patterns of a part, separated by commas. NULL: no memory. */
+/* Writes the patterns with this word, separated by commas. NULL: no memory. */
 static char *
-patterns_of(const struct redis_reply *reply, enum part part)
+patterns_of(const struct redis_reply *reply, const char *wanted)
 {
-    static const char *const words[PARTS] = {"keep", "drop"};
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
@@ -122,7 +127,7 @@ patterns_of(const struct redis_reply *reply, enum part part)
         const char *pattern = redis_reply_text(redis_reply_at(reply, i), &len);
         const char *word = redis_reply_text(redis_reply_at(reply, i + 1), &len);
 
-        if (pattern != NULL && word != NULL && strcmp(word, words[part]) == 0) {
+        if (pattern != NULL && word != NULL && strcmp(word, wanted) == 0) {
             fprintf(file, "%s%s", ftello(file) > 0 ? ", " : "", pattern);
         }
     }
@@ -139,25 +144,25 @@ or_none(const char *text)
     return text[0] == '\0' ? "none" : text;
 }
 
-/* Takes over what Redis has, if it differs from what is known. */
-static void
-apply(struct blocklist *list, const struct redis_reply *reply)
+/* Takes over what Redis has for one part. True if that is new. */
+static bool
+apply(struct blocklist *list, enum part part, const struct redis_reply *reply,
+      const char *word)
 {
-    bool changed = false;
+    char *text = patterns_of(reply, word);
+    bool changed = text != NULL && replace(list, part, text);
 
-    for (int part = 0; part < PARTS; part++) {
-        char *text = patterns_of(reply, (enum part)part);
+    free(text);
+    return changed;
+}
 
-        if (text == NULL || strcmp(text, list->texts[part]) == 0) {
-            free(text);
-            continue;
-        }
-        replace(&list->blocked[part], text);
-        free(list->texts[part]);
-        list->texts[part] = text;
-        changed = true;
-    }
-    if (changed) {
+static void
+apply_all(struct blocklist *list, const struct redis_reply *reply)
+{
+    bool kept = apply(list, PART_KEEP, reply, "keep");
+    bool dropped = apply(list, PART_DROP, reply, "drop");
+
+    if (kept || dropped) {
         log_info("blocked by vervectl: callbacks kept: %s; dropped: %s",
                  or_none(list->texts[PART_KEEP]),
                  or_none(list->texts[PART_DROP]));
@@ -180,7 +185,7 @@ blocklist_step(struct blocklist *list, struct redis *redis)
     keys_add(redis_call(redis, &script_blocked_read), KEY_BLOCKED, &parts);
     if (redis_run(redis, &reply) == REDIS_DONE) {
         log_throttle_over(&list->trouble, "reading blocked hosts");
-        apply(list, reply);
+        apply_all(list, reply);
     } else if (redis_state(redis) == REDIS_STATE_UP) {
         log_throttle_note(&list->trouble, "reading blocked hosts",
                           redis_error(redis));
@@ -201,20 +206,24 @@ blocklist_has(const struct blocklist *list, const struct job *job,
               struct retry_verdict *verdict)
 {
     char host[HOST_LIST_NAME_SIZE];
+    bool empty = true;
 
-    if ((host_list_is_empty(list->configured) &&
-         host_list_is_empty(list->blocked[PART_KEEP]) &&
-         host_list_is_empty(list->blocked[PART_DROP])) ||
-        !endpoint_url_host(job->url, host, sizeof(host))) {
+    for (int part = 0; part < PARTS; part++) {
+        empty = empty && host_list_is_empty(list->lists[part]);
+    }
+    if (empty || !endpoint_url_host(job->url, host, sizeof(host))) {
         return false;
     }
-    if (host_list_has(list->blocked[PART_DROP], host)) {
+    if (host_list_has(list->lists[PART_DROP], host)) {
         *verdict = (struct retry_verdict){.disposition = JOB_DROPPED,
                                           .reason = "blocked"};
         return true;
     }
-    *verdict = (struct retry_verdict){.disposition = JOB_RETURN,
-                                      .delay_ms = retry_ms()};
-    return host_list_has(list->configured, host) ||
-           host_list_has(list->blocked[PART_KEEP], host);
+    if (host_list_has(list->lists[PART_KEEP], host) ||
+        host_list_has(list->lists[PART_CONFIGURED], host)) {
+        *verdict = (struct retry_verdict){.disposition = JOB_RETURN,
+                                          .delay_ms = retry_ms()};
+        return true;
+    }
+    return false;
 }
