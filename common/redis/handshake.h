@@ -43,6 +43,7 @@ struct handshake {
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
     bool has_aof;                  /* it has an append-only file */
+    bool was_replica;              /* it took over from another Redis */
     char appendfsync[16];          /* "": it cannot be read */
     char policy[40];               /* maxmemory-policy; "": it cannot be read */
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */

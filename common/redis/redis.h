@@ -123,7 +123,8 @@ uint64_t redis_connection(const struct redis *redis);
 
 /*
  * True if this Redis was known, at the last connect, to sync each write to its
- * append-only file (appendfsync always). False if that can't be read.
+ * append-only file (appendfsync always), and has not taken over from another
+ * one. False if that can't be read.
  */
 bool redis_syncs_always(const struct redis *redis);
 

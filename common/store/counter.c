@@ -284,6 +284,7 @@ send_memory(struct counter *counter, bool sign_off)
     keys_add(call, KEY_UNCONFIRMED, &parts);
     keys_add(call, KEY_LOST, &parts);
     keys_add(call, KEY_RECORDED, &parts);
+    keys_add(call, KEY_SEALED, &parts);
     add_born(counter, call);
     marks_add_memory(&counter->marks, call, counter->options->window.seconds,
                      sign_off);

@@ -489,6 +489,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     keys_add(call, KEY_UNCONFIRMED, &parts);
     keys_add(call, KEY_RECORDED, &parts);
     keys_add(call, KEY_RUN, &parts);
+    keys_add(call, KEY_SEALED, &parts);
     redis_arg(call, closer->born, strlen(closer->born));
     redis_arg_int(call, closer->options->window.seconds);
     redis_arg_int(call, first_s);
@@ -496,6 +497,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     redis_arg_int(call, closer->lost_to_s);
     redis_arg_int(call, !is_barred(closer));
     redis_arg(call, synced, strlen(synced));
+    redis_arg_int(call, closer->newest_s);
     if (redis_run(closer->redis, &reply) != REDIS_DONE) {
         return -1;
     }

@@ -44,7 +44,7 @@ if run and run ~= before then
         redis.call('HSET', KEYS[5], marks[i], marks[i + 1])
     end
     redis.call('DEL', KEYS[4])
-    redis.call('HSET', KEYS[3], 'id', run, 'before',
+    redis.call('HSET', KEYS[3], 'id', run, 'at', time[1], 'before',
         redis.call('HGET', KEYS[3], 'appendfsync') or '')
     redis.call('HDEL', KEYS[3], 'appendfsync')
 end
