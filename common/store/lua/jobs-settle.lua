@@ -5,7 +5,7 @@
 --
 -- KEYS: 1 due, 2 dead
 -- ARGV: 1 how many entries the list `dead` may have,
---       2 n, the number of jobs that are deleted: delivered or dropped,
+--       2 n, the number of jobs that were delivered or dropped,
 --       3... the members of those n jobs,
 --       then by threes, for each other job: its member; the ms until it is due
 --       again, or "dead"; its new member of `due`, or its entry in `dead`
@@ -14,18 +14,18 @@
 --
 -- LLEN comes first: if `dead` is not a list, the script fails before it changes
 -- anything. ZREM comes before commands that need memory: see jobs-claim.lua.
-local most_dead, deleted = tonumber(ARGV[1]), tonumber(ARGV[2])
+local most_dead, delivered = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local dead = redis.call('LLEN', KEYS[2])
 local stale = 0
 
-if deleted > 0 then
-    stale = deleted - redis.call('ZREM', KEYS[1],
-        unpack(ARGV, 3, 2 + deleted))
+if delivered > 0 then
+    stale = delivered - redis.call('ZREM', KEYS[1],
+        unpack(ARGV, 3, 2 + delivered))
 end
 
-for i = 3 + deleted, #ARGV, 3 do
+for i = 3 + delivered, #ARGV, 3 do
     local member, delay, text = ARGV[i], ARGV[i + 1], ARGV[i + 2]
     if redis.call('ZREM', KEYS[1], member) == 0 then
         stale = stale + 1
