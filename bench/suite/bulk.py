@@ -5,6 +5,7 @@ import time
 
 from harness.mounts import is_possible, wrap
 from harness.process import memory_kb, stat_fields
+from harness.resolver import Resolver
 from harness.sandbox import free_port
 from harness.settings import BUILD
 from harness.tls import BUNDLE, openssl
@@ -77,13 +78,14 @@ http {{
 def https_is_missing():
     """Why it can't be run here; None if it can."""
     if not is_possible():
-        return "only root may mount a hosts file and a CA bundle"
+        return "only root may mount a resolv.conf and a CA bundle"
     return None
 
 
 class HttpsHosts:
-    """So many https hosts: names of a hosts file, each with an address of its
-    own in 127.0.0.0/8, and one certificate for all."""
+    """So many https hosts: names of a name server, each with an address of its
+    own in 127.0.0.0/8, and one certificate for all. (A hosts file is searched
+    from its beginning for each name.)"""
 
     def __init__(self, stage, count):
         folder = stage.sandbox.folder
@@ -95,11 +97,10 @@ class HttpsHosts:
                 "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj",
                 "/CN=many", "-addext", "subjectAltName=DNS:*.many.test",
                 "-out", folder / "many.crt", "-keyout", folder / "many.key")
-        hosts = folder / "many.hosts"
-        hosts.write_text("127.0.0.1 localhost\n" + "".join(
-            f"{address} {name}\n"
-            for name, address in zip(self.names, self.addresses)))
-        self.mounts = {"/etc/hosts": hosts, BUNDLE: folder / "many.crt"}
+        resolver = Resolver(stage.sandbox, {
+            name: [address]
+            for name, address in zip(self.names, self.addresses)})
+        self.mounts = {**resolver.mounts(), BUNDLE: folder / "many.crt"}
         configuration = folder / "many.conf"
         configuration.write_text(NGINX.format(port=self.port, folder=folder))
         stage.sandbox.start("many", ["nginx", "-e", "stderr", "-p", folder,
