@@ -35,6 +35,7 @@ struct counter {
     bool refused;           /* Redis refused the last run */
     int64_t sets;           /* of the window (accept-set.lua); 0: not known */
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    int64_t born_us;             /* the same as a number */
     char job[JOB_MAX_BYTES];     /* the job that is being written */
 
     /* What was confirmed to clients: */
@@ -134,7 +135,7 @@ has_jobs(const struct dedup_batch *batch)
 /* Keys and arguments are those of accept.lua, in its order. */
 static void
 add_keys(const struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     struct key_parts parts = {
         .prefix = counter->options->redis.prefix,
@@ -149,7 +150,7 @@ add_keys(const struct counter *counter, struct command *call,
     keys_add(call, KEY_OPEN, &parts);
     keys_add(call, KEY_MARKS, &parts);
     counter->dedup->add_keys(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         keys_add(call, KEY_CALLBACKS, &parts);
         keys_add(call, KEY_DUE, &parts);
     }
@@ -188,17 +189,17 @@ add_born(const struct counter *counter, struct command *call)
 
 static void
 add_args(struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     const struct options *options = counter->options;
 
     redis_arg_int(call, batch->window_s);
-    redis_arg_int(call, options->window.seconds);
+    redis_arg_int(call, 2 * options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
     add_born(counter, call);
     marks_add_batch(&counter->marks, call, batch->window_s);
     counter->dedup->add_args(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         add_jobs(counter, call, batch);
     }
 }
@@ -208,6 +209,10 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
 {
     int64_t kind;
 
+    if (redis_reply_int(reply, &read->left_ms)) {
+        read->counted = true;
+        return true;
+    }
     if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
         return false;
     }
@@ -257,14 +262,14 @@ send_batch(struct counter *counter)
     struct dedup_batch batch = {.options = counter->options,
                                 .requests = counter->requests,
                                 .count = counter->count};
-    bool jobs = has_jobs(&batch);
 
+    batch.jobs = has_jobs(&batch);
     counter->sent_ms = clock_mono_ms();
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    add_keys(counter, call, &batch, jobs);
-    add_args(counter, call, &batch, jobs);
+    add_keys(counter, call, &batch);
+    add_args(counter, call, &batch);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);
 }
@@ -307,6 +312,7 @@ agree(struct counter *counter)
         schema_agree(counter->options, counter->redis, counter->born);
 
     counter->refused = result == REDIS_REFUSED;
+    counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
     return result == REDIS_DONE;
 }
 
@@ -451,7 +457,7 @@ apply_reply(struct counter *counter, const struct commit_reply *read)
         set_answers(counter->requests, counter->count, read->jobs);
         note_confirmed(counter, read->jobs);
         counter->result.start_s = counter->window_s;
-        counter->result.born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
+        counter->result.born_us = counter->born_us;
         counter->result.until_ms = valid_until_ms(counter, read);
     }
 }
