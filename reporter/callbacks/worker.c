@@ -74,9 +74,8 @@ log_end(struct worker *worker, const struct job *job,
         const struct retry_verdict *verdict)
 {
     char origin[DESTINATION_ORIGIN_SIZE];
-    struct callback_log_line line = {.job = job,
-                                     .error = verdict->reason,
-                                     .next = verdict->disposition};
+    struct callback_log_line line = {
+        .job = job, .error = verdict->reason, .next = verdict->disposition};
 
     destination_read_origin(job->url, origin);
     line.host = strstr(origin, "://") + strlen("://");
