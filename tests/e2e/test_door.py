@@ -193,6 +193,17 @@ def test_the_jobs_of_a_blocked_host_can_be_dropped(
                SLACK_S)
 
 
+def test_jobs_can_be_dropped_if_redis_is_full(redis, vervectl):
+    delayed = {"v": 1, "id": "later", "url": "http://a.example/",
+               "window": 60, "count": 1}
+    redis("ZADD", DUE, int(time.time() * 1000) + 3600_000,
+          "- 3 " + json.dumps(delayed))
+    redis("CONFIG", "SET", "maxmemory", 1)
+    assert "1 delayed" in vervectl("block", "--drop", "-y", "a.example")
+    assert redis("HGETALL", BLOCKED) == ["a.example", "drop"]
+    assert redis("EXISTS", DUE) == 0
+
+
 def test_a_pattern_blocks_all_names_below_a_name(redis, reporter, vervectl):
     vervectl("block", "*.Example.COM.")
     assert redis("HKEYS", BLOCKED) == ["*.example.com"]
