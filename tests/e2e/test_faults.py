@@ -18,13 +18,8 @@ from harness.records import (assert_no_window_missing, complete_lines,
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.settings import PATIENT_MS
-<<<<<<< HEAD
-from harness.strategies import every_strategy
-from harness.wait import wait_for_window_start, wait_until
-=======
 from harness.strategies import every_strategy, exact_strategies
-from harness.wait import wait_until
->>>>>>> h-blip
+from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 1
 HOUR_S = 3600

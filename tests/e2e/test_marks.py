@@ -318,6 +318,22 @@ def test_a_lost_reply_is_no_gap(sandbox, redis):
     assert "lost" not in responder.process.output()
 
 
+def test_a_batch_without_replicas_is_no_gap(sandbox):
+    """Its id was counted, but not confirmed. The responder has nothing else to
+    remember, and shows itself all the same when Redis is restarted."""
+    redis = Redis(sandbox, port=free_port(), bind="127.0.0.1").start()
+    responder = Responder(sandbox, redis, VERVE_REDIS_WAIT_REPLICAS=1,
+                          VERVE_REDIS_TIMEOUT_MS=250).start()
+    reporter = Reporter(sandbox, redis).start()
+    await_window()
+    window = int(time.time()) // WINDOW_S * WINDOW_S
+    for _ in range(2):  # the first one only learns which window is on
+        assert responder.ask(accept(1)).status == 503
+    assert count(redis, window) == 1
+    restart(redis)
+    assert reporter.wait_reported(window)[window] == 1
+
+
 def test_a_stopped_responder_is_no_gap(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
