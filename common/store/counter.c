@@ -233,13 +233,18 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
            redis_reply_int(redis_reply_at(reply, 2), &read->left_ms);
 }
 
-/* Moves on to the next window if the last one has ended by our own clock. */
+/* Moves on to the window that is on, by our own clock since the last reply. */
 static void
 guess_window(struct counter *counter, int64_t now_ms)
 {
-    if (now_ms >= counter->window_ends_ms) {
-        counter->window_s += counter->options->window.seconds;
-        counter->window_ends_ms += counter->options->window.seconds * 1000;
+    int64_t length_s = counter->options->window.seconds;
+    int64_t past_ms = now_ms - counter->window_ends_ms;
+
+    if (past_ms >= 0) {
+        int64_t passed_s = (past_ms / (length_s * 1000) + 1) * length_s;
+
+        counter->window_s += passed_s;
+        counter->window_ends_ms += passed_s * 1000;
         counter->sets = 0;
     }
 }

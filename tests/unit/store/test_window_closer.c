@@ -442,6 +442,26 @@ test_a_record_that_is_gone(void **state)
     assert_true(record_at(f, now_s - 1).gap);
 }
 
+/* Redis went back to a state before all records; a sink has them. */
+static void
+test_all_records_are_gone(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f), on_s;
+
+    f->options.window.seconds = 100;
+    on_s = now_s / 100 * 100;
+    begin(f, on_s - 500);
+    assert_int_equal(seal_all(f->closer), 5);
+    remember(f, on_s - 100, on_s - 100);
+    redis_do(f->redis, "DEL", "verve:windows", NULL);
+    set_count(f, on_s, 4);
+    seal_all(f->closer);
+    set(f, "verve:{0}:sealed", on_s);
+    seal_all(f->closer);
+    assert_true(record_at(f, on_s).gap);
+}
+
 /* Others may remember more than Redis does: see marks.h. */
 static void
 test_the_barrier(void **state)
@@ -894,6 +914,7 @@ main(void)
         TEST(test_lost_in_the_first_window),
         TEST(test_lost_within_a_second),
         TEST(test_a_record_that_is_gone),
+        TEST(test_all_records_are_gone),
         TEST(test_the_barrier),
         TEST(test_what_others_know_to_be_lost),
         TEST(test_agreement_is_restored),
