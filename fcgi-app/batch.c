@@ -149,7 +149,7 @@ log_room(struct batch *batch)
         full |= one->answer == COUNTER_QUEUE_FULL;
         queued |= one->answer == COUNTER_COUNTED && one->endpoint != NULL;
     }
-    if (full && log_throttle_due(&batch->full)) {
+    if (full && log_throttle_due(&batch->full, "")) {
         log_warn("the callback queue is full: requests with an endpoint get "
                  "503 (callbacks.max_queue = %" PRId64 ")",
                  batch->options->callbacks.max_queue);
