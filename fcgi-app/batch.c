@@ -111,7 +111,7 @@ log_commit(struct batch *batch, bool counted)
         log_info("requests are counted again");
     }
     if (counter_was_refused(batch->counter) &&
-        log_throttle_due(&batch->refused)) {
+        log_throttle_due(&batch->refused, redis_error(batch->redis))) {
         log_error("requests are refused: %s", redis_error(batch->redis));
     }
 }
@@ -124,7 +124,7 @@ log_probe(struct batch *batch, bool ready)
         log_info("ready again");
     }
     if (counter_was_refused(batch->counter) &&
-        log_throttle_due(&batch->unready)) {
+        log_throttle_due(&batch->unready, redis_error(batch->redis))) {
         log_error("not ready: %s", redis_error(batch->redis));
     }
 }

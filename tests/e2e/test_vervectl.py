@@ -49,7 +49,7 @@ class Operator:
 
 @pytest.fixture
 def operator(sandbox, redis):
-    return Operator(sandbox, VERVE_REDIS_URL=redis.url)
+    return Operator(sandbox, VERVE_REDIS_URL=redis.url_of("vervectl"))
 
 
 def job(name, url="http://a.example/x", more=""):
@@ -80,7 +80,8 @@ def names(lines):
 
 def test_status(sandbox, redis, receiver):
     window = {"VERVE_WINDOW_SECONDS": 2}
-    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url, **window)
+    operator = Operator(sandbox, VERVE_REDIS_URL=redis.url_of("vervectl"),
+                        **window)
     responder = Responder(sandbox, redis, **window).start()
     reporter = Reporter(sandbox, redis, **window).start()
     receiver.respond("/gone", 410)

@@ -20,6 +20,13 @@
 -- that the queue can be emptied while Redis is out of memory.
 local MARGIN_MS, LOOK_AT = 1000, 4096
 local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+-- Nor must a right that was withdrawn since the connect stop it halfway.
+if not redis.acl_check_cmd('ZREM', KEYS[2], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[2], '0', '') then
+    return redis.error_reply('NOPERM +zrem and +zadd are needed')
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

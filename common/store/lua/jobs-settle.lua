@@ -15,6 +15,13 @@
 -- LLEN comes first: if `dead` is not a list, the script fails before it changes
 -- anything. ZREM comes before commands that need memory: see jobs-claim.lua.
 local most_dead, delivered = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+-- A right that was withdrawn since the connect must not stop it halfway.
+if not redis.acl_check_cmd('RPUSH', KEYS[2], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[1], '0', '') then
+    return redis.error_reply('NOPERM +rpush and +zadd are needed')
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local dead = redis.call('LLEN', KEYS[2])

@@ -23,7 +23,7 @@ class Reporter:
                                         sandbox.memory / f"{name}-unique.txt")
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
-            "VERVE_REDIS_URL": redis.url,
+            "VERVE_REDIS_URL": redis.url_of("verve-reporter"),
             # The default, as the reporter tries again by itself, and callbacks
             # are delayed for as long as it waits.
             "VERVE_REDIS_TIMEOUT_MS": 250,
