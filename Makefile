@@ -72,7 +72,7 @@ HELPERS := $(MOCK) $(PRELOAD) $(BUILD)/bench/load
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill)
+BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill multi)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
@@ -162,6 +162,7 @@ $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
 $(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
 $(BUILD)/bench/receiver: $(OBJ)/bench/receiver.o $(BUILD)/common.a
 $(BUILD)/bench/fill: $(OBJ)/bench/fill.o $(BUILD)/common.a
+$(BUILD)/bench/multi: $(OBJ)/bench/multi.o $(BUILD)/reporter.a $(BUILD)/common.a
 $(BUILD)/bench/ceiling: $(OBJ)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
 $(BENCH):
 	@mkdir -p $(@D)
@@ -260,4 +261,4 @@ help: ## list the goals
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
 	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
 	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o $(OBJ)/bench/receiver.o \
-	$(OBJ)/bench/fill.o)
+	$(OBJ)/bench/fill.o $(OBJ)/bench/multi.o)

@@ -96,6 +96,8 @@ struct options {
         int64_t lease_s;
         struct option_delays retry_delays_s;
         char *allow;
+        char *hosts; /* as in host_list.h */
+        char *block; /* the same */
         char *secret;
         char *log;
     } callbacks;

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/host_list.h"
 #include "base/util.h"
 #include "options.h"
 #include "redis/redis.h"
@@ -145,6 +146,13 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, allow), TEXT(0, 4096), .fallback = "",
      .help = "Private networks (CIDR, separated by commas) that callbacks may "
              "reach."},
+    {ROW(callbacks, hosts), TEXT(0, 4096), .problem = host_list_problem,
+     .fallback = "",
+     .help = "Hosts that endpoints may have (a.example, *.b.example, "
+             "192.0.2.1,\n      separated by commas); empty: any."},
+    {ROW(callbacks, block), TEXT(0, 4096), .problem = host_list_problem,
+     .fallback = "",
+     .help = "Hosts that are not called, in the same form; read again on HUP."},
     {ROW(callbacks, secret), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Secret for signatures (Standard Webhooks); empty: no signature."},
     {ROW(callbacks, log), TEXT(1, 1024),

@@ -29,6 +29,7 @@ enum job_disposition {
     JOB_RETURN,    /* due again after delay_ms, without an attempt used; with
                       an error: with one more return, and that error */
     JOB_DEAD,      /* to the dead list, with one more attempt and the error */
+    JOB_DROPPED,   /* the job is deleted, undelivered */
 };
 
 /* One claimed job. It belongs to its claimer until job_queue_settle. */

@@ -217,30 +217,37 @@ add_settlement(struct command *call, const struct job *job)
     free(text);
 }
 
+/* True if nothing is left of the job. */
+static bool
+is_deleted(const struct job *job)
+{
+    return job->disposition == JOB_DELIVERED || job->disposition == JOB_DROPPED;
+}
+
 /* Starts the call that settles the first n settled jobs. */
 static void
 add_settlements(struct job_queue *queue, size_t n)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_settle);
     struct key_parts parts = {.prefix = queue->options->redis.prefix};
-    int64_t delivered = 0;
+    int64_t deleted = 0;
     const struct job *job;
     size_t i;
 
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        delivered += job->disposition == JOB_DELIVERED;
+        deleted += is_deleted(job);
     }
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_DEAD, &parts);
     redis_arg_int(call, queue->options->callbacks.max_dead);
-    redis_arg_int(call, delivered);
+    redis_arg_int(call, deleted);
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        if (job->disposition == JOB_DELIVERED) {
+        if (is_deleted(job)) {
             redis_arg(call, job->member, job->member_len);
         }
     }
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        if (job->disposition != JOB_DELIVERED) {
+        if (!is_deleted(job)) {
             add_settlement(call, job);
         }
     }

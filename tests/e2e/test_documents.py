@@ -65,7 +65,7 @@ def test_every_error_of_an_attempt_is_documented():
     text = (ROOT / "docs" / "callbacks.md").read_text()
     table = text.partition("| error | meaning |\n")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.M)) == \
-        words | {"shutdown", "abandoned"}
+        words | {"shutdown", "abandoned", "blocked"}
 
 
 def anchors(text):
@@ -96,11 +96,13 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= 1300
 
 
-def test_the_benchmarks_list_their_sections():
+@pytest.mark.parametrize("name,section", [("run", "pairs"),
+                                          ("hostile", "attacks")])
+def test_the_benchmarks_list_their_sections(name, section):
     """docs/performance.md sends readers there."""
-    done = subprocess.run([ROOT / "bench" / "run", "-h"], check=False,
+    done = subprocess.run([ROOT / "bench" / name, "-h"], check=False,
                           text=True, capture_output=True)
-    assert re.search(r"^  pairs ", done.stdout + done.stderr, re.M)
+    assert re.search(rf"^  {section} ", done.stdout + done.stderr, re.M)
 
 
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()

@@ -5,7 +5,7 @@
 --
 -- KEYS: 1 due, 2 dead
 -- ARGV: 1 how many entries the list `dead` may have,
---       2 n, the number of jobs that were delivered,
+--       2 n, the number of jobs that were delivered or dropped,
 --       3... the members of those n jobs,
 --       then by threes, for each other job: its member; the ms until it is due
 --       again, or "dead"; its new member of `due`, or its entry in `dead`
