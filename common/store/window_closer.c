@@ -442,17 +442,20 @@ record_windows(struct window_closer *closer,
                const struct window_record *records, size_t count,
                struct window_closer_sealed *sealed)
 {
+    struct window_stream_added added;
+
     if (window_stream_append(closer->redis, closer->options->redis.prefix,
-                             closer->kept_s, records, count,
-                             &closer->last_s) < 0) {
+                             closer->kept_s, records, count, &added) < 0) {
         return -1;
     }
+    closer->last_s = added.last_s;
     for (size_t i = 0; i < count; i++) {
         note_record(closer, records[i].start_s,
                     records[i].gap ? -1 : records[i].count);
     }
     sealed->records = count;
-    sealed->gaps = count_gaps(records, count);
+    added.count = size_min(added.count, count);
+    sealed->gaps = count_gaps(records + count - added.count, added.count);
     return 0;
 }
 

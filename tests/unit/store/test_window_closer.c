@@ -277,7 +277,7 @@ test_recording_twice(void **state)
     const char *counts[] = {"5", "6"};
     const struct redis_reply *reply;
     struct window_record records[3];
-    int64_t last_s = 0;
+    int64_t last_s = 0, added = -1;
 
     for (size_t i = 0; i < 2; i++) {
         struct command *call = redis_call(f->redis, &script_window_append);
@@ -292,8 +292,10 @@ test_recording_twice(void **state)
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
-        assert_true(redis_reply_int(reply, &last_s));
+        assert_true(redis_reply_int(redis_reply_at(reply, 0), &last_s));
+        assert_true(redis_reply_int(redis_reply_at(reply, 1), &added));
         assert_int_equal(last_s, 60);
+        assert_int_equal(added, i == 0 ? 1 : 0);
     }
     assert_int_equal(read_after(f, 0, records, 3), 1);
     assert_int_equal(records[0].count, 5);
