@@ -26,7 +26,8 @@ def vervectl(sandbox, redis):
     def run(*words, code=0):
         done = subprocess.run(
             [str(ROOT / "ops" / "vervectl"), "-f", str(REPORTER), *words],
-            env=sandbox.environment({"VERVE_REDIS_URL": redis.url}),
+            env=sandbox.environment({
+                "VERVE_REDIS_URL": redis.url_of("vervectl")}),
             stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
             text=True, check=False)
         assert done.returncode == code, (done.stdout, done.stderr)

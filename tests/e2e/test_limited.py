@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import test_callbacks
 import test_delivery
+import test_door
 import test_report
 import test_vervectl
 from harness.counts import count
@@ -17,6 +18,7 @@ from harness.redis import Redis
 from harness.settings import BUILD, PATIENT_MS, ROOT
 from harness.strategies import every_strategy
 from harness.wait import wait_until
+from test_door import vervectl
 from test_vervectl import operator
 
 CORE = {
@@ -28,6 +30,9 @@ CORE = {
         "test_a_killed_reporter_loses_no_job",
         "test_unreadable_jobs_go_to_the_dead_list"],
     test_delivery: ["test_the_dead_are_bounded"],
+    test_door: [
+        "test_a_blocked_host_is_not_called_until_it_is_unblocked",
+        "test_the_jobs_of_a_blocked_host_can_be_dropped"],
     test_report: [
         "test_counts_unique_ids_and_zeros",
         "test_catches_up_after_downtime",
@@ -41,7 +46,7 @@ CORE = {
 for module, names in CORE.items():
     globals().update({name: getattr(module, name) for name in names})
 
-__all__ = ["operator"]  # a fixture
+__all__ = ["operator", "vervectl"]  # fixtures
 
 
 @pytest.fixture
