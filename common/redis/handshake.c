@@ -55,6 +55,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
 
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
+    handshake->max_memory = 0;
     handshake->policy[0] = '\0';
     strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
     strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
@@ -86,10 +87,13 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
-    char port[24];
+    char number[24];
 
-    if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
-        decimal_parse(port, strlen(port), &handshake->tcp_port);
+    if (read_field(info, "\ntcp_port:", number, sizeof(number))) {
+        decimal_parse(number, strlen(number), &handshake->tcp_port);
+    }
+    if (read_field(info, "\nmaxmemory:", number, sizeof(number))) {
+        decimal_parse(number, strlen(number), &handshake->max_memory);
     }
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));

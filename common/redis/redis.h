@@ -119,6 +119,12 @@ uint64_t redis_check_connection(struct redis *redis);
 bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
 /*
+ * Redis's maxmemory in bytes, as of the last connect. 0: it has none, or it is
+ * not known.
+ */
+int64_t redis_max_memory(const struct redis *redis);
+
+/*
  * Waits while the state is REDIS_STATE_CONNECTING, for at most the time limit.
  * Returns the state at its end.
  */

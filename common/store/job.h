@@ -44,7 +44,6 @@ struct job {
     int64_t attempts;  /* made before this claim */
     int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the end of the lease */
-    bool reclaimed;    /* it was in `due` before this claim */
 
     struct job *next; /* in a list of its owner */
     enum job_disposition disposition;

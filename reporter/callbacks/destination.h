@@ -1,9 +1,9 @@
 /*
  * One destination of callbacks: the jobs that wait for it here, the limit on
  * its attempts under way, and whether it is blocked by its circuit breaker or
- * by Retry-After. A destination is an origin (RFC 6454, 4): scheme, host and
- * port. It knows nothing of other destinations (see fair_queue.h), libcurl or
- * Redis. Pure: the caller passes the time, monotonic.
+ * by Retry-After. A destination is an origin (see store/origin.h). It knows
+ * nothing of other destinations (see fair_queue.h), libcurl or Redis. Pure: the
+ * caller passes the time, monotonic.
  */
 #ifndef DESTINATION_H
 #define DESTINATION_H
@@ -14,18 +14,17 @@
 #include <sys/queue.h>
 
 #include "circuit_breaker.h"
-#include "store/endpoint_url.h"
 #include "store/job.h"
 
 struct retry_verdict;
 
 enum {
-    /* Size of a buffer for the longest origin, with its NUL. */
-    DESTINATION_ORIGIN_SIZE = ENDPOINT_URL_MAX_BYTES + sizeof(":65535"),
     DESTINATION_START_LIMIT = 4, /* on attempts under way, at first */
     /* The cost of an attempt: 1, and 1 more for each 50 ms of its duration. */
     DESTINATION_COST_MS = 50,
     DESTINATION_COST_MAX = 16,
+    DESTINATION_AHEAD_MS = 50,
+    DESTINATION_WAIT_MAX_MS = 5000,
 };
 
 /* An attempt under way. */
@@ -36,10 +35,12 @@ struct destination_ticket {
 };
 
 struct destination {
-    /* The first four are for fair_queue.c alone. */
-    TAILQ_ENTRY(destination) link; /* in the list of its state */
-    struct destination *next;      /* in its hash bucket */
+    /* The first six are for fair_queue.c alone. */
+    TAILQ_ENTRY(destination) link;   /* in the list of its state */
+    TAILQ_ENTRY(destination) hungry; /* in the list of those with more */
+    struct destination *next;        /* in its hash bucket */
     int state;
+    bool more;  /* it has jobs in Redis, as of the last claim */
     int credit; /* cost that may start in this round; negative: debt */
 
     struct job *first;     /* waiting jobs, the earliest lease first */
@@ -52,21 +53,9 @@ struct destination {
     int64_t halved_ms;     /* monotonic: when limit was last halved; 0: never */
     int64_t hold_until_ms; /* monotonic: the end of Retry-After */
     int64_t duration_us;   /* of its attempts, smoothed; 0: unknown */
-    size_t in_redis;       /* its jobs that were returned to Redis: an estimate,
-                              as other reporters claim and return jobs too */
     struct circuit_breaker breaker;
-    char origin[]; /* see destination_read_origin */
+    char origin[]; /* see origin_read */
 };
-
-/*
- * Writes url's origin in lower case, always with a port: "https://host:443". A
- * url that endpoint_url_check refuses gives some text too: the same text for
- * the same scheme, host and port, cut if it is too long. For telling
- * destinations apart, not for safety: address_policy.h decides which addresses
- * may be called.
- */
-void destination_read_origin(const char *url,
-                             char origin[DESTINATION_ORIGIN_SIZE]);
 
 /* max_limit is callbacks.per_host_concurrency. NULL: no memory. */
 struct destination *destination_open(const char *origin, size_t max_limit);
@@ -88,19 +77,16 @@ int64_t destination_blocked_ms(const struct destination *destination,
 bool destination_may_start(const struct destination *destination,
                            int64_t now_ms);
 
-/* How long its waiting jobs will take, if all of them succeed. */
-int64_t destination_backlog_ms(const struct destination *destination);
-
 /*
- * Notes that a job is returned to Redis. Returns after how many milliseconds
- * the job should be claimed again: when the destination can take it behind the
- * other jobs in Redis, but no later than round_ms after it may be called.
+ * How many more jobs may wait for it here: as many as may start within about
+ * DESTINATION_AHEAD_MS. 0 if it is blocked.
  */
-int64_t destination_return_job(struct destination *destination,
-                               int64_t round_ms, int64_t now_ms);
+size_t destination_room(const struct destination *destination, int64_t now_ms);
 
-/* Notes that such a job was claimed again. */
-void destination_reclaim_job(struct destination *destination);
+/* If it has no room: after how many milliseconds it may have room again, at
+   most DESTINATION_WAIT_MAX_MS. */
+int64_t destination_room_in_ms(const struct destination *destination,
+                               int64_t now_ms);
 
 /* Notes that an attempt starts. */
 struct destination_ticket destination_start(struct destination *destination,

@@ -11,18 +11,13 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "store/origin.h"
 
 enum {
     BUCKETS = 4096, /* of the hash table: a power of two */
     SWEEP_MS = 1000,
+    RETURN_MS = 20,      /* of a job whose lease is too short to start */
     EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */
-    RESERVE = 8,         /* 1/8 of the room is for first jobs */
-    /*
-     * Returned jobs are claimed again within this time, and half a millisecond
-     * more for each job in Redis: claiming them takes time from other jobs.
-     */
-    ROUND_MIN_MS = 10000,
-    CLAIMS_PER_MS = 2,
 };
 
 enum state {
@@ -44,10 +39,10 @@ struct fair_queue {
     size_t waiting;   /* jobs here */
     size_t under_way; /* attempts */
     size_t idle;      /* destinations in STATE_IDLE */
-    size_t in_redis;  /* the sum of all destinations' in_redis */
     int64_t swept_ms; /* monotonic: the last sweep */
     int64_t now_ms;   /* monotonic: the time that a caller passed last */
     struct state_list lists[STATES];
+    struct state_list hungry; /* destinations with more jobs in Redis */
     struct destination *buckets[BUCKETS];
 };
 
@@ -66,6 +61,7 @@ fair_queue_open(const struct options *options, uint64_t seed)
     for (int i = 0; i < STATES; i++) {
         TAILQ_INIT(&queue->lists[i]);
     }
+    TAILQ_INIT(&queue->hungry);
     return queue;
 }
 
@@ -103,6 +99,18 @@ find(struct fair_queue *queue, const char *origin)
     return i;
 }
 
+/* Notes whether it has more jobs in Redis. */
+static void
+set_more(struct fair_queue *queue, struct destination *destination, bool more)
+{
+    if (destination->more && !more) {
+        TAILQ_REMOVE(&queue->hungry, destination, hungry);
+    } else if (!destination->more && more) {
+        TAILQ_INSERT_TAIL(&queue->hungry, destination, hungry);
+    }
+    destination->more = more;
+}
+
 /* Forgets an idle destination. */
 static void
 evict(struct fair_queue *queue, struct destination *destination)
@@ -115,7 +123,7 @@ evict(struct fair_queue *queue, struct destination *destination)
     *i = destination->next;
     TAILQ_REMOVE(&queue->lists[STATE_IDLE], destination, link);
     queue->idle--;
-    queue->in_redis -= destination->in_redis;
+    set_more(queue, destination, false);
     destination_close(destination);
 }
 
@@ -167,13 +175,19 @@ move(struct fair_queue *queue, struct destination *destination,
     append(queue, destination, state);
 }
 
+static size_t
+max_limit(const struct fair_queue *queue)
+{
+    return (size_t)queue->options->callbacks.per_host_concurrency;
+}
+
 /* Makes an idle destination. NULL: no memory. */
 static struct destination *
 make_destination(struct fair_queue *queue, const char *origin)
 {
     struct destination **head = bucket(queue, origin);
-    struct destination *destination = destination_open(
-        origin, (size_t)queue->options->callbacks.per_host_concurrency);
+    struct destination *destination =
+        destination_open(origin, max_limit(queue));
 
     if (destination != NULL) {
         destination->next = *head;
@@ -223,9 +237,57 @@ update_state(struct fair_queue *queue, struct destination *destination,
 size_t
 fair_queue_room(const struct fair_queue *queue)
 {
-    size_t taken = queue->waiting + queue->capacity / RESERVE;
+    return queue->waiting < queue->capacity ? queue->capacity - queue->waiting
+                                            : 0;
+}
 
-    return taken < queue->capacity ? queue->capacity - taken : 0;
+size_t
+fair_queue_room_of(struct fair_queue *queue, const char *origin,
+                   int64_t *wait_ms, int64_t now_ms)
+{
+    const struct destination *destination = find(queue, origin);
+    size_t room;
+
+    *wait_ms = 0;
+    if (destination == NULL) {
+        return size_min(DESTINATION_START_LIMIT, max_limit(queue));
+    }
+    room = destination_room(destination, now_ms);
+    if (room == 0) {
+        *wait_ms = destination_room_in_ms(destination, now_ms);
+    }
+    return room;
+}
+
+const char *
+fair_queue_hungry(struct fair_queue *queue, size_t *room, int64_t now_ms)
+{
+    struct destination *i = TAILQ_FIRST(&queue->hungry);
+
+    while (i != NULL) {
+        struct destination *next = TAILQ_NEXT(i, hungry);
+
+        *room = destination_room(i, now_ms);
+        /* A blocked destination is found by a look later. */
+        if (*room > 0 || destination_blocked_ms(i, now_ms) > 0) {
+            set_more(queue, i, false);
+        }
+        if (*room > 0) {
+            return i->origin;
+        }
+        i = next;
+    }
+    return NULL;
+}
+
+void
+fair_queue_note_left(struct fair_queue *queue, const char *origin, size_t left)
+{
+    struct destination *destination = find(queue, origin);
+
+    if (destination != NULL) {
+        set_more(queue, destination, left > 0);
+    }
 }
 
 size_t
@@ -247,74 +309,19 @@ pop(struct fair_queue *queue, struct destination *destination)
     return destination_pop(destination);
 }
 
-/*
- * How many jobs of a destination may wait: fewer if the queue is fuller. A
- * first job may use the reserve.
- */
-static size_t
-max_waiting(const struct fair_queue *queue,
-            const struct destination *destination)
-{
-    return destination->waiting == 0 ? queue->capacity - queue->waiting
-                                     : fair_queue_room(queue);
-}
-
-/* True if job may wait here. */
-static bool
-has_place(const struct fair_queue *queue, const struct destination *destination,
-          const struct job *job, int64_t now_ms)
-{
-    int64_t turn_ms = now_ms + destination_backlog_ms(destination);
-
-    return destination_blocked_ms(destination, now_ms) <= 0 &&
-           destination->waiting < max_waiting(queue, destination) &&
-           job->leased_ms - turn_ms >= min_lease_ms(queue);
-}
-
-/* Updates the sum: destination->in_redis was `before` until now. */
-static void
-count_in_redis(struct fair_queue *queue, const struct destination *destination,
-               size_t before)
-{
-    queue->in_redis += destination->in_redis - before;
-}
-
-/* Notes that a job is returned. As destination_return_job. */
-static int64_t
-return_job(struct fair_queue *queue, struct destination *destination,
-           int64_t now_ms)
-{
-    int64_t round_ms =
-        ROUND_MIN_MS + (int64_t)(queue->in_redis / CLAIMS_PER_MS);
-    size_t before = destination->in_redis;
-    int64_t retry_ms = destination_return_job(destination, round_ms, now_ms);
-
-    count_in_redis(queue, destination, before);
-    return retry_ms;
-}
-
-int64_t
+int
 fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
 {
     struct destination *destination;
-    char origin[DESTINATION_ORIGIN_SIZE];
+    char origin[ORIGIN_SIZE];
 
-    destination_read_origin(job->url, origin);
+    origin_read(job->url, strlen(job->url), origin);
     destination = find(queue, origin);
     if (destination == NULL) {
         destination = make_destination(queue, origin);
     }
     if (destination == NULL) {
-        return FAIR_QUEUE_RETRY_MS;
-    }
-    if (job->reclaimed) {
-        size_t before = destination->in_redis;
-
-        destination_reclaim_job(destination);
-        count_in_redis(queue, destination, before);
-    }
-    if (!has_place(queue, destination, job, now_ms)) {
-        return return_job(queue, destination, now_ms);
+        return -1;
     }
     destination_push(destination, job);
     queue->waiting++;
@@ -374,11 +381,8 @@ fair_queue_end(struct fair_queue *queue,
                const struct destination_ticket *ticket,
                const struct retry_verdict *verdict, int64_t now_ms)
 {
-    size_t before = ticket->destination->in_redis;
-
     destination_end(ticket, verdict, now_ms);
     queue->under_way--;
-    count_in_redis(queue, ticket->destination, before);
     update_state(queue, ticket->destination, now_ms);
 }
 
@@ -414,7 +418,8 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
         if (update_state(queue, destination, now_ms)) {
             struct job *job;
 
-            *retry_ms = return_job(queue, destination, now_ms);
+            *retry_ms = int64_max(destination_blocked_ms(destination, now_ms),
+                                  RETURN_MS);
             job = pop(queue, destination);
             update_state(queue, destination, now_ms);
             return job;

@@ -6,11 +6,11 @@
  * - Deficit round robin (Shreedhar and Varghese, 1995) over the destinations
  *   that have a job here and may be called. The cost of an attempt is its
  *   recent duration. No slot stays free while any job may start.
- * - A destination may have only as many jobs here as there is room left
- *   (Choudhury and Hahne, 1998, dynamic thresholds), so that there is always
- *   room for others.
- * - A job waits here only if it may start soon. If not, it is returned to
- *   Redis, without an attempt used.
+ * - Jobs are claimed only for destinations that can start them soon. All other
+ *   jobs stay in Redis, in a list for each destination. fair_queue_room_of and
+ *   fair_queue_hungry say how many jobs of which destination to claim.
+ * - If a job cannot start soon after all, it is returned to Redis, without an
+ *   attempt used.
  *
  * No clock, no libcurl, no Redis: the caller passes the time, monotonic.
  */
@@ -32,7 +32,6 @@ enum {
                                     more, the one idle for longest goes */
     FAIR_QUEUE_MARGIN_MS = 1000, /* a job may start if its lease lasts for an
                                     attempt's time limit and this */
-    FAIR_QUEUE_RETRY_MS = 1000, /* without memory, a job is returned for this */
     FAIR_QUEUE_CAPACITY_MIN = 512,
 };
 
@@ -47,9 +46,27 @@ struct fair_queue *fair_queue_open(const struct options *options,
 /* Frees the waiting jobs. Tickets of attempts become invalid. */
 void fair_queue_close(struct fair_queue *queue);
 
-/* How many more jobs may wait here. Beyond that a few places are kept for
-   destinations without a job. */
+/* How many more jobs may wait here. */
 size_t fair_queue_room(const struct fair_queue *queue);
+
+/*
+ * How many jobs of a destination to claim now. If it is 0, *wait_ms is after
+ * how long there may be room; else 0. The destination may be unknown.
+ */
+size_t fair_queue_room_of(struct fair_queue *queue, const char *origin,
+                          int64_t *wait_ms, int64_t now_ms);
+
+/*
+ * A destination with jobs in Redis and room for *room of them; NULL: there is
+ * none, or each was returned since fair_queue_note_left. Borrowed: valid until
+ * a job is added or ends.
+ */
+const char *fair_queue_hungry(struct fair_queue *queue, size_t *room,
+                              int64_t now_ms);
+
+/* Notes how many jobs a claim left in Redis; SIZE_MAX: it is not known. */
+void fair_queue_note_left(struct fair_queue *queue, const char *origin,
+                          size_t left);
 
 /* How many jobs wait here, and how many were started and not ended. */
 size_t fair_queue_waiting(const struct fair_queue *queue);
@@ -57,12 +74,9 @@ size_t fair_queue_under_way(const struct fair_queue *queue);
 
 /*
  * Takes over a job with a url, whose lease ends no earlier than those of the
- * jobs before it, and returns 0. If its destination cannot take it soon, does
- * not take it over, and returns after how many milliseconds it should be
- * claimed again.
+ * jobs before it. 0, or -1 without memory: then it does not take it over.
  */
-int64_t fair_queue_add(struct fair_queue *queue, struct job *job,
-                       int64_t now_ms);
+int fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms);
 
 /*
  * The job to start now, handed over; at least callbacks.timeout_ms and

@@ -1,7 +1,8 @@
 /*
  * worker: works in turns. A turn settles the jobs that have ended, then claims
- * as many jobs as there is room for. Only a turn waits for Redis. Under load
- * one turn serves many jobs; otherwise a turn follows soon after each job.
+ * jobs of the destinations that have room for more. Only a turn waits for
+ * Redis. Under load one turn serves many jobs; otherwise a turn follows soon
+ * after each job.
  */
 #include "worker.h"
 
@@ -20,14 +21,16 @@
 #include "settings.h"
 #include "stats.h"
 #include "store/job_queue.h"
+#include "wishes.h"
 
 enum {
-    IDLE_TURN_MS = 50,    /* a new job is found within this */
-    BUSY_TURN_MS = 5,     /* an ended job is settled within this */
-    DRAIN_TURN_MS = 20,   /* between tries to settle during a drain */
-    CROWDED_TURN_MS = 20, /* if most of the claimed jobs found no room */
-    PROBE_MS = 50,        /* between claims of more jobs than there is room */
-    SETTLE_AT_ONCE = 128, /* so many ended jobs are settled at once */
+    IDLE_TURN_MS = 50,       /* a new job is found within this */
+    BUSY_TURN_MS = 5,        /* an ended job is settled within this */
+    DRAIN_TURN_MS = 20,      /* between tries to settle during a drain */
+    CLAIM_ROOM = 128,        /* no claim if there is room for fewer jobs */
+    RECOUNT_AGAIN_MS = 1000, /* if Redis refused to count */
+    NO_MEMORY_MS = 1000,     /* without memory, a job is returned for this */
+    SETTLE_AT_ONCE = 128,    /* so many ended jobs are settled at once */
 };
 
 struct worker {
@@ -40,8 +43,7 @@ struct worker {
     struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
     struct stats *stats;
-    size_t kept;       /* jobs of this claim that found room */
-    int64_t probed_ms; /* monotonic: the last claim without room */
+    int64_t recount_ms; /* monotonic: the next recount */
     struct event_loop_timer turn;
     struct event_loop_timer deadline; /* of a drain */
     bool draining;
@@ -49,7 +51,9 @@ struct worker {
                            0: not yet waiting */
     void (*drained)(void *context); /* NULL: no drain, or called already */
     void *drained_context;
-    struct log_throttle claim_trouble; /* Redis refuses to claim */
+    struct log_throttle look_trouble; /* Redis refuses */
+    struct log_throttle claim_trouble;
+    struct log_throttle recount_trouble;
     struct log_throttle settle_trouble;
 };
 
@@ -106,18 +110,14 @@ static void
 on_job(void *context, struct job *job)
 {
     struct worker *worker = context;
-    int64_t retry_ms;
 
     if (retry_policy_is_hopeless(&worker->options->callbacks.retry_delays_s,
                                  job->attempts)) {
         abandon(worker, job);
         return;
     }
-    retry_ms = fair_queue_add(worker->queue, job, clock_mono_ms());
-    if (retry_ms > 0) {
-        return_job(worker, job, retry_ms);
-    } else {
-        worker->kept++;
+    if (fair_queue_add(worker->queue, job, clock_mono_ms()) != 0) {
+        return_job(worker, job, NO_MEMORY_MS);
     }
 }
 
@@ -164,47 +164,69 @@ protect_redis(struct worker *worker)
     }
 }
 
-/*
- * How many jobs to claim: as many as there is room for. If there is little
- * room, once in PROBE_MS a whole batch. Most of it will be returned, but behind
- * those jobs there may be a job for a destination that is free.
+/* Claims the wishes. Returns the delay until the next turn.
  */
-static size_t
-claim_size(struct worker *worker)
-{
-    size_t room = fair_queue_room(worker->queue);
-    int64_t now_ms = clock_mono_ms();
-
-    if (room < JOB_QUEUE_BATCH && now_ms - worker->probed_ms >= PROBE_MS) {
-        worker->probed_ms = now_ms;
-        return JOB_QUEUE_BATCH;
-    }
-    return room;
-}
-
-/* Claims jobs. Returns the delay until the next turn. */
 static int64_t
-claim(struct worker *worker)
+claim_wishes(struct worker *worker, struct wishes *wishes, bool more)
 {
-    size_t size = claim_size(worker);
     struct job_queue_claimed claimed;
     int result;
 
-    if (size == 0) {
-        return IDLE_TURN_MS;
-    }
-    worker->kept = 0;
-    result = job_queue_claim(worker->jobs, size, on_job, worker, &claimed);
+    result = job_queue_claim(worker->jobs, wishes->list, wishes->count, on_job,
+                             worker, &claimed);
     log_result(worker, &worker->claim_trouble, "claiming callbacks", result);
     if (result != 0) {
         return IDLE_TURN_MS;
     }
-    protect_redis(worker);
+    wishes_note_left(wishes);
     stats_count_unreadable(worker->stats, claimed.unreadable);
-    if (claimed.more) {
-        return 2 * worker->kept < claimed.count ? CROWDED_TURN_MS : 0;
+    if (claimed.count > 0) {
+        protect_redis(worker);
+        return wishes->cut || more ? 0 : BUSY_TURN_MS;
     }
-    return claimed.count > 0 ? BUSY_TURN_MS : IDLE_TURN_MS;
+    return more ? BUSY_TURN_MS : IDLE_TURN_MS;
+}
+
+/* Looks for jobs and claims some. Returns the delay until the next turn. */
+static int64_t
+claim(struct worker *worker)
+{
+    size_t room = fair_queue_room(worker->queue);
+    struct job_queue_looked looked;
+    struct wishes wishes;
+    int64_t delay_ms = IDLE_TURN_MS;
+    int result;
+
+    if (room < CLAIM_ROOM) {
+        return IDLE_TURN_MS;
+    }
+    wishes_init(&wishes, worker->queue, clock_mono_ms());
+    result = job_queue_look(worker->jobs, wishes_found, &wishes, &looked);
+    log_result(worker, &worker->look_trouble, "looking for callbacks", result);
+    stats_count_unreadable(worker->stats, looked.unreadable);
+    if (result == 0) {
+        wishes_complete(&wishes, room);
+        delay_ms = claim_wishes(worker, &wishes, looked.more);
+    }
+    wishes_fini(&wishes);
+    return delay_ms;
+}
+
+/* Lets the jobs be counted anew from time to time. */
+static void
+recount(struct worker *worker)
+{
+    int64_t now_ms = clock_mono_ms();
+    int result;
+
+    if (now_ms >= worker->recount_ms &&
+        redis_state(worker->redis) == REDIS_STATE_UP) {
+        result = job_queue_recount(worker->jobs);
+        worker->recount_ms =
+            now_ms + (result == 0 ? JOB_QUEUE_RECOUNT_MS : RECOUNT_AGAIN_MS);
+        log_result(worker, &worker->recount_trouble, "counting callbacks",
+                   result);
+    }
 }
 
 /* Ends the drain if all jobs are settled, or Redis stays away. */
@@ -263,6 +285,7 @@ on_turn(void *context)
     }
     dispatch(worker);
     stats_step(worker->stats, worker->redis);
+    recount(worker);
 }
 
 /* The time limit of a drain: stops the attempts under way. */

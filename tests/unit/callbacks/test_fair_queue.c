@@ -150,33 +150,61 @@ test_limit(void **state)
     fair_queue_close(queue);
 }
 
-/*
- * A destination takes at most half of the room, the next one half of the rest.
- * An eighth is for first jobs.
- */
+/* How many jobs of host to claim. */
+static size_t
+room_of(struct fair_queue *queue, const char *host, int64_t now_ms)
+{
+    char origin[64];
+    int64_t wait_ms;
+    size_t room;
+
+    snprintf(origin, sizeof(origin), "http://%s:80", host);
+    room = fair_queue_room_of(queue, origin, &wait_ms, now_ms);
+    assert_true((room == 0) == (wait_ms > 0));
+    return room;
+}
+
+/* A destination gets jobs for its free slots; all together have a limit. */
 static void
 test_room(void **state)
 {
     struct fair_queue *queue = fair_queue_open(&options, 1);
-    const size_t rooms[] = {896, 448, 224};
-    const char *hosts[] = {"a", "b", "c"};
-    char host[16];
 
     (void)state;
-    assert_int_equal(fair_queue_room(queue), 2048 - 256);
-    for (int i = 0; i < 3; i++) {
-        struct job *job = make(hosts[i], NOW_MS);
+    assert_int_equal(fair_queue_room(queue), 2048);
+    assert_int_equal(room_of(queue, "a", NOW_MS), DESTINATION_START_LIMIT);
+    add(queue, "a", DESTINATION_START_LIMIT, NOW_MS);
+    assert_int_equal(room_of(queue, "a", NOW_MS), 0);
+    assert_int_equal(room_of(queue, "b", NOW_MS), DESTINATION_START_LIMIT);
+    assert_int_equal(fair_queue_room(queue), 2048 - DESTINATION_START_LIMIT);
+    add(queue, "a", 2048, NOW_MS);
+    assert_int_equal(fair_queue_room(queue), 0);
+    fair_queue_close(queue);
+}
 
-        while (fair_queue_add(queue, job, NOW_MS) == 0) {
-            job = make(hosts[i], NOW_MS);
-        }
-        job_free(job);
-        assert_int_equal(fair_queue_room(queue), rooms[i]);
-    }
-    for (int i = 0; i < 256; i++) {
-        snprintf(host, sizeof(host), "n%d", i);
-        add(queue, host, 1, NOW_MS);
-    }
+/* Destinations with jobs in Redis are named once they have room. */
+static void
+test_hungry(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+    size_t room;
+
+    (void)state;
+    assert_null(fair_queue_hungry(queue, &room, NOW_MS));
+    add(queue, "a", DESTINATION_START_LIMIT, NOW_MS);
+    add(queue, "b", 1, NOW_MS);
+    fair_queue_note_left(queue, "http://a:80", 100);
+    fair_queue_note_left(queue, "http://b:80", 0);
+    fair_queue_note_left(queue, "http://unknown:80", 100);
+    assert_null(fair_queue_hungry(queue, &room, NOW_MS));
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    fair_queue_end(queue, &ticket, &success, NOW_MS + 5000);
+    assert_string_equal(fair_queue_hungry(queue, &room, NOW_MS), "http://a:80");
+    assert_int_equal(room, 1);
+    assert_null(fair_queue_hungry(queue, &room, NOW_MS)); /* until the claim */
+    fair_queue_note_left(queue, "http://a:80", SIZE_MAX);
+    assert_non_null(fair_queue_hungry(queue, &room, NOW_MS));
     fair_queue_close(queue);
 }
 
@@ -193,47 +221,23 @@ bring_down(struct fair_queue *queue, const char *host)
     }
 }
 
-/*
- * Even if a destination was slow, its jobs are claimed again soon after it may
- * be called: it may be fast then.
- */
-static void
-test_a_backlog_comes_again_soon(void **state)
-{
-    struct fair_queue *queue = fair_queue_open(&options, 1);
-    struct destination_ticket ticket;
-
-    (void)state;
-    add(queue, "a", CIRCUIT_BREAKER_IN_ROW, NOW_MS);
-    for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
-        assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
-        fair_queue_end(queue, &ticket, &failure, NOW_MS + 5000);
-    }
-    for (int i = 0; i < 12000; i++) {
-        struct job *job = make("a", NOW_MS + 5000);
-
-        assert_in_range(fair_queue_add(queue, job, NOW_MS + 5000),
-                        CIRCUIT_BREAKER_OPEN_MS,
-                        CIRCUIT_BREAKER_OPEN_MS + 16000);
-        job_free(job);
-    }
-    fair_queue_close(queue);
-}
-
 static void
 test_breaker(void **state)
 {
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket ticket;
     struct destination_ticket probe;
-    struct job *job = make("a", NOW_MS);
+    struct job *job;
     int64_t now_ms = NOW_MS + CIRCUIT_BREAKER_OPEN_MS;
     int64_t retry_ms;
 
     (void)state;
     bring_down(queue, "a");
-    assert_in_range(fair_queue_add(queue, job, NOW_MS), CIRCUIT_BREAKER_OPEN_MS,
-                    CIRCUIT_BREAKER_OPEN_MS + 1000);
+    assert_int_equal(room_of(queue, "a", NOW_MS), 0);
+    add(queue, "a", 1, NOW_MS);
+    job = fair_queue_return_expired(queue, &retry_ms, NOW_MS);
+    assert_non_null(job);
+    assert_int_equal(retry_ms, CIRCUIT_BREAKER_OPEN_MS);
     job_free(job);
 
     /* Half open: one job starts, the others wait for its result. */
@@ -310,7 +314,6 @@ test_lease(void **state)
     int64_t retry_ms;
 
     (void)state;
-    assert_true(fair_queue_add(queue, job, last_ms + 1) > 0);
     assert_int_equal(fair_queue_add(queue, job, last_ms), 0);
     assert_int_equal(next(queue, &ticket, last_ms + 1), 0);
     assert_ptr_equal(fair_queue_return_expired(queue, &retry_ms, last_ms + 1),
@@ -433,18 +436,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_robin),
-        cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_cost),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_a_backlog_comes_again_soon),
-        cmocka_unit_test(test_breaker),
-        cmocka_unit_test(test_hold),
-        cmocka_unit_test(test_lease),
-        cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_round_robin), cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_cost),        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_room),        cmocka_unit_test(test_hungry),
+        cmocka_unit_test(test_breaker),     cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_lease),       cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_status),      cmocka_unit_test(test_eviction),
     };
 
     return cmocka_run_group_tests_name("fair_queue", tests, NULL, NULL);

@@ -1,0 +1,71 @@
+"""A long queue for one destination: it delays no other destination, and it never
+fills Redis."""
+
+import time
+
+from harness.fastcgi import Responder
+from harness.hung import Hung
+from harness.load import accept
+from harness.queue import LIST, QUEUE, is_settled, list_of, put
+from harness.reporter import Reporter
+from harness.settings import scaled
+from harness.wait import wait_until
+
+
+def test_a_flood_for_one_that_hangs_delays_nobody(sandbox, redis, receiver):
+    """Tens of thousands of jobs wait before the healthy destination's."""
+    hung = Hung(sandbox)
+    number = scaled(60000)
+    put(redis, *[hung.url()] * number)
+    responder = Responder(sandbox, redis).start()
+    Reporter(sandbox, redis).start()
+    wait_until(lambda: redis("LLEN", list_of(hung.url())) > number * 0.9,
+               "they are in their own list", 60.0)
+    started = time.monotonic()
+    for n in range(20):
+        responder.ask(accept(n, receiver.url("/hook")))
+    receiver.wait_count(20, "/hook", seconds=5.0)
+    assert time.monotonic() - started < 5.0
+    wait_until(lambda: not redis("EXISTS", LIST), "all are sorted", 30.0)
+    assert len(hung.connections) < 100
+
+
+def test_a_long_queue_does_not_fill_redis(sandbox, redis):
+    """Endpoints of 2 KB: by default callbacks take a quarter of maxmemory."""
+    redis("CONFIG", "SET", "maxmemory", "16mb")
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
+    endpoint = "http://h/" + "a" * 2000
+    refused = None
+    for number in range(8000):
+        answer = responder.ask(accept(number, endpoint))
+        if answer.status != 200:
+            refused = answer
+            break
+    assert refused.headers["verve-error"] == "callback-queue-full"
+    assert 1000 < number < 2500
+    assert responder.ask(accept(number + 1)).status == 200
+    assert responder.ask(accept(number + 2, endpoint)).status == 503
+
+
+def test_the_limit_of_memory_can_be_set(sandbox, redis):
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600,
+                          VERVE_CALLBACKS_MAX_QUEUE_MB=1).start()
+    answers = [responder.ask(accept(number, f"http://h{number}/")).status
+               for number in range(2000)]
+    full = answers.index(503)
+    assert 900 < full < 1500  # about 950 bytes for each destination
+    assert set(answers[full:]) == {503}
+
+
+def test_jobs_of_an_older_version_are_delivered(sandbox, redis, receiver):
+    """An older responder adds to the old list, and an older reporter settles
+    jobs without counting them."""
+    Responder(sandbox, redis).start().ask(accept(1, receiver.url("/new")))
+    put(redis, *[receiver.url("/old")] * 10)
+    redis("HSET", QUEUE, "jobs", 500, "bytes", 50000)
+    Reporter(sandbox, redis).start()
+    receiver.wait_count(1, "/new")
+    receiver.wait_count(10, "/old")
+    wait_until(lambda: is_settled(redis), "all are settled")
+    wait_until(lambda: redis("HMGET", QUEUE, "jobs", "bytes") == ["0", "0"],
+               "the number is right again")
