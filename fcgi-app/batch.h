@@ -21,7 +21,7 @@ struct batch *batch_open(const struct options *options, struct redis *redis,
 void batch_close(struct batch *batch);
 
 /*
- * Starts to answer exchanges[0..count), at most options->accept.max_batch of
+ * Starts to answer exchanges[0..count), none to options->accept.max_batch of
  * them, borrowed until the batch is over.
  *
  * True while the round trip to Redis is under way: call redis_await, then

@@ -118,6 +118,15 @@ uint64_t redis_check_connection(struct redis *redis);
  */
 bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
+/* As redis_check_connection, without a look at the socket. */
+uint64_t redis_connection(const struct redis *redis);
+
+/*
+ * True if this Redis was known, at the last connect, to sync each write to its
+ * append-only file (appendfsync always). False if that can't be read.
+ */
+bool redis_syncs_always(const struct redis *redis);
+
 /*
  * Redis's maxmemory in bytes, as of the last connect. 0: it has none, or it is
  * not known.
@@ -180,8 +189,14 @@ enum redis_result redis_receive(struct redis *redis,
 void redis_await(const struct redis *redis);
 
 /*
- * redis_send, then redis_receive until the result is there: blocks, for at most
- * twice the time limit. *reply as for redis_receive.
+ * redis_receive, after a redis_send that returned `sent`, until the result is
+ * there: blocks, for at most the time limit. *reply as for redis_receive.
+ */
+enum redis_result redis_finish(struct redis *redis, enum redis_result sent,
+                               const struct redis_reply **reply);
+
+/*
+ * redis_send, then redis_finish: blocks, for at most twice the time limit.
  */
 enum redis_result redis_run(struct redis *redis,
                             const struct redis_reply **reply);

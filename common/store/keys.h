@@ -20,6 +20,11 @@ enum key {
     KEY_BORN,
     KEY_SEALED,
     KEY_OPEN,
+    KEY_MARKS,
+    KEY_UNCONFIRMED,
+    KEY_LOST,
+    KEY_RECORDED,
+    KEY_RUN,
     KEY_COUNT,
     KEY_WHOLE,
     KEY_SEEN_ID,  /* dedup.strategy = setnx */

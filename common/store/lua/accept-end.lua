@@ -1,5 +1,6 @@
 -- The third part of accept-<strategy>.lua: see accept.lua.
 
+call('HSET', KEYS[6], ARGV[5], mark)
 if unique > count then
     call('INCRBY', KEYS[3], tostring(unique - count))
     if not before then

@@ -3,19 +3,22 @@
 -- accept-end.lua, ends the batch. The build puts them together.
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
---       5 open, 6... those of the strategy, and if there are jobs, behind them:
---       callbacks, due, queue, destinations, and for each job the list of
---       its destination
+--       5 open, 6 marks, 7... those of the strategy, and if there are jobs,
+--       behind them: callbacks, due, queue, destinations, and for each job the
+--       list of its destination
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
---       4 born, as schema.lua replied it, 5 how many arguments the strategy
---       has, 6... those, and if there are jobs, behind them: most jobs in the
---       queue, most bytes of Redis's memory for them, then by threes: the index
---       of a request (from 1), the destination of its job, its job without the
---       last brace
+--       4 born, as schema.lua replied it, 5 the responder's name, 6 its mark
+--       after the last batch that was confirmed, "" if there was none, 7 its
+--       mark for this batch, 8 how many arguments the strategy has, 9... those,
+--       and if there are jobs, behind them: most jobs in the queue, most bytes
+--       of Redis's memory for them, then by threes: the index of a request
+--       (from 1), the destination of its job, its job without the last brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
 --        be run first
+--        {3} if nothing was done: Redis has lost batches of this responder,
+--        and marks-confirm.lua has to be run first
 --        {1, ms left, jobs queued} if the batch was counted; of the requests
 --        with a job, the first `jobs queued` were counted, and the others were
 --        not
@@ -28,6 +31,11 @@
 -- Everything that can fail is checked before the first write, so that no id is
 -- ever seen but not counted, or counted without its job. If Redis is out of
 -- memory, it refuses the first write, and no later one.
+--
+-- A mark is "<sequence number of the batch> <its window>". The responder, which
+-- remembers what it has confirmed to clients, finds by it that Redis lost data:
+-- the mark is then older than the last batch that was confirmed. If a reply was
+-- lost, or too few replicas had the batch, the mark is newer, which is fine.
 --
 -- `open` holds the windows that count something and are not recorded yet. If
 -- the count of such a window has expired or was deleted, it is not zero but
@@ -55,6 +63,17 @@ if born ~= ARGV[4] then
 end
 if not tonumber(born) then
     return redis.error_reply('ERR ' .. KEYS[2] .. ' is not a time')
+end
+
+local marked, confirmed, mark = call('HGET', KEYS[6], ARGV[5]), ARGV[6], ARGV[7]
+if marked ~= confirmed and (marked or confirmed ~= '') then
+    local found = tonumber(string.match(marked or '', '^%d+') or -1)
+    if found < tonumber(string.match(confirmed, '^%d+') or -1) then
+        return {3}
+    end
+    if found > tonumber(string.match(mark, '^%d+')) then
+        mark = marked -- this batch was delayed, and a later one was faster
+    end
 end
 
 local time = call('TIME')
@@ -97,7 +116,7 @@ local last = #KEYS -- KEYS[last] is the strategy's last key
 -- are the new values of the hash `queue`.
 local job, refused, lists, queue, all_jobs, all_bytes
 local queued = 0
-local jobs_at = 6 + ARGV[5]
+local jobs_at = 9 + ARGV[8]
 if #ARGV >= jobs_at then
     last = #KEYS - 4 - (#ARGV - jobs_at - 1) / 3
     job, refused, lists = {}, {}, {}

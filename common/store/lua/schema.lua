@@ -4,11 +4,16 @@
 -- set: the data begins at that moment. If an operator deleted `meta`, older
 -- counts follow another schema (see notice_loss in window_closer.c).
 --
--- KEYS: 1 meta, 2 born
+-- KEYS: 1 meta, 2 born, 3 run, 4 marks, 5 unconfirmed
 -- ARGV: pairs of a field and the program's value of that field
 -- Reply: born, or an error that says what differs
 --
 -- `born` is in seconds, with a fraction so that no two are the same.
+--
+-- `run` holds the run_id of Redis. If it differs, Redis was restarted, or a
+-- replica took over: it may lack the last writes. All marks then become
+-- unconfirmed, until their owners show that nothing they confirmed is missing
+-- (marks-confirm.lua), or had their time to do so (marks-settle.lua).
 
 local function shown(text)
     return string.sub(text or '?', 1, 20)
@@ -27,6 +32,21 @@ for i = 1, agreed and #ARGV or 0, 2 do
             .. ' %s here; give all programs the same, or stop them all and'
             .. ' DEL %s', ARGV[i], shown(here), shown(ARGV[i + 1]), KEYS[1]))
     end
+end
+
+-- A user who may not run INFO gets no such id.
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+local before = redis.call('HGET', KEYS[3], 'id')
+if run and run ~= before then
+    local marks = redis.call('HGETALL', KEYS[4])
+    for i = 1, #marks, 2 do
+        redis.call('HSET', KEYS[5], marks[i], marks[i + 1])
+    end
+    redis.call('DEL', KEYS[4])
+    redis.call('HSET', KEYS[3], 'id', run, 'before',
+        redis.call('HGET', KEYS[3], 'appendfsync') or '')
+    redis.call('HDEL', KEYS[3], 'appendfsync')
 end
 
 if not agreed then

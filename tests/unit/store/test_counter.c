@@ -361,7 +361,7 @@ test_another_agreement_is_refused(void **state)
     assert_true(counter_was_refused(f->counter));
     assert_non_null(strstr(redis_error(f->redis),
                            "window_seconds is 60 there and 3600 here"));
-    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
+    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "3");
 }
 
 static long long

@@ -81,6 +81,15 @@ get(struct fixture *f, const char *key)
     return strtoll(redis_do(f->redis, "GET", key, NULL), NULL, 10);
 }
 
+static void
+remember(struct fixture *f, int64_t oldest_s, int64_t newest_s)
+{
+    struct window_closer_sinks sinks = {.oldest_s = oldest_s,
+                                        .newest_s = newest_s};
+
+    window_closer_remember(f->closer, &sinks);
+}
+
 /* Seals until no window waits; returns how many windows were recorded. */
 static size_t
 seal_all(struct window_closer *closer)
@@ -233,7 +242,7 @@ static void
 test_two_reporters(void **state)
 {
     struct fixture *f = *state;
-    struct window_closer *other = window_closer_open(&f->options, f->redis);
+    struct window_closer *other = window_closer_open(&f->options, f->redis, 0);
     struct window_record records[2];
     int64_t first_s;
     size_t n;
@@ -269,6 +278,8 @@ test_recording_twice(void **state)
         struct command *call = redis_call(f->redis, &script_window_append);
 
         redis_key(call, "verve:windows");
+        redis_key(call, "verve:{0}:recorded");
+        redis_key(call, "verve:{0}:lost");
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         redis_arg(call, counts[i], 1);
@@ -427,7 +438,7 @@ test_lost_while_away(void **state)
      * -8.
      */
     begin(f, now_s - 8);
-    window_closer_remember(f->closer, now_s - 20, now_s - 15);
+    remember(f, now_s - 20, now_s - 15);
     seal_all(f->closer);
     for (int64_t s = now_s - 19; s <= now_s - 8; s++) {
         assert_true(record_at(f, s).gap);
@@ -447,7 +458,7 @@ test_old_snapshot(void **state)
 
     begin(f, now_s - 100);
     add_record(f, now_s - 30);
-    window_closer_remember(f->closer, now_s - 20, now_s - 20);
+    remember(f, now_s - 20, now_s - 20);
     seal_all(f->closer);
     assert_true(record_at(f, now_s - 29).gap);
     assert_true(record_at(f, now_s - 20).gap);
@@ -465,7 +476,7 @@ test_nothing_lost(void **state)
 
     begin(f, now_s - 100);
     add_record(f, now_s - 5);
-    window_closer_remember(f->closer, now_s - 20, now_s - 5);
+    remember(f, now_s - 20, now_s - 5);
     seal_all(f->closer);
     assert_false(record_at(f, now_s - 4).gap);
 }
@@ -488,7 +499,7 @@ test_longer_windows(void **state)
     set(f, "verve:{0}:sealed", last_s);
     add_record(f, last_s);
     set_count(f, first_s, 5);
-    window_closer_remember(f->closer, last_s, last_s);
+    remember(f, last_s, last_s);
     assert_in_range(seal_all(f->closer), 2, 3);
     assert_int_equal(record_at(f, first_s).count, 5);
     assert_false(record_at(f, first_s).gap);
@@ -511,7 +522,7 @@ test_shorter_windows(void **state)
     add_record(f, last_s);
     set_count(f, last_s + 300, 7); /* of the old window, which was on */
     set_count(f, last_s + 500, 5);
-    window_closer_remember(f->closer, last_s, last_s);
+    remember(f, last_s, last_s);
     assert_in_range(seal_all(f->closer), 11, 15);
     for (int64_t s = last_s + 100; s <= last_s + 400; s += 100) {
         assert_true(record_at(f, s).gap);
@@ -619,7 +630,7 @@ test_a_memory_of_the_future(void **state)
 
     begin(f, now_s - 10);
     set_count(f, now_s - 5, 7);
-    window_closer_remember(f->closer, now_s + 1000000, now_s + 1000000);
+    remember(f, now_s + 1000000, now_s + 1000000);
     assert_in_range(seal_all(f->closer), 10, 12);
     assert_false(record_at(f, now_s - 5).gap);
     assert_int_equal(record_at(f, now_s - 5).count, 7);
@@ -655,7 +666,7 @@ test_what_was_trimmed_is_no_gap(void **state)
 {
     struct fixture *f = *state;
     struct options shorter = f->options;
-    struct window_closer *other = window_closer_open(&shorter, f->redis);
+    struct window_closer *other = window_closer_open(&shorter, f->redis, 0);
     int64_t now_s = redis_now_s(f);
     struct window_record record;
 
@@ -747,7 +758,7 @@ set_up(void **state)
     if (fixture.redis == NULL) {
         return -1;
     }
-    fixture.closer = window_closer_open(&fixture.options, fixture.redis);
+    fixture.closer = window_closer_open(&fixture.options, fixture.redis, 0);
     *state = &fixture;
     return fixture.closer == NULL ? -1 : 0;
 }
