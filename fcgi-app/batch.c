@@ -249,6 +249,13 @@ finish(struct batch *batch)
     return false;
 }
 
+void
+batch_sign_off(struct batch *batch)
+{
+    counter_sign_off(batch->counter);
+    log_loss(batch);
+}
+
 bool
 batch_start(struct batch *batch, struct fcgi_exchange *exchanges, size_t count)
 {

@@ -113,9 +113,6 @@ serve(const struct options *options, int listen_fd, struct redis *redis)
         }
     }
     responder_close(responder);
-    if (counter != NULL) {
-        counter_sign_off(counter);
-    }
     counter_close(counter);
     return code;
 }

@@ -154,6 +154,7 @@ responder_run(struct responder *responder)
             end_batch(responder);
         }
     }
+    batch_sign_off(responder->batch);
     return 0;
 }
 

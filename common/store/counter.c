@@ -362,7 +362,6 @@ agree(struct counter *counter)
         schema_agree(counter->options, counter->redis, counter->born);
 
     counter->refused = result == REDIS_REFUSED;
-    counter->confirm = true;
     return result == REDIS_DONE;
 }
 

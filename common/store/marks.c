@@ -79,9 +79,13 @@ marks_add_memory(const struct marks *marks, struct command *call,
     redis_arg_int(call, window_seconds);
     redis_arg_int(call, sign_off);
     for (size_t i = 0; i < marks->count; i++) {
-        redis_arg_int(call, marks->ranges[i].first_s);
-        redis_arg_int(call, marks->ranges[i].last_s);
-        redis_arg_int(call, marks->ranges[i].sequence);
+        const struct marks_range *range = &marks->ranges[i];
+
+        redis_arg_int(call,
+                      int64_max(range->first_s,
+                                range->last_s - MARKS_MOST * window_seconds));
+        redis_arg_int(call, range->last_s);
+        redis_arg_int(call, range->sequence);
     }
 }
 

@@ -19,6 +19,7 @@
 
 enum {
     MARKS_RANGES = 128,
+    MARKS_MOST = 16384,   /* windows of a range that are written at once */
     MARKS_NAME_SIZE = 17, /* 16 hexadecimal digits and a NUL */
     MARKS_TEXT_SIZE = 48, /* "<sequence number> <window>" and a NUL */
 };

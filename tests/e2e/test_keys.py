@@ -87,6 +87,8 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
     expected = set(seen.document) - others
 
     def missing():
+        for name in redis("HKEYS", "verve:{0}:marks"):  # an older state
+            redis("HSET", "verve:{0}:marks", name, "0 1")
         responder.ask(accept(8))
         responder.ask("/readyz")
         seen.look()
@@ -96,6 +98,16 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
     put(redis, receiver.url("/hook"))
     assert not {key for key in missing() if "callbacks" in key}
     Reporter(sandbox, redis, **settings).start()
-    wait_until(lambda: not missing(), f"every key: {missing()}", pause_s=0.1)
+    unconfirmed = "verve:{t}:unconfirmed"
+    wait_until(lambda: missing() == {unconfirmed},
+               f"every other key: {missing()}", pause_s=0.1)
+    stopped = Responder(sandbox, redis, "stopped", **settings).start()
+    stopped.ask(accept(9))
+    stopped.process.freeze()
+    redis.kill()
+    redis.start()
+    wait_until(lambda: seen.look() or unconfirmed in seen.longest_ms,
+               "its mark is not confirmed")
+    stopped.process.thaw()
     assert set(seen.longest_ms) == expected
     seen.check_lifetimes()

@@ -39,7 +39,9 @@ end
 local late = call('ZCOUNT', KEYS[2], '-inf', math.min(first - 1, recorded))
 call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[3])
 
-for window = first, tonumber(ARGV[5]), tonumber(ARGV[2]) do
+-- Not all at once if there are very many: Redis serves nobody meanwhile.
+local length = tonumber(ARGV[2])
+for window = first, math.min(ARGV[5], first + 16384 * length), length do
     if window >= tonumber(ARGV[4]) then
         lose(window)
     end

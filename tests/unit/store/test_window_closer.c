@@ -391,6 +391,103 @@ test_lost_in_the_first_window(void **state)
     assert_false(record_at(f, first_s + length_s).gap);
 }
 
+/* The new data may begin in the same second as the old. */
+static void
+test_lost_within_a_second(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s, length_s = 100;
+    struct window_closer_sealed sealed;
+    char born[32];
+
+    f->options.window.seconds = length_s;
+    first_s = redis_now_s(f) / length_s * length_s;
+    for (int i = 1; i <= 2; i++) {
+        redis_do(f->redis, "FLUSHALL", NULL);
+        begin(f, first_s);
+        snprintf(born, sizeof(born), "%" PRId64 ".00000%d", first_s, i);
+        redis_do(f->redis, "SET", "verve:{0}:born", born, NULL);
+        assert_true(window_closer_seal(f->closer, 10, &sealed) > 0);
+    }
+    set(f, "verve:{0}:sealed", first_s);
+    seal_all(f->closer);
+    assert_true(record_at(f, first_s).gap);
+}
+
+/*
+ * The records end before a window that was recorded: Redis went back to an
+ * earlier state. If the window has the same count as before, it is no gap.
+ */
+static void
+test_a_record_that_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 2, 5);
+    set_count(f, now_s - 1, 6);
+    seal_all(f->closer);
+    redis_do(f->redis, "DEL", "verve:windows", NULL);
+    add_record(f, now_s - 3);
+    set_count(f, now_s - 1, 4);
+    seal_all(f->closer);
+    assert_false(record_at(f, now_s - 2).gap);
+    assert_int_equal(record_at(f, now_s - 2).count, 5);
+    assert_true(record_at(f, now_s - 1).gap);
+}
+
+/* Others may remember more than Redis does: see marks.h. */
+static void
+test_the_barrier(void **state)
+{
+    struct fixture *f = *state;
+    struct window_closer *barred =
+        window_closer_open(&f->options, f->redis, 500);
+    struct window_closer_sealed sealed;
+    int64_t now_s = redis_now_s(f), left_ms;
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 2, 5);
+    left_ms = window_closer_seal(barred, WINDOW_CLOSER_MOST, &sealed);
+    assert_in_range(left_ms, 1, 500);
+    assert_int_equal(sealed.records, 0);
+    assert_true(get(f, "verve:{0}:sealed") >= now_s - 1);
+    usleep(510 * 1000);
+    assert_true(seal_all(barred) >= 10);
+    assert_int_equal(record_at(f, now_s - 2).count, 5);
+    window_closer_close(barred);
+}
+
+/* What anybody wrote into `lost` is a gap for every reporter. */
+static void
+test_what_others_know_to_be_lost(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+    struct window_closer_sealed sealed;
+    char lost[24];
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 5, 7);
+    set_count(f, now_s - 4, 7);
+    snprintf(lost, sizeof(lost), "%" PRId64, now_s - 5);
+    redis_do(f->redis, "ZADD", "verve:{0}:lost", lost, lost, NULL);
+    seal_all(f->closer);
+    assert_true(record_at(f, now_s - 5).gap);
+    assert_false(record_at(f, now_s - 4).gap);
+    assert_true(window_closer_seal(f->closer, 10, &sealed) >= 0);
+    assert_int_equal(sealed.late, 0);
+
+    /* Too late: the window is recorded. */
+    snprintf(lost, sizeof(lost), "%" PRId64, now_s - 4);
+    redis_do(f->redis, "ZADD", "verve:{0}:lost", lost, lost, NULL);
+    assert_true(window_closer_seal(f->closer, 10, &sealed) >= 0);
+    assert_int_equal(sealed.late, 1);
+    assert_string_equal(redis_do(f->redis, "ZCARD", "verve:{0}:lost", NULL),
+                        "0");
+}
+
 /* The schema is lost with the data: it is written again. */
 static void
 test_agreement_is_restored(void **state)
@@ -790,6 +887,10 @@ main(void)
         TEST(test_trimmed_stream),
         TEST(test_lost_while_running),
         TEST(test_lost_in_the_first_window),
+        TEST(test_lost_within_a_second),
+        TEST(test_a_record_that_is_gone),
+        TEST(test_the_barrier),
+        TEST(test_what_others_know_to_be_lost),
         TEST(test_agreement_is_restored),
         TEST(test_another_agreement_is_refused),
         TEST(test_lost_while_away),
