@@ -2,14 +2,15 @@
 -- Replies one part of `vervectl status`.
 --
 -- ARGV[1] = "now"       KEYS: sealed, meta, callbacks, due, dead, reporters,
---                       destinations
+--                       destinations, strangers
 --                       ARGV[2]: seconds of a window, if meta has no value
 --                       ARGV[3]: the beginning of the keys of the
 --                       destinations' lists
 --                       Reply: lines: "<window on> <ms left> <now, ms>
 --                       <seconds of a window> <callbacks> <due> <dead>", then
 --                       the names of the reporters that publish
--- ARGV[1] = "lists"     KEYS: destinations; ARGV[2]: as ARGV[3] before
+-- ARGV[1] = "lists"     KEYS: destinations, strangers; ARGV[2]: as ARGV[3]
+--                       before
 --                       ARGV[3]: how many destinations, those with the most
 --                       jobs; "" for all
 --                       Reply: lines: "<jobs> <hash> <destination>"
@@ -44,14 +45,16 @@ end
 
 -- The lists of the destinations with jobs, the longest first, and the number
 -- of all jobs in them.
-local function lists_of(destinations, stem)
+local function lists_of(destinations, strangers, stem)
     local lists, all = {}, 0
-    for _, origin in ipairs(redis.call('ZRANGE', destinations, 0, -1)) do
-        local hash = string.sub(redis.sha1hex(origin), 1, 32)
-        local jobs = redis.call('LLEN', stem .. hash)
-        all = all + jobs
-        if jobs > 0 then
-            lists[#lists + 1] = {jobs = jobs, hash = hash, origin = origin}
+    for _, turns in ipairs({destinations, strangers}) do
+        for _, origin in ipairs(redis.call('ZRANGE', turns, 0, -1)) do
+            local hash = string.sub(redis.sha1hex(origin), 1, 32)
+            local jobs = redis.call('LLEN', stem .. hash)
+            all = all + jobs
+            if jobs > 0 then
+                lists[#lists + 1] = {jobs = jobs, hash = hash, origin = origin}
+            end
         end
     end
     table.sort(lists, function(a, b)
@@ -72,7 +75,7 @@ function tell.now()
         on = sealed + length
     end
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local _, listed = lists_of(KEYS[7], ARGV[3])
+    local _, listed = lists_of(KEYS[7], KEYS[8], ARGV[3])
     local lines = {string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f', on,
         (on + length) * 1000 - now, now, length,
         listed + redis.call('LLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]),
@@ -85,7 +88,7 @@ end
 
 function tell.lists()
     local lines = {}
-    for i, list in ipairs((lists_of(KEYS[1], ARGV[2]))) do
+    for i, list in ipairs((lists_of(KEYS[1], KEYS[2], ARGV[2]))) do
         if i > (tonumber(ARGV[3]) or i) then
             break
         end
@@ -124,6 +127,7 @@ function tell.reporter()
     for _, destination in ipairs(said.destinations) do
         if type(destination) == 'table' then
             lines[#lines + 1] = 'destination ' .. word(destination.origin)
+                .. ' proven=' .. (destination.proven and 'yes' or 'no')
                 .. pairs_of(destination, 'breaker waiting under_way limit '
                     .. 'blocked_ms took_ms') .. ' reporter=' .. word(said.name)
         end

@@ -182,6 +182,8 @@ add_keys(const struct counter *counter, struct command *call,
         keys_add(call, KEY_DUE, &parts);
         keys_add(call, KEY_QUEUE, &parts);
         keys_add(call, KEY_DESTINATIONS, &parts);
+        keys_add(call, KEY_STRANGERS, &parts);
+        keys_add(call, KEY_PROVEN, &parts);
         return add_lists(call, batch);
     }
     return 0;

@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "jobs-claim.lua.h"
 #include "jobs-look.lua.h"
+#include "jobs-prove.lua.h"
 #include "jobs-recount.lua.h"
 #include "jobs-settle.lua.h"
 #include "jobs-sort.lua.h"
@@ -161,6 +163,8 @@ add_sorting(struct job_queue *queue, const struct sorting *sorting)
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_QUEUE, &parts);
     keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    keys_add(call, KEY_PROVEN, &parts);
     for (size_t i = 0; i < sorting->count; i++) {
         const char *url = sorting->jobs[i]->url;
 
@@ -203,15 +207,35 @@ sort_jobs(struct job_queue *queue, struct sorting *sorting)
     return result;
 }
 
+/* Calls found for each of the destinations. Returns their number. */
+static size_t
+tell_found(const struct redis_reply *destinations, bool proven,
+           job_queue_found *found, void *context)
+{
+    size_t count = redis_reply_count(destinations);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t len;
+        const char *origin =
+            redis_reply_text(redis_reply_at(destinations, i), &len);
+
+        if (origin != NULL) {
+            found(context, origin, proven);
+        }
+    }
+    return count;
+}
+
 int
-job_queue_look(struct job_queue *queue, job_queue_found *found, void *context,
+job_queue_look(struct job_queue *queue, size_t strangers,
+               job_queue_found *found, void *context,
                struct job_queue_looked *looked)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_look);
     struct key_parts parts = {.prefix = queue->options->redis.prefix};
     struct sorting sorting = {.count = 0};
+    size_t most_strangers = size_min(strangers, JOB_QUEUE_FOUND_MAX);
     const struct redis_reply *reply;
-    const struct redis_reply *destinations;
 
     memset(looked, 0, sizeof(*looked));
     if (queue->unsure_ms != 0) {
@@ -221,24 +245,21 @@ job_queue_look(struct job_queue *queue, job_queue_found *found, void *context,
     keys_add(call, KEY_CALLBACKS, &parts);
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
     redis_arg_int(call, JOB_QUEUE_BATCH);
     redis_arg_int(call, JOB_QUEUE_FOUND_MAX);
+    redis_arg_int(call, (int64_t)most_strangers);
     if (redis_run(queue->redis, &reply) != REDIS_DONE) {
         return -1;
     }
-    destinations = redis_reply_at(reply, 2);
-    for (size_t i = 0; i < redis_reply_count(destinations); i++) {
-        size_t len;
-        const char *origin =
-            redis_reply_text(redis_reply_at(destinations, i), &len);
-
-        if (origin != NULL) {
-            found(context, origin);
-        }
+    looked->more = tell_found(redis_reply_at(reply, 2), true, found, context) ==
+                   JOB_QUEUE_FOUND_MAX;
+    if (tell_found(redis_reply_at(reply, 3), false, found, context) ==
+        JOB_QUEUE_FOUND_MAX) {
+        looked->more = true;
     }
     read_sorting(queue, reply, &sorting, looked);
-    looked->more = sorting.count > 0 ||
-                   redis_reply_count(destinations) == JOB_QUEUE_FOUND_MAX;
+    looked->more = looked->more || sorting.count > 0;
     return sort_jobs(queue, &sorting);
 }
 
@@ -255,6 +276,8 @@ add_claim(struct job_queue *queue, const struct job_queue_wish *wishes,
 
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    keys_add(call, KEY_PROVEN, &parts);
     for (size_t i = 0; i < count; i++) {
         if (add_list(queue, call, wishes[i].origin) != 0) {
             return -1;
@@ -347,6 +370,25 @@ job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
 }
 
 int
+job_queue_prove(struct job_queue *queue, const struct job_queue_proof *proofs,
+                size_t count)
+{
+    struct command *call = redis_call(queue->redis, &script_jobs_prove);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    const struct redis_reply *reply;
+
+    keys_add(call, KEY_PROVEN, &parts);
+    keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    redis_arg_int(call, JOB_QUEUE_PROVEN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        redis_arg(call, proofs[i].origin, strlen(proofs[i].origin));
+        redis_arg_int(call, proofs[i].proven);
+    }
+    return redis_run(queue->redis, &reply) == REDIS_DONE ? 0 : -1;
+}
+
+int
 job_queue_recount(struct job_queue *queue)
 {
     /* About 20 ms of Redis. */
@@ -360,6 +402,7 @@ job_queue_recount(struct job_queue *queue)
     keys_add(call, KEY_QUEUE, &parts);
     keys_add(call, KEY_DESTINATIONS, &parts);
     keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
     redis_arg(call, stem.text, stem.len);
     redis_arg_int(call, JOB_QUEUE_RECOUNT_MS);
     redis_arg_int(call, MAX_DESTINATIONS);

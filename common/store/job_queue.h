@@ -6,8 +6,9 @@
  * Then it goes back to the list of its destination. All times are Redis's.
  *
  * The zset `destinations` has those with a job in their list, by when their
- * turn began. So a reporter finds them without walking through the jobs, and
- * claims jobs only of those that it has room for.
+ * turn began; `strangers` the same for those that are not proven: they have not
+ * answered, or not lately. So a reporter finds them without walking through the
+ * jobs, and claims jobs only of those that it has room for.
  *
  * A member of `due` is "<claim> <attempts> <json>". The claim is the token of
  * a claim, or "-" if the job is not claimed. Settling a job removes those
@@ -34,11 +35,13 @@ enum {
     JOB_QUEUE_BATCH = 256,
     JOB_QUEUE_FOUND_MAX = 64, /* destinations that one look finds */
     JOB_QUEUE_RECOUNT_MS = 60000,
+    JOB_QUEUE_PROVEN_MAX = 10000, /* destinations that Redis remembers */
 };
 
-/* Called for each destination with jobs whose turn it is. Must not use Redis.
+/* Called for each destination with jobs whose turn it is, and whether it is
+   proven by what Redis knows. Must not use Redis.
    origin is borrowed for the call. */
-typedef void job_queue_found(void *context, const char *origin);
+typedef void job_queue_found(void *context, const char *origin, bool proven);
 
 struct job_queue_looked {
     size_t unreadable; /* jobs that go to the dead list */
@@ -76,15 +79,17 @@ void job_queue_close(struct job_queue *queue);
 
 /*
  * Calls found for the destinations whose turn it is, that which waits longest
- * first. Then moves jobs that are due again, and jobs of the list `callbacks`,
+ * first, those that are not proven after the others and at most strangers of
+ * them. Then moves jobs that are due again, and jobs of the list `callbacks`,
  * to the lists of their destinations, at most JOB_QUEUE_BATCH of each kind: the
  * next look finds those. If the reply to the last claim was lost, does nothing,
  * so that its jobs are not taken for those of a dead reporter. 0, or -1 if
  * Redis is away or refuses (see redis_error). Blocks for at most 4 x
  * redis.timeout_ms.
  */
-int job_queue_look(struct job_queue *queue, job_queue_found *found,
-                   void *context, struct job_queue_looked *looked);
+int job_queue_look(struct job_queue *queue, size_t strangers,
+                   job_queue_found *found, void *context,
+                   struct job_queue_looked *looked);
 
 /*
  * Claims the jobs of count wishes, each with a destination of its own, together
@@ -96,6 +101,17 @@ int job_queue_look(struct job_queue *queue, job_queue_found *found,
 int job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
                     size_t count, job_queue_take *take, void *context,
                     struct job_queue_claimed *claimed);
+
+/* What is to be noted of one destination. */
+struct job_queue_proof {
+    const char *origin; /* borrowed */
+    bool proven;
+};
+
+/* Notes which destinations are proven. 0, or -1 as job_queue_claim. Blocks for
+   at most 2 x redis.timeout_ms. */
+int job_queue_prove(struct job_queue *queue,
+                    const struct job_queue_proof *proofs, size_t count);
 
 /*
  * Counts the jobs in Redis anew, if nobody did for JOB_QUEUE_RECOUNT_MS. 0, or

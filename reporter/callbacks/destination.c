@@ -75,15 +75,23 @@ destination_blocked_ms(const struct destination *destination, int64_t now_ms)
 {
     int64_t hold_ms = destination->hold_until_ms - now_ms;
     int64_t open_ms = circuit_breaker_wait_ms(&destination->breaker, now_ms);
+    int64_t crowded_ms = destination->crowded_until_ms - now_ms;
 
-    return int64_max(hold_ms, open_ms);
+    return int64_max(int64_max(hold_ms, open_ms), crowded_ms);
+}
+
+static size_t
+limit_now(const struct destination *destination)
+{
+    return destination->proven ? destination->limit : 1;
 }
 
 bool
 destination_may_start(const struct destination *destination, int64_t now_ms)
 {
-    return destination->under_way < destination->limit &&
+    return destination->under_way < limit_now(destination) &&
            now_ms >= destination->hold_until_ms &&
+           now_ms >= destination->crowded_until_ms &&
            circuit_breaker_permits(&destination->breaker, now_ms);
 }
 
@@ -91,7 +99,7 @@ size_t
 destination_room(const struct destination *destination, int64_t now_ms)
 {
     size_t here = destination->waiting + destination->under_way;
-    size_t room = destination->limit;
+    size_t room = limit_now(destination);
 
     if (destination_blocked_ms(destination, now_ms) > 0) {
         return 0;
@@ -100,7 +108,7 @@ destination_room(const struct destination *destination, int64_t now_ms)
         CIRCUIT_BREAKER_HALF_OPEN) {
         return here == 0 ? 1 : 0;
     }
-    if (destination->duration_us > 0) {
+    if (destination->proven && destination->duration_us > 0) {
         room += destination->limit * DESTINATION_AHEAD_MS * 1000 /
                 (size_t)destination->duration_us;
     }
@@ -206,6 +214,25 @@ record_evidence(const struct destination_ticket *ticket,
     record_duration(destination, now_ms - ticket->started_ms);
 }
 
+static void
+record_reach(struct destination *destination, enum retry_reach reach)
+{
+    switch (reach) {
+    case RETRY_REACH_UNKNOWN:
+        break;
+    case RETRY_REACH_ANSWERED:
+        destination->proven = true;
+        destination->lost = 0;
+        break;
+    case RETRY_REACH_LOST:
+        destination->lost++;
+        if (destination->lost >= DESTINATION_LOST) {
+            destination->proven = false;
+        }
+        break;
+    }
+}
+
 void
 destination_end(const struct destination_ticket *ticket,
                 const struct retry_verdict *verdict, int64_t now_ms)
@@ -213,6 +240,7 @@ destination_end(const struct destination_ticket *ticket,
     struct destination *destination = ticket->destination;
 
     record_evidence(ticket, verdict->evidence, now_ms);
+    record_reach(destination, verdict->reach);
     if (verdict->hold_ms > 0) {
         destination->hold_until_ms =
             int64_max(destination->hold_until_ms, now_ms + verdict->hold_ms);

@@ -1,9 +1,12 @@
 /*
  * One destination of callbacks: the jobs that wait for it here, the limit on
  * its attempts under way, and whether it is blocked by its circuit breaker or
- * by Retry-After. A destination is an origin (see store/origin.h). It knows
- * nothing of other destinations (see fair_queue.h), libcurl or Redis. Pure: the
- * caller passes the time, monotonic.
+ * by Retry-After. A destination is an origin (see store/origin.h).
+ *
+ * Any HTTP response proves a destination; three failures of connect, TLS or
+ * time in a row lose the proof. While it is not proven, it has one attempt
+ * under way. It knows nothing of other destinations (see fair_queue.h), libcurl
+ * or Redis. Pure: the caller passes the time, monotonic.
  */
 #ifndef DESTINATION_H
 #define DESTINATION_H
@@ -13,13 +16,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "address_load.h"
 #include "circuit_breaker.h"
 #include "store/job.h"
 
 struct retry_verdict;
 
 enum {
-    DESTINATION_START_LIMIT = 4, /* on attempts under way, at first */
+    DESTINATION_START_LIMIT = 4, /* on attempts under way, once it is proven */
+    DESTINATION_LOST = 3,        /* failures in a row that lose the proof */
+    DESTINATION_CROWDED_MS = 1000, /* if its address has too many attempts */
     /* The cost of an attempt: 1, and 1 more for each 50 ms of its duration. */
     DESTINATION_COST_MS = 50,
     DESTINATION_COST_MAX = 16,
@@ -35,21 +41,29 @@ struct destination_ticket {
 };
 
 struct destination {
-    /* The first six are for fair_queue.c alone. */
+    /* The first eleven are for fair_queue.c alone. */
     TAILQ_ENTRY(destination) link;   /* in the list of its state */
     TAILQ_ENTRY(destination) hungry; /* in the list of those with more */
     struct destination *next;        /* in its hash bucket */
     int state;
-    bool more;  /* it has jobs in Redis, as of the last claim */
+    bool more; /* it has jobs in Redis, as of the last claim */
+    TAILQ_ENTRY(destination) news; /* in the list of those to be noted */
+    bool is_news;                  /* Redis has to learn whether it is proven */
+    int64_t noted_ms;              /* monotonic: when it was news last */
+    struct address_set addresses;  /* of its last attempt while not proven */
+    bool counted;                  /* an attempt is counted for them */
     int credit; /* cost that may start in this round; negative: debt */
 
-    struct job *first;     /* waiting jobs, the earliest lease first */
-    struct job **last;     /* points to the NULL at the end of that list */
-    size_t waiting;        /* jobs in that list */
-    size_t under_way;      /* attempts */
-    size_t limit;          /* on under_way */
-    size_t max_limit;      /* on limit: callbacks.per_host_concurrency */
-    size_t successes;      /* since limit last moved, while it was needed */
+    struct job *first;        /* waiting jobs, the earliest lease first */
+    struct job **last;        /* points to the NULL at the end of that list */
+    size_t waiting;           /* jobs in that list */
+    size_t under_way;         /* attempts */
+    size_t limit;             /* on under_way, while it is proven; else 1 */
+    bool proven;              /* it has answered, and was not lost since */
+    int lost;                 /* attempts in a row that did not reach it */
+    int64_t crowded_until_ms; /* monotonic: its address has no room so long */
+    size_t max_limit;         /* on limit: callbacks.per_host_concurrency */
+    size_t successes;         /* since limit last moved, while it was needed */
     int64_t halved_ms;     /* monotonic: when limit was last halved; 0: never */
     int64_t hold_until_ms; /* monotonic: the end of Retry-After */
     int64_t duration_us;   /* of its attempts, smoothed; 0: unknown */
@@ -69,7 +83,8 @@ void destination_push(struct destination *destination, struct job *job);
 /* The waiting job with the earliest lease, handed over. NULL: none waits. */
 struct job *destination_pop(struct destination *destination);
 
-/* How long its breaker or Retry-After blocks it; 0 or less: not blocked. */
+/* How long its breaker, Retry-After or the attempts at its address block it; 0
+   or less: not blocked. */
 int64_t destination_blocked_ms(const struct destination *destination,
                                int64_t now_ms);
 
@@ -92,7 +107,8 @@ int64_t destination_room_in_ms(const struct destination *destination,
 struct destination_ticket destination_start(struct destination *destination,
                                             int64_t now_ms);
 
-/* Notes that it ended, and adapts limit, breaker and hold to the verdict. */
+/* Notes that it ended, and adapts limit, breaker, hold and proof to the
+   verdict. */
 void destination_end(const struct destination_ticket *ticket,
                      const struct retry_verdict *verdict, int64_t now_ms);
 

@@ -139,6 +139,13 @@ static void
 send_request(struct dispatcher *dispatcher, struct http_call *call,
              const char *addresses)
 {
+    if (!fair_queue_permits(dispatcher->queue, http_call_ticket(call),
+                            addresses != NULL ? addresses
+                                              : http_call_host(call),
+                            clock_mono_ms())) {
+        return_call(dispatcher, call, DESTINATION_CROWDED_MS);
+        return;
+    }
     if (http_call_resolve(call, addresses) != 0 ||
         curl_loop_start(dispatcher->transfers, http_call_easy(call),
                         http_call_host(call)) != 0) {
@@ -260,6 +267,7 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
     }
     dispatcher->names = dns_cache_open(loop, options->callbacks.timeout_ms,
                                        on_name, dispatcher);
+    fair_queue_set_slots(dispatcher->queue, slots);
     dispatcher->calls = call_pool_open(dispatcher->settings, slots);
     dispatcher->transfers = curl_loop_open(loop, slots, on_ended, dispatcher);
     return dispatcher->names != NULL && dispatcher->calls != NULL &&

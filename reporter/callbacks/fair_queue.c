@@ -16,12 +16,15 @@
 enum {
     BUCKETS = 4096, /* of the hash table: a power of two */
     SWEEP_MS = 1000,
-    RETURN_MS = 20,      /* of a job whose lease is too short to start */
+    NOTE_AGAIN_MS = 3600000, /* a proof in Redis is renewed after this */
+    STRANGER_WAIT_MS = 1000, /* until a stranger without room is found again */
+    RETURN_MS = 20,          /* of a job whose lease is too short to start */
     EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */
 };
 
 enum state {
     STATE_READY,   /* a job may start: the round robin, in the list's order */
+    STATE_STRANGE, /* the same for strangers, if there is a slot for them */
     STATE_FULL,    /* jobs wait; attempts under way are at the limit */
     STATE_EXPIRED, /* jobs wait that are to be returned */
     STATE_QUIET,   /* attempts are under way, no job waits */
@@ -35,14 +38,20 @@ TAILQ_HEAD(state_list, destination);
 struct fair_queue {
     const struct options *options;
     uint64_t seed;
-    size_t capacity;  /* the limit on waiting */
-    size_t waiting;   /* jobs here */
-    size_t under_way; /* attempts */
-    size_t idle;      /* destinations in STATE_IDLE */
-    int64_t swept_ms; /* monotonic: the last sweep */
-    int64_t now_ms;   /* monotonic: the time that a caller passed last */
+    size_t capacity;            /* the limit on waiting */
+    size_t waiting;             /* jobs here */
+    size_t under_way;           /* attempts */
+    size_t slots;               /* the limit on under_way, kept by the caller */
+    size_t strangers_waiting;   /* of waiting: jobs for strangers */
+    size_t strangers_under_way; /* of under_way: attempts at strangers */
+    bool strange_turn;          /* the next slot is for a stranger first */
+    size_t idle;                /* destinations in STATE_IDLE */
+    int64_t swept_ms;           /* monotonic: the last sweep */
+    int64_t now_ms; /* monotonic: the time that a caller passed last */
     struct state_list lists[STATES];
-    struct state_list hungry; /* destinations with more jobs in Redis */
+    struct state_list hungry;  /* destinations with more jobs in Redis */
+    struct state_list news;    /* destinations that Redis has to learn of */
+    struct address_load *load; /* attempts at strangers, by address */
     struct destination *buckets[BUCKETS];
 };
 
@@ -62,6 +71,13 @@ fair_queue_open(const struct options *options, uint64_t seed)
         TAILQ_INIT(&queue->lists[i]);
     }
     TAILQ_INIT(&queue->hungry);
+    TAILQ_INIT(&queue->news);
+    queue->slots = (size_t)options->callbacks.concurrency;
+    queue->load = address_load_open();
+    if (queue->load == NULL) {
+        free(queue);
+        return NULL;
+    }
     return queue;
 }
 
@@ -79,6 +95,7 @@ fair_queue_close(struct fair_queue *queue)
             destination_close(destination);
         }
     }
+    address_load_close(queue->load);
     free(queue);
 }
 
@@ -111,6 +128,38 @@ set_more(struct fair_queue *queue, struct destination *destination, bool more)
     destination->more = more;
 }
 
+/* Notes whether Redis has to learn of it. */
+static void
+set_news(struct fair_queue *queue, struct destination *destination, bool news)
+{
+    if (destination->is_news && !news) {
+        TAILQ_REMOVE(&queue->news, destination, news);
+    } else if (!destination->is_news && news) {
+        TAILQ_INSERT_TAIL(&queue->news, destination, news);
+    }
+    destination->is_news = news;
+}
+
+/* Takes the jobs and attempts of a destination out of the sums of strangers.
+   To be called before they or its proof change, and count() after that. */
+static void
+uncount(struct fair_queue *queue, const struct destination *destination)
+{
+    if (!destination->proven) {
+        queue->strangers_waiting -= destination->waiting;
+        queue->strangers_under_way -= destination->under_way;
+    }
+}
+
+static void
+count(struct fair_queue *queue, const struct destination *destination)
+{
+    if (!destination->proven) {
+        queue->strangers_waiting += destination->waiting;
+        queue->strangers_under_way += destination->under_way;
+    }
+}
+
 /* Forgets an idle destination. */
 static void
 evict(struct fair_queue *queue, struct destination *destination)
@@ -124,6 +173,7 @@ evict(struct fair_queue *queue, struct destination *destination)
     TAILQ_REMOVE(&queue->lists[STATE_IDLE], destination, link);
     queue->idle--;
     set_more(queue, destination, false);
+    set_news(queue, destination, false);
     destination_close(destination);
 }
 
@@ -215,8 +265,10 @@ find_state(const struct fair_queue *queue,
         destination->first->leased_ms - now_ms < min_lease_ms(queue)) {
         return STATE_EXPIRED;
     }
-    return destination_may_start(destination, now_ms) ? STATE_READY
-                                                      : STATE_FULL;
+    if (!destination_may_start(destination, now_ms)) {
+        return STATE_FULL;
+    }
+    return destination->proven ? STATE_READY : STATE_STRANGE;
 }
 
 /* Moves it to the list of its state. True if it was in that list already. */
@@ -241,22 +293,114 @@ fair_queue_room(const struct fair_queue *queue)
                                             : 0;
 }
 
-size_t
-fair_queue_room_of(struct fair_queue *queue, const char *origin,
-                   int64_t *wait_ms, int64_t now_ms)
+static size_t
+max_strangers(const struct fair_queue *queue)
 {
-    const struct destination *destination = find(queue, origin);
+    return queue->slots > 1 ? queue->slots / 2 : 1;
+}
+
+size_t
+fair_queue_room_for_strangers(const struct fair_queue *queue)
+{
+    size_t taken = queue->strangers_waiting + queue->strangers_under_way;
+    size_t most = max_strangers(queue);
+
+    return taken < most ? most - taken : 0;
+}
+
+void
+fair_queue_set_slots(struct fair_queue *queue, size_t slots)
+{
+    queue->slots = slots;
+}
+
+/*
+ * Takes over what Redis knows. If it has been lost here, another reporter may
+ * reach it: that is no news for Redis. If it is proven here and Redis does not
+ * know, or has forgotten, that is.
+ */
+static void
+compare_proof(struct fair_queue *queue, struct destination *destination,
+              bool proven)
+{
+    if (proven && !destination->proven &&
+        destination->lost < DESTINATION_LOST) {
+        uncount(queue, destination);
+        destination->proven = true;
+        count(queue, destination);
+    } else if (!proven && destination->proven) {
+        set_news(queue, destination, true);
+    }
+}
+
+/* How many of its jobs to claim. */
+static size_t
+room_of(struct fair_queue *queue, const struct destination *destination,
+        int64_t now_ms)
+{
+    bool crowded = !destination->proven &&
+                   !address_load_has_room(queue->load, &destination->addresses);
+
+    return crowded ? 0 : destination_room(destination, now_ms);
+}
+
+size_t
+fair_queue_room_of(struct fair_queue *queue, const char *origin, bool proven,
+                   bool *stranger, int64_t *wait_ms, int64_t now_ms)
+{
+    struct destination *destination = find(queue, origin);
     size_t room;
 
-    *wait_ms = 0;
-    if (destination == NULL) {
-        return size_min(DESTINATION_START_LIMIT, max_limit(queue));
+    if (destination == NULL && proven) {
+        destination = make_destination(queue, origin);
     }
-    room = destination_room(destination, now_ms);
+    *wait_ms = 0;
+    *stranger = true;
+    if (destination == NULL) {
+        return 1;
+    }
+    compare_proof(queue, destination, proven);
+    *stranger = !destination->proven;
+    room = room_of(queue, destination, now_ms);
     if (room == 0) {
-        *wait_ms = destination_room_in_ms(destination, now_ms);
+        *wait_ms = int64_max(destination_room_in_ms(destination, now_ms),
+                             destination->proven ? 0 : STRANGER_WAIT_MS);
     }
     return room;
+}
+
+bool
+fair_queue_permits(struct fair_queue *queue,
+                   const struct destination_ticket *ticket,
+                   const char *addresses, int64_t now_ms)
+{
+    struct destination *destination = ticket->destination;
+
+    if (destination->proven || destination->counted) {
+        return true;
+    }
+    address_set_read(&destination->addresses, addresses);
+    if (!address_load_has_room(queue->load, &destination->addresses)) {
+        destination->crowded_until_ms = now_ms + DESTINATION_CROWDED_MS;
+        return false;
+    }
+    destination->counted =
+        address_load_take(queue->load, &destination->addresses) == 0;
+    return true;
+}
+
+const char *
+fair_queue_news(struct fair_queue *queue, bool *proven, int64_t now_ms)
+{
+    struct destination *destination = TAILQ_FIRST(&queue->news);
+
+    if (destination == NULL) {
+        return NULL;
+    }
+    set_news(queue, destination, false);
+    destination->noted_ms = now_ms;
+    *proven = destination->proven;
+    return destination->origin;
 }
 
 const char *
@@ -267,12 +411,12 @@ fair_queue_hungry(struct fair_queue *queue, size_t *room, int64_t now_ms)
     while (i != NULL) {
         struct destination *next = TAILQ_NEXT(i, hungry);
 
-        *room = destination_room(i, now_ms);
-        /* A blocked destination is found by a look later. */
-        if (*room > 0 || destination_blocked_ms(i, now_ms) > 0) {
+        *room = room_of(queue, i, now_ms);
+        /* A look finds blocked destinations, and takes strangers in turn. */
+        if (*room > 0 || !i->proven || destination_blocked_ms(i, now_ms) > 0) {
             set_more(queue, i, false);
         }
-        if (*room > 0) {
+        if (*room > 0 && i->proven) {
             return i->origin;
         }
         i = next;
@@ -305,8 +449,13 @@ fair_queue_under_way(const struct fair_queue *queue)
 static struct job *
 pop(struct fair_queue *queue, struct destination *destination)
 {
+    struct job *job;
+
+    uncount(queue, destination);
     queue->waiting--;
-    return destination_pop(destination);
+    job = destination_pop(destination);
+    count(queue, destination);
+    return job;
 }
 
 int
@@ -323,8 +472,10 @@ fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
     if (destination == NULL) {
         return -1;
     }
+    uncount(queue, destination);
     destination_push(destination, job);
     queue->waiting++;
+    count(queue, destination);
     update_state(queue, destination, now_ms);
     return 0;
 }
@@ -336,15 +487,17 @@ start(struct fair_queue *queue, struct destination *destination,
 {
     struct job *job = pop(queue, destination);
 
+    uncount(queue, destination);
     *ticket = destination_start(destination, now_ms);
     queue->under_way++;
+    count(queue, destination);
     destination->credit -= destination_cost(destination);
     /* A destination without jobs must not save up credit. */
     if (destination->waiting == 0 && destination->credit > 0) {
         destination->credit = 0;
     }
     if (update_state(queue, destination, now_ms) && destination->credit <= 0) {
-        move(queue, destination, STATE_READY);
+        move(queue, destination, (enum state)destination->state);
     }
     return job;
 }
@@ -354,11 +507,11 @@ start(struct fair_queue *queue, struct destination *destination,
  * moves to the end. As a debt is at most DESTINATION_COST_MAX, the loop ends
  * after that many rounds.
  */
-struct job *
-fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
-                int64_t now_ms)
+static struct job *
+next_of(struct fair_queue *queue, enum state state,
+        struct destination_ticket *ticket, int64_t now_ms)
 {
-    struct state_list *ready = &queue->lists[STATE_READY];
+    struct state_list *ready = &queue->lists[state];
     struct destination *destination;
 
     while ((destination = TAILQ_FIRST(ready)) != NULL) {
@@ -371,9 +524,51 @@ fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
         if (destination->credit > 0) {
             return start(queue, destination, ticket, now_ms);
         }
-        move(queue, destination, STATE_READY);
+        move(queue, destination, state);
     }
     return NULL;
+}
+
+/* The next job of a stranger. NULL: none, or they have their share of slots. */
+static struct job *
+next_strange(struct fair_queue *queue, struct destination_ticket *ticket,
+             int64_t now_ms)
+{
+    return queue->strangers_under_way < max_strangers(queue)
+               ? next_of(queue, STATE_STRANGE, ticket, now_ms)
+               : NULL;
+}
+
+/* Strangers and the others take turns, as long as both have jobs. */
+struct job *
+fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
+                int64_t now_ms)
+{
+    struct job *job = NULL;
+
+    queue->strange_turn = !queue->strange_turn;
+    if (queue->strange_turn) {
+        job = next_strange(queue, ticket, now_ms);
+    }
+    if (job == NULL) {
+        job = next_of(queue, STATE_READY, ticket, now_ms);
+    }
+    if (job == NULL && !queue->strange_turn) {
+        job = next_strange(queue, ticket, now_ms);
+    }
+    return job;
+}
+
+/* Notes that the proof of a destination has changed, or is old in Redis. */
+static void
+note_proof(struct fair_queue *queue, struct destination *destination,
+           bool was_proven, int64_t now_ms)
+{
+    if (destination->proven != was_proven ||
+        (destination->proven && destination->lost == 0 &&
+         now_ms - destination->noted_ms > NOTE_AGAIN_MS)) {
+        set_news(queue, destination, true);
+    }
 }
 
 void
@@ -381,9 +576,19 @@ fair_queue_end(struct fair_queue *queue,
                const struct destination_ticket *ticket,
                const struct retry_verdict *verdict, int64_t now_ms)
 {
+    struct destination *destination = ticket->destination;
+    bool was_proven = destination->proven;
+
+    uncount(queue, destination);
     destination_end(ticket, verdict, now_ms);
     queue->under_way--;
-    update_state(queue, ticket->destination, now_ms);
+    count(queue, destination);
+    if (destination->counted) {
+        destination->counted = false;
+        address_load_give(queue->load, &destination->addresses);
+    }
+    note_proof(queue, destination, was_proven, now_ms);
+    update_state(queue, destination, now_ms);
 }
 
 /* Finds, once a second, the states that the passing of time has changed. */
@@ -456,6 +661,7 @@ visit_one(const struct destination *destination, fair_queue_visit *visit,
         .waiting = destination->waiting,
         .under_way = destination->under_way,
         .limit = destination->limit,
+        .proven = destination->proven,
         .breaker = circuit_breaker_state(&destination->breaker, now_ms),
         .blocked_ms = destination_blocked_ms(destination, now_ms),
         .took_ms = destination->duration_us / 1000,

@@ -101,6 +101,18 @@ find_evidence(const struct retry_facts *facts, long status)
                                         : RETRY_EVIDENCE_SUCCESS;
 }
 
+static enum retry_reach
+find_reach(const struct retry_facts *facts, const char *error)
+{
+    if (facts->status != 0) {
+        return RETRY_REACH_ANSWERED;
+    }
+    return strcmp(error, "connect") == 0 || strcmp(error, "tls") == 0 ||
+                   strcmp(error, "timeout") == 0
+               ? RETRY_REACH_LOST
+               : RETRY_REACH_UNKNOWN;
+}
+
 /* The scheduled delay with jitter, or hold_ms if that is longer. */
 static int64_t
 retry_delay_ms(const struct option_delays *retry_delays_s,
@@ -159,6 +171,7 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
         .no_resources = status != 0 ? 0 : facts->no_resources,
     };
 
+    verdict.reach = find_reach(facts, verdict.error);
     if (status >= 200 && status < 300) {
         return verdict;
     }

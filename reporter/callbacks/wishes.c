@@ -14,6 +14,7 @@ wishes_init(struct wishes *wishes, struct fair_queue *queue, int64_t now_ms)
 {
     wishes->queue = queue;
     wishes->now_ms = now_ms;
+    wishes->strangers = fair_queue_room_for_strangers(queue);
     wishes->count = 0;
     wishes->cut = false;
 }
@@ -40,14 +41,21 @@ add(struct wishes *wishes, const char *origin, size_t most, int64_t wait_ms)
 }
 
 void
-wishes_found(void *context, const char *origin)
+wishes_found(void *context, const char *origin, bool proven)
 {
     struct wishes *wishes = context;
+    bool stranger;
     int64_t wait_ms;
-    size_t room =
-        fair_queue_room_of(wishes->queue, origin, &wait_ms, wishes->now_ms);
+    size_t room = fair_queue_room_of(wishes->queue, origin, proven, &stranger,
+                                     &wait_ms, wishes->now_ms);
 
     fair_queue_note_left(wishes->queue, origin, 0);
+    if (stranger && room > 0) {
+        if (wishes->strangers == 0) {
+            return; /* it keeps its place in Redis */
+        }
+        wishes->strangers--;
+    }
     add(wishes, origin, room, wait_ms);
 }
 

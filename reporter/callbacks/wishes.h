@@ -16,6 +16,7 @@
 struct wishes {
     struct fair_queue *queue; /* borrowed */
     int64_t now_ms;           /* monotonic: of this claim */
+    size_t strangers;         /* how many more strangers there is room for */
     size_t count;
     bool cut; /* a destination has room for more than it was given */
     struct job_queue_wish list[2 * JOB_QUEUE_FOUND_MAX];
@@ -29,7 +30,7 @@ void wishes_fini(struct wishes *wishes);
 
 /* Adds a destination whose turn it is. A job_queue_found; context is the
    wishes. */
-void wishes_found(void *context, const char *origin);
+void wishes_found(void *context, const char *origin, bool proven);
 
 /* Adds the destinations with jobs left, and shares out room for `room` jobs. */
 void wishes_complete(struct wishes *wishes, size_t room);

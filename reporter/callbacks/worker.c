@@ -27,6 +27,7 @@ enum {
     IDLE_TURN_MS = 50,       /* a new job is found within this */
     BUSY_TURN_MS = 5,        /* an ended job is settled within this */
     DRAIN_TURN_MS = 20,      /* between tries to settle during a drain */
+    NEWS_MAX = 128,          /* destinations that Redis learns of at once */
     CLAIM_ROOM = 128,        /* no claim if there is room for fewer jobs */
     RECOUNT_AGAIN_MS = 1000, /* if Redis refused to count */
     NO_MEMORY_MS = 1000,     /* without memory, a job is returned for this */
@@ -53,6 +54,7 @@ struct worker {
     void *drained_context;
     struct log_throttle look_trouble; /* Redis refuses */
     struct log_throttle claim_trouble;
+    struct log_throttle prove_trouble;
     struct log_throttle recount_trouble;
     struct log_throttle settle_trouble;
 };
@@ -201,7 +203,8 @@ claim(struct worker *worker)
         return IDLE_TURN_MS;
     }
     wishes_init(&wishes, worker->queue, clock_mono_ms());
-    result = job_queue_look(worker->jobs, wishes_found, &wishes, &looked);
+    result = job_queue_look(worker->jobs, wishes.strangers, wishes_found,
+                            &wishes, &looked);
     log_result(worker, &worker->look_trouble, "looking for callbacks", result);
     stats_count_unreadable(worker->stats, looked.unreadable);
     if (result == 0) {
@@ -210,6 +213,24 @@ claim(struct worker *worker)
     }
     wishes_fini(&wishes);
     return delay_ms;
+}
+
+/* Tells Redis which destinations are proven, if that has changed. */
+static void
+tell_news(struct worker *worker)
+{
+    struct job_queue_proof proofs[NEWS_MAX];
+    size_t count = 0;
+
+    while (count < NEWS_MAX && (proofs[count].origin = fair_queue_news(
+                                    worker->queue, &proofs[count].proven,
+                                    clock_mono_ms())) != NULL) {
+        count++;
+    }
+    if (count > 0) {
+        log_result(worker, &worker->prove_trouble, "noting destinations",
+                   job_queue_prove(worker->jobs, proofs, count));
+    }
 }
 
 /* Lets the jobs be counted anew from time to time. */
@@ -281,6 +302,7 @@ on_turn(void *context)
     } else if (flush(worker) != 0) {
         schedule(worker, IDLE_TURN_MS);
     } else {
+        tell_news(worker);
         schedule(worker, claim(worker));
     }
     dispatch(worker);

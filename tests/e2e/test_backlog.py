@@ -6,7 +6,8 @@ import time
 from harness.fastcgi import Responder
 from harness.hung import Hung
 from harness.load import accept
-from harness.queue import LIST, QUEUE, is_settled, list_of, put
+from harness.queue import (LIST, PROVEN, QUEUE, STRANGERS, is_settled, list_of,
+                           put)
 from harness.reporter import Reporter
 from harness.settings import scaled
 from harness.wait import wait_until
@@ -69,3 +70,39 @@ def test_jobs_of_an_older_version_are_delivered(sandbox, redis, receiver):
     wait_until(lambda: is_settled(redis), "all are settled")
     wait_until(lambda: redis("HMGET", QUEUE, "jobs", "bytes") == ["0", "0"],
                "the number is right again")
+
+
+def test_hosts_that_never_answer_leave_half_of_the_slots(sandbox, redis,
+                                                         receiver):
+    """Hundreds of destinations hang; one that has answered is as fast as ever,
+    also after a restart of the reporter."""
+    responder = Responder(sandbox, redis).start()
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=40).start()
+    responder.ask(accept(0, receiver.url("/first")))
+    receiver.wait_count(1, "/first")
+    wait_until(lambda: redis("ZCARD", PROVEN) == 1, "it is proven")
+    reporter.kill()
+    hung = Hung(sandbox)
+    put(redis, *[hung.url(n) for n in range(1, 201)])
+    reporter.start()
+    wait_until(lambda: len(hung.connections) >= 20, "strangers are called")
+    for n in range(1, 51):
+        started = time.monotonic()
+        responder.ask(accept(n, receiver.url("/again")))
+        receiver.wait_count(n, "/again", seconds=3.0)
+        assert time.monotonic() - started < 3.0
+    assert redis("ZCARD", STRANGERS) > 0
+
+
+def test_many_names_of_one_address_share_its_limit(sandbox, redis, receiver):
+    """100 origins at one address: 64 attempts under way at once."""
+    hung = [Hung(sandbox) for _ in range(100)]
+    put(redis, *[one.url() for one in hung])
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=15000,
+                        VERVE_CALLBACKS_LEASE_S=40).start()
+    wait_until(lambda: sum(len(one.connections) for one in hung) >= 64,
+               "its limit is reached")
+    put(redis, receiver.url("/other", 7))
+    receiver.wait_count(1, "/other", seconds=5.0)
+    assert sum(len(one.connections) for one in hung) == 64
+    reporter.kill()

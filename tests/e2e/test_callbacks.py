@@ -174,10 +174,12 @@ def test_term_finishes_calls_and_returns_other_jobs(sandbox, redis, responder,
                         VERVE_REDIS_TIMEOUT_MS=PATIENT_MS).start()
     receiver.respond("/slow", Answer(delay_s=1.5))
     receiver.respond("/hang", Answer(None))
+    ask(responder, 30, receiver.url("/first"))
+    wait_until(lambda: is_settled(redis), "the destination is proven")
     for number in range(2):
         ask(responder, number, receiver.url("/slow"))
         ask(responder, number + 10, receiver.url("/hang"))
-    receiver.wait_count(4)
+    receiver.wait_count(5)
     for number in range(20, 25):
         ask(responder, number, receiver.url("/after"))
     started = time.monotonic()

@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.queue import put
+from harness.receiver import Answer
 from harness.reporter import Reporter
 from harness.strategies import every_strategy
 from harness.wait import wait_until
@@ -81,6 +82,7 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
                 "VERVE_CALLBACKS_RETRY_DELAYS_S": "1"}
     responder = Responder(sandbox, redis, **settings).start()
     receiver.respond("/hook", 503)
+    receiver.respond("/slow", Answer(delay_s=0.3))
     seen = Seen(redis)
     others = set().union(*(patterns for name, patterns in OF_STRATEGY.items()
                            if name != strategy))
@@ -97,7 +99,10 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
     responder.ask(accept(7, receiver.url("/hook")))
     put(redis, receiver.url("/hook"))
     assert not {key for key in missing() if "callbacks" in key}
-    Reporter(sandbox, redis, **settings).start()
+    # Jobs that wait for a destination that has answered.
+    put(redis, *[receiver.url("/slow")] * 10)
+    Reporter(sandbox, redis, VERVE_CALLBACKS_PER_HOST_CONCURRENCY=1,
+             **settings).start()
     unconfirmed = "verve:{t}:unconfirmed"
     wait_until(lambda: missing() == {unconfirmed},
                f"every other key: {missing()}", pause_s=0.1)

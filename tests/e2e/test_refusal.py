@@ -8,7 +8,7 @@ from harness.counts import count_all
 from harness.fastcgi import FCGI
 from harness.http import fetch
 from harness.load import accept
-from harness.queue import DESTINATIONS, list_of
+from harness.queue import STRANGERS, list_of
 from harness.servers import every_server
 from harness.strategies import every_strategy
 
@@ -36,7 +36,7 @@ def test_out_of_memory_counts_nothing(redis, web):
     assert fetch(web.port, "/readyz").status == 200
     assert fetch(web.port, accept(8)).body == b"ok"
     assert count_all(redis) == 2
-    assert redis("EXISTS", list_of("http://h/"), DESTINATIONS) == 0
+    assert redis("EXISTS", list_of("http://h/"), STRANGERS) == 0
 
 
 @every_server

@@ -20,7 +20,7 @@ if queued > 0 then
     for key, list in pairs(lists) do
         if #list > 0 then
             call('RPUSH', key, unpack(list))
-            call('ZADD', KEYS[last + 4], 'NX', now, list.origin)
+            call('ZADD', list.turns, 'NX', now, list.origin)
         end
     end
     call('HSET', KEYS[last + 3], 'jobs', string.format('%.0f', all_jobs),

@@ -4,8 +4,8 @@
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
 --       5 open, 6 marks, 7... those of the strategy, and if there are jobs,
---       behind them: callbacks, due, queue, destinations, and for each job the
---       list of its destination
+--       behind them: callbacks, due, queue, destinations, strangers, proven, and
+--       for each job the list of its destination
 -- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
 --       4 born, as schema.lua replied it, 5 the responder's name, 6 its mark
 --       after the last batch that was confirmed, "" if there was none, 7 its
@@ -118,7 +118,7 @@ local job, refused, lists, queue, all_jobs, all_bytes
 local queued = 0
 local jobs_at = 9 + ARGV[8]
 if #ARGV >= jobs_at then
-    last = #KEYS - 4 - (#ARGV - jobs_at - 1) / 3
+    last = #KEYS - 6 - (#ARGV - jobs_at - 1) / 3
     job, refused, lists = {}, {}, {}
     local known = call('HMGET', KEYS[last + 3], 'jobs', 'bytes')
     local others = call('LLEN', KEYS[last + 1])
@@ -128,17 +128,20 @@ if #ARGV >= jobs_at then
     -- What Redis needs beside the text: 150 bytes a job, 600 a destination. A
     -- job of the list `callbacks` is taken for one of 450 bytes.
     local memory = tonumber(ARGV[jobs_at + 1]) - all_bytes - all_jobs * 150
-        - others * 450 - call('ZCARD', KEYS[last + 4]) * 600
+        - others * 450 - 600 * (call('ZCARD', KEYS[last + 4])
+            + call('ZCARD', KEYS[last + 5]))
     local list_of = {} -- of each request with a job that has room
-    for n = 1, #KEYS - last - 4 do
+    for n = 1, #KEYS - last - 6 do
         local at = jobs_at + 3 * n - 1
-        local i, key = tonumber(ARGV[at]), KEYS[last + 4 + n]
+        local i, key = tonumber(ARGV[at]), KEYS[last + 6 + n]
         local list = lists[key]
         memory = memory - #ARGV[at + 2] - 200 - (list and 0 or 600)
         if queued == n - 1 and n <= room and memory >= 0 then
             if not list then
                 call('LLEN', key)
                 list = {origin = ARGV[at + 1]}
+                list.turns = call('ZSCORE', KEYS[last + 6], list.origin)
+                    and KEYS[last + 4] or KEYS[last + 5]
                 lists[key] = list
             end
             job[i], list_of[i] = ARGV[at + 2], list

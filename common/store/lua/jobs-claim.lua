@@ -2,7 +2,8 @@
 -- Claims callback jobs for one reporter, from the lists of the destinations
 -- that it has room for. All times are Redis's.
 --
--- KEYS: 1 due, 2 destinations, 3... the list of each destination
+-- KEYS: 1 due, 2 destinations, 3 strangers, 4 proven, 5... the list of each
+--       destination
 -- ARGV: 1 the token of this claim; it was used before only if the reply to this
 --       claim was lost,
 --       2 the length of the lease in ms,
@@ -51,14 +52,16 @@ end
 
 -- Commands that fail if a key has a wrong type come before the first write.
 call('ZCARD', KEYS[1])
-call('ZCARD', KEYS[2])
-for i = 3, #KEYS do
-    left[i - 2] = call('LLEN', KEYS[i])
+for i = 2, 4 do
+    call('ZCARD', KEYS[i])
+end
+for i = 5, #KEYS do
+    left[i - 4] = call('LLEN', KEYS[i])
 end
 
 for i = 1, #left do
     local origin, most = ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2])
-    local taken = most > 0 and call('LPOP', KEYS[i + 2], most) or {}
+    local taken = most > 0 and call('LPOP', KEYS[i + 4], most) or {}
     for _, entry in ipairs(taken) do
         local attempts, json = string.match(entry, '^(%d+) (.*)$')
         lease_out(claim .. ' ' .. (attempts or 0) .. ' ' .. (json or entry))
@@ -66,8 +69,14 @@ for i = 1, #left do
     left[i] = left[i] - #taken
     if left[i] == 0 then
         call('ZREM', KEYS[2], origin)
+        call('ZREM', KEYS[3], origin)
     else
-        call('ZADD', KEYS[2], now + ARGV[3 * i + 3], origin)
+        local turns, others = KEYS[2], KEYS[3]
+        if not call('ZSCORE', KEYS[4], origin) then
+            turns, others = others, turns
+        end
+        call('ZREM', others, origin)
+        call('ZADD', turns, now + ARGV[3 * i + 3], origin)
     end
 end
 if #scored > 0 then

@@ -4,7 +4,7 @@
 -- version, which does not know `queue`, and an operator may add and remove jobs
 -- without counting them: so the number would be wrong for ever.
 --
--- KEYS: 1 queue, 2 destinations, 3 due
+-- KEYS: 1 queue, 2 destinations, 3 due, 4 strangers
 -- ARGV: 1 what the keys of the lists begin with, before the hash,
 --       2 the ms between two counts,
 --       3 if there are more destinations, nothing is counted: that would take
@@ -22,18 +22,20 @@ local counted = call('HMGET', KEYS[1], 'jobs', 'bytes', 'recounted')
 local before = tonumber(counted[3]) or 0
 
 if (now >= before and now - before < tonumber(ARGV[2]))
-    or call('ZCARD', KEYS[2]) > tonumber(ARGV[3]) then
+    or call('ZCARD', KEYS[2]) + call('ZCARD', KEYS[4]) > tonumber(ARGV[3]) then
     return nil
 end
 
 local real = call('ZCARD', KEYS[3])
-for _, origin in ipairs(call('ZRANGE', KEYS[2], 0, -1)) do
-    local length = call('LLEN', ARGV[1]
-        .. string.sub(redis.sha1hex(origin), 1, 32))
-    if length == 0 then
-        call('ZREM', KEYS[2], origin)
+for _, turns in ipairs({KEYS[2], KEYS[4]}) do
+    for _, origin in ipairs(call('ZRANGE', turns, 0, -1)) do
+        local length = call('LLEN', ARGV[1]
+            .. string.sub(redis.sha1hex(origin), 1, 32))
+        if length == 0 then
+            call('ZREM', turns, origin)
+        end
+        real = real + length
     end
-    real = real + length
 end
 
 local jobs, bytes = tonumber(counted[1]) or 0, tonumber(counted[2]) or 0

@@ -5,7 +5,8 @@
 -- them. So it does no harm if another reporter was faster, or if the script is
 -- run twice.
 --
--- KEYS: 1 callbacks, 2 due, 3 queue, 4 destinations, 5... the list of each job
+-- KEYS: 1 callbacks, 2 due, 3 queue, 4 destinations, 5 strangers, 6 proven,
+--       7... the list of each job
 -- ARGV: 1 how many of the jobs are members of `due`; those come first,
 --       then pairs for each job: its bytes, its destination. The destination of
 --       an unreadable job of `callbacks` is "": the job moves to `due`.
@@ -25,14 +26,18 @@ local moved, jobs, bytes = 0, 0, 0
 call('LLEN', KEYS[1])
 call('ZCARD', KEYS[2])
 call('ZCARD', KEYS[4])
+call('ZCARD', KEYS[5])
+call('ZCARD', KEYS[6])
 local counted = call('HMGET', KEYS[3], 'jobs', 'bytes')
-for i = 5, #KEYS do
+for i = 7, #KEYS do
     call('LLEN', KEYS[i])
 end
 
 local function push(i, entry)
-    call('RPUSH', KEYS[i + 4], entry)
-    call('ZADD', KEYS[4], 'NX', now, ARGV[2 * i + 1])
+    local origin = ARGV[2 * i + 1]
+    call('RPUSH', KEYS[i + 6], entry)
+    call('ZADD', call('ZSCORE', KEYS[6], origin) and KEYS[4] or KEYS[5], 'NX',
+        now, origin)
     moved = moved + 1
 end
 
@@ -60,7 +65,7 @@ local function sort_new(i, json)
     jobs, bytes = jobs + 1, bytes + #json
 end
 
-for i = 1, #KEYS - 4 do
+for i = 1, #KEYS - 6 do
     if i <= tonumber(ARGV[1]) then
         sort_due(i, ARGV[2 * i])
     else

@@ -9,7 +9,7 @@ class Hung:
     """A receiver that accepts connections and never answers."""
 
     def __init__(self, sandbox):
-        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        listener = socket.create_server(("0.0.0.0", 0), backlog=512)
         self.port = listener.getsockname()[1]
         self.connections = []
         Listener(sandbox, listener, self.connections.append)
@@ -19,5 +19,5 @@ class Hung:
         for connection in self.connections:
             connection.close()
 
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/"
+    def url(self, host=1):
+        return f"http://127.0.0.{host}:{self.port}/"

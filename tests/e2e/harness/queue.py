@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 LIST = "verve:{0}:callbacks"
 DESTINATIONS = "verve:{0}:destinations"
+STRANGERS = "verve:{0}:strangers"
+PROVEN = "verve:{0}:proven"
 QUEUE = "verve:{0}:queue"
 DUE = "verve:{0}:due"
 DEAD = "verve:{0}:dead"
@@ -45,7 +47,7 @@ def waiting(redis):
 
 
 def is_settled(redis):
-    return not redis("EXISTS", LIST, DUE, DESTINATIONS)
+    return not redis("EXISTS", LIST, DUE, DESTINATIONS, STRANGERS)
 
 
 def dead(redis):

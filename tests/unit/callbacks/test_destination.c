@@ -23,6 +23,16 @@ static const struct retry_verdict overload = {.evidence =
                                                   RETRY_EVIDENCE_OVERLOAD};
 static const struct retry_verdict untried = {.evidence = RETRY_EVIDENCE_NONE};
 
+/* A destination that has answered. */
+static struct destination *
+open_proven(size_t max_limit)
+{
+    struct destination *destination = destination_open("o", max_limit);
+
+    destination->proven = true;
+    return destination;
+}
+
 static void
 end(struct destination_ticket ticket, const struct retry_verdict *verdict,
     int64_t now_ms)
@@ -49,7 +59,7 @@ fill(struct destination *destination, const struct retry_verdict *verdict,
 static void
 test_limit(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     int64_t now_ms = NOW_MS;
 
     (void)state;
@@ -83,7 +93,7 @@ test_limit(void **state)
 static void
 test_unused_limit(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
@@ -92,7 +102,7 @@ test_unused_limit(void **state)
     assert_int_equal(destination->limit, DESTINATION_START_LIMIT);
     destination_close(destination);
 
-    destination = destination_open("o", 1);
+    destination = open_proven(1);
     for (int i = 0; i < 100; i++) {
         fill(destination, &success, NOW_MS);
     }
@@ -104,7 +114,7 @@ test_unused_limit(void **state)
 static void
 test_halved_once(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     struct destination_ticket first;
     struct destination_ticket second;
 
@@ -123,7 +133,7 @@ test_halved_once(void **state)
 static void
 test_untried(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
 
     (void)state;
     for (int i = 0; i < 100; i++) {
@@ -140,7 +150,7 @@ test_untried(void **state)
 static void
 test_hold(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     struct retry_verdict verdict = {.evidence = RETRY_EVIDENCE_OVERLOAD,
                                     .hold_ms = 5000};
 
@@ -166,7 +176,7 @@ test_hold(void **state)
 static void
 test_room(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     struct destination_ticket ticket;
 
     (void)state;
@@ -193,7 +203,7 @@ test_room(void **state)
 static void
 test_room_of_a_blocked_one(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     int64_t now_ms = NOW_MS;
 
     (void)state;
@@ -213,7 +223,7 @@ test_room_of_a_blocked_one(void **state)
 static void
 test_cost(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
 
     (void)state;
     assert_int_equal(destination_cost(destination), 1);

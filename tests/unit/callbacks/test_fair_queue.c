@@ -3,11 +3,39 @@
  * tests pass the time. A simulation of the whole is in test_fairness.c.
  */
 #include "fair_queue_fixture.h"
+#include "store/origin.h"
 
-/* Adds count jobs for host; there must be a place for each. */
+/* How many jobs of a destination to claim. */
+static size_t
+room_of_origin(struct fair_queue *queue, const char *origin, bool proven,
+               int64_t now_ms)
+{
+    int64_t wait_ms;
+    bool stranger;
+    size_t room =
+        fair_queue_room_of(queue, origin, proven, &stranger, &wait_ms, now_ms);
+
+    assert_true((room == 0) == (wait_ms > 0));
+    return room;
+}
+
+/* How many jobs of a host that Redis knows to be proven to claim. */
+static size_t
+room_of(struct fair_queue *queue, const char *host, int64_t now_ms)
+{
+    struct job *job = make(host, now_ms);
+    char origin[ORIGIN_SIZE];
+
+    origin_read(job->url, strlen(job->url), origin);
+    job_free(job);
+    return room_of_origin(queue, origin, true, now_ms);
+}
+
+/* Adds count jobs for a host that has answered before. */
 static void
 add(struct fair_queue *queue, const char *host, int count, int64_t now_ms)
 {
+    room_of(queue, host, now_ms);
     while (count-- > 0) {
         assert_int_equal(fair_queue_add(queue, make(host, now_ms), now_ms), 0);
     }
@@ -48,6 +76,9 @@ order(struct fair_queue *queue, size_t max_count, int64_t took_ms)
     letters[count] = '\0';
     return letters;
 }
+
+/* Nothing was sent. */
+static const struct retry_verdict untried = {.evidence = RETRY_EVIDENCE_NONE};
 
 static void
 test_round_robin(void **state)
@@ -148,20 +179,6 @@ test_limit(void **state)
     fair_queue_end(queue, &tickets[0], &success, NOW_MS + 2);
     fair_queue_end(queue, &tickets[1], &success, NOW_MS + 2);
     fair_queue_close(queue);
-}
-
-/* How many jobs of host to claim. */
-static size_t
-room_of(struct fair_queue *queue, const char *host, int64_t now_ms)
-{
-    char origin[64];
-    int64_t wait_ms;
-    size_t room;
-
-    snprintf(origin, sizeof(origin), "http://%s:80", host);
-    room = fair_queue_room_of(queue, origin, &wait_ms, now_ms);
-    assert_true((room == 0) == (wait_ms > 0));
-    return room;
 }
 
 /* A destination gets jobs for its free slots; all together have a limit. */
@@ -432,16 +449,179 @@ test_eviction(void **state)
     fair_queue_close(queue);
 }
 
+/* Adds a job for a host that nobody knows. */
+static void
+add_stranger(struct fair_queue *queue, const char *host)
+{
+    assert_int_equal(fair_queue_add(queue, make(host, NOW_MS), NOW_MS), 0);
+}
+
+/* One attempt at a time, until it answers; then as many as for others. */
+static void
+test_an_answer_proves(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket, other;
+    bool proven;
+
+    (void)state;
+    assert_int_equal(room_of_origin(queue, "http://a:80", false, NOW_MS), 1);
+    add_stranger(queue, "a");
+    add_stranger(queue, "a");
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    assert_int_equal(next(queue, &other, NOW_MS), 0);
+    assert_int_equal(room_of_origin(queue, "http://a:80", false, NOW_MS), 0);
+    assert_null(fair_queue_news(queue, &proven, NOW_MS));
+    fair_queue_end(queue, &ticket, &failure, NOW_MS);
+    assert_string_equal(fair_queue_news(queue, &proven, NOW_MS), "http://a:80");
+    assert_true(proven);
+    assert_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_true(room_of_origin(queue, "http://a:80", false, NOW_MS) > 1);
+    /* Redis did not know: it is news again. */
+    assert_non_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
+    fair_queue_close(queue);
+}
+
+/* Three attempts in a row that do not reach it. */
+static void
+test_the_proof_is_lost(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket tickets[DESTINATION_LOST];
+    struct destination_ticket ticket;
+    bool proven;
+
+    (void)state;
+    add(queue, "a", 8, NOW_MS);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < DESTINATION_LOST - 1; i++) {
+            assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+            fair_queue_end(queue, &ticket, &lost, NOW_MS);
+        }
+        assert_null(fair_queue_news(queue, &proven, NOW_MS));
+        if (round == 0) { /* an answer between them */
+            assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+            fair_queue_end(queue, &ticket, &failure, NOW_MS);
+        }
+    }
+    assert_int_equal(next(queue, &tickets[0], NOW_MS), 'a');
+    fair_queue_end(queue, &tickets[0], &lost, NOW_MS);
+    assert_string_equal(fair_queue_news(queue, &proven, NOW_MS), "http://a:80");
+    assert_false(proven);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    assert_int_equal(next(queue, &tickets[0], NOW_MS), 0);
+    /* Another reporter reaches it, which changes nothing here. */
+    assert_int_equal(room_of_origin(queue, "http://a:80", true, NOW_MS), 0);
+    assert_null(fair_queue_news(queue, &proven, NOW_MS));
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
+    assert_non_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_true(proven);
+    fair_queue_close(queue);
+}
+
+/* All strangers together have half of the slots. */
+static void
+test_strangers_have_half_of_the_slots(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    static struct destination_ticket tickets[1024];
+    struct destination_ticket ticket;
+    char host[16];
+    int started = 0;
+
+    (void)state;
+    assert_int_equal(fair_queue_room_for_strangers(queue), 512);
+    for (int i = 0; i < 600; i++) {
+        snprintf(host, sizeof(host), "s%d", i);
+        add_stranger(queue, host);
+    }
+    assert_int_equal(fair_queue_room_for_strangers(queue), 0);
+    while (next(queue, &tickets[started], NOW_MS) == 's') {
+        started++;
+    }
+    assert_int_equal(started, 512);
+    add(queue, "a", 1, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
+    fair_queue_end(queue, &tickets[0], &lost, NOW_MS);
+    assert_int_equal(next(queue, &tickets[0], NOW_MS), 's');
+    while (started > 0) {
+        fair_queue_end(queue, &tickets[--started], &lost, NOW_MS);
+    }
+    while (next(queue, &ticket, NOW_MS) != 0) {
+        fair_queue_end(queue, &ticket, &lost, NOW_MS);
+    }
+    assert_int_equal(fair_queue_room_for_strangers(queue), 512);
+    fair_queue_set_slots(queue, 1);
+    assert_int_equal(fair_queue_room_for_strangers(queue), 1);
+    fair_queue_close(queue);
+}
+
+/* Strangers who share an address have ADDRESS_LOAD_MAX attempts under way. */
+static void
+test_an_address_has_a_limit(void **state)
+{
+    static const char *const addresses[] = {"192.0.2.1", "192.0.2.1:80",
+                                            "198.51.100.1,192.0.2.1",
+                                            "[2001:db8::1],192.0.2.1"};
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    static struct destination_ticket tickets[ADDRESS_LOAD_MAX + 1];
+    struct destination_ticket ticket;
+    char host[16];
+
+    (void)state;
+    for (int i = 0; i <= ADDRESS_LOAD_MAX; i++) {
+        snprintf(host, sizeof(host), "s%d", i);
+        add_stranger(queue, host);
+        assert_int_equal(next(queue, &tickets[i], NOW_MS), 's');
+        assert_int_equal(
+            fair_queue_permits(queue, &tickets[i], addresses[i % 4], NOW_MS),
+            i < ADDRESS_LOAD_MAX);
+    }
+    fair_queue_end(queue, &tickets[ADDRESS_LOAD_MAX], &untried, NOW_MS);
+    snprintf(host, sizeof(host), "http://s%d:80", ADDRESS_LOAD_MAX);
+    assert_int_equal(room_of_origin(queue, host, false, NOW_MS), 0);
+    assert_int_equal(room_of_origin(queue, host, false, NOW_MS + 5000), 0);
+
+    /* Another address, and a destination that is proven. */
+    add_stranger(queue, "t");
+    assert_int_equal(next(queue, &ticket, NOW_MS), 't');
+    assert_true(fair_queue_permits(queue, &ticket, "192.0.2.2", NOW_MS));
+    fair_queue_end(queue, &ticket, &lost, NOW_MS);
+    add(queue, "p", 1, NOW_MS);
+    assert_int_equal(next(queue, &ticket, NOW_MS), 'p');
+    assert_true(fair_queue_permits(queue, &ticket, "192.0.2.1", NOW_MS));
+    fair_queue_end(queue, &ticket, &success, NOW_MS);
+
+    for (int i = 0; i < ADDRESS_LOAD_MAX; i++) {
+        fair_queue_end(queue, &tickets[i], &lost, NOW_MS);
+    }
+    assert_int_equal(room_of_origin(queue, host, false, NOW_MS + 5000), 1);
+    fair_queue_close(queue);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_robin), cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_cost),        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_room),        cmocka_unit_test(test_hungry),
-        cmocka_unit_test(test_breaker),     cmocka_unit_test(test_hold),
-        cmocka_unit_test(test_lease),       cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_status),      cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_round_robin),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_hungry),
+        cmocka_unit_test(test_breaker),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_an_answer_proves),
+        cmocka_unit_test(test_the_proof_is_lost),
+        cmocka_unit_test(test_strangers_have_half_of_the_slots),
+        cmocka_unit_test(test_an_address_has_a_limit),
     };
 
     return cmocka_run_group_tests_name("fair_queue", tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * a flood for one host nor hosts that hang may delay the other hosts. The time
  * is simulated too.
  */
+#include "base/util.h"
 #include "callbacks/wishes.h"
 #include "fair_queue_fixture.h"
 
@@ -13,6 +14,7 @@ struct host { /* its list in Redis */
     char name[12];
     size_t jobs;
     int64_t turn_ms; /* its score */
+    bool proven;     /* as Redis knows it */
 };
 
 struct slot { /* an attempt under way */
@@ -50,6 +52,7 @@ enqueue(struct world *world, const char *letter, int number, size_t jobs)
     snprintf(host->name, sizeof(host->name), "%s%d", letter, number);
     host->jobs = jobs;
     host->turn_ms = world->now_ms;
+    host->proven = letter[0] != 'h';
 }
 
 static int
@@ -67,6 +70,8 @@ look(struct world *world, struct wishes *wishes)
 {
     static struct host *due[HOSTS_MAX];
     size_t count = 0;
+    size_t proven = JOB_QUEUE_FOUND_MAX;
+    size_t strangers = size_min(wishes->strangers, JOB_QUEUE_FOUND_MAX);
 
     for (size_t i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
@@ -76,11 +81,17 @@ look(struct world *world, struct wishes *wishes)
         }
     }
     qsort(due, count, sizeof(due[0]), compare);
-    for (size_t i = 0; i < count && i < JOB_QUEUE_FOUND_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         char origin[32];
+        size_t *left = due[i]->proven ? &proven : &strangers;
+
+        if (*left == 0) {
+            continue;
+        }
+        (*left)--;
 
         snprintf(origin, sizeof(origin), "http://%s:80", due[i]->name);
-        wishes_found(wishes, origin);
+        wishes_found(wishes, origin, due[i]->proven);
     }
 }
 
@@ -140,7 +151,7 @@ end_attempts(struct world *world)
             continue;
         }
         fair_queue_end(world->destinations, &slot->ticket,
-                       hangs ? &failure : &success, world->now_ms);
+                       hangs ? &lost : &success, world->now_ms);
         if (!hangs) {
             world->delivered[(int)slot->host[0]]++;
             world->last_ms[(int)slot->host[0]] = world->now_ms;
@@ -186,6 +197,7 @@ open_world(void)
     struct world *world = calloc(1, sizeof(*world));
 
     world->destinations = fair_queue_open(&options, 1);
+    fair_queue_set_slots(world->destinations, SLOTS);
     world->now_ms = NOW_MS;
     return world;
 }
@@ -194,7 +206,7 @@ static void
 close_world(struct world *world)
 {
     for (size_t i = 0; i < world->busy; i++) {
-        fair_queue_end(world->destinations, &world->slots[i].ticket, &failure,
+        fair_queue_end(world->destinations, &world->slots[i].ticket, &lost,
                        world->now_ms);
     }
     fair_queue_close(world->destinations);
@@ -259,12 +271,41 @@ test_hung(void **state)
     close_world(world);
 }
 
+/*
+ * Ten thousand hosts that never answer, one job each: they get half of the
+ * slots, and a host that is known is as fast as ever.
+ */
+static void
+test_strangers(void **state)
+{
+    struct world *world = open_world();
+
+    (void)state;
+    for (int i = 0; i < 10000; i++) {
+        enqueue(world, "h", i, 1);
+    }
+    turn(world);
+    for (int i = 0; i < 50; i++) {
+        turn(world);
+    }
+    assert_int_equal(world->busy, SLOTS / 2);
+    enqueue(world, "b", 0, 500);
+    while (world->delivered['b'] < 500 && world->now_ms < NOW_MS + 60000) {
+        turn(world);
+    }
+    assert_int_equal(world->delivered['b'], 500);
+    assert_true(world->last_ms['b'] - NOW_MS < 1500);
+    assert_int_equal(world->returned, 0);
+    close_world(world);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_strangers),
     };
 
     return cmocka_run_group_tests_name("fairness", tests, NULL, NULL);

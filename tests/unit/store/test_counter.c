@@ -123,9 +123,10 @@ test_jobs_go_to_the_list_of_their_destination(void **state)
     commit_batch(f->redis, f->counter, batch, 4);
     assert_string_equal(redis_do(f->redis, "LLEN", LIST_OF_H, NULL), "2");
     assert_string_equal(
-        redis_do(f->redis, "ZCARD", "verve:{0}:destinations", NULL), "3");
-    assert_non_null(redis_do(f->redis, "ZSCORE", "verve:{0}:destinations",
-                             "https://h:443", NULL));
+        redis_do(f->redis, "ZCARD", "verve:{0}:strangers", NULL), "3");
+    assert_string_not_equal(redis_do(f->redis, "ZSCORE", "verve:{0}:strangers",
+                                     "https://h:443", NULL),
+                            "");
     assert_string_equal(
         redis_do(f->redis, "EXISTS", "verve:{0}:callbacks", NULL), "0");
     assert_string_equal(
@@ -141,6 +142,24 @@ test_jobs_go_to_the_list_of_their_destination(void **state)
         strtoll(redis_do(f->redis, "HGET", "verve:{0}:queue", "bytes", NULL),
                 NULL, 10),
         bytes);
+}
+
+/* A destination that has answered waits among those. */
+static void
+test_a_proven_destination_is_no_stranger(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, "http://p/");
+
+    count_one(f, 2);
+    redis_do(f->redis, "ZADD", "verve:{0}:proven", "1", "http://p:80", NULL);
+    commit_batch(f->redis, f->counter, &one, 1);
+    assert_string_not_equal(redis_do(f->redis, "ZSCORE",
+                                     "verve:{0}:destinations", "http://p:80",
+                                     NULL),
+                            "");
+    assert_string_equal(
+        redis_do(f->redis, "EXISTS", "verve:{0}:strangers", NULL), "0");
 }
 
 /* Beyond the limit of memory, endpoints are refused, and plain ids never. */
@@ -240,9 +259,11 @@ test_all_or_nothing(void **state)
     static const char *const counts[] = {"many", "1.5",  "9223372036854775807",
                                          "-1",   "1e3",  "007",
                                          " 5",   "0x10", "+5"};
-    static const char *const keys[] = {"verve:{0}:callbacks", "verve:{0}:due",
-                                       "verve:{0}:destinations", LIST_OF_H,
-                                       "verve:{0}:sealed"};
+    static const char *const keys[] = {
+        "verve:{0}:callbacks",    "verve:{0}:due",
+        "verve:{0}:destinations", LIST_OF_H,
+        "verve:{0}:strangers",    "verve:{0}:proven",
+        "verve:{0}:sealed"};
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
 
@@ -483,6 +504,7 @@ run_all(const char *name)
         TEST(test_a_full_queue_counts_nothing),
         TEST(test_jobs_go_to_the_list_of_their_destination),
         TEST(test_a_queue_of_too_many_bytes_counts_nothing),
+        TEST(test_a_proven_destination_is_no_stranger),
         TEST(test_a_sealed_window_is_over),
         TEST(test_after_a_sealed_one_of_another_length),
         TEST(test_how_long_it_holds),

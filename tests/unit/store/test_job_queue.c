@@ -15,6 +15,8 @@
 #define DEAD "verve:{0}:dead"
 #define QUEUE "verve:{0}:queue"
 #define DESTINATIONS "verve:{0}:destinations"
+#define STRANGERS "verve:{0}:strangers"
+#define PROVEN "verve:{0}:proven"
 
 enum { TAKEN_MAX = 1024 };
 
@@ -29,6 +31,7 @@ struct fixture {
     struct job_queue_looked looked;   /* result of the last look */
     struct job_queue_wish wishes[JOB_QUEUE_FOUND_MAX];
     char *origins[JOB_QUEUE_FOUND_MAX]; /* of the wishes */
+    bool proven[JOB_QUEUE_FOUND_MAX];   /* whether Redis knows that */
     size_t wished;
     size_t unreadable; /* found by the looks of the last claim */
     bool unsure;       /* the reply to the last claim was lost */
@@ -107,10 +110,11 @@ take(void *context, struct job *job)
 
 /* A destination that is found; it is wished for. */
 static void
-find(void *context, const char *origin)
+find(void *context, const char *origin, bool proven)
 {
     struct fixture *f = context;
 
+    f->proven[f->wished] = proven;
     f->origins[f->wished] = strdup(origin);
     f->wishes[f->wished] =
         (struct job_queue_wish){.origin = f->origins[f->wished]};
@@ -126,7 +130,8 @@ look_by(struct fixture *f, struct job_queue *queue)
     f->unreadable = 0;
     do {
         forget_wishes(f);
-        assert_int_equal(job_queue_look(queue, find, f, &f->looked), 0);
+        assert_int_equal(job_queue_look(queue, SIZE_MAX, find, f, &f->looked),
+                         0);
         f->unreadable += f->looked.unreadable;
         if (f->looked.unreadable > 0) {
             assert_int_equal(job_queue_flush(queue, &flushed), 0);
@@ -592,7 +597,8 @@ test_keys_of_a_wrong_type_lose_nothing(void **state)
     look_by(f, f->queue);
     f->wishes[0].most = 1;
     redis_do(f->redis, "SET", DUE, "x", NULL);
-    assert_int_equal(job_queue_look(f->queue, find, f, &f->looked), -1);
+    assert_int_equal(job_queue_look(f->queue, SIZE_MAX, find, f, &f->looked),
+                     -1);
     assert_int_equal(claim_again(f), -1);
     redis_do(f->redis, "DEL", DUE, NULL);
     assert_holds(f, "1", "0", "0");
@@ -660,7 +666,8 @@ test_fates_outlive_an_outage(void **state)
     redis_server_kill(&server);
     settle(f, JOB_DELIVERED, 0, "");
     assert_int_equal(job_queue_flush(f->queue, &flushed), -1);
-    assert_int_equal(job_queue_look(f->queue, find, f, &f->looked), -1);
+    assert_int_equal(job_queue_look(f->queue, SIZE_MAX, find, f, &f->looked),
+                     -1);
     assert_int_equal(claim_again(f), -1);
     assert_int_equal(job_queue_unflushed(f->queue), 1);
     assert_int_equal(redis_server_start(&server), 0);
@@ -756,7 +763,7 @@ test_destinations_have_lists_of_their_own(void **state)
     /* There was no room for the first: no look finds it before its time. */
     look_by(f, f->queue);
     assert_int_equal(f->wished, 0);
-    assert_string_equal(redis_do(f->redis, "ZCARD", DESTINATIONS, NULL), "1");
+    assert_string_equal(redis_do(f->redis, "ZCARD", STRANGERS, NULL), "1");
 }
 
 /* Those that were served last come last. */
@@ -830,7 +837,7 @@ test_a_wrong_count_is_corrected(void **state)
     redis_do(f->redis, "ZADD", DESTINATIONS, "1", "http://none:80", NULL);
     assert_int_equal(job_queue_recount(f->queue), 0);
     assert_counts(f, "4", bytes * 4 / 10);
-    assert_string_equal(redis_do(f->redis, "ZCARD", DESTINATIONS, NULL), "1");
+    assert_string_equal(redis_do(f->redis, "ZCARD", STRANGERS, NULL), "1");
 
     /* Not again soon, and not for the older version's jobs alone. */
     redis_do(f->redis, "HSET", QUEUE, "jobs", "40", NULL);
@@ -853,6 +860,85 @@ test_no_count_is_negative(void **state)
     settle(f, JOB_DELIVERED, 0, "");
     flush(f);
     assert_counts(f, "0", 0);
+}
+
+/* The destinations that Redis lists: proven, and strangers. */
+static void
+assert_listed(struct fixture *f, const char *proven, const char *strangers)
+{
+    assert_string_equal(redis_do(f->redis, "ZCARD", DESTINATIONS, NULL),
+                        proven);
+    assert_string_equal(redis_do(f->redis, "ZCARD", STRANGERS, NULL),
+                        strangers);
+}
+
+/* A destination waits among those of its kind, also if that changes. */
+static void
+test_proof(void **state)
+{
+    struct job_queue_proof proof = {"http://h:80", true};
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    look_by(f, f->queue);
+    assert_false(f->proven[0]);
+    assert_listed(f, "0", "1");
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    assert_listed(f, "1", "0");
+    look_by(f, f->queue);
+    assert_true(f->proven[0]);
+    assert_string_equal(claim(f, 1), "a");
+    assert_listed(f, "1", "0");
+    proof.proven = false;
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    assert_listed(f, "0", "1");
+    assert_string_equal(claim(f, 1), "b");
+    assert_listed(f, "0", "0");
+    assert_string_equal(redis_do(f->redis, "EXISTS", PROVEN, NULL), "0");
+
+    /* The proof outlives its jobs, and jobs find it. */
+    proof.proven = true;
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    push(f, text_of("c", 1));
+    look_by(f, f->queue);
+    assert_true(f->proven[0]);
+}
+
+/* Redis remembers the newest proofs. */
+static void
+test_proofs_are_bounded(void **state)
+{
+    enum { BATCH = 500 };
+    static char origins[BATCH][32];
+    struct job_queue_proof proofs[BATCH];
+    struct fixture *f = *state;
+
+    for (int n = 0; n <= JOB_QUEUE_PROVEN_MAX; n += BATCH) {
+        for (int i = 0; i < BATCH; i++) {
+            snprintf(origins[i], sizeof(origins[i]), "http://h%d:80", n + i);
+            proofs[i] = (struct job_queue_proof){origins[i], true};
+        }
+        assert_int_equal(job_queue_prove(f->queue, proofs, BATCH), 0);
+        pause_ms(2);
+    }
+    assert_string_equal(redis_do(f->redis, "ZCARD", PROVEN, NULL), "10000");
+    assert_string_equal(
+        redis_do(f->redis, "ZSCORE", PROVEN, "http://h0:80", NULL), "");
+}
+
+/* No more strangers are found than there is room for. */
+static void
+test_strangers_are_found_as_asked(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    look_by(f, f->queue);
+    forget_wishes(f);
+    assert_int_equal(job_queue_look(f->queue, 0, find, f, &f->looked), 0);
+    assert_int_equal(f->wished, 0);
+    assert_false(f->looked.more);
 }
 
 int
@@ -883,6 +969,9 @@ main(void)
         TEST(test_jobs_and_bytes_are_counted),
         TEST(test_a_wrong_count_is_corrected),
         TEST(test_no_count_is_negative),
+        TEST(test_proof),
+        TEST(test_proofs_are_bounded),
+        TEST(test_strangers_are_found_as_asked),
     };
 
     signal(SIGPIPE, SIG_IGN);
