@@ -45,7 +45,8 @@ struct job {
     int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the end of the lease */
 
-    struct job *next; /* in a list of its owner */
+    struct job *next;  /* in a list of its owner */
+    uint64_t path_key; /* for its owner: of its URL's path */
     enum job_disposition disposition;
     int64_t delay_ms;           /* for JOB_RETRY and JOB_RETURN */
     char error[JOB_ERROR_SIZE]; /* for all but JOB_DELIVERED; may be "" */

@@ -70,6 +70,22 @@ destination_pop(struct destination *destination)
     return job;
 }
 
+void
+destination_remove(struct destination *destination, struct job *job)
+{
+    struct job **link = &destination->first;
+
+    while (*link != job) {
+        link = &(*link)->next;
+    }
+    *link = job->next;
+    if (job->next == NULL) {
+        destination->last = link;
+    }
+    job->next = NULL;
+    destination->waiting--;
+}
+
 int64_t
 destination_blocked_ms(const struct destination *destination, int64_t now_ms)
 {
@@ -106,7 +122,7 @@ destination_room(const struct destination *destination, int64_t now_ms)
     }
     if (circuit_breaker_state(&destination->breaker, now_ms) ==
         CIRCUIT_BREAKER_HALF_OPEN) {
-        return here == 0 ? 1 : 0;
+        return here == 0 ? DESTINATION_PROBES : 0;
     }
     if (destination->proven && destination->duration_us > 0) {
         room += destination->limit * DESTINATION_AHEAD_MS * 1000 /
@@ -200,6 +216,7 @@ record_evidence(const struct destination_ticket *ticket,
         return;
     case RETRY_EVIDENCE_SUCCESS:
         circuit_breaker_succeed(breaker, ticket->probe, now_ms);
+        destination->answered_ms = now_ms;
         grow_limit(destination);
         break;
     case RETRY_EVIDENCE_OVERLOAD:
@@ -212,6 +229,33 @@ record_evidence(const struct destination_ticket *ticket,
         break;
     }
     record_duration(destination, now_ms - ticket->started_ms);
+}
+
+/*
+ * True if the verdict says nothing about the destination, but only about the
+ * path: another path has answered lately.
+ */
+static bool
+is_of_path(const struct destination *destination,
+           const struct retry_verdict *verdict, int64_t now_ms)
+{
+    bool bad = verdict->hold_ms > 0 ||
+               verdict->evidence == RETRY_EVIDENCE_OVERLOAD ||
+               (verdict->evidence == RETRY_EVIDENCE_FAILURE &&
+                verdict->scope == RETRY_SCOPE_PATH);
+
+    return bad && destination->answered_ms != 0 &&
+           now_ms - destination->answered_ms < DESTINATION_ANSWERED_MS;
+}
+
+static void
+hold(struct destination *destination, int64_t hold_ms, int64_t now_ms)
+{
+    if (hold_ms > 0) {
+        hold_ms = int64_min(hold_ms, DESTINATION_HOLD_MAX_MS);
+        destination->hold_until_ms =
+            int64_max(destination->hold_until_ms, now_ms + hold_ms);
+    }
 }
 
 static void
@@ -239,12 +283,14 @@ destination_end(const struct destination_ticket *ticket,
 {
     struct destination *destination = ticket->destination;
 
-    record_evidence(ticket, verdict->evidence, now_ms);
-    record_reach(destination, verdict->reach);
-    if (verdict->hold_ms > 0) {
-        destination->hold_until_ms =
-            int64_max(destination->hold_until_ms, now_ms + verdict->hold_ms);
+    if (is_of_path(destination, verdict, now_ms)) {
+        circuit_breaker_cancel(&destination->breaker, ticket->probe);
+        record_duration(destination, now_ms - ticket->started_ms);
+    } else {
+        record_evidence(ticket, verdict->evidence, now_ms);
+        hold(destination, verdict->hold_ms, now_ms);
     }
+    record_reach(destination, verdict->reach);
     destination->under_way--;
 }
 

@@ -24,7 +24,13 @@ struct retry_verdict;
 
 enum {
     DESTINATION_START_LIMIT = 4, /* on attempts under way, once it is proven */
-    DESTINATION_LOST = 3,        /* failures in a row that lose the proof */
+    /* If a path has answered within this, a status of another one, or no
+       response in time, is no evidence against the destination. */
+    DESTINATION_ANSWERED_MS = 30000,
+    /* Else its Retry-After holds the destination for at most this. */
+    DESTINATION_HOLD_MAX_MS = 30000,
+    DESTINATION_PROBES = 8, /* jobs to choose a probe of the breaker from */
+    DESTINATION_LOST = 3,   /* failures in a row that lose the proof */
     DESTINATION_CROWDED_MS = 1000, /* if its address has too many attempts */
     /* The cost of an attempt: 1, and 1 more for each 50 ms of its duration. */
     DESTINATION_COST_MS = 50,
@@ -38,6 +44,8 @@ struct destination_ticket {
     struct destination *destination;
     int64_t started_ms; /* monotonic */
     bool probe;         /* of the circuit breaker */
+    uint64_t path_key;  /* for fair_queue.c: of the job's path, ... */
+    bool path_probe;    /* ... and whether it is the probe of that */
 };
 
 struct destination {
@@ -66,6 +74,7 @@ struct destination {
     size_t successes;         /* since limit last moved, while it was needed */
     int64_t halved_ms;     /* monotonic: when limit was last halved; 0: never */
     int64_t hold_until_ms; /* monotonic: the end of Retry-After */
+    int64_t answered_ms;   /* monotonic: the last success; 0: none */
     int64_t duration_us;   /* of its attempts, smoothed; 0: unknown */
     struct circuit_breaker breaker;
     char origin[]; /* see origin_read */
@@ -82,6 +91,9 @@ void destination_push(struct destination *destination, struct job *job);
 
 /* The waiting job with the earliest lease, handed over. NULL: none waits. */
 struct job *destination_pop(struct destination *destination);
+
+/* Takes out a waiting job. */
+void destination_remove(struct destination *destination, struct job *job);
 
 /* How long its breaker, Retry-After or the attempts at its address block it; 0
    or less: not blocked. */

@@ -11,11 +11,14 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "paths.h"
 #include "store/origin.h"
 
 enum {
     BUCKETS = 4096, /* of the hash table: a power of two */
     SWEEP_MS = 1000,
+    HOLD_SPREAD_MS = 60000, /* within this jobs of a blocked path return */
+    HOLD_STEP_MS = 7, /* between the returns of two jobs of blocked paths */
     NOTE_AGAIN_MS = 3600000, /* a proof in Redis is renewed after this */
     STRANGER_WAIT_MS = 1000, /* until a stranger without room is found again */
     RETURN_MS = 20,          /* of a job whose lease is too short to start */
@@ -52,6 +55,9 @@ struct fair_queue {
     struct state_list hungry;  /* destinations with more jobs in Redis */
     struct state_list news;    /* destinations that Redis has to learn of */
     struct address_load *load; /* attempts at strangers, by address */
+    struct paths *paths;       /* those that fail */
+    struct job *held;          /* jobs of blocked paths, to be returned */
+    uint64_t spread;           /* counts those jobs, to spread their returns */
     struct destination *buckets[BUCKETS];
 };
 
@@ -74,8 +80,9 @@ fair_queue_open(const struct options *options, uint64_t seed)
     TAILQ_INIT(&queue->news);
     queue->slots = (size_t)options->callbacks.concurrency;
     queue->load = address_load_open();
-    if (queue->load == NULL) {
-        free(queue);
+    queue->paths = paths_open(seed);
+    if (queue->load == NULL || queue->paths == NULL) {
+        fair_queue_close(queue);
         return NULL;
     }
     return queue;
@@ -95,7 +102,14 @@ fair_queue_close(struct fair_queue *queue)
             destination_close(destination);
         }
     }
+    while (queue->held != NULL) {
+        struct job *job = queue->held;
+
+        queue->held = job->next;
+        job_free(job);
+    }
     address_load_close(queue->load);
+    paths_close(queue->paths);
     free(queue);
 }
 
@@ -446,16 +460,40 @@ fair_queue_under_way(const struct fair_queue *queue)
     return queue->under_way;
 }
 
+/* Takes a job out of those that wait. */
+static void
+take_out(struct fair_queue *queue, struct destination *destination,
+         struct job *job)
+{
+    uncount(queue, destination);
+    destination_remove(destination, job);
+    queue->waiting--;
+    count(queue, destination);
+}
+
 static struct job *
 pop(struct fair_queue *queue, struct destination *destination)
 {
-    struct job *job;
+    struct job *job = destination->first;
 
-    uncount(queue, destination);
-    queue->waiting--;
-    job = destination_pop(destination);
-    count(queue, destination);
+    take_out(queue, destination, job);
     return job;
+}
+
+/*
+ * Takes over a job whose path is blocked, to be returned. Many such jobs are
+ * returned for different times, as they will be found blocked again if the path
+ * still fails.
+ */
+static void
+hold_job(struct fair_queue *queue, struct job *job, int64_t blocked_ms)
+{
+    int64_t spread_ms = (int64_t)(queue->spread++ * HOLD_STEP_MS);
+
+    job->delay_ms =
+        blocked_ms + spread_ms % int64_min(blocked_ms, HOLD_SPREAD_MS);
+    job->next = queue->held;
+    queue->held = job;
 }
 
 int
@@ -463,8 +501,15 @@ fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
 {
     struct destination *destination;
     char origin[ORIGIN_SIZE];
+    int64_t blocked_ms;
 
     origin_read(job->url, strlen(job->url), origin);
+    job->path_key = paths_key(queue->paths, origin, job->url);
+    blocked_ms = paths_blocked_ms(queue->paths, job->path_key, now_ms);
+    if (blocked_ms > 0) {
+        hold_job(queue, job, blocked_ms);
+        return 0;
+    }
     destination = find(queue, origin);
     if (destination == NULL) {
         destination = make_destination(queue, origin);
@@ -480,15 +525,58 @@ fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
     return 0;
 }
 
-/* Starts the first job of a destination in STATE_READY, and charges it. */
+/*
+ * Takes a waiting job out that may start: the first, or for a probe of the
+ * breaker the first whose path does not fail. Takes out those of blocked paths
+ * on its way. NULL: there is none.
+ */
+static struct job *
+choose(struct fair_queue *queue, struct destination *destination,
+       int64_t now_ms)
+{
+    bool probe = circuit_breaker_state(&destination->breaker, now_ms) ==
+                 CIRCUIT_BREAKER_HALF_OPEN;
+    struct job *chosen = NULL;
+    struct job *job = destination->first;
+
+    while (job != NULL) {
+        struct job *next = job->next;
+        int64_t blocked_ms =
+            paths_blocked_ms(queue->paths, job->path_key, now_ms);
+
+        if (blocked_ms > 0) {
+            take_out(queue, destination, job);
+            hold_job(queue, job, blocked_ms);
+        } else if (!probe || !paths_has(queue->paths, job->path_key)) {
+            chosen = job;
+            break;
+        } else if (chosen == NULL) {
+            chosen = job;
+        }
+        job = next;
+    }
+    if (chosen != NULL) {
+        take_out(queue, destination, chosen);
+    }
+    return chosen;
+}
+
+/* Starts a job of a destination in STATE_READY, and charges it. NULL: all its
+   jobs are of blocked paths. */
 static struct job *
 start(struct fair_queue *queue, struct destination *destination,
       struct destination_ticket *ticket, int64_t now_ms)
 {
-    struct job *job = pop(queue, destination);
+    struct job *job = choose(queue, destination, now_ms);
 
+    if (job == NULL) {
+        update_state(queue, destination, now_ms);
+        return NULL;
+    }
     uncount(queue, destination);
     *ticket = destination_start(destination, now_ms);
+    ticket->path_key = job->path_key;
+    ticket->path_probe = paths_start(queue->paths, job->path_key, now_ms);
     queue->under_way++;
     count(queue, destination);
     destination->credit -= destination_cost(destination);
@@ -513,6 +601,7 @@ next_of(struct fair_queue *queue, enum state state,
 {
     struct state_list *ready = &queue->lists[state];
     struct destination *destination;
+    struct job *job;
 
     while ((destination = TAILQ_FIRST(ready)) != NULL) {
         if (!update_state(queue, destination, now_ms)) {
@@ -521,10 +610,14 @@ next_of(struct fair_queue *queue, enum state state,
         if (destination->credit <= 0) {
             destination->credit++;
         }
-        if (destination->credit > 0) {
-            return start(queue, destination, ticket, now_ms);
+        if (destination->credit <= 0) {
+            move(queue, destination, state);
+            continue;
         }
-        move(queue, destination, state);
+        job = start(queue, destination, ticket, now_ms);
+        if (job != NULL) {
+            return job;
+        }
     }
     return NULL;
 }
@@ -581,6 +674,8 @@ fair_queue_end(struct fair_queue *queue,
 
     uncount(queue, destination);
     destination_end(ticket, verdict, now_ms);
+    paths_end(queue->paths, ticket->path_key, ticket->path_probe, verdict,
+              now_ms);
     queue->under_way--;
     count(queue, destination);
     if (destination->counted) {
@@ -619,6 +714,14 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
     struct destination *destination;
 
     sweep(queue, now_ms);
+    if (queue->held != NULL) {
+        struct job *job = queue->held;
+
+        queue->held = job->next;
+        job->next = NULL;
+        *retry_ms = job->delay_ms;
+        return job;
+    }
     while ((destination = TAILQ_FIRST(expired)) != NULL) {
         if (update_state(queue, destination, now_ms)) {
             struct job *job;
@@ -636,6 +739,13 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
 struct job *
 fair_queue_drain(struct fair_queue *queue)
 {
+    struct job *held = queue->held;
+
+    if (held != NULL) {
+        queue->held = held->next;
+        held->next = NULL;
+        return held;
+    }
     for (int state = STATE_READY; state <= STATE_EXPIRED; state++) {
         struct destination *destination = TAILQ_FIRST(&queue->lists[state]);
 

@@ -12,6 +12,8 @@
  * - Jobs are claimed only for destinations that can start them soon. All other
  *   jobs stay in Redis, in a list for each destination. fair_queue_room_of and
  *   fair_queue_hungry say how many jobs of which destination to claim.
+ * - Paths that fail are left alone (see paths.h), and the other paths of their
+ *   destination go on.
  * - If a job cannot start soon after all, it is returned to Redis, without an
  *   attempt used.
  *

@@ -101,6 +101,16 @@ find_evidence(const struct retry_facts *facts, long status)
                                         : RETRY_EVIDENCE_SUCCESS;
 }
 
+static enum retry_scope
+find_scope(const struct retry_facts *facts, const char *error)
+{
+    return facts->status == 0 &&
+                   (strcmp(error, "resolve") == 0 ||
+                    strcmp(error, "connect") == 0 || strcmp(error, "tls") == 0)
+               ? RETRY_SCOPE_HOST
+               : RETRY_SCOPE_PATH;
+}
+
 static enum retry_reach
 find_reach(const struct retry_facts *facts, const char *error)
 {
@@ -172,6 +182,7 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
     };
 
     verdict.reach = find_reach(facts, verdict.error);
+    verdict.scope = find_scope(facts, verdict.error);
     if (status >= 200 && status < 300) {
         return verdict;
     }

@@ -1,5 +1,5 @@
-"""A long queue for one destination: it delays no other destination, and it never
-fills Redis."""
+"""What one client's endpoints can do to those of others: a long queue, hosts that
+hang, paths that fail."""
 
 import time
 
@@ -8,6 +8,7 @@ from harness.hung import Hung
 from harness.load import accept
 from harness.queue import (LIST, PROVEN, QUEUE, STRANGERS, is_settled, list_of,
                            put)
+from harness.receiver import Answer
 from harness.reporter import Reporter
 from harness.settings import scaled
 from harness.wait import wait_until
@@ -106,3 +107,35 @@ def test_many_names_of_one_address_share_its_limit(sandbox, redis, receiver):
     receiver.wait_count(1, "/other", seconds=5.0)
     assert sum(len(one.connections) for one in hung) == 64
     reporter.kill()
+
+
+def test_retry_after_of_one_path_holds_no_other(sandbox, redis, receiver):
+    """An hour for one customer's path on a shared host."""
+    responder = Responder(sandbox, redis).start()
+    Reporter(sandbox, redis).start()
+    receiver.respond("/busy", Answer(503, {"Retry-After": "3600"}))
+    responder.ask(accept(0, receiver.url("/first")))
+    receiver.wait_count(1, "/first")
+    responder.ask(accept(1, receiver.url("/busy")))
+    receiver.wait_count(1, "/busy")
+    for n in range(2, 12):
+        responder.ask(accept(n, receiver.url("/busy")))
+        responder.ask(accept(n, receiver.url("/good")))
+    receiver.wait_count(10, "/good", seconds=5.0)
+    assert len(receiver.at("/busy")) < 4
+
+
+def test_one_path_that_fails_opens_no_breaker_for_others(sandbox, redis,
+                                                         receiver):
+    """Its probes are its own."""
+    responder = Responder(sandbox, redis).start()
+    Reporter(sandbox, redis).start()
+    receiver.respond("/bad", 500)
+    responder.ask(accept(0, receiver.url("/first")))
+    receiver.wait_count(1, "/first")
+    put(redis, *[receiver.url("/bad")] * 60)
+    receiver.wait_count(10, "/bad")
+    for n in range(1, 21):
+        responder.ask(accept(n, receiver.url("/good")))
+    receiver.wait_count(20, "/good", seconds=5.0)
+    assert len(receiver.at("/bad")) < 30

@@ -17,8 +17,8 @@ enum { NOW_MS = 1000000, MAX_LIMIT = 64 };
 
 static const struct retry_verdict success = {.evidence =
                                                  RETRY_EVIDENCE_SUCCESS};
-static const struct retry_verdict failure = {.evidence =
-                                                 RETRY_EVIDENCE_FAILURE};
+static const struct retry_verdict failure = {.evidence = RETRY_EVIDENCE_FAILURE,
+                                             .scope = RETRY_SCOPE_HOST};
 static const struct retry_verdict overload = {.evidence =
                                                   RETRY_EVIDENCE_OVERLOAD};
 static const struct retry_verdict untried = {.evidence = RETRY_EVIDENCE_NONE};
@@ -70,9 +70,11 @@ test_limit(void **state)
     assert_int_equal(destination->limit, MAX_LIMIT);
 
     /* Attempts that end together halve it once. */
+    now_ms += DESTINATION_ANSWERED_MS;
     fill(destination, &overload, now_ms++);
     assert_int_equal(destination->limit, MAX_LIMIT / 2);
     fill(destination, &success, now_ms++);
+    now_ms += DESTINATION_ANSWERED_MS;
     fill(destination, &overload, now_ms++);
     assert_int_equal(destination->limit, MAX_LIMIT / 4);
 
@@ -214,7 +216,7 @@ test_room_of_a_blocked_one(void **state)
     assert_int_equal(destination_room_in_ms(destination, now_ms),
                      DESTINATION_WAIT_MAX_MS);
     now_ms += CIRCUIT_BREAKER_OPEN_MS;
-    assert_int_equal(destination_room(destination, now_ms), 1);
+    assert_int_equal(destination_room(destination, now_ms), DESTINATION_PROBES);
     destination_push(destination, calloc(1, sizeof(struct job)));
     assert_int_equal(destination_room(destination, now_ms), 0);
     destination_close(destination);
@@ -242,6 +244,31 @@ test_cost(void **state)
     destination_close(destination);
 }
 
+/* A status says nothing about a destination that has answered lately. */
+static void
+test_a_status_is_of_its_path(void **state)
+{
+    static const struct retry_verdict status = {
+        .evidence = RETRY_EVIDENCE_FAILURE, .hold_ms = 3600000};
+    struct destination *destination = open_proven(MAX_LIMIT);
+    int64_t now_ms = NOW_MS;
+
+    (void)state;
+    end(destination_start(destination, now_ms), &success, now_ms);
+    now_ms += DESTINATION_ANSWERED_MS - 1;
+    for (int i = 0; i < 2 * CIRCUIT_BREAKER_IN_ROW; i++) {
+        end(destination_start(destination, now_ms), &status, now_ms);
+        end(destination_start(destination, now_ms), &overload, now_ms);
+    }
+    assert_true(destination_blocked_ms(destination, now_ms) <= 0);
+    assert_int_equal(destination->limit, DESTINATION_START_LIMIT);
+    now_ms++;
+    end(destination_start(destination, now_ms), &status, now_ms);
+    assert_int_equal(destination_blocked_ms(destination, now_ms),
+                     DESTINATION_HOLD_MAX_MS);
+    destination_close(destination);
+}
+
 int
 main(void)
 {
@@ -253,6 +280,7 @@ main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_room_of_a_blocked_one),
+        cmocka_unit_test(test_a_status_is_of_its_path),
         cmocka_unit_test(test_cost),
     };
 

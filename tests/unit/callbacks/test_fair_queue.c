@@ -77,6 +77,10 @@ order(struct fair_queue *queue, size_t max_count, int64_t took_ms)
     return letters;
 }
 
+/* It has no address. */
+static const struct retry_verdict unresolved = {
+    .evidence = RETRY_EVIDENCE_FAILURE, .scope = RETRY_SCOPE_HOST};
+
 /* Nothing was sent. */
 static const struct retry_verdict untried = {.evidence = RETRY_EVIDENCE_NONE};
 
@@ -171,7 +175,7 @@ test_limit(void **state)
     assert_int_equal(next(queue, &tickets[0], NOW_MS), 'a');
     assert_int_equal(next(queue, &ticket, NOW_MS), 0);
     for (int i = 0; i < DESTINATION_START_LIMIT; i++) {
-        fair_queue_end(queue, &tickets[i], &failure, NOW_MS + 1);
+        fair_queue_end(queue, &tickets[i], &unresolved, NOW_MS + 1);
     }
     assert_int_equal(next(queue, &tickets[0], NOW_MS + 2), 'a');
     assert_int_equal(next(queue, &tickets[1], NOW_MS + 2), 'a');
@@ -602,6 +606,157 @@ test_an_address_has_a_limit(void **state)
     fair_queue_close(queue);
 }
 
+/* Adds a job with another path. */
+static void
+add_path(struct fair_queue *queue, const char *path)
+{
+    struct job *job = make("a", NOW_MS);
+
+    snprintf((char *)job->url, 64, "http://a/%s", path);
+    assert_int_equal(fair_queue_add(queue, job, NOW_MS), 0);
+}
+
+/* The path of the next job to start, ended with the verdict. "": no job. */
+static const char *
+run(struct fair_queue *queue, const struct retry_verdict *verdict,
+    int64_t now_ms)
+{
+    static char path[64];
+    struct destination_ticket ticket;
+    struct job *job = fair_queue_next(queue, &ticket, now_ms);
+
+    path[0] = '\0';
+    if (job != NULL) {
+        snprintf(path, sizeof(path), "%s", job->url + strlen("http://a/"));
+        job_free(job);
+        fair_queue_end(queue, &ticket, verdict, now_ms);
+    }
+    return path;
+}
+
+/* If another path has answered, a path that fails stops only itself. */
+static void
+test_a_path_that_fails_stops_no_other(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    int64_t retry_ms;
+    struct job *job;
+
+    (void)state;
+    room_of(queue, "a", NOW_MS);
+    add_path(queue, "good");
+    assert_string_equal(run(queue, &success, NOW_MS), "good");
+    for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
+        add_path(queue, "bad?q");
+        assert_string_equal(run(queue, &failure, NOW_MS), "bad?q");
+    }
+    add_path(queue, "bad?r");
+    job = fair_queue_return_expired(queue, &retry_ms, NOW_MS);
+    assert_non_null(job);
+    assert_in_range(retry_ms, CIRCUIT_BREAKER_OPEN_MS,
+                    2 * CIRCUIT_BREAKER_OPEN_MS);
+    job_free(job);
+    add_path(queue, "good");
+    assert_string_equal(run(queue, &success, NOW_MS), "good");
+    assert_string_equal(run(queue, &success, NOW_MS), "");
+
+    /* Half open: one job of the path at a time. */
+    job = make("a", NOW_MS + CIRCUIT_BREAKER_OPEN_MS);
+    snprintf((char *)job->url, 64, "http://a/bad");
+    assert_int_equal(
+        fair_queue_add(queue, job, NOW_MS + CIRCUIT_BREAKER_OPEN_MS), 0);
+    assert_string_equal(run(queue, &success, NOW_MS + CIRCUIT_BREAKER_OPEN_MS),
+                        "bad");
+    fair_queue_close(queue);
+}
+
+/* Retry-After of a path: jobs that wait are returned, those of others start. */
+static void
+test_a_path_is_held(void **state)
+{
+    static const struct retry_verdict hold = {.evidence =
+                                                  RETRY_EVIDENCE_FAILURE,
+                                              .reach = RETRY_REACH_ANSWERED,
+                                              .hold_ms = 3600000};
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    int64_t retry_ms;
+    struct job *job;
+
+    (void)state;
+    room_of(queue, "a", NOW_MS);
+    add_path(queue, "good");
+    assert_string_equal(run(queue, &success, NOW_MS), "good");
+    add_path(queue, "bad");
+    add_path(queue, "bad");
+    add_path(queue, "good");
+    assert_string_equal(run(queue, &hold, NOW_MS), "bad");
+    assert_string_equal(run(queue, &success, NOW_MS), "good");
+    job = fair_queue_return_expired(queue, &retry_ms, NOW_MS);
+    assert_non_null(job);
+    assert_in_range(retry_ms, 3600000, 3660000);
+    job_free(job);
+    assert_null(fair_queue_return_expired(queue, &retry_ms, NOW_MS));
+    fair_queue_close(queue);
+}
+
+/* Without an answer for 30 s the destination is held, but not for long. */
+static void
+test_nobody_answers(void **state)
+{
+    static const struct retry_verdict hold = {.evidence =
+                                                  RETRY_EVIDENCE_FAILURE,
+                                              .reach = RETRY_REACH_ANSWERED,
+                                              .hold_ms = 3600000};
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    bool stranger;
+    int64_t wait_ms;
+
+    (void)state;
+    room_of(queue, "a", NOW_MS);
+    add_path(queue, "bad");
+    assert_string_equal(run(queue, &hold, NOW_MS), "bad");
+    assert_int_equal(fair_queue_room_of(queue, "http://a:80", true, &stranger,
+                                        &wait_ms, NOW_MS),
+                     0);
+    assert_int_not_equal(room_of(queue, "a", NOW_MS + DESTINATION_HOLD_MAX_MS),
+                         0);
+    fair_queue_close(queue);
+}
+
+/* The probe of a destination's breaker is not the path that opened it. */
+static void
+test_a_probe_uses_another_path(void **state)
+{
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket probe, ticket;
+    int64_t now_ms = NOW_MS + CIRCUIT_BREAKER_OPEN_MS;
+    struct job *job;
+
+    (void)state;
+    room_of(queue, "a", NOW_MS);
+    for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
+        char path[8];
+
+        snprintf(path, sizeof(path), "b%d", i % 4);
+        add_path(queue, path);
+        assert_string_equal(run(queue, &failure, NOW_MS), path);
+    }
+    assert_true(room_of(queue, "a", now_ms) > 1);
+    for (int i = 0; i < 3; i++) {
+        job = make("a", now_ms);
+        snprintf((char *)job->url, 64, "http://a/%s", i == 2 ? "good" : "b1");
+        assert_int_equal(fair_queue_add(queue, job, now_ms), 0);
+    }
+    job = fair_queue_next(queue, &probe, now_ms);
+    assert_string_equal(job->url, "http://a/good");
+    assert_true(probe.probe);
+    job_free(job);
+    assert_null(fair_queue_next(queue, &ticket, now_ms));
+    fair_queue_end(queue, &probe, &success, now_ms);
+    assert_string_equal(run(queue, &success, now_ms), "b1");
+    fair_queue_close(queue);
+}
+
 int
 main(void)
 {
@@ -622,6 +777,10 @@ main(void)
         cmocka_unit_test(test_the_proof_is_lost),
         cmocka_unit_test(test_strangers_have_half_of_the_slots),
         cmocka_unit_test(test_an_address_has_a_limit),
+        cmocka_unit_test(test_a_path_that_fails_stops_no_other),
+        cmocka_unit_test(test_a_path_is_held),
+        cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_a_probe_uses_another_path),
     };
 
     return cmocka_run_group_tests_name("fair_queue", tests, NULL, NULL);
