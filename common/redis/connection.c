@@ -359,7 +359,7 @@ redis_check_connection(struct redis *redis)
 bool
 redis_syncs_always(const struct redis *redis)
 {
-    return redis->handshake.has_aof &&
+    return redis->handshake.has_aof && !redis->handshake.was_replica &&
            strcmp(redis->handshake.appendfsync, "always") == 0;
 }
 

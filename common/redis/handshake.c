@@ -59,6 +59,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
     handshake->policy[0] = '\0';
     handshake->appendfsync[0] = '\0';
     handshake->has_aof = false;
+    handshake->was_replica = false;
     strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
     strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
     send_auth(handshake, context);
@@ -89,7 +90,7 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
-    char number[24], aof[4];
+    char number[24], aof[4], replid2[8];
 
     if (read_field(info, "\ntcp_port:", number, sizeof(number))) {
         decimal_parse(number, strlen(number), &handshake->tcp_port);
@@ -99,6 +100,9 @@ read_info(struct handshake *handshake, const redisReply *info)
     }
     handshake->has_aof =
         read_field(info, "\naof_enabled:", aof, sizeof(aof)) && aof[0] == '1';
+    handshake->was_replica =
+        read_field(info, "\nmaster_replid2:", replid2, sizeof(replid2)) &&
+        strcmp(replid2, "0000000") != 0;
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));
 }

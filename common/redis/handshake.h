@@ -44,6 +44,7 @@ struct handshake {
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
     int64_t max_memory;            /* in bytes; 0: no limit, or not known */
     bool has_aof;                  /* it has an append-only file */
+    bool was_replica;              /* it took over from another Redis */
     char appendfsync[16];          /* "": it cannot be read */
     char policy[40];               /* maxmemory-policy; "": it cannot be read */
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */

@@ -123,7 +123,8 @@ uint64_t redis_connection(const struct redis *redis);
 
 /*
  * True if this Redis was known, at the last connect, to sync each write to its
- * append-only file (appendfsync always). False if that can't be read.
+ * append-only file (appendfsync always), and has not taken over from another
+ * one. False if that can't be read.
  */
 bool redis_syncs_always(const struct redis *redis);
 
@@ -149,8 +150,7 @@ enum { REDIS_KEY_MAX_BYTES = 2048 };
  */
 struct command *redis_call(struct redis *redis,
                            const struct redis_script *script);
-void redis_key(struct command *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void redis_key_text(struct command *command, const char *key, size_t len);
 
 /* Adds the key that is the stem followed by the value in decimal. */
 void redis_key_int(struct command *command, const char *stem, size_t stem_len,

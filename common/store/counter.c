@@ -37,6 +37,7 @@ struct counter {
     bool refused;           /* Redis refused the last run */
     int64_t sets;           /* of the window (accept-set.lua); 0: not known */
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    int64_t born_us;             /* the same as a number */
     char job[JOB_MAX_BYTES];     /* the job that is being written */
 
     /* What was confirmed to clients: */
@@ -162,7 +163,7 @@ add_lists(struct command *call, const struct dedup_batch *batch)
  */
 static int
 add_keys(const struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     struct key_parts parts = {
         .prefix = counter->options->redis.prefix,
@@ -177,7 +178,7 @@ add_keys(const struct counter *counter, struct command *call,
     keys_add(call, KEY_OPEN, &parts);
     keys_add(call, KEY_MARKS, &parts);
     counter->dedup->add_keys(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         keys_add(call, KEY_CALLBACKS, &parts);
         keys_add(call, KEY_DUE, &parts);
         keys_add(call, KEY_QUEUE, &parts);
@@ -244,17 +245,17 @@ add_born(const struct counter *counter, struct command *call)
 
 static void
 add_args(struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     const struct options *options = counter->options;
 
     redis_arg_int(call, batch->window_s);
-    redis_arg_int(call, options->window.seconds);
+    redis_arg_int(call, 2 * options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
     add_born(counter, call);
     marks_add_batch(&counter->marks, call, batch->window_s);
     counter->dedup->add_args(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         add_jobs(counter, call, batch);
     }
 }
@@ -264,6 +265,10 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
 {
     int64_t kind;
 
+    if (redis_reply_int(reply, &read->left_ms)) {
+        read->counted = true;
+        return true;
+    }
     if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
         return false;
     }
@@ -313,16 +318,16 @@ send_batch(struct counter *counter)
     struct dedup_batch batch = {.options = counter->options,
                                 .requests = counter->requests,
                                 .count = counter->count};
-    bool jobs = has_jobs(&batch);
 
+    batch.jobs = has_jobs(&batch);
     counter->sent_ms = clock_mono_ms();
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    if (add_keys(counter, call, &batch, jobs) != 0) {
+    if (add_keys(counter, call, &batch) != 0) {
         return REDIS_AWAY;
     }
-    add_args(counter, call, &batch, jobs);
+    add_args(counter, call, &batch);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);
 }
@@ -342,6 +347,7 @@ send_memory(struct counter *counter, bool sign_off)
     keys_add(call, KEY_UNCONFIRMED, &parts);
     keys_add(call, KEY_LOST, &parts);
     keys_add(call, KEY_RECORDED, &parts);
+    keys_add(call, KEY_SEALED, &parts);
     add_born(counter, call);
     marks_add_memory(&counter->marks, call, counter->options->window.seconds,
                      sign_off);
@@ -364,6 +370,7 @@ agree(struct counter *counter)
         schema_agree(counter->options, counter->redis, counter->born);
 
     counter->refused = result == REDIS_REFUSED;
+    counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
     return result == REDIS_DONE;
 }
 
@@ -508,7 +515,7 @@ apply_reply(struct counter *counter, const struct commit_reply *read)
         set_answers(counter->requests, counter->count, read->jobs);
         note_confirmed(counter, read->jobs);
         counter->result.start_s = counter->window_s;
-        counter->result.born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
+        counter->result.born_us = counter->born_us;
         counter->result.until_ms = valid_until_ms(counter, read);
     }
 }

@@ -27,6 +27,7 @@ enum key {
     KEY_RUN,
     KEY_COUNT,
     KEY_WHOLE,
+    KEY_CANARY,   /* dedup.strategy = setnx */
     KEY_SEEN_ID,  /* dedup.strategy = setnx */
     KEY_SEEN_SET, /* dedup.strategy = set */
     KEY_SETS,     /* dedup.strategy = set */

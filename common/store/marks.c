@@ -3,10 +3,9 @@
  */
 #include "marks.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/util.h"
 
 void
@@ -26,9 +25,13 @@ add_text(struct command *call, const char *text)
 void
 marks_add_batch(struct marks *marks, struct command *call, int64_t window_s)
 {
+    char *to = marks->pending;
+
     marks->sequence++;
-    snprintf(marks->pending, sizeof(marks->pending), "%" PRId64 " %" PRId64,
-             marks->sequence, window_s);
+    to += decimal_format(to, marks->sequence);
+    *to++ = ' ';
+    to += decimal_format(to, window_s);
+    *to = '\0';
     add_text(call, marks->name);
     add_text(call, marks->confirmed);
     add_text(call, marks->pending);

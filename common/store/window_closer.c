@@ -191,14 +191,19 @@ static int
 run_seal(struct window_closer *closer, int64_t first_s, size_t count,
          const struct redis_reply **reply)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .strategy = schema_strategy(closer->options)};
     struct command *call = start_call(closer, &script_window_seal, &parts);
 
     keys_add(call, KEY_OPEN, &parts);
     keys_add(call, KEY_LOST, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
     for (size_t i = 0; i < count; i++) {
         parts.window_s = first_s + (int64_t)i * closer->options->window.seconds;
         keys_add(call, KEY_COUNT, &parts);
+        keys_add(call, KEY_WHOLE, &parts);
+        keys_add(call, KEY_SETS, &parts);
+        keys_add(call, KEY_SEEN_SET, &parts); /* without the set's number */
     }
     add_args(closer, call);
     redis_arg_int(call, first_s);
@@ -336,8 +341,9 @@ count_differs(const struct window_closer *closer, int64_t start_s,
 
 /*
  * The first window that is not recorded. If the stream is empty, that is the
- * window after the last window that every sink has; else the first that was
- * recorded, or is known to be lost; else the first window of Redis's data.
+ * window after the last window that every sink has; if a sink has none, the
+ * first that was recorded; else the first window of Redis's data. A window that
+ * others know to be lost may come before: one of their sinks lacks it.
  */
 static int64_t
 first_open_s(const struct window_closer *closer, const struct look *look)
@@ -357,9 +363,7 @@ first_open_s(const struct window_closer *closer, const struct look *look)
     if (closer->sinks.empty && closer->first_recorded_s != 0) {
         first_s = int64_min(first_s, closer->first_recorded_s);
     }
-    return look->lost_s != 0 && closer->sinks.oldest_s == 0
-               ? int64_min(first_s, look->lost_s)
-               : first_s;
+    return look->lost_s != 0 ? int64_min(first_s, look->lost_s) : first_s;
 }
 
 /* Makes the records of `count` windows out of the reply of run_seal. */
@@ -489,6 +493,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     keys_add(call, KEY_UNCONFIRMED, &parts);
     keys_add(call, KEY_RECORDED, &parts);
     keys_add(call, KEY_RUN, &parts);
+    keys_add(call, KEY_SEALED, &parts);
     redis_arg(call, closer->born, strlen(closer->born));
     redis_arg_int(call, closer->options->window.seconds);
     redis_arg_int(call, first_s);
@@ -496,6 +501,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     redis_arg_int(call, closer->lost_to_s);
     redis_arg_int(call, !is_barred(closer));
     redis_arg(call, synced, strlen(synced));
+    redis_arg_int(call, closer->newest_s);
     if (redis_run(closer->redis, &reply) != REDIS_DONE) {
         return -1;
     }

@@ -14,7 +14,7 @@ from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
 from harness.strategies import every_strategy
-from harness.wait import wait_until
+from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 5
 BARRIER_S = 2
@@ -237,6 +237,31 @@ def test_a_crash_of_a_redis_that_syncs_each_write_is_none(sandbox):
     last = expected.send(*range(7))
     assert reporter.wait_reported(last)[kept] == 4
     check(reporter.report(), expected, set())
+
+
+def test_a_crash_that_takes_the_marks_of_a_window(sandbox, redis):
+    """All that came in the second window is cut off, the marks as well."""
+    expected = Expected(Responder(sandbox, redis, "first").start(), WINDOW_S)
+    await_window()
+    first = expected.send(*range(4))
+    wait_until(lambda: b"seen" in append_only_file(redis).read_bytes(),
+               "the ids are in the file")
+    size = append_only_file(redis).stat().st_size
+    wait_for_window_start(WINDOW_S)
+    second = expected.send(*range(4, 20))
+    assert second > first
+    expected.responder.process.kill()
+    redis.kill()
+    with append_only_file(redis).open("r+b") as file:
+        file.truncate(size)
+    redis.start()
+    reporter = Reporter(sandbox, redis).start()
+    expected.responder = Responder(sandbox, redis, "second").start()
+    time.sleep(WINDOW_S)
+    last = expected.send(*range(7))
+    report = reporter.wait_reported(last)
+    assert report[first] is None and report[second] is None
+    assert report[last] == 7
 
 
 # What is not lost is no gap

@@ -2,7 +2,8 @@
 
 call('HSET', KEYS[6], ARGV[5], mark)
 if unique > count then
-    call('INCRBY', KEYS[3], tostring(unique - count))
+    local added = unique - count -- with few connections it is often 1
+    call('INCRBY', KEYS[3], added == 1 and '1' or tostring(added))
     if not before then
         -- At least as long as the ids, if the clock stepped back far.
         call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
@@ -16,14 +17,14 @@ if unique > count then
     end
 end
 if queued > 0 then
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local now_ms = now * 1000 + math.floor(time[2] / 1000)
     for key, list in pairs(lists) do
         if #list > 0 then
             call('RPUSH', key, unpack(list))
-            call('ZADD', list.turns, 'NX', now, list.origin)
+            call('ZADD', list.turns, 'NX', now_ms, list.origin)
         end
     end
     call('HSET', KEYS[last + 3], 'jobs', string.format('%.0f', all_jobs),
         'bytes', string.format('%.0f', all_bytes))
 end
-return failed or {1, left_ms, queued}
+return failed or job and {1, left_ms, queued} or left_ms

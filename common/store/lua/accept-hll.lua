@@ -7,9 +7,16 @@
 --
 -- The estimate itself is the count. Therefore ids that were added by a batch
 -- that failed halfway are counted with the next batch.
+--
+-- If the HyperLogLog has expired while the count survives, the count is of all
+-- ids so far, and the window is closed: see `whole` in accept.lua.
 
 local ids = {}
 local known = call('EXISTS', KEYS[7]) == 1
+if before and not known then
+    call('SET', KEYS[1], on)
+    return {0, on + length, left_ms + length * 1000}
+end
 local function add()
     if #ids > 0 and call('PFADD', KEYS[7], unpack(ids)) == 1 then
         unique = math.max(unique, call('PFCOUNT', KEYS[7]))

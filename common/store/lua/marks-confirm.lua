@@ -2,7 +2,7 @@
 -- Redis lost some of it, the windows of the lost batches are written into
 -- `lost`: they become gaps.
 --
--- KEYS: 1 born, 2 marks, 3 unconfirmed, 4 lost, 5 recorded
+-- KEYS: 1 born, 2 marks, 3 unconfirmed, 4 lost, 5 recorded, 6 sealed
 -- ARGV: 1 born, as schema.lua replied it, 2 the responder's name,
 --       3 its mark after the last batch that was confirmed, "" if there was
 --       none: see accept.lua, 4 window_seconds, 5 "1" if the responder ends and
@@ -31,6 +31,16 @@ local mark = call('HGET', KEYS[2], name)
 local old = call('HGET', KEYS[3], name)
 local recorded = tonumber(call('GET', KEYS[5]) or 0)
 local length = tonumber(ARGV[4])
+
+-- Windows before the last one that it counted in are over, also if new or older
+-- data does not know that: its clock may have been ahead, and they be recorded.
+-- A window far in the future is not believed (see window_closer.h).
+local over = (tonumber(string.match(confirmed, ' (%d+)$')) or 0) - length
+local sealed = tonumber(call('GET', KEYS[6]) or 0)
+if over > sealed
+    and over < call('TIME')[1] + math.max(10 * length, 600) then
+    call('SET', KEYS[6], string.format('%.0f', over))
+end
 
 local function sequence(text)
     return tonumber(string.match(text or '', '^%d+') or -1)

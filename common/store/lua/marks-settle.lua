@@ -2,19 +2,21 @@
 -- It writes what a reporter remembers into `lost`, and forgets what serves no
 -- more.
 --
--- KEYS: 1 born, 2 lost, 3 marks, 4 unconfirmed, 5 recorded, 6 run
+-- KEYS: 1 born, 2 lost, 3 marks, 4 unconfirmed, 5 recorded, 6 run, 7 sealed
 -- ARGV: 1 born, as schema.lua replied it, 2 window_seconds, 3 first window that
 --       is not recorded, 4 and 5 first and last window that is lost (0: none),
 --       6 "1" if all had their time to confirm, else "0", 7 appendfsync of this
---       Redis, "" if it can't be read
+--       Redis, "" if it can't be read, 8 the last window that is known to be
+--       recorded
 -- Reply: {} if nothing was done: Redis's data was reset, and schema.lua has to
 --        be run first; else {windows that were written into `lost` after they
 --        had been recorded}
 --
 -- `unconfirmed` holds the marks of responders that have not shown themselves
--- since Redis was restarted (see schema.lua). Once they had their time, their
--- last windows become gaps, as nobody else can tell whether Redis still has what
--- was confirmed there. It has, if appendfsync was `always` before and is now.
+-- since Redis was restarted (see schema.lua). Once they had their time, the
+-- windows from their last one up to the restart become gaps, as nobody else can
+-- tell whether Redis still has what was confirmed there: it may have lost the
+-- last marks, too. If appendfsync was `always` before and is now, it has it all.
 
 local call = redis.call
 if call('GET', KEYS[1]) ~= ARGV[1] then
@@ -49,13 +51,24 @@ end
 if ARGV[6] == '1' then
     local synced = ARGV[7] == 'always'
         and call('HGET', KEYS[6], 'before') == 'always'
+    local restarted = tonumber(call('HGET', KEYS[6], 'at') or 0)
     for _, mark in ipairs(synced and {} or call('HVALS', KEYS[4])) do
-        lose(window_of(mark))
+        local window = window_of(mark)
+        local last = math.min(restarted, window + 16384 * length)
+        while window_of(mark) >= recorded and window <= last do
+            lose(window)
+            window = window + length
+        end
     end
     call('DEL', KEYS[4])
 end
 if call('HGET', KEYS[6], 'appendfsync') ~= ARGV[7] then
     call('HSET', KEYS[6], 'appendfsync', ARGV[7])
+end
+
+-- New or older data may not know that a window took its last id.
+if tonumber(ARGV[8]) > tonumber(call('GET', KEYS[7]) or 0) then
+    call('SET', KEYS[7], ARGV[8])
 end
 
 -- Marks of recorded windows are kept for two windows, so that a responder that

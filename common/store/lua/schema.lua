@@ -8,7 +8,8 @@
 -- ARGV: pairs of a field and the program's value of that field
 -- Reply: born, or an error that says what differs
 --
--- `born` is in seconds, with a fraction so that no two are the same.
+-- `born` is in seconds, with a fraction so that no two are the same. Only here
+-- is it checked: the other scripts compare it with what this one replied.
 --
 -- `run` holds the run_id of Redis. If it differs, Redis was restarted, or a
 -- replica took over: it may lack the last writes. All marks then become
@@ -44,7 +45,7 @@ if run and run ~= before then
         redis.call('HSET', KEYS[5], marks[i], marks[i + 1])
     end
     redis.call('DEL', KEYS[4])
-    redis.call('HSET', KEYS[3], 'id', run, 'before',
+    redis.call('HSET', KEYS[3], 'id', run, 'at', time[1], 'before',
         redis.call('HGET', KEYS[3], 'appendfsync') or '')
     redis.call('HDEL', KEYS[3], 'appendfsync')
 end
@@ -55,5 +56,7 @@ end
 if not agreed or not born then
     born = string.format('%s.%06d', time[1], time[2])
     redis.call('SET', KEYS[2], born)
+elseif not tonumber(born) then
+    return redis.error_reply('ERR ' .. KEYS[2] .. ' is not a time')
 end
 return born

@@ -226,8 +226,13 @@ test_seal_of_open_windows(void **state)
     redis_key(call, "verve:{0}:sealed");
     redis_key(call, "verve:{0}:born");
     redis_key(call, "verve:{0}:open");
+    redis_key(call, "verve:{0}:lost");
+    redis_key(call, "verve:{0}:recorded");
     for (int i = 0; i < 4; i++) {
         redis_key(call, "verve:{0}:count:%d", i);
+        redis_key(call, "verve:{0}:whole:setnx:%d", i);
+        redis_key(call, "verve:{0}:sets:%d", i);
+        redis_key(call, "verve:{0}:seen:%d:s", i);
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, 7);
