@@ -4,8 +4,8 @@
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
 --       5 open, 6 marks, 7... those of the strategy, and if there are jobs,
---       behind them: callbacks, due, queue, destinations, strangers, proven, and
---       for each job the list of its destination
+--       behind them: callbacks, due, queue, destinations, strangers, proven,
+--       and for each job the list of its destination
 -- ARGV: 1 window, 2 seconds that an id lives: two windows, 3 seconds that the
 --       count lives, 4 born, as schema.lua replied it, 5 the responder's name,
 --       6 its mark after the last batch that was confirmed, "" if there was
@@ -122,10 +122,10 @@ local jobs_at = 9 + (ARGV[8] or 0)
 if #ARGV >= jobs_at then
     last = #KEYS - 6 - (#ARGV - jobs_at - 1) / 3
     job, refused, lists = {}, {}, {}
-    local known = call('HMGET', KEYS[last + 3], 'jobs', 'bytes')
+    local counted = call('HMGET', KEYS[last + 3], 'jobs', 'bytes')
     local others = call('LLEN', KEYS[last + 1])
-    all_jobs = math.max(tonumber(known[1]) or 0, call('ZCARD', KEYS[last + 2]))
-    all_bytes = tonumber(known[2]) or 0
+    all_jobs = math.max(tonumber(counted[1]) or 0, call('ZCARD', KEYS[last + 2]))
+    all_bytes = tonumber(counted[2]) or 0
     local room = tonumber(ARGV[jobs_at]) - all_jobs - others
     -- What Redis needs beside the text: 150 bytes a job, 600 a destination. A
     -- job of the list `callbacks` is taken for one of 450 bytes.
