@@ -86,6 +86,7 @@ struct options {
         int method; /* enum callback_method */
         char *query_param;
         char *json_field;
+        int64_t workers;
         int64_t concurrency;
         int64_t per_host_concurrency;
         int64_t max_queue;
@@ -96,11 +97,13 @@ struct options {
         int64_t lease_s;
         struct option_delays retry_delays_s;
         char *allow;
+        char *hosts; /* as in host_list.h */
+        char *block; /* the same */
         char *secret;
         char *log;
     } callbacks;
     struct {
-        int sinks; /* bits of enum sink_kind */
+        int sinks; /* bits of enum sink_kind; 0: none */
     } report;
     struct {
         char *path;

@@ -316,9 +316,26 @@ run_claim(struct job_queue *queue, const struct job_queue_wish *wishes,
     return result;
 }
 
+/* The elements of the reply to a claim: see jobs-claim.lua. */
+enum { MEMBERS, LEFT, NOW };
+
+/*
+ * How far Redis's clock is ahead of the monotonic clock of this process. The
+ * reply has just arrived: so by this, Redis's clock is late rather than early,
+ * and a callback is never from the future.
+ */
+static int64_t
+read_clock(const struct redis_reply *reply)
+{
+    int64_t redis_ms = 0;
+
+    redis_reply_int(redis_reply_at(reply, NOW), &redis_ms);
+    return redis_ms - clock_mono_ms();
+}
+
 /* Reads one claimed job; NULL if there is no memory for it. */
 static struct job *
-read_job(const struct redis_reply *element, int64_t leased_ms)
+read_job(const struct redis_reply *element, int64_t leased_ms, int64_t clock_ms)
 {
     size_t len;
     const char *member = redis_reply_text(element, &len);
@@ -326,6 +343,7 @@ read_job(const struct redis_reply *element, int64_t leased_ms)
 
     if (job != NULL) {
         job->leased_ms = leased_ms;
+        job->clock_ms = clock_ms;
     }
     return job;
 }
@@ -339,6 +357,7 @@ job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
     int64_t leased_ms = now_ms + queue->options->callbacks.lease_s * 1000;
     const struct redis_reply *reply;
     const struct redis_reply *members;
+    int64_t clock_ms;
 
     memset(claimed, 0, sizeof(*claimed));
     if (count == 0 && queue->unsure_ms == 0) {
@@ -347,15 +366,17 @@ job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
     if (run_claim(queue, wishes, count, now_ms, &reply) != REDIS_DONE) {
         return -1;
     }
-    members = redis_reply_at(reply, 0);
+    members = redis_reply_at(reply, MEMBERS);
+    clock_ms = read_clock(reply);
     for (size_t i = 0; i < count; i++) {
         int64_t left = -1; /* the claim was made again: not known */
 
-        redis_reply_int(redis_reply_at(redis_reply_at(reply, 1), i), &left);
+        redis_reply_int(redis_reply_at(redis_reply_at(reply, LEFT), i), &left);
         wishes[i].left = (size_t)left;
     }
     for (size_t i = 0; i < redis_reply_count(members); i++) {
-        struct job *job = read_job(redis_reply_at(members, i), leased_ms);
+        struct job *job =
+            read_job(redis_reply_at(members, i), leased_ms, clock_ms);
 
         /* No memory: the job is due again when its lease has run out. */
         if (job != NULL && job->url != NULL) {
@@ -453,31 +474,38 @@ add_settlement(struct command *call, const struct job *job)
     free(text);
 }
 
+/* True if nothing is left of the job. */
+static bool
+is_deleted(const struct job *job)
+{
+    return job->disposition == JOB_DELIVERED || job->disposition == JOB_DROPPED;
+}
+
 /* Starts the call that settles the first n settled jobs. */
 static void
 add_settlements(struct job_queue *queue, size_t n)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_settle);
     struct key_parts parts = {.prefix = queue->options->redis.prefix};
-    int64_t delivered = 0;
+    int64_t deleted = 0;
     const struct job *job;
     size_t i;
 
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        delivered += job->disposition == JOB_DELIVERED;
+        deleted += is_deleted(job);
     }
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_DEAD, &parts);
     keys_add(call, KEY_QUEUE, &parts);
     redis_arg_int(call, queue->options->callbacks.max_dead);
-    redis_arg_int(call, delivered);
+    redis_arg_int(call, deleted);
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        if (job->disposition == JOB_DELIVERED) {
+        if (is_deleted(job)) {
             redis_arg(call, job->member, job->member_len);
         }
     }
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        if (job->disposition != JOB_DELIVERED) {
+        if (!is_deleted(job)) {
             add_settlement(call, job);
         }
     }

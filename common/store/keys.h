@@ -40,6 +40,7 @@ enum key {
     KEY_QUEUE,
     KEY_DUE,
     KEY_DEAD,
+    KEY_BLOCKED,
     KEY_READY,
     KEY_REPORTERS,
     KEY_REPORTER,

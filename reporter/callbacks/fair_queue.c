@@ -445,6 +445,9 @@ fair_queue_note_left(struct fair_queue *queue, const char *origin, size_t left)
 
     if (destination != NULL) {
         set_more(queue, destination, left > 0);
+        if (left != SIZE_MAX) {
+            destination->left = left;
+        }
     }
 }
 

@@ -61,7 +61,9 @@ settings_init(struct settings *settings, const struct options *options)
     settings->options = options;
     settings->policy = address_policy_open(options->callbacks.allow, why);
     settings->kept = kept_sockets_open();
-    if (settings->policy != NULL && settings->kept != NULL) {
+    settings->blocks = blocklist_open(options);
+    if (settings->policy != NULL && settings->kept != NULL &&
+        settings->blocks != NULL) {
         settings->signature = open_signature(options, why);
         if ((settings->signature != NULL || errno == 0) &&
             payload_init(&settings->payload, options) == 0) {
@@ -81,5 +83,6 @@ settings_fini(struct settings *settings)
     webhook_signature_close(settings->signature);
     address_policy_close(settings->policy);
     kept_sockets_close(settings->kept);
+    blocklist_close(settings->blocks);
     memset(settings, 0, sizeof(*settings));
 }

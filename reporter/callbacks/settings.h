@@ -1,10 +1,12 @@
 /*
  * The settings that all callbacks share, made of the configuration: payload,
- * signature, the addresses that may be called, and the kept connections.
+ * signature, the addresses and hosts that may be called, and the kept
+ * connections.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
+#include "blocklist.h"
 #include "config/options.h"
 #include "net/kept_sockets.h"
 #include "payload.h"
@@ -17,6 +19,7 @@ struct settings {
     struct webhook_signature *signature; /* NULL: no callbacks.secret */
     struct address_policy *policy;
     struct kept_sockets *kept; /* kept connections */
+    struct blocklist *blocks;
 };
 
 /* Checks callbacks.allow and callbacks.secret. A cli_check. */

@@ -9,18 +9,23 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "base/util.h"
+#include "blocklist.h"
 #include "callback_log.h"
+#include "deaths.h"
+#include "destination.h"
 #include "dispatcher.h"
 #include "fair_queue.h"
 #include "retry_policy.h"
 #include "settings.h"
 #include "stats.h"
 #include "store/job_queue.h"
+#include "store/origin.h"
 #include "wishes.h"
 
 enum {
@@ -52,6 +57,7 @@ struct worker {
                            0: not yet waiting */
     void (*drained)(void *context); /* NULL: no drain, or called already */
     void *drained_context;
+    struct deaths deaths;
     struct log_throttle look_trouble; /* Redis refuses */
     struct log_throttle claim_trouble;
     struct log_throttle prove_trouble;
@@ -69,6 +75,20 @@ schedule(struct worker *worker, int64_t delay_ms)
     }
 }
 
+/* Logs the end of a job that came without an attempt. */
+static void
+log_end(struct worker *worker, const struct job *job,
+        const struct retry_verdict *verdict)
+{
+    char origin[ORIGIN_SIZE];
+    struct callback_log_line line = {
+        .job = job, .error = verdict->reason, .next = verdict->disposition};
+
+    origin_read(job->url, strlen(job->url), origin);
+    line.host = strstr(origin, "://") + strlen("://");
+    callback_log_write(worker->log, &line);
+}
+
 /* Takes job over. A dispatcher_ended. */
 static void
 settle(void *context, struct job *job, const struct retry_verdict *verdict)
@@ -78,6 +98,11 @@ settle(void *context, struct job *job, const struct retry_verdict *verdict)
     size_t enough = (size_t)int64_min(quarter, SETTLE_AT_ONCE);
 
     stats_count(worker->stats, verdict->disposition);
+    if (verdict->disposition == JOB_DEAD) {
+        deaths_note(&worker->deaths, job->url, verdict->reason);
+    } else if (verdict->disposition == JOB_DROPPED) {
+        log_end(worker, job, verdict);
+    }
     job_queue_settle(worker->jobs, job, verdict->disposition, verdict->delay_ms,
                      verdict->reason);
     schedule(worker,
@@ -94,28 +119,24 @@ return_job(struct worker *worker, struct job *job, int64_t delay_ms)
     settle(worker, job, &verdict);
 }
 
-/* Moves a job to the dead list that has ended a reporter too often. */
-static void
-abandon(struct worker *worker, struct job *job)
-{
-    static const struct retry_verdict verdict = {.disposition = JOB_DEAD,
-                                                 .reason = "abandoned"};
-    struct callback_log_line line = {
-        .job = job, .host = "-", .error = verdict.reason};
-
-    callback_log_write(worker->log, &line);
-    settle(worker, job, &verdict);
-}
-
 /* A claimed job. A job_queue_take. */
 static void
 on_job(void *context, struct job *job)
 {
+    static const struct retry_verdict abandoned = {.disposition = JOB_DEAD,
+                                                   .reason = "abandoned"};
     struct worker *worker = context;
+    struct retry_verdict verdict;
 
+    /* The job itself may be what ends reporters. */
     if (retry_policy_is_hopeless(&worker->options->callbacks.retry_delays_s,
                                  job->attempts)) {
-        abandon(worker, job);
+        log_end(worker, job, &abandoned);
+        settle(worker, job, &abandoned);
+        return;
+    }
+    if (blocklist_has(worker->settings.blocks, job, &verdict)) {
+        settle(worker, job, &verdict);
         return;
     }
     if (fair_queue_add(worker->queue, job, clock_mono_ms()) != 0) {
@@ -303,9 +324,11 @@ on_turn(void *context)
         schedule(worker, IDLE_TURN_MS);
     } else {
         tell_news(worker);
+        blocklist_step(worker->settings.blocks, worker->redis);
         schedule(worker, claim(worker));
     }
     dispatch(worker);
+    deaths_log(&worker->deaths, clock_mono_ms());
     stats_step(worker->stats, worker->redis);
     recount(worker);
 }
@@ -398,6 +421,7 @@ void
 worker_reopen(struct worker *worker)
 {
     callback_log_reopen(worker->log);
+    blocklist_reload(worker->settings.blocks);
 }
 
 void

@@ -106,6 +106,7 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
         return to_see()
 
     responder.ask(accept(7, receiver.url("/hook")))
+    redis("HSET", "verve:{0}:blocked", "b.example", "keep")
     put(redis, receiver.url("/hook"))
     assert not {key for key in missing() if "callbacks" in key}
     # Jobs that wait for a destination that has answered.

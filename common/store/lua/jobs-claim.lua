@@ -12,8 +12,9 @@
 --       then by threes, for each destination: the destination, how many jobs at
 --       most, the ms until it should be found again if jobs are left
 -- Reply: {the members of `due` that are claimed: "<claim> <attempts> <json>";
---        for each destination: how many of its jobs are left in its list}; the
---        second array is empty if the reply to this claim was lost
+--        for each destination: how many of its jobs are left in its list; the
+--        time, in ms since the Unix epoch}; the second array is empty if the
+--        reply to this claim was lost
 --
 -- The score of a destination says since when it waits for its turn. A served
 -- destination goes behind those that wait. A destination that the reporter has
@@ -23,6 +24,13 @@
 local MARGIN_MS, LOOK_AT = 1000, 4096
 local call = redis.call
 local claim, lease = ARGV[1], tonumber(ARGV[2])
+
+-- A right that was withdrawn since the connect must not stop it halfway.
+if not redis.acl_check_cmd('ZREM', KEYS[2], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[1], '0', '') then
+    return redis.error_reply('NOPERM +zrem and +zadd are needed')
+end
+
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -46,7 +54,7 @@ if since > 0 then
     end
     if #scored > 0 then
         call('ZADD', KEYS[1], unpack(scored))
-        return {members, left}
+        return {members, left, now}
     end
 end
 
@@ -82,4 +90,4 @@ end
 if #scored > 0 then
     call('ZADD', KEYS[1], unpack(scored))
 end
-return {members, left}
+return {members, left, now}

@@ -6,7 +6,7 @@
 --
 -- KEYS: 1 due, 2 dead, 3 queue
 -- ARGV: 1 how many entries the list `dead` may have,
---       2 n, the number of jobs that were delivered,
+--       2 n, the number of jobs that were delivered or dropped,
 --       3... the members of those n jobs,
 --       then by threes, for each other job: its member; the ms until it is due
 --       again, or "dead"; its new member of `due`, or its entry in `dead`
@@ -19,6 +19,14 @@
 -- allow-oom: the queue can be emptied while Redis is out of memory.
 local call = redis.call
 local most_dead, delivered = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+-- A right that was withdrawn since the connect must not stop it halfway.
+if not redis.acl_check_cmd('RPUSH', KEYS[2], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[1], '0', '')
+    or not redis.acl_check_cmd('HSET', KEYS[3], '', '') then
+    return redis.error_reply('NOPERM +rpush, +zadd and +hset are needed')
+end
+
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local dead = call('LLEN', KEYS[2])
