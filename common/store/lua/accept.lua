@@ -125,7 +125,8 @@ if #ARGV >= jobs_at then
     job, refused, lists = {}, {}, {}
     local counted = call('HMGET', KEYS[last + 3], 'jobs', 'bytes')
     local others = call('LLEN', KEYS[last + 1])
-    all_jobs = math.max(tonumber(counted[1]) or 0, call('ZCARD', KEYS[last + 2]))
+    all_jobs = math.max(tonumber(counted[1]) or 0,
+        call('ZCARD', KEYS[last + 2]))
     all_bytes = tonumber(counted[2]) or 0
     local room = tonumber(ARGV[jobs_at]) - all_jobs - others
     -- What Redis needs beside the text: 150 bytes a job, 600 a destination. A
