@@ -95,6 +95,7 @@ struct options {
         int64_t lease_s;
         struct option_delays retry_delays_s;
         char *allow;
+        char *resolvers;
         char *secret;
         char *log;
     } callbacks;

@@ -141,6 +141,9 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, allow), TEXT(0, 4096), .fallback = "",
      .help = "Private networks (CIDR, separated by commas) that callbacks may "
              "reach."},
+    {ROW(callbacks, resolvers), TEXT(0, 1024), .fallback = "",
+     .help = "Name servers (address or address:port, separated by commas); "
+             "empty: those of resolv.conf."},
     {ROW(callbacks, secret), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Secret for signatures (Standard Webhooks); empty: no signature."},
     {ROW(callbacks, log), TEXT(1, 1024),

@@ -1,7 +1,6 @@
 /*
- * dispatcher: one attempt is fill_slots, begin, look_up, send_request,
- * on_ended, finish, end_call. At each end a slot is free, and the next job
- * starts at once.
+ * dispatcher: one attempt is fill_slots, begin, send_request, on_ended, finish,
+ * end_call. At each end a slot is free, and the next job starts at once.
  */
 #include "dispatcher.h"
 
@@ -15,7 +14,6 @@
 #include "base/log_throttle.h"
 #include "call_pool.h"
 #include "net/curl_loop.h"
-#include "net/dns_cache.h"
 #include "refusals.h"
 
 enum {
@@ -29,8 +27,8 @@ struct dispatcher {
     dispatcher_ended *ended;
     void *context;
     struct fair_queue *queue;
+    struct lookups *lookups;
     struct callback_log *log;
-    struct dns_cache *names;
     struct call_pool *calls;
     struct curl_loop *transfers;
     struct refusals refusals;
@@ -39,9 +37,8 @@ struct dispatcher {
     int64_t answered_ms; /* monotonic: when the last answer came */
 };
 
-/* Logs that this host lacks the resources to start a callback. */
-static void
-note_shortage(struct dispatcher *dispatcher, const char *why)
+void
+dispatcher_note_shortage(struct dispatcher *dispatcher, const char *why)
 {
     dispatcher->shortage_ms = clock_mono_ms();
     log_throttle_note(&dispatcher->shortage, "callbacks", why);
@@ -104,7 +101,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
         &dispatcher->settings->options->callbacks.retry_delays_s, facts);
 
     if (verdict.no_resources != 0) {
-        note_shortage(dispatcher, strerror(verdict.no_resources));
+        dispatcher_note_shortage(dispatcher, strerror(verdict.no_resources));
     } else if (verdict.status != 0) {
         dispatcher->answered_ms = clock_mono_ms();
     }
@@ -116,7 +113,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
     end_call(dispatcher, call, &verdict);
 }
 
-/* Ends an attempt whose transfer, or look-up, ended with code. */
+/* Ends an attempt whose transfer ended with code. */
 static void
 finish(struct dispatcher *dispatcher, struct http_call *call, CURLcode code)
 {
@@ -135,51 +132,25 @@ fail_to_start(struct dispatcher *dispatcher, struct http_call *call)
     conclude(dispatcher, call, &facts);
 }
 
+/*
+ * Sends a prepared call to the addresses of its host. They were looked up
+ * before the job was queued. If the cache has dropped them since, the job is
+ * returned, and they are looked up again.
+ */
 static void
-send_request(struct dispatcher *dispatcher, struct http_call *call,
-             const char *addresses)
-{
-    if (http_call_resolve(call, addresses) != 0 ||
-        curl_loop_start(dispatcher->transfers, http_call_easy(call),
-                        http_call_host(call)) != 0) {
-        fail_to_start(dispatcher, call);
-    }
-}
-
-/* Goes on by the answer of the DNS cache. */
-static void
-on_answer(struct dispatcher *dispatcher, struct http_call *call,
-          enum dns_cache_answer answer, const char *addresses)
-{
-    switch (answer) {
-    case DNS_CACHE_KNOWN:
-        send_request(dispatcher, call, addresses);
-        break;
-    case DNS_CACHE_WAIT: /* until on_name is called */
-        break;
-    case DNS_CACHE_FAILED:
-        finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
-        break;
-    case DNS_CACHE_UNASKED:
-        note_shortage(dispatcher, "too many names to look up");
-        return_call(dispatcher, call, RETURN_DELAY_MS);
-        break;
-    }
-}
-
-/* Sends a prepared call as soon as the addresses of its host are known. */
-static void
-look_up(struct dispatcher *dispatcher, struct http_call *call)
+send_request(struct dispatcher *dispatcher, struct http_call *call)
 {
     const char *name = http_call_name(call);
-    const char *addresses = NULL;
-    enum dns_cache_answer answer = DNS_CACHE_KNOWN;
+    const char *addresses =
+        name == NULL ? NULL : lookups_addresses(dispatcher->lookups, name);
 
-    if (name != NULL) {
-        answer = dns_cache_lookup(dispatcher->names, name, http_call_wait(call),
-                                  &addresses);
+    if (name != NULL && addresses == NULL) {
+        return_call(dispatcher, call, 0);
+    } else if (http_call_resolve(call, addresses) != 0 ||
+               curl_loop_start(dispatcher->transfers, http_call_easy(call),
+                               http_call_host(call)) != 0) {
+        fail_to_start(dispatcher, call);
     }
-    on_answer(dispatcher, call, answer, addresses);
 }
 
 static void
@@ -191,13 +162,13 @@ begin(struct dispatcher *dispatcher, struct job *job,
                                                   .delay_ms = RETURN_DELAY_MS};
 
     if (call == NULL) {
-        note_shortage(dispatcher, strerror(ENOMEM));
+        dispatcher_note_shortage(dispatcher, strerror(ENOMEM));
         fair_queue_end(dispatcher->queue, ticket, &returned, clock_mono_ms());
         dispatcher->ended(dispatcher->context, job, &returned);
     } else if (http_call_prepare(call, job, ticket) != 0) {
         fail_to_start(dispatcher, call);
     } else {
-        look_up(dispatcher, call);
+        send_request(dispatcher, call);
     }
 }
 
@@ -223,25 +194,9 @@ on_ended(void *context, CURL *easy, CURLcode code)
     struct http_call *call = http_call_of(easy);
 
     if (http_call_is_to_renew(call, code)) {
-        look_up(dispatcher, call);
+        send_request(dispatcher, call);
     } else {
         finish(dispatcher, call, code);
-    }
-    fill_slots(dispatcher);
-}
-
-/* The end of a wait for a name. A dns_cache_handler. */
-static void
-on_name(void *context, struct dns_cache_wait *wait,
-        enum dns_cache_answer answer)
-{
-    struct dispatcher *dispatcher = context;
-    struct http_call *call = wait->context;
-
-    if (answer == DNS_CACHE_KNOWN) {
-        look_up(dispatcher, call); /* which gets the addresses */
-    } else {
-        on_answer(dispatcher, call, answer, NULL);
     }
     fill_slots(dispatcher);
 }
@@ -258,18 +213,14 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
                  "files allows %zu",
                  options->callbacks.concurrency, slots);
     }
-    dispatcher->names = dns_cache_open(loop, options->callbacks.timeout_ms,
-                                       on_name, dispatcher);
     dispatcher->calls = call_pool_open(dispatcher->settings, slots);
     dispatcher->transfers = curl_loop_open(loop, slots, on_ended, dispatcher);
-    return dispatcher->names != NULL && dispatcher->calls != NULL &&
-           dispatcher->transfers != NULL;
+    return dispatcher->calls != NULL && dispatcher->transfers != NULL;
 }
 
 struct dispatcher *
-dispatcher_open(const struct settings *settings, struct fair_queue *queue,
-                struct callback_log *log, struct event_loop *loop,
-                dispatcher_ended *ended, void *context)
+dispatcher_open(const struct dispatcher_parts *parts, dispatcher_ended *ended,
+                void *context)
 {
     struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
     int reason;
@@ -277,12 +228,13 @@ dispatcher_open(const struct settings *settings, struct fair_queue *queue,
     if (dispatcher == NULL) {
         return NULL;
     }
-    dispatcher->settings = settings;
-    dispatcher->queue = queue;
-    dispatcher->log = log;
+    dispatcher->settings = parts->settings;
+    dispatcher->queue = parts->queue;
+    dispatcher->lookups = parts->lookups;
+    dispatcher->log = parts->log;
     dispatcher->ended = ended;
     dispatcher->context = context;
-    if (!open_all(dispatcher, loop)) {
+    if (!open_all(dispatcher, parts->loop)) {
         reason = errno;
         dispatcher_close(dispatcher);
         errno = reason;
@@ -317,7 +269,6 @@ dispatcher_close(struct dispatcher *dispatcher)
     }
     call_pool_close(dispatcher->calls);
     curl_loop_close(dispatcher->transfers);
-    dns_cache_close(dispatcher->names);
     free(dispatcher);
 }
 

@@ -41,7 +41,6 @@ struct http_call {
     struct headers *headers;
     struct job *job; /* NULL: idle */
     struct destination_ticket ticket;
-    struct dns_cache_wait wait;
     struct payload_target target;
     struct curl_slist resolved; /* for CURLOPT_RESOLVE; data is malloc'd */
     int64_t started_ms;         /* monotonic */
@@ -187,7 +186,6 @@ http_call_open(const struct settings *settings)
         return NULL;
     }
     call->settings = settings;
-    call->wait.context = call;
     call->headers = headers_open(settings->signature,
                                  settings->payload.method == CALLBACK_POST);
     call->easy = curl_easy_init();
@@ -311,7 +309,6 @@ http_call_release(struct http_call *call)
 {
     struct job *job = call->job;
 
-    dns_cache_cancel(&call->wait);
     call->job = NULL;
     return job;
 }
@@ -341,12 +338,6 @@ const struct destination_ticket *
 http_call_ticket(const struct http_call *call)
 {
     return &call->ticket;
-}
-
-struct dns_cache_wait *
-http_call_wait(struct http_call *call)
-{
-    return &call->wait;
 }
 
 const char *

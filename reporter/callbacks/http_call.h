@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "destination.h"
-#include "net/dns_cache.h"
 #include "retry_policy.h"
 #include "settings.h"
 #include "store/job.h"
@@ -42,7 +41,7 @@ int http_call_prepare(struct http_call *call, struct job *job,
 const char *http_call_name(const struct http_call *call);
 
 /*
- * Sets the addresses of the name, as dns_cache_lookup writes them (NULL if
+ * Sets the addresses of the name, as dns_cache_addresses has them (NULL if
  * there is no name), and the time limit, which is what is left of
  * callbacks.timeout_ms. To be called right before each start. 0, or -1 without
  * memory.
@@ -59,7 +58,7 @@ bool http_call_is_to_renew(struct http_call *call, CURLcode code);
    until the next http_call_prepare. */
 struct retry_facts http_call_facts(const struct http_call *call, CURLcode code);
 
-/* Cancels its wait and hands its job back. NULL if it has none. */
+/* Hands its job back. NULL if it has none. */
 struct job *http_call_release(struct http_call *call);
 
 /* The handle for curl_loop_start, and the call of a handle. */
@@ -69,9 +68,8 @@ struct http_call *http_call_of(CURL *easy);
 /* Its job, borrowed. NULL: it is idle. */
 const struct job *http_call_job(const struct http_call *call);
 
-/* The ticket of that job, and its wait for the name, whose context is call. */
+/* The ticket of that job. */
 const struct destination_ticket *http_call_ticket(const struct http_call *call);
-struct dns_cache_wait *http_call_wait(struct http_call *call);
 
 /* host:port of the last prepared job. NULL: preparing it failed. */
 const char *http_call_host(const struct http_call *call);

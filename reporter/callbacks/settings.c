@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Size of a buffer for the longest error text of both. */
+/* Size of a buffer for the longest error text of all. */
 enum { WHY_SIZE = ADDRESS_POLICY_WHY_SIZE };
 
 _Static_assert((int)WHY_SIZE >= (int)WEBHOOK_SIGNATURE_WHY_SIZE, "WHY_SIZE");
@@ -21,6 +23,19 @@ open_signature(const struct options *options, char why[WHY_SIZE])
     return options->callbacks.secret[0] == '\0'
                ? NULL
                : webhook_signature_open(options->callbacks.secret, why);
+}
+
+/* The name servers; NULL as of dns_servers_parse, but why names the key. */
+static char *
+read_resolvers(const struct options *options, char why[WHY_SIZE])
+{
+    char problem[DNS_SERVERS_WHY_SIZE];
+    char *servers = dns_servers_parse(options->callbacks.resolvers, problem);
+
+    if (servers == NULL) {
+        snprintf(why, WHY_SIZE, "callbacks.resolvers: %s", problem);
+    }
+    return servers;
 }
 
 /* True if it was opened, or the system refused. Else reports why. */
@@ -43,12 +58,15 @@ settings_check(const struct options *options, option_complaint *complain,
     struct address_policy *policy =
         address_policy_open(options->callbacks.allow, why);
     bool policy_valid = is_valid(options, policy, why, complain, context);
+    char *servers = read_resolvers(options, why);
+    bool servers_valid = is_valid(options, servers, why, complain, context);
     struct webhook_signature *signature = open_signature(options, why);
     bool signature_valid = is_valid(options, signature, why, complain, context);
 
     webhook_signature_close(signature);
+    free(servers);
     address_policy_close(policy);
-    return policy_valid && signature_valid ? 0 : -1;
+    return policy_valid && servers_valid && signature_valid ? 0 : -1;
 }
 
 int
@@ -61,7 +79,9 @@ settings_init(struct settings *settings, const struct options *options)
     settings->options = options;
     settings->policy = address_policy_open(options->callbacks.allow, why);
     settings->kept = kept_sockets_open();
-    if (settings->policy != NULL && settings->kept != NULL) {
+    settings->resolvers = read_resolvers(options, why);
+    if (settings->policy != NULL && settings->kept != NULL &&
+        settings->resolvers != NULL) {
         settings->signature = open_signature(options, why);
         if ((settings->signature != NULL || errno == 0) &&
             payload_init(&settings->payload, options) == 0) {
@@ -81,5 +101,6 @@ settings_fini(struct settings *settings)
     webhook_signature_close(settings->signature);
     address_policy_close(settings->policy);
     kept_sockets_close(settings->kept);
+    free(settings->resolvers);
     memset(settings, 0, sizeof(*settings));
 }

@@ -1,11 +1,13 @@
 /*
  * The settings that all callbacks share, made of the configuration: payload,
- * signature, the addresses that may be called, and the kept connections.
+ * signature, the addresses that may be called, name servers, and the kept
+ * connections.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
 #include "config/options.h"
+#include "net/dns_servers.h"
 #include "net/kept_sockets.h"
 #include "payload.h"
 #include "ssrf/address_policy.h"
@@ -17,9 +19,11 @@ struct settings {
     struct webhook_signature *signature; /* NULL: no callbacks.secret */
     struct address_policy *policy;
     struct kept_sockets *kept; /* kept connections */
+    char *resolvers;           /* callbacks.resolvers, of dns_servers_parse */
 };
 
-/* Checks callbacks.allow and callbacks.secret. A cli_check. */
+/* Checks callbacks.allow, callbacks.resolvers and callbacks.secret. A
+   cli_check. */
 int settings_check(const struct options *options, option_complaint *complain,
                    void *context);
 

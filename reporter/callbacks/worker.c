@@ -1,7 +1,8 @@
 /*
  * worker: works in turns. A turn settles the jobs that have ended, then claims
- * as many jobs as there is room for. Only a turn waits for Redis. Under load
- * one turn serves many jobs; otherwise a turn follows soon after each job.
+ * as many jobs as there is room for. A claimed job goes to the look-ups, then
+ * to the fair queue, then to the dispatcher. Only a turn waits for Redis. Under
+ * load one turn serves many jobs; otherwise a turn follows soon after each job.
  */
 #include "worker.h"
 
@@ -16,6 +17,7 @@
 #include "callback_log.h"
 #include "dispatcher.h"
 #include "fair_queue.h"
+#include "lookups.h"
 #include "retry_policy.h"
 #include "settings.h"
 #include "stats.h"
@@ -28,6 +30,7 @@ enum {
     CROWDED_TURN_MS = 20, /* if most of the claimed jobs found no room */
     PROBE_MS = 50,        /* between claims of more jobs than there is room */
     SETTLE_AT_ONCE = 128, /* so many ended jobs are settled at once */
+    UNASKED_RETURN_MS = 1000, /* of a job whose host can't be looked up now */
 };
 
 struct worker {
@@ -37,9 +40,11 @@ struct worker {
     struct settings settings;
     struct callback_log *log;
     struct job_queue *jobs;   /* in Redis */
+    struct lookups *lookups;  /* claimed, waiting for their addresses */
     struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
     struct stats *stats;
+    bool claiming;     /* a claim is under way */
     size_t kept;       /* jobs of this claim that found room */
     int64_t probed_ms; /* monotonic: the last claim without room */
     struct event_loop_timer turn;
@@ -101,22 +106,76 @@ abandon(struct worker *worker, struct job *job)
     settle(worker, job, &verdict);
 }
 
+/* Puts a job whose addresses are known into the fair queue. */
+static void
+enqueue(struct worker *worker, struct job *job)
+{
+    int64_t retry_ms = fair_queue_add(worker->queue, job, clock_mono_ms());
+
+    if (retry_ms > 0) {
+        return_job(worker, job, retry_ms);
+    } else {
+        worker->kept++;
+    }
+}
+
+/* Ends an attempt that failed because its host has no addresses. */
+static void
+fail_lookup(struct worker *worker, struct job *job, const char *host,
+            int64_t duration_ms)
+{
+    struct retry_facts facts = {.code = CURLE_COULDNT_RESOLVE_HOST,
+                                .attempts = job->attempts,
+                                .returned = job->returned,
+                                .random = arc4random()};
+    struct retry_verdict verdict = retry_policy_classify(
+        &worker->options->callbacks.retry_delays_s, &facts);
+    struct callback_log_line line = {.job = job,
+                                     .host = host,
+                                     .error = verdict.error,
+                                     .duration_ms = duration_ms};
+
+    callback_log_write(worker->log, &line);
+    settle(worker, job, &verdict);
+}
+
+/* The end of a look-up. A lookups_handler. */
+static void
+on_looked_up(void *context, struct job *job, enum dns_cache_answer answer,
+             const char *host, int64_t duration_ms)
+{
+    struct worker *worker = context;
+
+    switch (answer) {
+    case DNS_CACHE_KNOWN:
+        enqueue(worker, job);
+        break;
+    case DNS_CACHE_FAILED:
+        fail_lookup(worker, job, host, duration_ms);
+        break;
+    case DNS_CACHE_WAIT: /* never */
+    case DNS_CACHE_UNASKED:
+        dispatcher_note_shortage(worker->dispatcher,
+                                 "too many names to look up");
+        return_job(worker, job, UNASKED_RETURN_MS);
+        break;
+    }
+    /* During a claim, the turn starts its jobs later: see protect_redis. */
+    if (!worker->claiming) {
+        dispatcher_step(worker->dispatcher);
+    }
+}
+
 /* A claimed job. A job_queue_take. */
 static void
 on_job(void *context, struct job *job)
 {
     struct worker *worker = context;
-    int64_t retry_ms;
 
     if (retry_policy_is_hopeless(&worker->options->callbacks.retry_delays_s,
                                  job->attempts)) {
         abandon(worker, job);
-        return;
-    }
-    retry_ms = fair_queue_add(worker->queue, job, clock_mono_ms());
-    if (retry_ms > 0) {
-        return_job(worker, job, retry_ms);
-    } else {
+    } else if (lookups_add(worker->lookups, job)) {
         worker->kept++;
     }
 }
@@ -194,7 +253,9 @@ claim(struct worker *worker)
         return IDLE_TURN_MS;
     }
     worker->kept = 0;
+    worker->claiming = true;
     result = job_queue_claim(worker->jobs, size, on_job, worker, &claimed);
+    worker->claiming = false;
     log_result(worker, &worker->claim_trouble, "claiming callbacks", result);
     if (result != 0) {
         return IDLE_TURN_MS;
@@ -280,6 +341,7 @@ static int
 open_all(struct worker *worker)
 {
     const struct options *options = worker->options;
+    struct dispatcher_parts parts;
     uint64_t seed;
 
     if (settings_init(&worker->settings, options) != 0) {
@@ -289,13 +351,18 @@ open_all(struct worker *worker)
     worker->log = callback_log_open(options->callbacks.log);
     worker->jobs = job_queue_open(options, worker->redis);
     worker->queue = fair_queue_open(options, seed);
-    if (worker->log == NULL || worker->jobs == NULL || worker->queue == NULL) {
+    worker->lookups = lookups_open(
+        &worker->settings.payload, worker->loop, worker->settings.resolvers,
+        options->callbacks.timeout_ms, on_looked_up, worker);
+    if (worker->log == NULL || worker->jobs == NULL || worker->queue == NULL ||
+        worker->lookups == NULL) {
         return -1;
     }
+    parts =
+        (struct dispatcher_parts){&worker->settings, worker->queue,
+                                  worker->lookups, worker->log, worker->loop};
     worker->stats = stats_open(options, worker->queue);
-    worker->dispatcher =
-        dispatcher_open(&worker->settings, worker->queue, worker->log,
-                        worker->loop, settle, worker);
+    worker->dispatcher = dispatcher_open(&parts, settle, worker);
     return worker->stats != NULL && worker->dispatcher != NULL ? 0 : -1;
 }
 
@@ -335,6 +402,7 @@ worker_close(struct worker *worker)
     event_loop_disarm(worker->loop, &worker->turn);
     event_loop_disarm(worker->loop, &worker->deadline);
     dispatcher_close(worker->dispatcher);
+    lookups_close(worker->lookups);
     stats_close(worker->stats);
     fair_queue_close(worker->queue);
     job_queue_close(worker->jobs);
@@ -363,7 +431,8 @@ worker_drain(struct worker *worker, void (*done)(void *context), void *context)
     worker->draining = true;
     worker->drained = done;
     worker->drained_context = context;
-    while ((job = fair_queue_drain(worker->queue)) != NULL) {
+    while ((job = lookups_drain(worker->lookups)) != NULL ||
+           (job = fair_queue_drain(worker->queue)) != NULL) {
         return_job(worker, job, 0);
     }
     event_loop_arm(worker->loop, &worker->deadline,
