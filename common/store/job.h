@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 enum {
     JOB_ID_MAX_BYTES = 64, /* letters, digits, - and _ */
@@ -45,6 +46,10 @@ struct job {
     int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the end of the lease */
     bool reclaimed;    /* it was in `due` before this claim */
+
+    TAILQ_ENTRY(job) begun; /* in the list of attempts that have begun, ... */
+    bool in_begun;          /* ... if it is in that list */
+    int64_t begun_ms;       /* monotonic; 0: no attempt has begun */
 
     struct job *next; /* in a list of its owner */
     enum job_disposition disposition;

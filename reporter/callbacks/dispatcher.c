@@ -24,6 +24,7 @@ enum {
 
 struct dispatcher {
     const struct settings *settings;
+    dispatcher_begins *begins;
     dispatcher_ended *ended;
     void *context;
     struct fair_queue *queue;
@@ -146,6 +147,8 @@ send_request(struct dispatcher *dispatcher, struct http_call *call)
 
     if (name != NULL && addresses == NULL) {
         return_call(dispatcher, call, 0);
+    } else if (!dispatcher->begins(dispatcher->context, http_call_job(call))) {
+        return_call(dispatcher, call, RETURN_DELAY_MS);
     } else if (http_call_resolve(call, addresses) != 0 ||
                curl_loop_start(dispatcher->transfers, http_call_easy(call),
                                http_call_host(call)) != 0) {
@@ -219,8 +222,8 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
 }
 
 struct dispatcher *
-dispatcher_open(const struct dispatcher_parts *parts, dispatcher_ended *ended,
-                void *context)
+dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
+                dispatcher_ended *ended, void *context)
 {
     struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
     int reason;
@@ -232,6 +235,7 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_ended *ended,
     dispatcher->queue = parts->queue;
     dispatcher->lookups = parts->lookups;
     dispatcher->log = parts->log;
+    dispatcher->begins = begins;
     dispatcher->ended = ended;
     dispatcher->context = context;
     if (!open_all(dispatcher, parts->loop)) {

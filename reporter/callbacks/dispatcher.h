@@ -20,6 +20,12 @@ struct dispatcher;
 typedef void dispatcher_ended(void *context, struct job *job,
                               const struct retry_verdict *verdict);
 
+/*
+ * Called right before an attempt for job begins. False: it must not begin, and
+ * the job is returned. Must not call back.
+ */
+typedef bool dispatcher_begins(void *context, struct job *job);
+
 /* What the dispatcher works with; all are borrowed. */
 struct dispatcher_parts {
     const struct settings *settings;
@@ -31,6 +37,7 @@ struct dispatcher_parts {
 
 /* NULL (errno). */
 struct dispatcher *dispatcher_open(const struct dispatcher_parts *parts,
+                                   dispatcher_begins *begins,
                                    dispatcher_ended *ended, void *context);
 
 /* Drops the attempts under way and frees their jobs, whose leases run out. */

@@ -328,7 +328,7 @@ http_call_of(CURL *easy)
     return (struct http_call *)call;
 }
 
-const struct job *
+struct job *
 http_call_job(const struct http_call *call)
 {
     return call->job;

@@ -66,7 +66,7 @@ CURL *http_call_easy(const struct http_call *call);
 struct http_call *http_call_of(CURL *easy);
 
 /* Its job, borrowed. NULL: it is idle. */
-const struct job *http_call_job(const struct http_call *call);
+struct job *http_call_job(const struct http_call *call);
 
 /* The ticket of that job. */
 const struct destination_ticket *http_call_ticket(const struct http_call *call);

@@ -80,8 +80,8 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
 /*
  * True if a claimed job is to be given up without another attempt: so many of
  * its attempts ended because the reporter did that the job may be the cause.
- * RETRY_POLICY_CRASHES attempts beyond the schedule are allowed, because every
- * job that a reporter holds when it is killed loses one.
+ * RETRY_POLICY_CRASHES attempts beyond the schedule are allowed, because all
+ * attempts that are under way when a reporter is killed count.
  */
 bool retry_policy_is_hopeless(const struct option_delays *retry_delays_s,
                               int64_t attempts);

@@ -83,6 +83,16 @@ settle(void *context, struct job *job, const struct retry_verdict *verdict)
              job_queue_unflushed(worker->jobs) >= enough ? 0 : BUSY_TURN_MS);
 }
 
+/* An attempt is about to begin. A dispatcher_begins. */
+static bool
+on_begin(void *context, struct job *job)
+{
+    struct worker *worker = context;
+
+    schedule(worker, JOB_QUEUE_MARK_MS + 1); /* it may have to be marked then */
+    return job_queue_begin(worker->jobs, job) == 0;
+}
+
 /* Returns a job to Redis, to be claimed again after delay_ms. */
 static void
 return_job(struct worker *worker, struct job *job, int64_t delay_ms)
@@ -192,18 +202,18 @@ log_result(struct worker *worker, struct log_throttle *trouble, const char *who,
     }
 }
 
-/* Settles the ended jobs, if there are any. As job_queue_flush. */
+/* Marks the attempts that have begun, and settles the jobs that have ended. 0,
+   or -1. */
 static int
 flush(struct worker *worker)
 {
     struct job_queue_flushed flushed;
-    int result;
+    int result = job_queue_mark(worker->jobs);
 
-    if (job_queue_unflushed(worker->jobs) == 0) {
-        return 0;
+    if (result == 0 && job_queue_unflushed(worker->jobs) > 0) {
+        result = job_queue_flush(worker->jobs, &flushed);
+        stats_count_flushed(worker->stats, &flushed);
     }
-    result = job_queue_flush(worker->jobs, &flushed);
-    stats_count_flushed(worker->stats, &flushed);
     log_result(worker, &worker->settle_trouble, "settling callbacks", result);
     return result;
 }
@@ -362,7 +372,7 @@ open_all(struct worker *worker)
         (struct dispatcher_parts){&worker->settings, worker->queue,
                                   worker->lookups, worker->log, worker->loop};
     worker->stats = stats_open(options, worker->queue);
-    worker->dispatcher = dispatcher_open(&parts, settle, worker);
+    worker->dispatcher = dispatcher_open(&parts, on_begin, settle, worker);
     return worker->stats != NULL && worker->dispatcher != NULL ? 0 : -1;
 }
 

@@ -4,14 +4,16 @@
 -- more. All times are Redis's.
 --
 -- KEYS: 1 callbacks, 2 due
--- ARGV: 1 the token of this claim; it was used before only if the reply to this
---       claim was lost,
+-- ARGV: 1 the token of this claim, "<hex>.<hex>"; it was used before only if the
+--       reply to this claim was lost,
 --       2 how many jobs at most, 1 to 256,
 --       3 the length of the lease in ms,
 --       4 if the reply to this claim was lost: how many ms ago it was sent for
 --       the first time; else 0
 -- Reply: how many of the jobs were in `due` before; then the members of `due`
---        that are claimed, those first: "<claim> <attempts> <json>"
+--        that are claimed, those first: "<claim> <attempts> <json>". The claim
+--        is the token; if the job's lease had run out before an attempt began,
+--        with ~ in place of the dot
 --
 -- The order of the commands matters. Both keys are read before the first write,
 -- so that the script fails before it changes anything if a key has a wrong
@@ -19,13 +21,14 @@
 -- that the queue can be emptied while Redis is out of memory.
 local MARGIN_MS, LOOK_AT = 1000, 4096
 local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local doubtful = string.gsub(claim, '%.', '~')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local members, scored = {0}, {}
 
-local function take(attempts, json)
-    local member = claim .. ' ' .. attempts .. ' ' .. json
+local function take(holder, attempts, json)
+    local member = holder .. ' ' .. attempts .. ' ' .. json
     members[#members + 1] = member
     scored[#scored + 1] = now + lease
     scored[#scored + 1] = member
@@ -37,7 +40,8 @@ local since = math.min(tonumber(ARGV[4]), lease)
 if since > 0 then
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2],
         now + lease - since - MARGIN_MS, '+inf', 'LIMIT', 0, LOOK_AT)) do
-        if string.sub(member, 1, #claim + 1) == claim .. ' ' then
+        local holder = string.match(member, '^%S+')
+        if holder == claim or holder == doubtful then
             members[#members + 1] = member
             scored[#scored + 1] = now + lease
             scored[#scored + 1] = member
@@ -60,15 +64,17 @@ local new = listed > 0 and redis.call('LPOP', KEYS[1], listed) or {}
 for _, member in ipairs(up) do
     local holder, attempts, json = string.match(member, '^(%S+) (%d+) (.*)$')
     if not holder then
-        take(0, member) -- unreadable: the reporter moves it to `dead`
+        take(claim, 0, member) -- unreadable: the reporter moves it to `dead`
     elseif holder == '-' or holder == claim then
-        take(attempts, json)
+        take(claim, attempts, json)
+    elseif string.find(holder, '!', 1, true) then
+        take(claim, attempts + 1, json) -- its lease ran out during an attempt
     else
-        take(attempts + 1, json) -- its lease ran out
+        take(doubtful, attempts, json) -- its lease ran out
     end
 end
 for _, json in ipairs(new) do
-    take(0, json)
+    take(claim, 0, json)
 end
 
 members[1] = #up
