@@ -79,11 +79,13 @@ call_pool_give(struct call_pool *pool, struct http_call *call)
 }
 
 struct http_call *
-call_pool_any(const struct call_pool *pool)
+call_pool_next(const struct call_pool *pool, size_t *place)
 {
-    for (size_t i = 0; i < pool->made; i++) {
-        if (http_call_job(pool->all[i]) != NULL) {
-            return pool->all[i];
+    while (*place < pool->made) {
+        struct http_call *call = pool->all[(*place)++];
+
+        if (http_call_job(call) != NULL) {
+            return call;
         }
     }
     return NULL;

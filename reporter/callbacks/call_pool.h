@@ -28,7 +28,8 @@ struct http_call *call_pool_take(struct call_pool *pool);
 /* Makes a call idle and hands its job back; NULL if it has none. */
 struct job *call_pool_give(struct call_pool *pool, struct http_call *call);
 
-/* Any call that has a job, for a shutdown. NULL: no call has a job. */
-struct http_call *call_pool_any(const struct call_pool *pool);
+/* The first call with a job from *place on, which begins at 0 and is moved
+   behind it. NULL: there is none. */
+struct http_call *call_pool_next(const struct call_pool *pool, size_t *place);
 
 #endif

@@ -30,6 +30,8 @@ struct dispatcher {
     struct fair_queue *queue;
     struct lookups *lookups;
     struct callback_log *log;
+    struct event_loop *loop;
+    struct event_loop_timer stuck; /* armed if a call may get stuck */
     struct call_pool *calls;
     struct curl_loop *transfers;
     struct refusals refusals;
@@ -133,6 +135,19 @@ fail_to_start(struct dispatcher *dispatcher, struct http_call *call)
     conclude(dispatcher, call, &facts);
 }
 
+/* Plans a look at the calls that are stuck, if this call may be. */
+static void
+watch_for_stuck(struct dispatcher *dispatcher, const struct http_call *call)
+{
+    struct event_loop_timer *timer = &dispatcher->stuck;
+    int64_t in_ms = http_call_stuck_in_ms(call);
+
+    if (in_ms >= 0 &&
+        (!timer->armed || timer->due_ms > clock_mono_ms() + in_ms)) {
+        event_loop_arm(dispatcher->loop, timer, in_ms);
+    }
+}
+
 /*
  * Sends a prepared call to the addresses of its host. They were looked up
  * before the job was queued. If the cache has dropped them since, the job is
@@ -153,6 +168,28 @@ send_request(struct dispatcher *dispatcher, struct http_call *call)
                curl_loop_start(dispatcher->transfers, http_call_easy(call),
                                http_call_host(call)) != 0) {
         fail_to_start(dispatcher, call);
+    } else {
+        watch_for_stuck(dispatcher, call);
+    }
+}
+
+/* Starts the calls that are stuck anew, with other addresses. */
+static void
+on_stuck(void *context)
+{
+    struct dispatcher *dispatcher = context;
+    struct http_call *call;
+    size_t place = 0;
+
+    while ((call = call_pool_next(dispatcher->calls, &place)) != NULL) {
+        if (http_call_stuck_in_ms(call) == 0) {
+            curl_loop_stop(dispatcher->transfers, http_call_easy(call),
+                           http_call_host(call));
+            http_call_next_round(call);
+            send_request(dispatcher, call);
+        } else {
+            watch_for_stuck(dispatcher, call);
+        }
     }
 }
 
@@ -235,6 +272,9 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
     dispatcher->queue = parts->queue;
     dispatcher->lookups = parts->lookups;
     dispatcher->log = parts->log;
+    dispatcher->loop = parts->loop;
+    dispatcher->stuck.handler = on_stuck;
+    dispatcher->stuck.context = dispatcher;
     dispatcher->begins = begins;
     dispatcher->ended = ended;
     dispatcher->context = context;
@@ -251,7 +291,8 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
 static struct http_call *
 stop_any(struct dispatcher *dispatcher)
 {
-    struct http_call *call = call_pool_any(dispatcher->calls);
+    size_t place = 0;
+    struct http_call *call = call_pool_next(dispatcher->calls, &place);
 
     if (call != NULL) {
         curl_loop_stop(dispatcher->transfers, http_call_easy(call),
@@ -268,6 +309,7 @@ dispatcher_close(struct dispatcher *dispatcher)
     if (dispatcher == NULL) {
         return;
     }
+    event_loop_disarm(dispatcher->loop, &dispatcher->stuck);
     while (dispatcher->calls != NULL && (call = stop_any(dispatcher)) != NULL) {
         job_free(call_pool_give(dispatcher->calls, call));
     }

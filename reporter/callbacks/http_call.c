@@ -14,8 +14,10 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "base/version.h"
 #include "headers.h"
+#include "net/address_list.h"
 #include "net/tls.h"
 #include "ssrf/socket_guard.h"
 
@@ -44,6 +46,10 @@ struct http_call {
     struct payload_target target;
     struct curl_slist resolved; /* for CURLOPT_RESOLVE; data is malloc'd */
     int64_t started_ms;         /* monotonic */
+    int round;                  /* of connecting */
+    int rounds;                 /* that there are addresses for */
+    int64_t round_end_ms;       /* monotonic: if there is no connection by then,
+                                   the next round begins */
     struct response response;
     struct socket_guard guard;
     char body[]; /* payload_body_size bytes */
@@ -136,10 +142,7 @@ set_bounds(const struct http_call *call)
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
            set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&
-           tls_set_up(call->easy) == 0 &&
-           set_long(call, CURLOPT_CONNECTTIMEOUT_MS,
-                    call->settings->options->callbacks.connect_timeout_ms) &&
-           set_long(call, CURLOPT_NOSIGNAL, 1);
+           tls_set_up(call->easy) == 0 && set_long(call, CURLOPT_NOSIGNAL, 1);
 }
 
 static bool
@@ -238,6 +241,7 @@ http_call_prepare(struct http_call *call, struct job *job,
     call->ticket = *ticket;
     call->started_ms = clock_mono_ms();
     call->response = (struct response){0};
+    call->round = 0;
     socket_guard_start(&call->guard, call->settings->policy,
                        call->settings->kept);
     if (payload_target(&call->settings->payload, job->url, job->count,
@@ -254,34 +258,93 @@ http_call_name(const struct http_call *call)
     return call->target.name;
 }
 
-/* "+": libcurl may drop the entry from its DNS cache after a time. */
+static bool
+has_more_rounds(const struct http_call *call)
+{
+    return call->round + 1 < call->rounds &&
+           call->round + 1 < HTTP_CALL_ROUNDS_MAX;
+}
+
+/*
+ * Sets what is left of both time limits. The rounds to come have equal parts of
+ * the time to connect. That time includes the TLS handshake, which may take all
+ * that is left.
+ */
+static bool
+set_limits(struct http_call *call)
+{
+    const struct options *options = call->settings->options;
+    int64_t spent_ms = http_call_duration_ms(call);
+    int64_t left_ms = int64_max(options->callbacks.timeout_ms - spent_ms, 1);
+    int64_t connect_ms =
+        int64_max(options->callbacks.connect_timeout_ms - spent_ms, 1);
+    int64_t rounds = int64_clamp(call->rounds, 1, HTTP_CALL_ROUNDS_MAX);
+
+    call->round_end_ms =
+        clock_mono_ms() + connect_ms / int64_max(rounds - call->round, 1);
+    return set_long(call, CURLOPT_TIMEOUT_MS, left_ms) &&
+           set_long(call, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+}
+
+/*
+ * Of several addresses of one family, libcurl 7.88 connects to the second one
+ * only when its time is over, too, if the first is silent (baller_start_next in
+ * connect.c leaves the handle without a timer). So libcurl gets one of each
+ * family at a time. "+": libcurl may drop the entry from its DNS cache.
+ */
 int
 http_call_resolve(struct http_call *call, const char *addresses)
 {
-    int64_t left_ms = call->settings->options->callbacks.timeout_ms -
-                      http_call_duration_ms(call);
+    char pair[ADDRESS_LIST_PAIR_SIZE];
     struct curl_slist *resolved = NULL;
 
     free(call->resolved.data);
     call->resolved.data = NULL;
+    call->rounds = 1;
     if (addresses != NULL) {
-        if (asprintf(&call->resolved.data, "+%s:%s", call->target.host,
-                     addresses) < 0) {
+        call->rounds = address_list_pick(addresses, call->round, pair);
+        if (pair[0] == '\0') { /* there are fewer addresses by now */
+            address_list_pick(addresses, call->rounds - 1, pair);
+        }
+        if (asprintf(&call->resolved.data, "+%s:%s", call->target.host, pair) <
+            0) {
             call->resolved.data = NULL;
             return -1;
         }
         resolved = &call->resolved;
     }
-    return set_pointer(call, CURLOPT_RESOLVE, resolved) &&
-                   set_long(call, CURLOPT_TIMEOUT_MS, left_ms > 1 ? left_ms : 1)
+    return set_pointer(call, CURLOPT_RESOLVE, resolved) && set_limits(call)
                ? 0
                : -1;
+}
+
+int64_t
+http_call_stuck_in_ms(const struct http_call *call)
+{
+    return has_more_rounds(call) && socket_guard_is_connecting(&call->guard)
+               ? int64_max(call->round_end_ms - clock_mono_ms(), 0)
+               : -1;
+}
+
+void
+http_call_next_round(struct http_call *call)
+{
+    call->round++;
+    socket_guard_go_on(&call->guard);
 }
 
 bool
 http_call_is_to_renew(struct http_call *call, CURLcode code)
 {
-    return socket_guard_is_to_renew(&call->guard, code);
+    if (socket_guard_is_to_renew(&call->guard, code)) {
+        return true;
+    }
+    if (code == CURLE_COULDNT_CONNECT && has_more_rounds(call) &&
+        socket_guard_no_resources(&call->guard, code) == 0) {
+        http_call_next_round(call);
+        return true;
+    }
+    return false;
 }
 
 struct retry_facts

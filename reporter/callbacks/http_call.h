@@ -20,6 +20,8 @@ enum {
     /* The transfer is stopped if a response is longer. */
     HTTP_CALL_HEAD_MAX_BYTES = 65536,
     HTTP_CALL_BODY_MAX_BYTES = 65536,
+    /* Rounds of connecting, each with an address of each family. */
+    HTTP_CALL_ROUNDS_MAX = 4,
 };
 
 struct http_call;
@@ -41,16 +43,26 @@ int http_call_prepare(struct http_call *call, struct job *job,
 const char *http_call_name(const struct http_call *call);
 
 /*
- * Sets the addresses of the name, as dns_cache_addresses has them (NULL if
- * there is no name), and the time limit, which is what is left of
- * callbacks.timeout_ms. To be called right before each start. 0, or -1 without
- * memory.
+ * Sets the addresses of the round out of those of the name, as
+ * dns_cache_addresses has them (NULL if there is no name), and the time limits,
+ * which are what is left of callbacks.timeout_ms and connect_timeout_ms. To be
+ * called right before each start. 0, or -1 without memory.
  */
 int http_call_resolve(struct http_call *call, const char *addresses);
 
 /*
+ * In how many ms the transfer under way is stuck: the time of its round is over
+ * without a connection, and there are other addresses. 0: now; -1: never. Once
+ * it is stuck and was stopped, and http_call_next_round was called, it may be
+ * resolved and started again.
+ */
+int64_t http_call_stuck_in_ms(const struct http_call *call);
+void http_call_next_round(struct http_call *call);
+
+/*
  * After the transfer ended with code: true if it is to be resolved and started
- * again at once, as nothing was sent. See socket_guard_is_to_renew.
+ * again at once, as nothing was sent. See socket_guard_is_to_renew; or it could
+ * not connect, and the next round has begun.
  */
 bool http_call_is_to_renew(struct http_call *call, CURLcode code);
 

@@ -1,12 +1,16 @@
 """Names are looked up before a job takes a slot, and name servers that are silent
 delay no callbacks to other names."""
 
+import socket
 import time
+from urllib.parse import urlsplit
 
+import pytest
 from harness.mounts import needs_mounts, wrap
-from harness.queue import due, dead, is_settled, put
+from harness.queue import dead, due, is_settled, put
 from harness.reporter import Reporter
 from harness.resolver import Resolver
+from harness.tls import ANSWER, Peer
 from harness.wait import wait_until
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 3600,
@@ -157,3 +161,45 @@ def test_a_rebound_name_is_refused(sandbox, redis, receiver):
     wait_until(lambda: dead(redis) == {job: "refused"}, "it is refused")
     assert {got.address for got in receiver.received} == {"127.0.0.1"}
     assert is_settled(redis)
+
+
+class Swallower:
+    """Listens at each address, and answers no SYN: its backlog is full."""
+
+    def __init__(self, sandbox, port, *addresses):
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.socket(family)
+            listener.bind((address, port))
+            listener.listen(0)
+            sandbox.on_close(listener.close)
+            while self.connects(family, (address, port), sandbox):
+                pass
+
+    @staticmethod
+    def connects(family, address, sandbox):
+        client = socket.socket(family)
+        sandbox.on_close(client.close)
+        client.settimeout(0.3)
+        try:
+            client.connect(address)
+        except TimeoutError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("addresses", [
+    ["127.0.0.2", "127.0.0.1"], ["127.0.0.2", "127.0.0.3", "127.0.0.1"],
+    ["::1", "127.0.0.1"]])
+def test_one_attempt_tries_several_addresses(sandbox, redis, addresses):
+    """Though the first of them swallow SYNs."""
+    peer = Peer(sandbox, lambda connection: connection.sendall(ANSWER))
+    port = urlsplit(peer.url).port
+    Swallower(sandbox, port, *addresses[:-1])
+    _, reporter = serve(sandbox, redis, {"several.test": addresses},
+                        VERVE_CALLBACKS_ALLOW="127.0.0.0/8, ::1")
+    put(redis, f"http://several.test:{port}/")
+    wait_until(reporter.callbacks, "the attempt has ended")
+    (line,) = reporter.callbacks()
+    assert (line["attempt"], line["status"]) == ("1", "200"), line
+    wait_until(lambda: is_settled(redis), "it is settled")
