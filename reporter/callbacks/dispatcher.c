@@ -31,7 +31,8 @@ struct dispatcher {
     struct lookups *lookups;
     struct callback_log *log;
     struct event_loop *loop;
-    struct event_loop_timer stuck; /* armed if a call may get stuck */
+    struct event_loop_timer stops; /* of transfers */
+    size_t lingering;              /* calls */
     struct call_pool *calls;
     struct curl_loop *transfers;
     struct refusals refusals;
@@ -63,15 +64,52 @@ log_attempt(struct dispatcher *dispatcher, const struct http_call *call,
     callback_log_write(dispatcher->log, &line);
 }
 
-/* Frees the call and its slot, and hands its job to the worker. */
+/* Plans a look at the calls that are to be stopped, if this call may be. */
+static void
+watch(struct dispatcher *dispatcher, const struct http_call *call)
+{
+    struct event_loop_timer *timer = &dispatcher->stops;
+    int64_t in_ms = http_call_stop_in_ms(call);
+
+    if (in_ms >= 0 &&
+        (!timer->armed || timer->due_ms > clock_mono_ms() + in_ms)) {
+        event_loop_arm(dispatcher->loop, timer, in_ms);
+    }
+}
+
+/* Hands the call's job to the worker. Frees the call, unless it lingers. */
 static void
 end_call(struct dispatcher *dispatcher, struct http_call *call,
          const struct retry_verdict *verdict)
 {
+    struct job *job;
+
     fair_queue_end(dispatcher->queue, http_call_ticket(call), verdict,
                    clock_mono_ms());
-    dispatcher->ended(dispatcher->context,
-                      call_pool_give(dispatcher->calls, call), verdict);
+    job = http_call_release(call);
+    if (http_call_is_lingering(call)) {
+        dispatcher->lingering++;
+        watch(dispatcher, call);
+    } else {
+        call_pool_give(dispatcher->calls, call);
+    }
+    dispatcher->ended(dispatcher->context, job, verdict);
+}
+
+/* Frees a lingering call, whose transfer has ended or was stopped. */
+static void
+end_lingering(struct dispatcher *dispatcher, struct http_call *call)
+{
+    dispatcher->lingering--;
+    http_call_release(call);
+    call_pool_give(dispatcher->calls, call);
+}
+
+static void
+stop_transfer(struct dispatcher *dispatcher, const struct http_call *call)
+{
+    curl_loop_stop(dispatcher->transfers, http_call_easy(call),
+                   http_call_host(call));
 }
 
 /* Returns the call's job without an attempt used. */
@@ -135,19 +173,6 @@ fail_to_start(struct dispatcher *dispatcher, struct http_call *call)
     conclude(dispatcher, call, &facts);
 }
 
-/* Plans a look at the calls that are stuck, if this call may be. */
-static void
-watch_for_stuck(struct dispatcher *dispatcher, const struct http_call *call)
-{
-    struct event_loop_timer *timer = &dispatcher->stuck;
-    int64_t in_ms = http_call_stuck_in_ms(call);
-
-    if (in_ms >= 0 &&
-        (!timer->armed || timer->due_ms > clock_mono_ms() + in_ms)) {
-        event_loop_arm(dispatcher->loop, timer, in_ms);
-    }
-}
-
 /*
  * Sends a prepared call to the addresses of its host. They were looked up
  * before the job was queued. If the cache has dropped them since, the job is
@@ -169,27 +194,7 @@ send_request(struct dispatcher *dispatcher, struct http_call *call)
                                http_call_host(call)) != 0) {
         fail_to_start(dispatcher, call);
     } else {
-        watch_for_stuck(dispatcher, call);
-    }
-}
-
-/* Starts the calls that are stuck anew, with other addresses. */
-static void
-on_stuck(void *context)
-{
-    struct dispatcher *dispatcher = context;
-    struct http_call *call;
-    size_t place = 0;
-
-    while ((call = call_pool_next(dispatcher->calls, &place)) != NULL) {
-        if (http_call_stuck_in_ms(call) == 0) {
-            curl_loop_stop(dispatcher->transfers, http_call_easy(call),
-                           http_call_host(call));
-            http_call_next_round(call);
-            send_request(dispatcher, call);
-        } else {
-            watch_for_stuck(dispatcher, call);
-        }
+        watch(dispatcher, call);
     }
 }
 
@@ -212,6 +217,29 @@ begin(struct dispatcher *dispatcher, struct job *job,
     }
 }
 
+/* Frees a slot if all are taken and a lingering call has one. True if a slot is
+   free. */
+static bool
+make_room(struct dispatcher *dispatcher)
+{
+    struct http_call *call;
+    size_t place = 0;
+
+    if (call_pool_room(dispatcher->calls) > 0) {
+        return true;
+    }
+    if (dispatcher->lingering == 0 ||
+        fair_queue_waiting(dispatcher->queue) == 0) {
+        return false;
+    }
+    do {
+        call = call_pool_next(dispatcher->calls, &place);
+    } while (!http_call_is_lingering(call));
+    stop_transfer(dispatcher, call);
+    end_lingering(dispatcher, call);
+    return true;
+}
+
 /* Starts the jobs that may start. */
 static void
 fill_slots(struct dispatcher *dispatcher)
@@ -219,11 +247,21 @@ fill_slots(struct dispatcher *dispatcher)
     struct destination_ticket ticket;
     struct job *job;
 
-    while (call_pool_room(dispatcher->calls) > 0 &&
+    while (make_room(dispatcher) &&
            (job = fair_queue_next(dispatcher->queue, &ticket,
                                   clock_mono_ms())) != NULL) {
         begin(dispatcher, job, &ticket);
     }
+}
+
+/*
+ * The head of the final response has come, which ends the attempt. Jobs are not
+ * started here, as libcurl must not be called back. An http_call_answered.
+ */
+static void
+on_answered(void *context, struct http_call *call)
+{
+    finish(context, call, CURLE_OK);
 }
 
 /* The end of a transfer. A curl_loop_ended. */
@@ -233,10 +271,36 @@ on_ended(void *context, CURL *easy, CURLcode code)
     struct dispatcher *dispatcher = context;
     struct http_call *call = http_call_of(easy);
 
-    if (http_call_is_to_renew(call, code)) {
+    if (http_call_is_lingering(call)) {
+        end_lingering(dispatcher, call);
+    } else if (http_call_is_to_renew(call, code)) {
         send_request(dispatcher, call);
     } else {
         finish(dispatcher, call, code);
+    }
+    fill_slots(dispatcher);
+}
+
+/* Stops the transfers whose time is over: see http_call_stop_in_ms. */
+static void
+on_stops(void *context)
+{
+    struct dispatcher *dispatcher = context;
+    struct http_call *call;
+    size_t place = 0;
+
+    while ((call = call_pool_next(dispatcher->calls, &place)) != NULL) {
+        if (http_call_stop_in_ms(call) != 0) {
+            watch(dispatcher, call);
+            continue;
+        }
+        stop_transfer(dispatcher, call);
+        if (http_call_is_lingering(call)) {
+            end_lingering(dispatcher, call);
+        } else {
+            http_call_next_round(call);
+            send_request(dispatcher, call);
+        }
     }
     fill_slots(dispatcher);
 }
@@ -253,7 +317,8 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
                  "files allows %zu",
                  options->callbacks.concurrency, slots);
     }
-    dispatcher->calls = call_pool_open(dispatcher->settings, slots);
+    dispatcher->calls =
+        call_pool_open(dispatcher->settings, slots, on_answered, dispatcher);
     dispatcher->transfers = curl_loop_open(loop, slots, on_ended, dispatcher);
     return dispatcher->calls != NULL && dispatcher->transfers != NULL;
 }
@@ -273,8 +338,8 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
     dispatcher->lookups = parts->lookups;
     dispatcher->log = parts->log;
     dispatcher->loop = parts->loop;
-    dispatcher->stuck.handler = on_stuck;
-    dispatcher->stuck.context = dispatcher;
+    dispatcher->stops.handler = on_stops;
+    dispatcher->stops.context = dispatcher;
     dispatcher->begins = begins;
     dispatcher->ended = ended;
     dispatcher->context = context;
@@ -287,18 +352,22 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
     return dispatcher;
 }
 
-/* Stops the transfer of any busy call. NULL: no call is busy. */
+/* Stops the transfer of a call that has a job, and of all lingering calls
+   before it. NULL: no call has a job. */
 static struct http_call *
 stop_any(struct dispatcher *dispatcher)
 {
+    struct http_call *call;
     size_t place = 0;
-    struct http_call *call = call_pool_next(dispatcher->calls, &place);
 
-    if (call != NULL) {
-        curl_loop_stop(dispatcher->transfers, http_call_easy(call),
-                       http_call_host(call));
+    while ((call = call_pool_next(dispatcher->calls, &place)) != NULL) {
+        stop_transfer(dispatcher, call);
+        if (!http_call_is_lingering(call)) {
+            return call;
+        }
+        end_lingering(dispatcher, call);
     }
-    return call;
+    return NULL;
 }
 
 void
@@ -309,9 +378,10 @@ dispatcher_close(struct dispatcher *dispatcher)
     if (dispatcher == NULL) {
         return;
     }
-    event_loop_disarm(dispatcher->loop, &dispatcher->stuck);
+    event_loop_disarm(dispatcher->loop, &dispatcher->stops);
     while (dispatcher->calls != NULL && (call = stop_any(dispatcher)) != NULL) {
-        job_free(call_pool_give(dispatcher->calls, call));
+        job_free(http_call_release(call));
+        call_pool_give(dispatcher->calls, call);
     }
     call_pool_close(dispatcher->calls);
     curl_loop_close(dispatcher->transfers);

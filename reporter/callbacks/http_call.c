@@ -22,9 +22,11 @@
 #include "ssrf/socket_guard.h"
 
 #define RETRY_AFTER "Retry-After:"
+#define STATUS "HTTP/" /* the begin of a status line */
 
 enum {
     RETRY_AFTER_LEN = sizeof(RETRY_AFTER) - 1,
+    STATUS_LEN = sizeof(STATUS) - 1,
     RETRY_AFTER_VALUE_SIZE = 64, /* a longer value is neither form */
 };
 
@@ -32,16 +34,27 @@ enum {
 struct response {
     size_t head_bytes;
     size_t body_bytes;
-    bool head_cut; /* we stopped the transfer there */
-    bool body_cut;
-    int64_t retry_after_ms; /* 0: none */
+    bool head_cut;          /* we stopped the transfer there */
+    bool answered;          /* the head of the final response has come */
+    int64_t answered_ms;    /* monotonic: when it came */
+    int64_t retry_after_ms; /* of the last head; 0: none */
+};
+
+enum state {
+    STATE_IDLE,
+    STATE_BUSY,      /* has a job */
+    STATE_LINGERING, /* the job is done; the body is read for the sake of the
+                        connection */
 };
 
 struct http_call {
     CURL *easy;
     const struct settings *settings;
+    http_call_answered *answered;
+    void *context;
+    enum state state;
     struct headers *headers;
-    struct job *job; /* NULL: idle */
+    struct job *job; /* NULL unless busy */
     struct destination_ticket ticket;
     struct payload_target target;
     struct curl_slist resolved; /* for CURLOPT_RESOLVE; data is malloc'd */
@@ -71,21 +84,49 @@ read_retry_after(const char *text, size_t len)
     return wait_ms > 0 ? wait_ms : 0;
 }
 
-/* Called for each header line. Any result but all bytes stops the transfer. */
+/* The end of a head. Those of interim responses (1xx) do not count. */
+static void
+end_head(struct http_call *call)
+{
+    long status = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200) {
+        call->response.answered = true;
+        call->response.answered_ms = clock_mono_ms();
+        call->answered(call->context, call);
+    }
+}
+
+/*
+ * Called for each line of a head, and of the trailers, which do not count. Any
+ * result but all bytes stops the transfer.
+ */
 static size_t
 on_header(char *bytes, size_t size, size_t count, void *context)
 {
-    struct response *response = &((struct http_call *)context)->response;
+    struct http_call *call = context;
+    struct response *response = &call->response;
     size_t len = size * count;
 
     response->head_bytes += len;
-    response->head_cut = response->head_bytes > HTTP_CALL_HEAD_MAX_BYTES;
-    if (len > RETRY_AFTER_LEN &&
-        strncasecmp(bytes, RETRY_AFTER, RETRY_AFTER_LEN) == 0) {
+    if (response->head_bytes > HTTP_CALL_HEAD_MAX_BYTES) {
+        response->head_cut = true;
+        return 0;
+    }
+    if (response->answered) {
+        return len;
+    }
+    if (len > STATUS_LEN && strncasecmp(bytes, STATUS, STATUS_LEN) == 0) {
+        response->retry_after_ms = 0;
+    } else if (len > RETRY_AFTER_LEN &&
+               strncasecmp(bytes, RETRY_AFTER, RETRY_AFTER_LEN) == 0) {
         response->retry_after_ms =
             read_retry_after(bytes + RETRY_AFTER_LEN, len - RETRY_AFTER_LEN);
+    } else if (len > 0 && (bytes[0] == '\r' || bytes[0] == '\n')) {
+        end_head(call);
     }
-    return response->head_cut ? 0 : len;
+    return len;
 }
 
 /* Called for each part of the body, which is dropped. As on_header. */
@@ -97,8 +138,7 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 
     (void)bytes;
     response->body_bytes += len;
-    response->body_cut = response->body_bytes >= HTTP_CALL_BODY_MAX_BYTES;
-    return response->body_cut ? 0 : len;
+    return response->body_bytes >= HTTP_CALL_BODY_MAX_BYTES ? 0 : len;
 }
 
 /*
@@ -180,7 +220,8 @@ set_callbacks(struct http_call *call)
 }
 
 struct http_call *
-http_call_open(const struct settings *settings)
+http_call_open(const struct settings *settings, http_call_answered *answered,
+               void *context)
 {
     struct http_call *call =
         calloc(1, sizeof(*call) + payload_body_size(&settings->payload));
@@ -189,6 +230,8 @@ http_call_open(const struct settings *settings)
         return NULL;
     }
     call->settings = settings;
+    call->answered = answered;
+    call->context = context;
     call->headers = headers_open(settings->signature,
                                  settings->payload.method == CALLBACK_POST);
     call->easy = curl_easy_init();
@@ -237,6 +280,7 @@ http_call_prepare(struct http_call *call, struct job *job,
                   const struct destination_ticket *ticket)
 {
     payload_target_fini(&call->target);
+    call->state = STATE_BUSY;
     call->job = job;
     call->ticket = *ticket;
     call->started_ms = clock_mono_ms();
@@ -319,8 +363,13 @@ http_call_resolve(struct http_call *call, const char *addresses)
 }
 
 int64_t
-http_call_stuck_in_ms(const struct http_call *call)
+http_call_stop_in_ms(const struct http_call *call)
 {
+    if (call->state == STATE_LINGERING) {
+        return int64_max(call->response.answered_ms + HTTP_CALL_GRACE_MS -
+                             clock_mono_ms(),
+                         0);
+    }
     return has_more_rounds(call) && socket_guard_is_connecting(&call->guard)
                ? int64_max(call->round_end_ms - clock_mono_ms(), 0)
                : -1;
@@ -356,7 +405,6 @@ http_call_facts(const struct http_call *call, CURLcode code)
         .refusal = refusal[0] == '\0' ? NULL : refusal,
         .no_resources = socket_guard_no_resources(&call->guard, code),
         .head_cut = call->response.head_cut,
-        .body_cut = call->response.body_cut,
         .retry_after_ms = call->response.retry_after_ms,
         .attempts = call->job->attempts,
         .returned = call->job->returned,
@@ -372,8 +420,22 @@ http_call_release(struct http_call *call)
 {
     struct job *job = call->job;
 
+    call->state =
+        job != NULL && call->response.answered ? STATE_LINGERING : STATE_IDLE;
     call->job = NULL;
     return job;
+}
+
+bool
+http_call_is_lingering(const struct http_call *call)
+{
+    return call->state == STATE_LINGERING;
+}
+
+bool
+http_call_is_idle(const struct http_call *call)
+{
+    return call->state == STATE_IDLE;
 }
 
 CURL *
