@@ -96,6 +96,9 @@ struct options {
         struct option_delays retry_delays_s;
         char *allow;
         char *resolvers;
+        char *ca_file;
+        char *client_cert;
+        char *client_key;
         char *secret;
         char *log;
     } callbacks;

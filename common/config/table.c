@@ -144,6 +144,16 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, resolvers), TEXT(0, 1024), .fallback = "",
      .help = "Name servers (address or address:port, separated by commas); "
              "empty: those of resolv.conf."},
+    {ROW(callbacks, ca_file), TEXT(0, 1024), .fallback = "",
+     .help = "File (PEM) of CA certificates that are trusted beside the "
+             "system's."},
+    {ROW(callbacks, client_cert), TEXT(0, 1024), .fallback = "",
+     .help =
+         "File (PEM) of the certificate that is shown to endpoints that ask "
+         "for one."},
+    {ROW(callbacks, client_key), TEXT(0, 1024), .fallback = "",
+     .help = "File (PEM) of its private key; empty: it is in the file of "
+             "client_cert."},
     {ROW(callbacks, secret), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Secret for signatures (Standard Webhooks); empty: no signature."},
     {ROW(callbacks, log), TEXT(1, 1024),

@@ -182,7 +182,9 @@ set_bounds(const struct http_call *call)
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
            set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&
-           tls_set_up(call->easy) == 0 && set_long(call, CURLOPT_NOSIGNAL, 1);
+           tls_set_up(call->easy, &call->settings->tls,
+                      call->settings->trust) == 0 &&
+           set_long(call, CURLOPT_NOSIGNAL, 1);
 }
 
 static bool

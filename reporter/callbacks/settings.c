@@ -50,6 +50,36 @@ is_valid(const struct options *options, const void *opened, const char *why,
     return false;
 }
 
+static struct tls_files
+tls_files(const struct options *options)
+{
+    return (struct tls_files){.ca = options->callbacks.ca_file,
+                              .cert = options->callbacks.client_cert,
+                              .key = options->callbacks.client_key};
+}
+
+static bool
+check_files(const struct options *options, option_complaint *complain,
+            void *context)
+{
+    static const char *const keys[] = {
+        [TLS_FILES_CA] = "callbacks.ca_file",
+        [TLS_FILES_CERT] = "callbacks.client_cert",
+        [TLS_FILES_KEY] = "callbacks.client_key",
+    };
+    struct tls_files files = tls_files(options);
+    char text[WHY_SIZE];
+    const char *why;
+    enum tls_files_state state = tls_check(&files, &why);
+
+    if (state == TLS_FILES_OK) {
+        return true;
+    }
+    snprintf(text, sizeof(text), "%s: cannot be used: %s", keys[state], why);
+    options_complain(options, text, complain, context);
+    return false;
+}
+
 int
 settings_check(const struct options *options, option_complaint *complain,
                void *context)
@@ -62,11 +92,13 @@ settings_check(const struct options *options, option_complaint *complain,
     bool servers_valid = is_valid(options, servers, why, complain, context);
     struct webhook_signature *signature = open_signature(options, why);
     bool signature_valid = is_valid(options, signature, why, complain, context);
+    bool files_valid = check_files(options, complain, context);
 
     webhook_signature_close(signature);
     free(servers);
     address_policy_close(policy);
-    return policy_valid && servers_valid && signature_valid ? 0 : -1;
+    return policy_valid && servers_valid && signature_valid && files_valid ? 0
+                                                                           : -1;
 }
 
 int
@@ -77,11 +109,15 @@ settings_init(struct settings *settings, const struct options *options)
 
     memset(settings, 0, sizeof(*settings));
     settings->options = options;
+    settings->tls = tls_files(options);
     settings->policy = address_policy_open(options->callbacks.allow, why);
     settings->kept = kept_sockets_open();
     settings->resolvers = read_resolvers(options, why);
+    settings->trust =
+        settings->tls.ca[0] == '\0' ? NULL : tls_trust_open(settings->tls.ca);
     if (settings->policy != NULL && settings->kept != NULL &&
-        settings->resolvers != NULL) {
+        settings->resolvers != NULL &&
+        (settings->trust != NULL || settings->tls.ca[0] == '\0')) {
         settings->signature = open_signature(options, why);
         if ((settings->signature != NULL || errno == 0) &&
             payload_init(&settings->payload, options) == 0) {
@@ -102,5 +138,6 @@ settings_fini(struct settings *settings)
     address_policy_close(settings->policy);
     kept_sockets_close(settings->kept);
     free(settings->resolvers);
+    tls_trust_close(settings->trust);
     memset(settings, 0, sizeof(*settings));
 }

@@ -9,6 +9,7 @@
 #include "config/options.h"
 #include "net/dns_servers.h"
 #include "net/kept_sockets.h"
+#include "net/tls.h"
 #include "payload.h"
 #include "ssrf/address_policy.h"
 #include "webhook_signature.h"
@@ -20,9 +21,11 @@ struct settings {
     struct address_policy *policy;
     struct kept_sockets *kept; /* kept connections */
     char *resolvers;           /* callbacks.resolvers, of dns_servers_parse */
+    struct tls_files tls;      /* borrowed from options */
+    struct tls_trust *trust;   /* NULL: no callbacks.ca_file */
 };
 
-/* Checks callbacks.allow, callbacks.resolvers and callbacks.secret. A
+/* Checks the values that options.c can't: addresses, secrets, files. A
    cli_check. */
 int settings_check(const struct options *options, option_complaint *complain,
                    void *context);
