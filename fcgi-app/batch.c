@@ -5,12 +5,14 @@
  */
 #include "batch.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
+#include "base/rfc3339.h"
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "response.h"
@@ -127,6 +129,24 @@ log_probe(struct batch *batch, bool ready)
     }
 }
 
+/* Logs that Redis lost data that was confirmed to clients. */
+static void
+log_loss(struct batch *batch)
+{
+    char first[RFC3339_SIZE], last[RFC3339_SIZE];
+    struct marks_loss loss;
+
+    if (!counter_take_loss(batch->counter, &loss)) {
+        return;
+    }
+    rfc3339_format(first, loss.first_s);
+    rfc3339_format(last, loss.last_s);
+    log_error("Redis lost ids that were answered with ok, in the windows %s to "
+              "%s: %" PRId64 " will be gaps, %" PRId64 " are recorded with a "
+              "count that is too low; up to %" PRId64 " callbacks are lost",
+              first, last, loss.lost, loss.late, loss.jobs);
+}
+
 /* Adds the ids that were counted to the id cache. */
 static void
 cache_ids(struct batch *batch, const struct counter_window *window)
@@ -219,6 +239,7 @@ dispatch(struct batch *batch, struct fcgi_exchange *exchange)
 static bool
 finish(struct batch *batch)
 {
+    log_loss(batch);
     if (batch->counting_count > 0) {
         finish_counting(batch);
     }
@@ -226,6 +247,13 @@ finish(struct batch *batch)
         finish_probing(batch);
     }
     return false;
+}
+
+void
+batch_sign_off(struct batch *batch)
+{
+    counter_sign_off(batch->counter);
+    log_loss(batch);
 }
 
 bool
@@ -239,7 +267,8 @@ batch_start(struct batch *batch, struct fcgi_exchange *exchanges, size_t count)
     for (size_t i = 0; i < count; i++) {
         dispatch(batch, &exchanges[i]);
     }
-    return (batch->counting_count > 0 &&
+    return ((batch->counting_count > 0 ||
+             counter_idle_ms(batch->counter) == 0) &&
             counter_start(batch->counter, batch->wanted,
                           batch->counting_count)) ||
            finish(batch);

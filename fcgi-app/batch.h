@@ -20,8 +20,11 @@ struct batch *batch_open(const struct options *options, struct redis *redis,
                          struct counter *counter);
 void batch_close(struct batch *batch);
 
+/* The last call before the end: see counter_sign_off. */
+void batch_sign_off(struct batch *batch);
+
 /*
- * Starts to answer exchanges[0..count), at most options->accept.max_batch of
+ * Starts to answer exchanges[0..count), none to options->accept.max_batch of
  * them, borrowed until the batch is over.
  *
  * True while the round trip to Redis is under way: call redis_await, then

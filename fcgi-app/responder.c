@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "batch.h"
 #include "fcgi_conn.h"
 #include "listener.h"
@@ -22,6 +23,7 @@ enum { EVENTS = 256, DRAIN_MS = 2000 };
 
 struct responder {
     struct redis *redis;
+    struct counter *counter;
     int listen_fd;
     int epoll_fd; /* everything: waited for while no batch is under way */
     int signal_fd;
@@ -47,18 +49,24 @@ start_draining(struct responder *responder)
     }
 }
 
+/* The shorter of two waits in milliseconds; negative: no limit. */
+static int64_t
+shorter_ms(int64_t a, int64_t b)
+{
+    return a < 0 ? b : b < 0 ? a : int64_min(a, b);
+}
+
 static int
 wait_ms(const struct responder *responder)
 {
-    int listener_ms = listener_wait_ms(responder->listener);
-    int64_t drain_ms = responder->drain_until_ms - clock_mono_ms();
+    int64_t ms = shorter_ms(listener_wait_ms(responder->listener),
+                            counter_idle_ms(responder->counter));
 
-    if (responder->drain_until_ms == 0) {
-        return listener_ms;
+    if (responder->drain_until_ms != 0) {
+        ms = shorter_ms(
+            ms, int64_max(responder->drain_until_ms - clock_mono_ms(), 0));
     }
-    drain_ms = drain_ms < 0 ? 0 : drain_ms;
-    return listener_ms >= 0 && listener_ms < drain_ms ? listener_ms
-                                                      : (int)drain_ms;
+    return (int)ms;
 }
 
 /* Waits for requests and notes what has come. -1 if epoll fails. */
@@ -86,13 +94,16 @@ await_requests(struct responder *responder)
     return 0;
 }
 
-/* Takes every request that is there and starts to answer them. */
+/*
+ * Takes every request that is there and starts to answer them. The batch may be
+ * empty: see counter_idle_ms.
+ */
 static void
 start_batch(struct responder *responder)
 {
     responder->count = listener_gather(
         responder->listener, responder->exchanges, responder->max_batch);
-    if (responder->count > 0) {
+    if (responder->count > 0 || counter_idle_ms(responder->counter) == 0) {
         responder->under_way = batch_start(
             responder->batch, responder->exchanges, responder->count);
     }
@@ -143,6 +154,7 @@ responder_run(struct responder *responder)
             end_batch(responder);
         }
     }
+    batch_sign_off(responder->batch);
     return 0;
 }
 
@@ -200,6 +212,7 @@ responder_open(const struct options *options, int listen_fd,
         return NULL;
     }
     responder->redis = redis;
+    responder->counter = counter;
     responder->listen_fd = listen_fd;
     responder->epoll_fd = -1;
     responder->signal_fd = -1;

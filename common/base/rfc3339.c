@@ -1,5 +1,7 @@
 /*
- * rfc3339: times as text, with the C library's struct tm.
+ * rfc3339: times as text, with the C library's struct tm. Digits are put down
+ * one by one, as each response has a time, and strftime takes a sixth of the
+ * instructions of a request.
  */
 #define _GNU_SOURCE /* strptime, timegm */
 #include "rfc3339.h"
@@ -8,7 +10,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "decimal.h"
+
 #define SECONDS "%Y-%m-%dT%H:%M:%S"
+
+/* Writes a mark and two digits. */
+static char *
+put_two(char *to, char mark, int value)
+{
+    *to++ = mark;
+    *to++ = (char)('0' + value / 10);
+    *to++ = (char)('0' + value % 10);
+    return to;
+}
 
 /* Writes the text up to the second, without a zone. Returns its length. */
 static size_t
@@ -16,12 +30,19 @@ format_seconds(char text[RFC3339_SIZE], int64_t time_s)
 {
     time_t seconds = time_s;
     struct tm parts;
+    char *to = text;
 
     if (gmtime_r(&seconds, &parts) == NULL) {
         memset(&parts, 0,
                sizeof(parts)); /* the year does not fit: 1900-01-00 */
     }
-    return strftime(text, RFC3339_SIZE, SECONDS, &parts);
+    to += decimal_format(to, (int64_t)parts.tm_year + 1900);
+    to = put_two(to, '-', parts.tm_mon + 1);
+    to = put_two(to, '-', parts.tm_mday);
+    to = put_two(to, 'T', parts.tm_hour);
+    to = put_two(to, ':', parts.tm_min);
+    to = put_two(to, ':', parts.tm_sec);
+    return (size_t)(to - text);
 }
 
 void
@@ -29,7 +50,7 @@ rfc3339_format(char text[RFC3339_SIZE], int64_t time_s)
 {
     size_t len = format_seconds(text, time_s);
 
-    snprintf(text + len, RFC3339_SIZE - len, "Z");
+    memcpy(text + len, "Z", sizeof("Z"));
 }
 
 void

@@ -6,7 +6,24 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <unistd.h>
+
+void
+random_hex(char *to, size_t bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t *from = (uint8_t *)to + bytes; /* the second half of the digits */
+
+    /* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
+    (void)!getrandom(from, bytes, 0);
+    for (; bytes > 0; bytes--) {
+        uint8_t byte = *from++;
+
+        *to++ = digits[byte >> 4];
+        *to++ = digits[byte & 15];
+    }
+}
 
 void
 host_name(char name[HOST_NAME_SIZE])

@@ -1,6 +1,7 @@
 /*
  * Small helpers that belong to no other module: minimum and maximum, the prefix
- * of a text, a hash for hash tables, the host's name, the scheduling policy.
+ * of a text, a hash for hash tables, the host's name, random digits, the
+ * scheduling policy.
  */
 #ifndef UTIL_H
 #define UTIL_H
@@ -60,6 +61,9 @@ fnv1a(uint64_t seed, const char *text)
     }
     return hash ^ hash >> 32;
 }
+
+/* Writes at most 256 random bytes as 2 hexadecimal digits each, without NUL. */
+void random_hex(char *to, size_t bytes);
 
 /* Writes this host's name, or "unknown" if the kernel does not tell it. */
 void host_name(char name[HOST_NAME_SIZE]);

@@ -5,8 +5,6 @@
 #include "command.h"
 
 #include <hiredis/hiredis.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +45,22 @@ reserve(struct command *command, size_t len)
     return true;
 }
 
+static char *
+put(char *to, const char *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+    return to + len;
+}
+
+/* Writes what is in front of words ('*') or of bytes ('$'): their number. */
+static char *
+put_number(char *to, char kind, size_t number)
+{
+    *to++ = kind;
+    to += decimal_format(to, (int64_t)number);
+    return put(to, "\r\n", 2);
+}
+
 /* Adds one word, given in two pieces: "$<length>\r\n<pieces>\r\n". */
 static void
 add(struct command *command, const char *first, size_t first_len,
@@ -60,35 +74,22 @@ add(struct command *command, const char *first, size_t first_len,
         return;
     }
     to = command->bytes + command->used;
-    *to++ = '$';
-    to += decimal_format(to, (int64_t)len);
-    *to++ = '\r';
-    *to++ = '\n';
-    memcpy(to, first, first_len);
-    to += first_len;
-    memcpy(to, second, second_len);
-    to += second_len;
-    *to++ = '\r';
-    *to++ = '\n';
+    to = put_number(to, '$', len);
+    to = put(to, first, first_len);
+    to = put(to, second, second_len);
+    to = put(to, "\r\n", 2);
     command->used = (size_t)(to - command->bytes);
     command->words++;
 }
 
 void
-redis_key(struct command *command, const char *format, ...)
+redis_key_text(struct command *command, const char *key, size_t len)
 {
-    char key[REDIS_KEY_MAX_BYTES];
-    va_list args;
-    int len;
-
-    va_start(args, format);
-    len = vsnprintf(key, sizeof(key), format, args);
-    va_end(args);
-    if (len < 0 || (size_t)len >= sizeof(key)) {
+    if (len >= REDIS_KEY_MAX_BYTES) {
         command->failed = true;
         return;
     }
-    add(command, key, (size_t)len, "", 0);
+    add(command, key, len, "", 0);
     command->keys++;
 }
 
@@ -133,18 +134,23 @@ append_head(const struct command *command, bool by_text,
     const char *script =
         by_text ? command->script->body : command->script->sha1;
     size_t script_len = strlen(script);
-    char head[96], keys[48], digits[DECIMAL_TEXT_SIZE] = "";
-    int head_len, keys_len;
+    char head[96], keys[64], digits[DECIMAL_TEXT_SIZE];
+    size_t digits_len = decimal_format(digits, (int64_t)command->keys);
+    char *head_end = put_number(head, '*', WORDS_BEFORE + command->words);
+    char *keys_end = put(keys, "\r\n", 2);
 
-    decimal_format(digits, (int64_t)command->keys);
-    head_len =
-        snprintf(head, sizeof(head), "*%zu\r\n$%zu\r\n%s\r\n$%zu\r\n",
-                 WORDS_BEFORE + command->words, strlen(name), name, script_len);
-    keys_len = snprintf(keys, sizeof(keys), "\r\n$%zu\r\n%s\r\n",
-                        strlen(digits), digits);
-    return redisAppendFormattedCommand(context, head, (size_t)head_len) ||
+    head_end = put_number(head_end, '$', strlen(name));
+    head_end = put(head_end, name, strlen(name));
+    head_end = put(head_end, "\r\n", 2);
+    head_end = put_number(head_end, '$', script_len);
+    keys_end = put_number(keys_end, '$', digits_len);
+    keys_end = put(keys_end, digits, digits_len);
+    keys_end = put(keys_end, "\r\n", 2);
+    return redisAppendFormattedCommand(context, head,
+                                       (size_t)(head_end - head)) ||
                    redisAppendFormattedCommand(context, script, script_len) ||
-                   redisAppendFormattedCommand(context, keys, (size_t)keys_len)
+                   redisAppendFormattedCommand(context, keys,
+                                               (size_t)(keys_end - keys))
                ? -1
                : 0;
 }

@@ -342,12 +342,25 @@ time_out(struct redis *redis)
 }
 
 uint64_t
+redis_connection(const struct redis *redis)
+{
+    return redis->phase == CONNECTION_READY ? redis->connections : 0;
+}
+
+uint64_t
 redis_check_connection(struct redis *redis)
 {
     if (redis->phase == CONNECTION_READY) {
         step_ready(redis);
     }
-    return redis->phase == CONNECTION_READY ? redis->connections : 0;
+    return redis_connection(redis);
+}
+
+bool
+redis_syncs_always(const struct redis *redis)
+{
+    return redis->handshake.has_aof && !redis->handshake.was_replica &&
+           strcmp(redis->handshake.appendfsync, "always") == 0;
 }
 
 static void

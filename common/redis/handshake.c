@@ -51,11 +51,14 @@ handshake_send(struct handshake *handshake, redisContext *context)
     const char *select[] = {"SELECT", handshake->url->database};
     const char *name[] = {"CLIENT", "SETNAME", handshake->client_name};
     const char *info[] = {"INFO"};
-    const char *config[] = {"CONFIG", "GET", "maxmemory-policy"};
+    const char *config[] = {"CONFIG", "GET", "maxmemory-policy", "appendfsync"};
 
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
     handshake->policy[0] = '\0';
+    handshake->appendfsync[0] = '\0';
+    handshake->has_aof = false;
+    handshake->was_replica = false;
     strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
     strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
     send_auth(handshake, context);
@@ -64,7 +67,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
     }
     send_step(handshake, context, HANDSHAKE_NAME, 3, name);
     send_step(handshake, context, HANDSHAKE_INFO, 1, info);
-    send_step(handshake, context, HANDSHAKE_CONFIG, 3, config);
+    send_step(handshake, context, HANDSHAKE_CONFIG, 4, config);
     send_check(handshake, context);
 }
 
@@ -86,24 +89,44 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
-    char port[24];
+    char port[24], aof[4], replid2[8];
 
     if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
         decimal_parse(port, strlen(port), &handshake->tcp_port);
     }
+    handshake->has_aof =
+        read_field(info, "\naof_enabled:", aof, sizeof(aof)) && aof[0] == '1';
+    handshake->was_replica =
+        read_field(info, "\nmaster_replid2:", replid2, sizeof(replid2)) &&
+        strcmp(replid2, "0000000") != 0;
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));
 }
 
-/* The reply is an array: the parameter's name and its value. */
+/* Copies a parameter out of CONFIG GET's reply, names and values in turn. */
 static void
-read_config(struct handshake *handshake, const redisReply *pair)
+read_parameter(const redisReply *pairs, const char *name, char *value,
+               size_t size)
 {
-    if (handshake->policy[0] == '\0' && pair->type == REDIS_REPLY_ARRAY &&
-        pair->elements == 2 && pair->element[1]->type == REDIS_REPLY_STRING) {
-        snprintf(handshake->policy, sizeof(handshake->policy), "%s",
-                 pair->element[1]->str);
+    for (size_t i = 0;
+         pairs->type == REDIS_REPLY_ARRAY && i + 1 < pairs->elements; i += 2) {
+        if (pairs->element[i]->type == REDIS_REPLY_STRING &&
+            pairs->element[i + 1]->type == REDIS_REPLY_STRING &&
+            strcmp(pairs->element[i]->str, name) == 0) {
+            snprintf(value, size, "%s", pairs->element[i + 1]->str);
+        }
     }
+}
+
+static void
+read_config(struct handshake *handshake, const redisReply *pairs)
+{
+    if (handshake->policy[0] == '\0') {
+        read_parameter(pairs, "maxmemory-policy", handshake->policy,
+                       sizeof(handshake->policy));
+    }
+    read_parameter(pairs, "appendfsync", handshake->appendfsync,
+                   sizeof(handshake->appendfsync));
 }
 
 /*

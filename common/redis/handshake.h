@@ -42,6 +42,9 @@ struct handshake {
     bool trust_noeviction;         /* see redis_options */
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
+    bool has_aof;                  /* it has an append-only file */
+    bool was_replica;              /* it took over from another Redis */
+    char appendfsync[16];          /* "": it cannot be read */
     char policy[40];               /* maxmemory-policy; "": it cannot be read */
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */
     struct command command;        /* the call of the check */

@@ -239,15 +239,22 @@ redis_await(const struct redis *redis)
 }
 
 enum redis_result
-redis_run(struct redis *redis, const struct redis_reply **reply)
+redis_finish(struct redis *redis, enum redis_result sent,
+             const struct redis_reply **reply)
 {
-    enum redis_result result = redis_send(redis);
+    enum redis_result result = sent;
 
     while (result == REDIS_PENDING) {
         redis_await(redis);
         result = redis_receive(redis, reply);
     }
     return result;
+}
+
+enum redis_result
+redis_run(struct redis *redis, const struct redis_reply **reply)
+{
+    return redis_finish(redis, redis_send(redis), reply);
 }
 
 static const redisReply *

@@ -118,6 +118,16 @@ uint64_t redis_check_connection(struct redis *redis);
  */
 bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
 
+/* As redis_check_connection, without a look at the socket. */
+uint64_t redis_connection(const struct redis *redis);
+
+/*
+ * True if this Redis was known, at the last connect, to sync each write to its
+ * append-only file (appendfsync always), and has not taken over from another
+ * one. False if that can't be read.
+ */
+bool redis_syncs_always(const struct redis *redis);
+
 /*
  * Waits while the state is REDIS_STATE_CONNECTING, for at most the time limit.
  * Returns the state at its end.
@@ -134,8 +144,7 @@ enum { REDIS_KEY_MAX_BYTES = 2048 };
  */
 struct command *redis_call(struct redis *redis,
                            const struct redis_script *script);
-void redis_key(struct command *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void redis_key_text(struct command *command, const char *key, size_t len);
 
 /* Adds the key that is the stem followed by the value in decimal. */
 void redis_key_int(struct command *command, const char *stem, size_t stem_len,
@@ -174,8 +183,14 @@ enum redis_result redis_receive(struct redis *redis,
 void redis_await(const struct redis *redis);
 
 /*
- * redis_send, then redis_receive until the result is there: blocks, for at most
- * twice the time limit. *reply as for redis_receive.
+ * redis_receive, after a redis_send that returned `sent`, until the result is
+ * there: blocks, for at most the time limit. *reply as for redis_receive.
+ */
+enum redis_result redis_finish(struct redis *redis, enum redis_result sent,
+                               const struct redis_reply **reply);
+
+/*
+ * redis_send, then redis_finish: blocks, for at most twice the time limit.
  */
 enum redis_result redis_run(struct redis *redis,
                             const struct redis_reply **reply);

@@ -8,17 +8,19 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/util.h"
 #include "dedup_strategy.h"
 #include "endpoint_url.h"
 #include "keys.h"
+#include "marks-confirm.lua.h"
+#include "marks.h"
 #include "probe.lua.h"
 #include "schema.h"
 
 enum {
+    CONFIRM_MS = 1000, /* between two looks whether Redis has lost data */
     JOB_ID_BYTES = 16,
     /* Every byte of the endpoint escaped, and the JSON around it. */
     JOB_MAX_BYTES = 2 * ENDPOINT_URL_MAX_BYTES + 128,
@@ -33,11 +35,20 @@ struct counter {
     bool refused;           /* Redis refused the last run */
     int64_t sets;           /* of the window (accept-set.lua); 0: not known */
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    int64_t born_us;             /* the same as a number */
     char job[JOB_MAX_BYTES];     /* the job that is being written */
+
+    /* What was confirmed to clients: */
+    struct marks marks;
+    bool confirm;           /* marks-confirm.lua has to be run first */
+    uint64_t connection;    /* on which Redis was last seen to have it all */
+    int64_t confirmed_ms;   /* monotonic: when it was run last */
+    struct marks_loss loss; /* that it found; see counter_take_loss */
 
     /* The batch that is being counted: */
     struct counter_request *requests;
     size_t count;
+    bool confirming;              /* marks-confirm.lua is under way */
     int64_t started_ms;           /* monotonic */
     int64_t sent_ms;              /* monotonic: before the script was sent */
     struct counter_window result; /* zeroed unless it was counted */
@@ -47,6 +58,7 @@ struct counter {
 struct commit_reply {
     bool counted;     /* false: nothing was done */
     bool data_reset;  /* Redis's data was reset: call schema_agree() again */
+    bool data_lost;   /* run marks-confirm.lua first */
     int64_t window_s; /* the window that is on, if nothing was done */
     int64_t left_ms;  /* until that window ends */
     int64_t sets;     /* the window's number of sets, if the caller's guess of
@@ -65,6 +77,7 @@ counter_open(const struct options *options, struct redis *redis)
     counter->options = options;
     counter->redis = redis;
     counter->dedup = dedup_strategy_row(options->dedup.strategy);
+    marks_init(&counter->marks);
     return counter;
 }
 
@@ -83,23 +96,6 @@ put(char *to, const char *text)
     return to + len;
 }
 
-/* Writes a new job's id: 128 random bits, so that no two jobs share an id. */
-static char *
-put_job_id(char *to)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t bytes[JOB_ID_BYTES];
-    size_t i;
-
-    /* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
-    (void)!getrandom(bytes, sizeof(bytes), 0);
-    for (i = 0; i < sizeof(bytes); i++) {
-        *to++ = digits[bytes[i] >> 4];
-        *to++ = digits[bytes[i] & 15];
-    }
-    return to;
-}
-
 /*
  * Writes the job without its window, count and last brace: the script adds
  * those. An endpoint is printable ASCII, in which only two characters need
@@ -111,8 +107,8 @@ put_job(char *job, const struct counter_request *request)
     char *to = put(job, "{\"v\":1,\"id\":\"");
     size_t i;
 
-    to = put_job_id(to);
-    to = put(to, "\",\"url\":\"");
+    random_hex(to, JOB_ID_BYTES); /* 128 bits: no two jobs share an id */
+    to = put(to + 2 * JOB_ID_BYTES, "\",\"url\":\"");
     for (i = 0; i < request->endpoint_len; i++) {
         char byte = request->endpoint[i];
 
@@ -139,7 +135,7 @@ has_jobs(const struct dedup_batch *batch)
 /* Keys and arguments are those of accept.lua, in its order. */
 static void
 add_keys(const struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     struct key_parts parts = {
         .prefix = counter->options->redis.prefix,
@@ -152,8 +148,9 @@ add_keys(const struct counter *counter, struct command *call,
     keys_add(call, KEY_COUNT, &parts);
     keys_add(call, KEY_WHOLE, &parts);
     keys_add(call, KEY_OPEN, &parts);
+    keys_add(call, KEY_MARKS, &parts);
     counter->dedup->add_keys(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         keys_add(call, KEY_CALLBACKS, &parts);
         keys_add(call, KEY_DUE, &parts);
     }
@@ -185,17 +182,24 @@ add_jobs(struct counter *counter, struct command *call,
 }
 
 static void
+add_born(const struct counter *counter, struct command *call)
+{
+    redis_arg(call, counter->born, strlen(counter->born));
+}
+
+static void
 add_args(struct counter *counter, struct command *call,
-         const struct dedup_batch *batch, bool jobs)
+         const struct dedup_batch *batch)
 {
     const struct options *options = counter->options;
 
     redis_arg_int(call, batch->window_s);
-    redis_arg_int(call, options->window.seconds);
+    redis_arg_int(call, 2 * options->window.seconds);
     redis_arg_int(call, count_ttl_s(options));
-    redis_arg(call, counter->born, strlen(counter->born));
+    add_born(counter, call);
+    marks_add_batch(&counter->marks, call, batch->window_s);
     counter->dedup->add_args(call, batch);
-    if (jobs) {
+    if (batch->jobs) {
         add_jobs(counter, call, batch);
     }
 }
@@ -205,12 +209,17 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
 {
     int64_t kind;
 
+    if (redis_reply_int(reply, &read->left_ms)) {
+        read->counted = true;
+        return true;
+    }
     if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
         return false;
     }
     read->counted = kind == 1;
     read->data_reset = kind == 2;
-    if (read->data_reset) {
+    read->data_lost = kind == 3;
+    if (read->data_reset || read->data_lost) {
         return true;
     }
     if (read->counted) {
@@ -253,15 +262,37 @@ send_batch(struct counter *counter)
     struct dedup_batch batch = {.options = counter->options,
                                 .requests = counter->requests,
                                 .count = counter->count};
-    bool jobs = has_jobs(&batch);
 
+    batch.jobs = has_jobs(&batch);
     counter->sent_ms = clock_mono_ms();
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    add_keys(counter, call, &batch, jobs);
-    add_args(counter, call, &batch, jobs);
+    add_keys(counter, call, &batch);
+    add_args(counter, call, &batch);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
+    return redis_send(counter->redis);
+}
+
+/*
+ * Runs marks-confirm.lua. If sign_off, nothing is to be noticed any more, as
+ * this responder ends.
+ */
+static enum redis_result
+send_memory(struct counter *counter, bool sign_off)
+{
+    struct command *call = redis_call(counter->redis, &script_marks_confirm);
+    struct key_parts parts = {.prefix = counter->options->redis.prefix};
+
+    keys_add(call, KEY_BORN, &parts);
+    keys_add(call, KEY_MARKS, &parts);
+    keys_add(call, KEY_UNCONFIRMED, &parts);
+    keys_add(call, KEY_LOST, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
+    keys_add(call, KEY_SEALED, &parts);
+    add_born(counter, call);
+    marks_add_memory(&counter->marks, call, counter->options->window.seconds,
+                     sign_off);
     return redis_send(counter->redis);
 }
 
@@ -281,6 +312,7 @@ agree(struct counter *counter)
         schema_agree(counter->options, counter->redis, counter->born);
 
     counter->refused = result == REDIS_REFUSED;
+    counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
     return result == REDIS_DONE;
 }
 
@@ -326,7 +358,20 @@ has_time(const struct counter *counter)
            counter->options->redis.timeout_ms;
 }
 
-/* True if the batch is on its way; false if it can't be counted. */
+/* True if what was confirmed has to be compared with Redis. */
+static bool
+must_confirm(const struct counter *counter, int64_t now_ms)
+{
+    return counter->confirm ||
+           (marks_is_needed(&counter->marks) &&
+            (counter->connection != redis_connection(counter->redis) ||
+             now_ms - counter->confirmed_ms >= CONFIRM_MS));
+}
+
+/*
+ * True if the batch, or what comes before it, is on its way; false if there is
+ * nothing to send, or the batch can't be counted.
+ */
 static bool
 try_batch(struct counter *counter)
 {
@@ -335,7 +380,14 @@ try_batch(struct counter *counter)
     if (counter->born[0] == '\0' && (!agree(counter) || !has_time(counter))) {
         return false;
     }
-    result = send_batch(counter);
+    counter->confirming = must_confirm(counter, clock_mono_ms());
+    if (counter->confirming) {
+        result = send_memory(counter, false);
+    } else if (counter->count > 0) {
+        result = send_batch(counter);
+    } else {
+        return false;
+    }
     return result == REDIS_PENDING || is_done(counter, result);
 }
 
@@ -353,6 +405,41 @@ counter_start(struct counter *counter, struct counter_request *requests,
     return try_batch(counter);
 }
 
+/* Takes the reply of marks-confirm.lua; false if it is none. */
+static bool
+apply_memory(struct counter *counter, const struct redis_reply *reply)
+{
+    struct marks_loss loss;
+    int64_t kind;
+
+    if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
+        return false;
+    }
+    if (kind == 2) {
+        counter->born[0] = '\0';
+        return true;
+    }
+    loss = marks_take_reply(&counter->marks, reply);
+    if (loss.lost + loss.late > 0) {
+        counter->loss = loss;
+    }
+    counter->confirm = false;
+    counter->connection = redis_connection(counter->redis);
+    counter->confirmed_ms = clock_mono_ms();
+    return true;
+}
+
+/* A batch that was counted shows that Redis lost nothing before it. */
+static void
+note_confirmed(struct counter *counter, int64_t jobs)
+{
+    if (!marks_is_needed(&counter->marks)) {
+        counter->confirmed_ms = counter->sent_ms;
+    }
+    counter->connection = redis_connection(counter->redis);
+    marks_confirm_batch(&counter->marks, counter->window_s, jobs);
+}
+
 /* Keeps what the reply says of the window, of the data and of the batch. */
 static void
 apply_reply(struct counter *counter, const struct commit_reply *read)
@@ -361,11 +448,16 @@ apply_reply(struct counter *counter, const struct commit_reply *read)
         counter->born[0] = '\0';
         return;
     }
+    if (read->data_lost) {
+        counter->confirm = true;
+        return;
+    }
     note_window(counter, read);
     if (read->counted) {
         set_answers(counter->requests, counter->count, read->jobs);
+        note_confirmed(counter, read->jobs);
         counter->result.start_s = counter->window_s;
-        counter->result.born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
+        counter->result.born_us = counter->born_us;
         counter->result.until_ms = valid_until_ms(counter, read);
     }
 }
@@ -380,13 +472,20 @@ counter_step(struct counter *counter)
     if (result == REDIS_PENDING) {
         return true;
     }
-    if (!is_done(counter, result) || !read_reply(reply, &read)) {
+    if (!is_done(counter, result)) {
+        return false;
+    }
+    if (counter->confirming) {
+        return apply_memory(counter, reply) && has_time(counter) &&
+               try_batch(counter);
+    }
+    if (!read_reply(reply, &read)) {
         return false;
     }
     apply_reply(counter, &read);
     /*
-     * If another window is on, the number of sets is another or the data was
-     * reset, the script did nothing. The batch may then be sent again, while
+     * If another window is on, the number of sets is another or data was reset
+     * or lost, the script did nothing. The batch may then be sent again, while
      * there is time. A few rounds are enough, unless a window is shorter than
      * a round trip.
      */
@@ -397,6 +496,40 @@ struct counter_window
 counter_result(const struct counter *counter)
 {
     return counter->result;
+}
+
+int64_t
+counter_idle_ms(const struct counter *counter)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (redis_connection(counter->redis) == 0 ||
+        !marks_is_needed(&counter->marks)) {
+        return -1;
+    }
+    return must_confirm(counter, now_ms)
+               ? 0
+               : counter->confirmed_ms + CONFIRM_MS - now_ms;
+}
+
+bool
+counter_take_loss(struct counter *counter, struct marks_loss *loss)
+{
+    *loss = counter->loss;
+    counter->loss = (struct marks_loss){0};
+    return loss->lost + loss->late > 0;
+}
+
+void
+counter_sign_off(struct counter *counter)
+{
+    const struct redis_reply *reply;
+
+    if (redis_connection(counter->redis) != 0 && counter->born[0] != '\0' &&
+        redis_finish(counter->redis, send_memory(counter, true), &reply) ==
+            REDIS_DONE) {
+        apply_memory(counter, reply);
+    }
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config/options.h"
+#include "marks.h"
 #include "redis/redis.h"
 
 struct counter;
@@ -40,10 +41,11 @@ struct counter *counter_open(const struct options *options,
 void counter_close(struct counter *counter);
 
 /*
- * Starts to count requests[0..count), at most options->accept.max_batch of
+ * Starts to count requests[0..count), none to options->accept.max_batch of
  * them, in the window that is on by Redis's clock, and to queue the callbacks
  * of the requests that have an endpoint. requests is borrowed until the batch
- * is over.
+ * is over. First, if it is due, what was confirmed to clients is compared with
+ * what Redis has: see counter_idle_ms, counter_take_loss.
  *
  * True while the batch is under way: call redis_await, then counter_step. False
  * once it is over: every answer is set. Blocks only while a connection is being
@@ -59,6 +61,23 @@ bool counter_step(struct counter *counter);
  * the window is still on, and Redis answered less than redis.timeout_ms ago.
  */
 struct counter_window counter_result(const struct counter *counter);
+
+/*
+ * Milliseconds until counter_start has something to do even without a request,
+ * once a second and after each connect: to find out whether Redis lost what was
+ * confirmed. -1: nothing, as all of that is recorded, or Redis is away.
+ */
+int64_t counter_idle_ms(const struct counter *counter);
+
+/* True if Redis lost data since the last call: sets *loss, for the log. */
+bool counter_take_loss(struct counter *counter, struct marks_loss *loss);
+
+/*
+ * For a responder that ends: compares for the last time, and removes its mark,
+ * so that it does not count as missing. Blocks for at most 2 x
+ * redis.timeout_ms, but not if Redis is away.
+ */
+void counter_sign_off(struct counter *counter);
 
 /*
  * True if Redis would count a batch now: it is there, agrees with the schema,

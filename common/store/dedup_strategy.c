@@ -41,8 +41,9 @@ setnx_keys(struct command *call, const struct dedup_batch *batch)
 static void
 setnx_args(struct command *call, const struct dedup_batch *batch)
 {
-    (void)batch;
-    redis_arg_int(call, 0);
+    if (batch->jobs) {
+        redis_arg_int(call, 0);
+    }
 }
 
 /* The last steps of splitmix64, https://prng.di.unimi.it/splitmix64.c */

@@ -6,6 +6,7 @@
 #ifndef DEDUP_STRATEGY_H
 #define DEDUP_STRATEGY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct dedup_batch {
     int64_t sets;     /* the window's number of sets; 0: not known */
     const struct counter_request *requests;
     size_t count;
+    bool jobs; /* a request has an endpoint */
 };
 
 struct dedup_strategy {

@@ -19,10 +19,17 @@ static const struct key_row rows[KEYS_COUNT] = {
     [KEY_BORN] = {PREFIX ":{t}:born", "string", "none"},
     [KEY_SEALED] = {PREFIX ":{t}:sealed", "string", "none"},
     [KEY_OPEN] = {PREFIX ":{t}:open", "zset", "none"},
+    [KEY_MARKS] = {PREFIX ":{t}:marks", "hash", "none"},
+    [KEY_UNCONFIRMED] = {PREFIX ":{t}:unconfirmed", "hash", "none"},
+    [KEY_LOST] = {PREFIX ":{t}:lost", "zset", "none"},
+    [KEY_RECORDED] = {PREFIX ":{t}:recorded", "string", "none"},
+    [KEY_RUN] = {PREFIX ":{t}:run", "hash", "none"},
     [KEY_COUNT] = {PREFIX ":{t}:count:<window>", "string",
                    "window.retention_hours, at least 3 windows"},
     [KEY_WHOLE] = {PREFIX ":{t}:whole:<strategy>:<window>", "string",
                    "to the end of the next window"},
+    [KEY_CANARY] = {PREFIX ":{t}:whole:<strategy>:<window>:<n>", "string",
+                    "to the end of the next window"},
     [KEY_SEEN_ID] = {PREFIX ":{t}:seen:<window>:<id>", "string", "2 windows"},
     [KEY_SEEN_SET] = {PREFIX ":{t}:seen:<window>:s<set>", "set", "2 windows"},
     [KEY_SETS] = {PREFIX ":{t}:sets:<window>", "hash", "2 windows"},
@@ -105,12 +112,12 @@ put_key(struct text *to, enum key key, const struct key_parts *parts)
 void
 keys_add(struct command *call, enum key key, const struct key_parts *parts)
 {
-    /* A key that is cut off at this size is one that redis_key refuses. */
+    /* A key that is cut off at this size is one that redis_key_text refuses. */
     char bytes[REDIS_KEY_MAX_BYTES];
     struct text text = {.bytes = bytes, .size = sizeof(bytes)};
 
     put_key(&text, key, parts);
-    redis_key(call, "%.*s", (int)text.len, bytes);
+    redis_key_text(call, bytes, text.len);
 }
 
 struct key_stem

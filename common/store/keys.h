@@ -20,8 +20,14 @@ enum key {
     KEY_BORN,
     KEY_SEALED,
     KEY_OPEN,
+    KEY_MARKS,
+    KEY_UNCONFIRMED,
+    KEY_LOST,
+    KEY_RECORDED,
+    KEY_RUN,
     KEY_COUNT,
     KEY_WHOLE,
+    KEY_CANARY,   /* dedup.strategy = setnx */
     KEY_SEEN_ID,  /* dedup.strategy = setnx */
     KEY_SEEN_SET, /* dedup.strategy = set */
     KEY_SETS,     /* dedup.strategy = set */

@@ -44,6 +44,9 @@ add_schema(struct command *call, const struct options *options)
 
     keys_add(call, KEY_META, &parts);
     keys_add(call, KEY_BORN, &parts);
+    keys_add(call, KEY_RUN, &parts);
+    keys_add(call, KEY_MARKS, &parts);
+    keys_add(call, KEY_UNCONFIRMED, &parts);
     add_number(call, "version", SCHEMA_VERSION);
     add_number(call, "window_seconds", options->window.seconds);
     add_number(call, "shards", options->redis.shards);

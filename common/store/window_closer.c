@@ -9,31 +9,50 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "keys.h"
+#include "marks-settle.lua.h"
 #include "schema.h"
 #include "window-look.lua.h"
 #include "window-seal.lua.h"
 #include "window.h"
 
 enum {
+    SEEN = 16,          /* windows whose counts are remembered */
+    BARRIER_MS = 2000,  /* see is_barred */
     BEHIND_MAX_S = 600, /* see window_closer_implausible_from_s */
     COUNTS_AT = 3, /* index of the first count in window-seal.lua's reply */
+};
+
+/* A window that was recorded, and its count; -1: a gap. */
+struct seen {
+    int64_t start_s;
+    int64_t count;
 };
 
 struct window_closer {
     const struct options *options;
     struct redis *redis;
+    int64_t barrier_ms;
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
-    int64_t born_s; /* when Redis's data began, at the last look; 0: no look */
-    int64_t on_s;   /* the window that was on then; 0: no look yet */
-    int64_t oldest_s; /* the sink furthest behind has this window; 0: unknown */
-    int64_t newest_delivered_s; /* the sink furthest ahead has this window; 0:
-                                   unknown */
-    int64_t newest_s; /* the last window known to be recorded; 0: none */
-    int64_t lost_s;   /* no count is trusted up to this window */
-    int64_t kept_s;   /* windows before this are past the retention; 0: unknown
-                       */
+
+    /* As of the last look; zeroed if there was none: */
+    char seen_born[SCHEMA_BORN_SIZE];
+    uint64_t connection; /* on which it was taken */
+    int64_t on_s;        /* the window that was on */
+
+    int64_t first_born_s;    /* when Redis's data began, at the first look */
+    int64_t barred_until_ms; /* monotonic: see is_barred */
+    struct window_closer_sinks sinks;
+    int64_t first_recorded_s; /* the first window that the stream had; 0: none
+                                 is known */
+    int64_t newest_s;       /* the last window known to be recorded; 0: none */
+    struct seen seen[SEEN]; /* windows that were recorded, in a ring */
+    size_t seen_at;         /* the next of them to be overwritten */
+    int64_t lost_from_s;    /* windows from this one ... */
+    int64_t lost_to_s;      /* ... up to this one are lost; 0: none is known */
+    int64_t kept_s; /* windows before this are past the retention; 0: unknown */
 };
 
 /* The state of Redis at one moment. */
@@ -41,11 +60,14 @@ struct look {
     int64_t now_ms;
     int64_t on_s;   /* start of the window that is on */
     int64_t born_s; /* when its data began */
+    int64_t lost_s; /* the first window that anybody knows to be lost, and that
+                       is not recorded; 0: none */
     struct window_stream_end last;
 };
 
 struct window_closer *
-window_closer_open(const struct options *options, struct redis *redis)
+window_closer_open(const struct options *options, struct redis *redis,
+                   int64_t barrier_ms)
 {
     struct window_closer *closer = calloc(1, sizeof(*closer));
 
@@ -54,6 +76,7 @@ window_closer_open(const struct options *options, struct redis *redis)
     }
     closer->options = options;
     closer->redis = redis;
+    closer->barrier_ms = barrier_ms;
     return closer;
 }
 
@@ -64,11 +87,10 @@ window_closer_close(struct window_closer *closer)
 }
 
 void
-window_closer_remember(struct window_closer *closer, int64_t oldest_s,
-                       int64_t newest_s)
+window_closer_remember(struct window_closer *closer,
+                       const struct window_closer_sinks *sinks)
 {
-    closer->oldest_s = oldest_s;
-    closer->newest_delivered_s = newest_s;
+    closer->sinks = *sinks;
 }
 
 /* As window_closer_implausible_from_s, if on_s is the window that is on. */
@@ -125,7 +147,10 @@ run_look(struct window_closer *closer, const struct redis_reply **reply)
 {
     struct key_parts parts = {.prefix = closer->options->redis.prefix};
 
-    add_args(closer, start_call(closer, &script_window_look, &parts));
+    struct command *call = start_call(closer, &script_window_look, &parts);
+
+    keys_add(call, KEY_LOST, &parts);
+    add_args(closer, call);
     return redis_run(closer->redis, reply);
 }
 
@@ -151,7 +176,8 @@ take_look(struct window_closer *closer, struct look *look)
     }
     return redis_reply_int(redis_reply_at(reply, 0), &look->now_ms) &&
                    redis_reply_int(redis_reply_at(reply, 1), &look->on_s) &&
-                   redis_reply_int(redis_reply_at(reply, 2), &look->born_s)
+                   redis_reply_int(redis_reply_at(reply, 2), &look->born_s) &&
+                   redis_reply_int(redis_reply_at(reply, 3), &look->lost_s)
                ? 0
                : -1;
 }
@@ -165,13 +191,19 @@ static int
 run_seal(struct window_closer *closer, int64_t first_s, size_t count,
          const struct redis_reply **reply)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .strategy = schema_strategy(closer->options)};
     struct command *call = start_call(closer, &script_window_seal, &parts);
 
     keys_add(call, KEY_OPEN, &parts);
+    keys_add(call, KEY_LOST, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
     for (size_t i = 0; i < count; i++) {
         parts.window_s = first_s + (int64_t)i * closer->options->window.seconds;
         keys_add(call, KEY_COUNT, &parts);
+        keys_add(call, KEY_WHOLE, &parts);
+        keys_add(call, KEY_SETS, &parts);
+        keys_add(call, KEY_SEEN_SET, &parts); /* without the set's number */
     }
     add_args(closer, call);
     redis_arg_int(call, first_s);
@@ -207,7 +239,7 @@ birth_s(const struct window_closer *closer, int64_t born_s)
 static void
 forget_future(struct window_closer *closer, const struct look *look)
 {
-    int64_t *memories[] = {&closer->oldest_s, &closer->newest_delivered_s,
+    int64_t *memories[] = {&closer->sinks.oldest_s, &closer->sinks.newest_s,
                            &closer->newest_s};
 
     for (size_t i = 0; i < sizeof(memories) / sizeof(memories[0]); i++) {
@@ -218,52 +250,120 @@ forget_future(struct window_closer *closer, const struct look *look)
     if (closer->kept_s > look->on_s) {
         closer->kept_s = 0; /* the clock was ahead by over the retention */
     }
-    closer->newest_s = int64_max(closer->newest_s, closer->newest_delivered_s);
+    closer->newest_s = int64_max(closer->newest_s, closer->sinks.newest_s);
 }
 
 /*
- * Notes a loss of data: Redis's data was reset, or the records end before a
- * window that is known to be recorded. The count of the window in which that
- * happened can't be trusted either: that is the window in which the new data
- * began, or the window after the last record that is known. If the last record
- * is older than the data, an operator deleted `meta` to change the schema
- * (schema.lua): counts from there to the beginning of the data follow the old
- * schema.
+ * Notes that Redis's data was reset: counts up to the window in which the new
+ * data began can't be trusted. If the last record is older than the data, an
+ * operator deleted `meta` to change the schema (schema.lua): counts from there
+ * to the beginning of the data follow the old schema.
+ *
+ * If Redis only went back to an earlier state, the responders know which
+ * windows are hit (marks.h), and see count_differs.
  */
 static void
-notice_loss(struct window_closer *closer, const struct look *look)
+notice_reset(struct window_closer *closer, const struct look *look)
 {
     int64_t birth = birth_s(closer, look->born_s);
-    bool reborn = closer->born_s != 0 && look->born_s != closer->born_s;
+    bool reborn = closer->seen_born[0] != '\0' &&
+                  strcmp(closer->born, closer->seen_born) != 0;
     bool new_schema = look->last.start_s != 0 && look->last.start_s < birth;
+    bool no_records =
+        closer->newest_s > look->last.start_s && closer->newest_s < birth;
 
-    if (reborn || new_schema || look->last.start_s < closer->newest_s) {
-        closer->lost_s = int64_max(closer->lost_s, birth);
+    if (reborn || new_schema || no_records) {
+        closer->lost_from_s = 0;
+        closer->lost_to_s = int64_max(closer->lost_to_s, birth);
     }
-    if (look->last.start_s < closer->newest_s) {
-        closer->lost_s =
-            int64_max(closer->lost_s, next_s(closer, closer->newest_s, 0));
+}
+
+/*
+ * True if it connected, or saw that Redis's data was reset, just now: others
+ * that remember more than Redis does may not have written it yet.
+ */
+static bool
+is_barred(const struct window_closer *closer)
+{
+    return clock_mono_ms() < closer->barred_until_ms;
+}
+
+/* Notes that a window is recorded, with this count; -1: as a gap. */
+static void
+note_record(struct window_closer *closer, int64_t start_s, int64_t count)
+{
+    if (start_s > closer->newest_s) {
+        closer->newest_s = start_s;
+        closer->seen[closer->seen_at] =
+            (struct seen){.start_s = start_s, .count = count};
+        closer->seen_at = (closer->seen_at + 1) % SEEN;
     }
+}
+
+/* Keeps what a look tells, for the next looks. */
+static void
+remember_look(struct window_closer *closer, const struct look *look)
+{
+    const struct window_stream_end *last = &look->last;
+    uint64_t connection = redis_connection(closer->redis);
+
+    if (connection != closer->connection ||
+        strcmp(closer->born, closer->seen_born) != 0) {
+        closer->barred_until_ms = clock_mono_ms() + closer->barrier_ms;
+    }
+    closer->connection = connection;
+    memcpy(closer->seen_born, closer->born, sizeof(closer->born));
+    closer->on_s = look->on_s;
+    if (closer->first_born_s == 0) {
+        closer->first_born_s = look->born_s;
+    }
+    if (last->first_s != 0) {
+        closer->first_recorded_s = last->first_s;
+    }
+    note_record(closer, last->start_s, last->count);
+}
+
+/*
+ * True if a window that was recorded once has another count now: Redis went
+ * back to an earlier state. False also for windows that were not recorded.
+ */
+static bool
+count_differs(const struct window_closer *closer, int64_t start_s,
+              int64_t count)
+{
+    for (size_t i = 0; i < SEEN; i++) {
+        if (closer->seen[i].start_s == start_s) {
+            return closer->seen[i].count != count;
+        }
+    }
+    return start_s <= closer->newest_s;
 }
 
 /*
  * The first window that is not recorded. If the stream is empty, that is the
- * window after the last window that every sink has; else the window after the
- * last known record; else the first window of Redis's data.
+ * window after the last window that every sink has; if a sink has none, the
+ * first that was recorded; else the first window of Redis's data. A window that
+ * others know to be lost may come before: one of their sinks lacks it.
  */
 static int64_t
 first_open_s(const struct window_closer *closer, const struct look *look)
 {
+    int64_t first_s;
+
     if (look->last.start_s != 0) {
         return next_s(closer, look->last.start_s, look->last.length_s);
     }
-    if (closer->oldest_s != 0) {
-        return next_s(closer, closer->oldest_s, 0);
+    if (closer->sinks.oldest_s != 0) {
+        first_s = next_s(closer, closer->sinks.oldest_s, 0);
+    } else if (closer->newest_s != 0) {
+        first_s = next_s(closer, closer->newest_s, 0);
+    } else {
+        first_s = birth_s(closer, closer->first_born_s);
     }
-    if (closer->newest_s != 0) {
-        return next_s(closer, closer->newest_s, 0);
+    if (closer->sinks.empty && closer->first_recorded_s != 0) {
+        first_s = int64_min(first_s, closer->first_recorded_s);
     }
-    return birth_s(closer, closer->born_s != 0 ? closer->born_s : look->born_s);
+    return look->lost_s != 0 ? int64_min(first_s, look->lost_s) : first_s;
 }
 
 /* Makes the records of `count` windows out of the reply of run_seal. */
@@ -281,9 +381,9 @@ make_records(const struct window_closer *closer, int64_t first_s,
         *record =
             (struct window_record){.start_s = start_s, .length_s = length_s};
         record->late = now_ms > (start_s + 2 * length_s) * 1000;
-        record->gap = start_s <= closer->lost_s ||
-                      !redis_reply_int(redis_reply_at(reply, COUNTS_AT + i),
-                                       &record->count);
+        record->gap = !redis_reply_int(redis_reply_at(reply, COUNTS_AT + i),
+                                       &record->count) ||
+                      count_differs(closer, start_s, record->count);
     }
 }
 
@@ -298,6 +398,57 @@ count_gaps(const struct window_record *records, size_t count)
     return gaps;
 }
 
+/*
+ * Notes windows that were recorded once and have another count now, so that
+ * run_settle tells all reporters. If that holds for the last of them, the
+ * window after it was on when Redis lost its data, and is lost as well. True if
+ * there are new ones.
+ */
+static bool
+notice_differences(struct window_closer *closer,
+                   const struct window_record *records, size_t count)
+{
+    int64_t from_s = 0, to_s = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t start_s = records[i].start_s;
+
+        if (records[i].gap && start_s <= closer->newest_s) {
+            from_s = from_s == 0 ? start_s : from_s;
+            to_s = start_s == closer->newest_s ? next_s(closer, start_s, 0)
+                                               : start_s;
+        }
+    }
+    if (to_s <= closer->lost_to_s) {
+        return false;
+    }
+    if (closer->lost_to_s < records[0].start_s) {
+        closer->lost_from_s = from_s;
+    }
+    closer->lost_to_s = to_s;
+    return true;
+}
+
+static int
+record_windows(struct window_closer *closer,
+               const struct window_record *records, size_t count,
+               struct window_closer_sealed *sealed)
+{
+    int64_t last_s;
+
+    if (window_stream_append(closer->redis, closer->options->redis.prefix,
+                             closer->kept_s, records, count, &last_s) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        note_record(closer, records[i].start_s,
+                    records[i].gap ? -1 : records[i].count);
+    }
+    sealed->records = count;
+    sealed->gaps = count_gaps(records, count);
+    return 0;
+}
+
 /* Seals and records those of `count` windows from first_s on that ended. */
 static int
 close_windows(struct window_closer *closer, int64_t first_s, size_t count,
@@ -305,7 +456,7 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
 {
     struct window_record records[WINDOW_CLOSER_MOST];
     const struct redis_reply *reply;
-    int64_t now_ms, last_s;
+    int64_t now_ms;
 
     if (run_seal(closer, first_s, count, &reply) < 0) {
         return -1;
@@ -319,14 +470,54 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
     }
     count = size_min(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(closer, first_s, now_ms, reply, records, count);
-    if (window_stream_append(closer->redis, closer->options->redis.prefix,
-                             closer->kept_s, records, count, &last_s) < 0) {
+    return notice_differences(closer, records, count) || is_barred(closer)
+               ? 0
+               : record_windows(closer, records, count, sealed);
+}
+
+/*
+ * Runs marks-settle.lua, for windows from first_s on. If Redis's data was reset
+ * since the last look, nothing is done: the next look starts from the new data.
+ */
+static int
+run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
+{
+    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct command *call = redis_call(closer->redis, &script_marks_settle);
+    const char *synced = redis_syncs_always(closer->redis) ? "always" : "";
+    const struct redis_reply *reply;
+
+    keys_add(call, KEY_BORN, &parts);
+    keys_add(call, KEY_LOST, &parts);
+    keys_add(call, KEY_MARKS, &parts);
+    keys_add(call, KEY_UNCONFIRMED, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
+    keys_add(call, KEY_RUN, &parts);
+    keys_add(call, KEY_SEALED, &parts);
+    redis_arg(call, closer->born, strlen(closer->born));
+    redis_arg_int(call, closer->options->window.seconds);
+    redis_arg_int(call, first_s);
+    redis_arg_int(call, closer->lost_from_s);
+    redis_arg_int(call, closer->lost_to_s);
+    redis_arg_int(call, !is_barred(closer));
+    redis_arg(call, synced, strlen(synced));
+    redis_arg_int(call, closer->newest_s);
+    if (redis_run(closer->redis, &reply) != REDIS_DONE) {
         return -1;
     }
-    closer->newest_s = int64_max(closer->newest_s, last_s);
-    sealed->records = count;
-    sealed->gaps = count_gaps(records, count);
+    redis_reply_int(redis_reply_at(reply, 0), late);
     return 0;
+}
+
+/* The time until the next call, if all windows that have ended were closed. */
+static int64_t
+left_ms(const struct window_closer *closer, const struct look *look)
+{
+    int64_t window_ms =
+        (look->on_s + closer->options->window.seconds) * 1000 - look->now_ms;
+    int64_t barred_ms = closer->barred_until_ms - clock_mono_ms();
+
+    return barred_ms > 0 ? int64_min(window_ms, barred_ms) : window_ms;
 }
 
 int64_t
@@ -342,27 +533,29 @@ window_closer_seal(struct window_closer *closer, size_t most,
     if (take_look(closer, &look) < 0) {
         return -1;
     }
-    closer->on_s = look.on_s;
     forget_future(closer, &look);
-    notice_loss(closer, &look);
+    notice_reset(closer, &look);
+    remember_look(closer, &look);
     first_s = first_open_s(closer, &look);
     sealed->ahead = first_s > look.on_s;
     /* Never back: records that were trimmed do not come back. */
     closer->kept_s = int64_max(closer->kept_s, horizon_s(closer, look.now_ms));
     kept_s = int64_max(first_s, closer->kept_s);
-    closer->born_s = look.born_s;
-    closer->newest_s = int64_max(closer->newest_s, look.last.start_s);
+    if (run_settle(closer, kept_s, &sealed->late) < 0) {
+        return -1;
+    }
     if (look.on_s > kept_s) {
         ended = (size_t)((look.on_s - kept_s) / length_s);
         most = size_min(most, WINDOW_CLOSER_MOST);
         if (close_windows(closer, kept_s, size_min(ended, most), sealed) < 0) {
             return -1;
         }
-        sealed->skipped = (kept_s - first_s) / length_s;
+        sealed->skipped =
+            sealed->records == 0 ? 0 : (kept_s - first_s) / length_s;
     }
-    return ended > sealed->records
+    return ended > sealed->records && !is_barred(closer)
                ? 0
-               : (look.on_s + length_s) * 1000 - look.now_ms;
+               : left_ms(closer, &look);
 }
 
 int

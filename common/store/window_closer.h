@@ -21,19 +21,35 @@ struct window_closer;
 /* The most windows that one window_closer_seal closes. */
 enum { WINDOW_CLOSER_MOST = 128 };
 
-/* options and redis are borrowed for its life. NULL: no memory. */
-struct window_closer *window_closer_open(const struct options *options,
-                                         struct redis *redis);
-void window_closer_close(struct window_closer *closer);
+/* How long all that remember may take: they connect again within a second. */
+enum { WINDOW_CLOSER_BARRIER_MS = 2000 };
 
 /*
- * Tells it which windows the sinks have written: the last window of the sink
- * that is furthest behind, and of the sink that is furthest ahead; 0 if that is
- * not known. If the stream ends before such a window, Redis lost data. A window
- * from window_closer_implausible_from_s on is not believed.
+ * options and redis are borrowed for its life. For barrier_ms after a connect,
+ * and after Redis's data was reset, windows are sealed but not recorded: all
+ * responders and reporters that remember more than Redis does have written it
+ * there by then (marks.h). NULL: no memory.
  */
-void window_closer_remember(struct window_closer *closer, int64_t oldest_s,
-                            int64_t newest_s);
+struct window_closer *window_closer_open(const struct options *options,
+                                         struct redis *redis,
+                                         int64_t barrier_ms);
+void window_closer_close(struct window_closer *closer);
+
+/* Which windows the sinks have written. */
+struct window_closer_sinks {
+    int64_t oldest_s; /* the last window of the sink furthest behind, of those
+                         that have any; 0: not known */
+    int64_t newest_s; /* the last window of the sink furthest ahead; 0: not
+                         known */
+    bool empty;       /* there is a sink that has no window yet */
+};
+
+/*
+ * Tells it what the sinks have. If the stream ends before such a window, Redis
+ * lost data. A window from window_closer_implausible_from_s on is not believed.
+ */
+void window_closer_remember(struct window_closer *closer,
+                            const struct window_closer_sinks *sinks);
 
 /*
  * The first window that can't have been written yet, as of the last
@@ -48,6 +64,8 @@ struct window_closer_sealed {
     size_t gaps;     /* of these, windows whose data Redis lost */
     int64_t skipped; /* windows before them that are past the retention */
     bool ahead;      /* a window is recorded that has not ended yet */
+    int64_t late;    /* windows that were found to be lost after they had been
+                        recorded, with a count that is too low */
 };
 
 /*

@@ -61,6 +61,8 @@ window_stream_append(struct redis *redis, const char *prefix, int64_t keep_s,
     const struct redis_reply *reply;
 
     keys_add(call, KEY_WINDOWS, &parts);
+    keys_add(call, KEY_RECORDED, &parts);
+    keys_add(call, KEY_LOST, &parts);
     redis_arg_int(call, keep_s);
     for (size_t i = 0; i < count; i++) {
         add_record(call, &records[i]);
@@ -83,8 +85,12 @@ window_stream_last(struct redis *redis, const char *prefix,
     keys_add(call, KEY_WINDOWS, &parts);
     if (redis_run(redis, &reply) != REDIS_DONE ||
         !redis_reply_int(redis_reply_at(reply, 0), &end->start_s) ||
-        !redis_reply_int(redis_reply_at(reply, 1), &end->length_s)) {
+        !redis_reply_int(redis_reply_at(reply, 1), &end->length_s) ||
+        !redis_reply_int(redis_reply_at(reply, 3), &end->first_s)) {
         return -1;
+    }
+    if (!redis_reply_int(redis_reply_at(reply, 2), &end->count)) {
+        end->count = -1;
     }
     return 0;
 }

@@ -25,6 +25,8 @@ struct window_record {
 struct window_stream_end {
     int64_t start_s;  /* 0: nothing is recorded */
     int64_t length_s; /* 0: not known */
+    int64_t count;    /* -1: a gap */
+    int64_t first_s;  /* the first window in the stream; 0: there is none */
 };
 
 /*

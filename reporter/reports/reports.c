@@ -41,17 +41,19 @@ struct reports {
 static void
 remember_cursors(struct reports *reports)
 {
-    int64_t oldest_s = 0, newest_s = 0;
+    struct window_closer_sinks have = {0};
 
     for (size_t i = 0; i < reports->feeder_count; i++) {
         int64_t cursor_s = sink_feeder_cursor_s(reports->feeders[i]);
 
-        newest_s = int64_max(newest_s, cursor_s);
-        if (cursor_s != 0 && (oldest_s == 0 || cursor_s < oldest_s)) {
-            oldest_s = cursor_s;
+        have.newest_s = int64_max(have.newest_s, cursor_s);
+        if (cursor_s == 0) {
+            have.empty = true;
+        } else if (have.oldest_s == 0 || cursor_s < have.oldest_s) {
+            have.oldest_s = cursor_s;
         }
     }
-    window_closer_remember(reports->closer, oldest_s, newest_s);
+    window_closer_remember(reports->closer, &have);
 }
 
 /* Logs the failure only if Redis is up: the connection logs its own loss. */
@@ -86,7 +88,7 @@ log_clock(struct reports *reports, int64_t left_ms, bool ahead)
 
 /* Logs how many windows have no count, at most once a minute. */
 static void
-log_losses(struct reports *reports)
+log_losses(struct reports *reports, int64_t late)
 {
     if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble)) {
         log_warn("%" PRId64 " windows skipped: older than the retention",
@@ -97,6 +99,11 @@ log_losses(struct reports *reports)
         log_warn("%" PRId64 " windows recorded as gaps: their data is lost",
                  reports->gaps);
         reports->gaps = 0;
+    }
+    if (late > 0) {
+        log_error("%" PRId64 " windows are recorded with a count that is too"
+                  " low: only then it was noticed that Redis lost their ids",
+                  late);
     }
 }
 
@@ -117,7 +124,7 @@ seal(struct reports *reports)
     log_clock(reports, left_ms, sealed.ahead);
     reports->skipped += sealed.skipped;
     reports->gaps += (int64_t)sealed.gaps;
-    log_losses(reports);
+    log_losses(reports, sealed.late);
     return left_ms;
 }
 
@@ -202,7 +209,8 @@ reports_open(const struct options *options, struct event_loop *loop,
     reports->redis = redis;
     reports->timer.handler = on_timer;
     reports->timer.context = reports;
-    reports->closer = window_closer_open(options, redis);
+    reports->closer =
+        window_closer_open(options, redis, WINDOW_CLOSER_BARRIER_MS);
     if (reports->closer == NULL || open_feeders(reports) < 0) {
         reports_close(reports);
         return NULL;

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -44,6 +45,21 @@ connect_to_empty(void)
         redis_do(redis, "FLUSHALL", NULL);
     }
     return redis;
+}
+
+/* Adds a key to a call, by a format of printf. */
+static inline void __attribute__((format(printf, 2, 3)))
+redis_key(struct command *call, const char *format, ...)
+{
+    char key[256];
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(key, sizeof(key), format, args);
+    va_end(args);
+    assert_in_range(len, 0, sizeof(key) - 1);
+    redis_key_text(call, key, (size_t)len);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

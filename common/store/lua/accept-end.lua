@@ -1,7 +1,9 @@
 -- The third part of accept-<strategy>.lua: see accept.lua.
 
+call('HSET', KEYS[6], ARGV[5], mark)
 if unique > count then
-    call('INCRBY', KEYS[3], tostring(unique - count))
+    local added = unique - count -- with few connections it is often 1
+    call('INCRBY', KEYS[3], added == 1 and '1' or tostring(added))
     if not before then
         -- At least as long as the ids, if the clock stepped back far.
         call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
@@ -17,4 +19,4 @@ end
 if jobs and #jobs > 0 then
     call('RPUSH', KEYS[last + 1], unpack(jobs))
 end
-return failed or {1, left_ms, queued}
+return failed or jobs and {1, left_ms, queued} or left_ms

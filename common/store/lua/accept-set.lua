@@ -1,11 +1,11 @@
 -- Counts a batch with many small sets, so small that Redis keeps them as arrays
 -- of integers (intset): the second part, see accept.lua.
 --
--- KEYS: as in accept.lua, 6 sets:<window>, 7 count:<previous window>,
---       8... seen:<window>:s<set>, the set of each request's id, in order
--- ARGV: as in accept.lua, 6 the number of sets that the caller believes the
+-- KEYS: as in accept.lua, 7 sets:<window>, 8 count:<previous window>,
+--       9... seen:<window>:s<set>, the set of each request's id, in order
+-- ARGV: as in accept.lua, 9 the number of sets that the caller believes the
 --       window to have (0: not known, and no ids follow),
---       7... the id of each request, in order
+--       10... the id of each request, in order
 -- Reply: as in accept.lua; {0, window on, ms left, number of sets} if the
 --        caller's number is wrong
 --
@@ -19,26 +19,26 @@
 -- first costs a command for each new id, until all sets exist. `made` counts
 -- the sets that exist.
 
-local known = call('HMGET', KEYS[6], 'sets', 'made')
+local known = call('HMGET', KEYS[7], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
 if not (sets and made) or sets < 1 or sets % 1 ~= 0 then
-    local previous_count = tonumber(call('GET', KEYS[7]) or 0) or 0
+    local previous_count = tonumber(call('GET', KEYS[8]) or 0) or 0
     sets, made = math.max(1024, math.ceil(previous_count / 256)), 0
-    call('HSET', KEYS[6], 'sets', sets, 'made', made)
-    call('EXPIRE', KEYS[6], ttl)
+    call('HSET', KEYS[7], 'sets', sets, 'made', made)
+    call('EXPIRE', KEYS[7], ttl)
 end
-if sets ~= tonumber(ARGV[6]) then
+if sets ~= tonumber(ARGV[9]) then
     return {0, on, left_ms, sets}
 end
 
 local now_made = made
-for i = 1, last - 7 do
+for i = 1, last - 8 do
     if not job or not refused[i] then
-        local added = redis.pcall('SADD', KEYS[i + 7], ARGV[i + 6])
+        local added = redis.pcall('SADD', KEYS[i + 8], ARGV[i + 9])
         if added == 1 then
             unique = unique + 1
-            if now_made < sets and call('SCARD', KEYS[i + 7]) == 1 then
-                call('EXPIRE', KEYS[i + 7], ttl)
+            if now_made < sets and call('SCARD', KEYS[i + 8]) == 1 then
+                call('EXPIRE', KEYS[i + 8], ttl)
                 now_made = now_made + 1
             end
         elseif added ~= 0 then
@@ -51,5 +51,5 @@ for i = 1, last - 7 do
     end
 end
 if now_made > made then
-    call('HSET', KEYS[6], 'made', now_made)
+    call('HSET', KEYS[7], 'made', now_made)
 end

@@ -3,29 +3,41 @@
 -- accept-end.lua, ends the batch. The build puts them together.
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
---       5 open, 6... those of the strategy, and if there are jobs, behind them:
---       callbacks, due
--- ARGV: 1 window, 2 window_seconds, 3 seconds that the count lives,
---       4 born, as schema.lua replied it, 5 how many arguments the strategy
---       has, 6... those, and if there are jobs, behind them: most jobs in the
---       queue, then pairs: the index of a request (from 1), its job without
---       the last brace
+--       5 open, 6 marks, 7... those of the strategy, and if there are jobs,
+--       behind them: callbacks, due
+-- ARGV: 1 window, 2 seconds that an id lives: two windows, 3 seconds that the
+--       count lives, 4 born, as schema.lua replied it, 5 the responder's name,
+--       6 its mark after the last batch that was confirmed, "" if there was
+--       none, 7 its mark for this batch, 8 how many arguments the strategy has
+--       (there is no eighth if it has none and there are no jobs), 9... those,
+--       and if there are jobs, behind them: most jobs in the queue, then pairs:
+--       the index of a request (from 1), its job without the last brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
 --        be run first
---        {1, ms left, jobs queued} if the batch was counted; of the requests
---        with a job, the first `jobs queued` were counted, and the others were
---        not
+--        {3} if nothing was done: Redis has lost batches of this responder,
+--        and marks-confirm.lua has to be run first
+--        {1, ms left, jobs queued} if a batch with jobs was counted; of the
+--        requests with a job, the first `jobs queued` were counted, and the
+--        others were not
+--        ms left, without a table, if a batch without jobs was counted
 --
 -- A batch of one id costs nearly as much as one of ten. Therefore the keys that
 -- every batch reads are read by one command, nothing is formatted that is not
 -- used, and no function is made but for jobs: each variable that a function
--- shares is an object that Lua has to make and to collect.
+-- shares is an object that Lua has to make and to collect. No text is made a
+-- number twice, and no number a text if the text is there: both are as dear as
+-- to find a key.
 --
 -- Everything that can fail is checked before the first write, so that no id is
 -- ever seen but not counted, or counted without its job. If Redis is out of
 -- memory, it refuses the first write, and no later one.
+--
+-- A mark is "<sequence number of the batch> <its window>". The responder, which
+-- remembers what it has confirmed to clients, finds by it that Redis lost data:
+-- the mark is then older than the last batch that was confirmed. If a reply was
+-- lost, or too few replicas had the batch, the mark is newer, which is fine.
 --
 -- `open` holds the windows that count something and are not recorded yet. If
 -- the count of such a window has expired or was deleted, it is not zero but
@@ -40,28 +52,37 @@
 -- first id of a window seals the window that counted before it.
 
 local call = redis.call
-local window, length = ARGV[1], tonumber(ARGV[2])
+local window, length = ARGV[1], ARGV[2] / 2
 
 -- MGET replies nil for a key of a wrong type; GET, which is run only for the
 -- few batches that find no such key, replies an error.
-local sealed, born, before, whole = unpack(
-    call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4]), 1, 4)
+local known = call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local sealed, born, before, whole = known[1], known[2], known[3], known[4]
 sealed = tonumber(sealed or call('GET', KEYS[1]))
 before = before or call('GET', KEYS[3])
 if born ~= ARGV[4] then
     return {2}
 end
-if not tonumber(born) then
-    return redis.error_reply('ERR ' .. KEYS[2] .. ' is not a time')
+
+local marked, confirmed, mark = call('HGET', KEYS[6], ARGV[5]), ARGV[6], ARGV[7]
+if marked ~= confirmed and (marked or confirmed ~= '') then
+    local found = tonumber(string.match(marked or '', '^%d+') or -1)
+    if found < tonumber(string.match(confirmed, '^%d+') or -1) then
+        return {3}
+    end
+    if found > tonumber(string.match(mark, '^%d+')) then
+        mark = marked -- this batch was delayed, and a later one was faster
+    end
 end
 
 local time = call('TIME')
-local on = time[1] - time[1] % length
+local now = tonumber(time[1])
+local on = now - now % length
 if sealed and on <= sealed then
     -- The clock stepped back, or the sealed window had another length.
     on = sealed - sealed % length + length
 end
-local left_ms = (on + length - time[1]) * 1000 - math.floor(time[2] / 1000)
+local left_ms = (on + length - now) * 1000 - math.floor(time[2] / 1000)
 if on ~= tonumber(window) then
     return {0, on, left_ms}
 end
@@ -94,7 +115,7 @@ local last = #KEYS -- KEYS[last] is the strategy's last key
 -- no request has a job.
 local job, refused, jobs, queue
 local queued = 0
-local jobs_at = 6 + ARGV[5]
+local jobs_at = 9 + (ARGV[8] or 0)
 if #ARGV >= jobs_at then
     last = #KEYS - 2
     job, refused, jobs = {}, {}, {}
@@ -117,4 +138,7 @@ end
 -- How long the key of an id lives: two windows; if the clock stepped back, as
 -- long as this window lasts, and one window more. It is a text, so that Redis
 -- need not format it for each id.
-local ttl = tostring(math.max(2 * length, math.ceil(left_ms / 1000) + length))
+local ttl = ARGV[2]
+if left_ms > length * 1000 then
+    ttl = tostring(math.ceil(left_ms / 1000) + length)
+end

@@ -4,11 +4,17 @@
 -- set: the data begins at that moment. If an operator deleted `meta`, older
 -- counts follow another schema (see notice_loss in window_closer.c).
 --
--- KEYS: 1 meta, 2 born
+-- KEYS: 1 meta, 2 born, 3 run, 4 marks, 5 unconfirmed
 -- ARGV: pairs of a field and the program's value of that field
 -- Reply: born, or an error that says what differs
 --
--- `born` is in seconds, with a fraction so that no two are the same.
+-- `born` is in seconds, with a fraction so that no two are the same. Only here
+-- is it checked: the other scripts compare it with what this one replied.
+--
+-- `run` holds the run_id of Redis. If it differs, Redis was restarted, or a
+-- replica took over: it may lack the last writes. All marks then become
+-- unconfirmed, until their owners show that nothing they confirmed is missing
+-- (marks-confirm.lua), or had their time to do so (marks-settle.lua).
 
 local function shown(text)
     return string.sub(text or '?', 1, 20)
@@ -29,11 +35,28 @@ for i = 1, agreed and #ARGV or 0, 2 do
     end
 end
 
+-- A user who may not run INFO gets no such id.
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+local before = redis.call('HGET', KEYS[3], 'id')
+if run and run ~= before then
+    local marks = redis.call('HGETALL', KEYS[4])
+    for i = 1, #marks, 2 do
+        redis.call('HSET', KEYS[5], marks[i], marks[i + 1])
+    end
+    redis.call('DEL', KEYS[4])
+    redis.call('HSET', KEYS[3], 'id', run, 'at', time[1], 'before',
+        redis.call('HGET', KEYS[3], 'appendfsync') or '')
+    redis.call('HDEL', KEYS[3], 'appendfsync')
+end
+
 if not agreed then
     redis.call('HSET', KEYS[1], unpack(ARGV))
 end
 if not agreed or not born then
     born = string.format('%s.%06d', time[1], time[2])
     redis.call('SET', KEYS[2], born)
+elseif not tonumber(born) then
+    return redis.error_reply('ERR ' .. KEYS[2] .. ' is not a time')
 end
 return born

@@ -2,7 +2,7 @@
 -- window is one entry with the id <start>-0, so that records are in order. A
 -- window that is recorded already is skipped: another reporter was faster.
 --
--- KEYS: 1 windows
+-- KEYS: 1 windows, 2 recorded, 3 lost
 -- ARGV: 1 start of the oldest window to keep,
 --       2... by fives: start, count, late, gap, seconds (the window's length)
 -- Reply: the start of the last window recorded, by whichever reporter; "0" if
@@ -26,6 +26,9 @@ for i = 2, #ARGV, 5 do
         last = ARGV[i]
         redis.call('XADD', KEYS[1], last .. '-0', 'count', ARGV[i + 1],
             'late', ARGV[i + 2], 'gap', ARGV[i + 3], 'seconds', ARGV[i + 4])
+        if ARGV[i + 3] == '1' then
+            redis.call('ZREM', KEYS[3], last) -- its loss is told
+        end
     end
 end
 
@@ -37,4 +40,5 @@ if redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
     redis.call('XSETID', KEYS[1], last .. '-0', 'ENTRIESADDED',
         info('entries-added'), 'MAXDELETEDID', trimmed .. '-0')
 end
+redis.call('SET', KEYS[2], last)
 return last

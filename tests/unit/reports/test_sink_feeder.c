@@ -322,7 +322,7 @@ set_up(void **state)
     if (f->redis == NULL) {
         return -1;
     }
-    f->closer = window_closer_open(&f->options, f->redis);
+    f->closer = window_closer_open(&f->options, f->redis, 0);
     window_closer_seal(
         f->closer, 1,
         &(struct window_closer_sealed){0});           /* reads Redis's time */

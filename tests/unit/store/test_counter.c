@@ -288,6 +288,22 @@ test_agreement_is_restored(void **state)
         "3600");
 }
 
+/* Only an operator writes that. */
+static void
+test_data_that_began_at_no_time(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, NULL);
+
+    count_one(f, 1);
+    redis_do(f->redis, "SET", "verve:{0}:born", "noon", NULL);
+    commit_batch(f->redis, f->counter, &one, 1);
+    assert_int_equal(one.answer, COUNTER_UNAVAILABLE);
+    assert_true(counter_was_refused(f->counter));
+    redis_do(f->redis, "DEL", "verve:{0}:born", NULL);
+    count_one(f, 1);
+}
+
 /* After the reset another program wrote its schema first. */
 static void
 test_another_agreement_is_refused(void **state)
@@ -304,7 +320,7 @@ test_another_agreement_is_refused(void **state)
     assert_true(counter_was_refused(f->counter));
     assert_non_null(strstr(redis_error(f->redis),
                            "window_seconds is 60 there and 3600 here"));
-    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "2");
+    assert_string_equal(redis_do(f->redis, "DBSIZE", NULL), "3");
 }
 
 static long long
@@ -326,6 +342,8 @@ test_a_first_id_seals_what_counted_before(void **state)
     snprintf(before, sizeof(before), "%lld", (long long)window_s - 9 * HOUR_S);
     redis_do(f->redis, "FLUSHALL", NULL);
     redis_do(f->redis, "ZADD", "verve:{0}:open", before, before, NULL);
+    counter_close(f->counter); /* it remembers that its window is later */
+    f->counter = counter_open(&f->options, f->redis);
     count_one(f, 1);
     assert_int_equal(sealed_of(f), window_s - 9 * HOUR_S);
     count_one(f, 2);
@@ -398,13 +416,17 @@ test_another_strategy_begins_the_next_window(void **state)
     }
 }
 
-/* The window lasts longer than the retention then, and so does its count. */
+/*
+ * The window lasts longer than the retention then, and so does its count; its
+ * ids live as long, and for one window more.
+ */
 static void
 test_after_a_clock_that_was_far_ahead(void **state)
 {
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
-    char text[24];
+    int64_t least, most;
+    char text[48];
 
     snprintf(text, sizeof(text), "%lld", (long long)(window_s + 9 * HOUR_S));
     redis_do(f->redis, "SET", "verve:{0}:sealed", text, NULL);
@@ -413,6 +435,10 @@ test_after_a_clock_that_was_far_ahead(void **state)
         strtoll(redis_do(f->redis, "TTL", key_of("count", window_s), NULL),
                 NULL, 10),
         10 * HOUR_S, 12 * HOUR_S);
+    snprintf(text, sizeof(text), "verve:{0}:se*:%lld*", (long long)window_s);
+    ttls_of(f, text, &least, &most);
+    assert_in_range(least, 11 * HOUR_S, 12 * HOUR_S);
+    assert_in_range(most, least, 12 * HOUR_S);
 }
 
 static int
@@ -438,6 +464,7 @@ run_all(const char *name)
         TEST(test_too_few_replicas),
         TEST(test_agreement_is_restored),
         TEST(test_another_agreement_is_refused),
+        TEST(test_data_that_began_at_no_time),
     };
 
     return cmocka_run_group_tests_name(name, tests, start_server, stop_server);

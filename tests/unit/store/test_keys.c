@@ -90,7 +90,7 @@ count_spellings(const char *path)
 
     assert_non_null(file);
     while (fgets(line, sizeof(line), file) != NULL) {
-        if (strstr(line, "redis_key(") != NULL ||
+        if (strstr(line, "redis_key_text(") != NULL ||
             strstr(line, "redis_key_int(") != NULL) {
             print_error("%s spells a key: %s", path, line);
             found++;

@@ -81,6 +81,15 @@ get(struct fixture *f, const char *key)
     return strtoll(redis_do(f->redis, "GET", key, NULL), NULL, 10);
 }
 
+static void
+remember(struct fixture *f, int64_t oldest_s, int64_t newest_s)
+{
+    struct window_closer_sinks sinks = {.oldest_s = oldest_s,
+                                        .newest_s = newest_s};
+
+    window_closer_remember(f->closer, &sinks);
+}
+
 /* Seals until no window waits; returns how many windows were recorded. */
 static size_t
 seal_all(struct window_closer *closer)
@@ -217,8 +226,13 @@ test_seal_of_open_windows(void **state)
     redis_key(call, "verve:{0}:sealed");
     redis_key(call, "verve:{0}:born");
     redis_key(call, "verve:{0}:open");
+    redis_key(call, "verve:{0}:lost");
+    redis_key(call, "verve:{0}:recorded");
     for (int i = 0; i < 4; i++) {
         redis_key(call, "verve:{0}:count:%d", i);
+        redis_key(call, "verve:{0}:whole:setnx:%d", i);
+        redis_key(call, "verve:{0}:sets:%d", i);
+        redis_key(call, "verve:{0}:seen:%d:s", i);
     }
     redis_arg_int(call, length_s);
     redis_arg_int(call, 7);
@@ -233,7 +247,7 @@ static void
 test_two_reporters(void **state)
 {
     struct fixture *f = *state;
-    struct window_closer *other = window_closer_open(&f->options, f->redis);
+    struct window_closer *other = window_closer_open(&f->options, f->redis, 0);
     struct window_record records[2];
     int64_t first_s;
     size_t n;
@@ -269,6 +283,8 @@ test_recording_twice(void **state)
         struct command *call = redis_call(f->redis, &script_window_append);
 
         redis_key(call, "verve:windows");
+        redis_key(call, "verve:{0}:recorded");
+        redis_key(call, "verve:{0}:lost");
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         redis_arg(call, counts[i], 1);
@@ -380,6 +396,103 @@ test_lost_in_the_first_window(void **state)
     assert_false(record_at(f, first_s + length_s).gap);
 }
 
+/* The new data may begin in the same second as the old. */
+static void
+test_lost_within_a_second(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s, length_s = 100;
+    struct window_closer_sealed sealed;
+    char born[32];
+
+    f->options.window.seconds = length_s;
+    first_s = redis_now_s(f) / length_s * length_s;
+    for (int i = 1; i <= 2; i++) {
+        redis_do(f->redis, "FLUSHALL", NULL);
+        begin(f, first_s);
+        snprintf(born, sizeof(born), "%" PRId64 ".00000%d", first_s, i);
+        redis_do(f->redis, "SET", "verve:{0}:born", born, NULL);
+        assert_true(window_closer_seal(f->closer, 10, &sealed) > 0);
+    }
+    set(f, "verve:{0}:sealed", first_s);
+    seal_all(f->closer);
+    assert_true(record_at(f, first_s).gap);
+}
+
+/*
+ * The records end before a window that was recorded: Redis went back to an
+ * earlier state. If the window has the same count as before, it is no gap.
+ */
+static void
+test_a_record_that_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 2, 5);
+    set_count(f, now_s - 1, 6);
+    seal_all(f->closer);
+    redis_do(f->redis, "DEL", "verve:windows", NULL);
+    add_record(f, now_s - 3);
+    set_count(f, now_s - 1, 4);
+    seal_all(f->closer);
+    assert_false(record_at(f, now_s - 2).gap);
+    assert_int_equal(record_at(f, now_s - 2).count, 5);
+    assert_true(record_at(f, now_s - 1).gap);
+}
+
+/* Others may remember more than Redis does: see marks.h. */
+static void
+test_the_barrier(void **state)
+{
+    struct fixture *f = *state;
+    struct window_closer *barred =
+        window_closer_open(&f->options, f->redis, 500);
+    struct window_closer_sealed sealed;
+    int64_t now_s = redis_now_s(f), left_ms;
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 2, 5);
+    left_ms = window_closer_seal(barred, WINDOW_CLOSER_MOST, &sealed);
+    assert_in_range(left_ms, 1, 500);
+    assert_int_equal(sealed.records, 0);
+    assert_true(get(f, "verve:{0}:sealed") >= now_s - 1);
+    usleep(510 * 1000);
+    assert_true(seal_all(barred) >= 10);
+    assert_int_equal(record_at(f, now_s - 2).count, 5);
+    window_closer_close(barred);
+}
+
+/* What anybody wrote into `lost` is a gap for every reporter. */
+static void
+test_what_others_know_to_be_lost(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f);
+    struct window_closer_sealed sealed;
+    char lost[24];
+
+    begin(f, now_s - 10);
+    set_count(f, now_s - 5, 7);
+    set_count(f, now_s - 4, 7);
+    snprintf(lost, sizeof(lost), "%" PRId64, now_s - 5);
+    redis_do(f->redis, "ZADD", "verve:{0}:lost", lost, lost, NULL);
+    seal_all(f->closer);
+    assert_true(record_at(f, now_s - 5).gap);
+    assert_false(record_at(f, now_s - 4).gap);
+    assert_true(window_closer_seal(f->closer, 10, &sealed) >= 0);
+    assert_int_equal(sealed.late, 0);
+
+    /* Too late: the window is recorded. */
+    snprintf(lost, sizeof(lost), "%" PRId64, now_s - 4);
+    redis_do(f->redis, "ZADD", "verve:{0}:lost", lost, lost, NULL);
+    assert_true(window_closer_seal(f->closer, 10, &sealed) >= 0);
+    assert_int_equal(sealed.late, 1);
+    assert_string_equal(redis_do(f->redis, "ZCARD", "verve:{0}:lost", NULL),
+                        "0");
+}
+
 /* The schema is lost with the data: it is written again. */
 static void
 test_agreement_is_restored(void **state)
@@ -427,7 +540,7 @@ test_lost_while_away(void **state)
      * -8.
      */
     begin(f, now_s - 8);
-    window_closer_remember(f->closer, now_s - 20, now_s - 15);
+    remember(f, now_s - 20, now_s - 15);
     seal_all(f->closer);
     for (int64_t s = now_s - 19; s <= now_s - 8; s++) {
         assert_true(record_at(f, s).gap);
@@ -447,7 +560,7 @@ test_old_snapshot(void **state)
 
     begin(f, now_s - 100);
     add_record(f, now_s - 30);
-    window_closer_remember(f->closer, now_s - 20, now_s - 20);
+    remember(f, now_s - 20, now_s - 20);
     seal_all(f->closer);
     assert_true(record_at(f, now_s - 29).gap);
     assert_true(record_at(f, now_s - 20).gap);
@@ -465,7 +578,7 @@ test_nothing_lost(void **state)
 
     begin(f, now_s - 100);
     add_record(f, now_s - 5);
-    window_closer_remember(f->closer, now_s - 20, now_s - 5);
+    remember(f, now_s - 20, now_s - 5);
     seal_all(f->closer);
     assert_false(record_at(f, now_s - 4).gap);
 }
@@ -488,7 +601,7 @@ test_longer_windows(void **state)
     set(f, "verve:{0}:sealed", last_s);
     add_record(f, last_s);
     set_count(f, first_s, 5);
-    window_closer_remember(f->closer, last_s, last_s);
+    remember(f, last_s, last_s);
     assert_in_range(seal_all(f->closer), 2, 3);
     assert_int_equal(record_at(f, first_s).count, 5);
     assert_false(record_at(f, first_s).gap);
@@ -511,7 +624,7 @@ test_shorter_windows(void **state)
     add_record(f, last_s);
     set_count(f, last_s + 300, 7); /* of the old window, which was on */
     set_count(f, last_s + 500, 5);
-    window_closer_remember(f->closer, last_s, last_s);
+    remember(f, last_s, last_s);
     assert_in_range(seal_all(f->closer), 11, 15);
     for (int64_t s = last_s + 100; s <= last_s + 400; s += 100) {
         assert_true(record_at(f, s).gap);
@@ -619,7 +732,7 @@ test_a_memory_of_the_future(void **state)
 
     begin(f, now_s - 10);
     set_count(f, now_s - 5, 7);
-    window_closer_remember(f->closer, now_s + 1000000, now_s + 1000000);
+    remember(f, now_s + 1000000, now_s + 1000000);
     assert_in_range(seal_all(f->closer), 10, 12);
     assert_false(record_at(f, now_s - 5).gap);
     assert_int_equal(record_at(f, now_s - 5).count, 7);
@@ -655,7 +768,7 @@ test_what_was_trimmed_is_no_gap(void **state)
 {
     struct fixture *f = *state;
     struct options shorter = f->options;
-    struct window_closer *other = window_closer_open(&shorter, f->redis);
+    struct window_closer *other = window_closer_open(&shorter, f->redis, 0);
     int64_t now_s = redis_now_s(f);
     struct window_record record;
 
@@ -747,7 +860,7 @@ set_up(void **state)
     if (fixture.redis == NULL) {
         return -1;
     }
-    fixture.closer = window_closer_open(&fixture.options, fixture.redis);
+    fixture.closer = window_closer_open(&fixture.options, fixture.redis, 0);
     *state = &fixture;
     return fixture.closer == NULL ? -1 : 0;
 }
@@ -779,6 +892,10 @@ main(void)
         TEST(test_trimmed_stream),
         TEST(test_lost_while_running),
         TEST(test_lost_in_the_first_window),
+        TEST(test_lost_within_a_second),
+        TEST(test_a_record_that_is_gone),
+        TEST(test_the_barrier),
+        TEST(test_what_others_know_to_be_lost),
         TEST(test_agreement_is_restored),
         TEST(test_another_agreement_is_refused),
         TEST(test_lost_while_away),
