@@ -211,7 +211,7 @@ run_marking(struct job_queue *queue)
 
 /* Marks the jobs whose attempts have begun before. 0, or -1. */
 static int
-mark(struct job_queue *queue, int64_t before_ms)
+mark_begun(struct job_queue *queue, int64_t before_ms)
 {
     struct job *job;
 
@@ -241,13 +241,13 @@ job_queue_begin(struct job_queue *queue, struct job *job)
     job->begun_ms = clock_mono_ms();
     job->in_begun = true;
     TAILQ_INSERT_TAIL(&queue->begun, job, begun);
-    return *mark_now == MARK_DOUBTFUL ? mark(queue, job->begun_ms) : 0;
+    return *mark_now == MARK_DOUBTFUL ? mark_begun(queue, job->begun_ms) : 0;
 }
 
 int
 job_queue_mark(struct job_queue *queue)
 {
-    return mark(queue, clock_mono_ms() - JOB_QUEUE_MARK_MS);
+    return mark_begun(queue, clock_mono_ms() - JOB_QUEUE_MARK_MS);
 }
 
 void

@@ -69,15 +69,19 @@ lookups_open(const struct payload *payload, struct event_loop *loop,
 void
 lookups_close(struct lookups *lookups)
 {
-    struct job *job;
+    struct entry *entry;
+    struct entry *next;
 
-    if (lookups != NULL) {
-        while ((job = lookups_drain(lookups)) != NULL) {
-            job_free(job);
-        }
-        dns_cache_close(lookups->cache);
-        free(lookups);
+    if (lookups == NULL) {
+        return;
     }
+    dns_cache_close(lookups->cache);
+    for (entry = TAILQ_FIRST(&lookups->entries); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        job_free(entry->job);
+        free(entry);
+    }
+    free(lookups);
 }
 
 /* Looks up the host of target. If the answer has to be waited for, the job

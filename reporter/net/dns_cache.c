@@ -176,10 +176,9 @@ static void
 end_waits(struct dns_cache *cache, struct dns_cache_name *name,
           enum dns_cache_answer answer)
 {
-    struct dns_cache_wait *wait;
+    struct dns_cache_wait *wait = TAILQ_FIRST(&name->waits);
 
-    TAILQ_FOREACH(wait, &name->waits, link)
-    {
+    for (; wait != NULL; wait = TAILQ_NEXT(wait, link)) {
         wait->answer = answer;
         wait->name = NULL;
     }
@@ -330,10 +329,9 @@ on_timer(void *context)
 {
     struct dns_cache *cache = context;
     int64_t now_ms = clock_mono_ms();
-    struct dns_cache_name *name;
+    struct dns_cache_name *name = TAILQ_FIRST(&cache->looking);
 
-    TAILQ_FOREACH(name, &cache->looking, link)
-    {
+    for (; name != NULL; name = TAILQ_NEXT(name, link)) {
         check_waits(cache, name, now_ms);
     }
     call_handlers(cache);

@@ -167,10 +167,9 @@ channel_open(struct dns_client *client)
 static void
 plan_tick(struct dns_client *client)
 {
-    const struct channel *channel;
+    const struct channel *channel = TAILQ_FIRST(&client->channels);
 
-    TAILQ_FOREACH(channel, &client->channels, link)
-    {
+    for (; channel != NULL; channel = TAILQ_NEXT(channel, link)) {
         if ((channel->open > 0 || is_worn(channel)) && !client->timer.armed) {
             event_loop_arm(client->loop, &client->timer, TICK_MS);
         }
@@ -253,12 +252,15 @@ void
 dns_client_close(struct dns_client *client)
 {
     struct channel *channel;
+    struct channel *next;
 
     if (client == NULL) {
         return;
     }
     event_loop_disarm(client->loop, &client->timer);
-    while ((channel = TAILQ_FIRST(&client->channels)) != NULL) {
+    for (channel = TAILQ_FIRST(&client->channels); channel != NULL;
+         channel = next) {
+        next = TAILQ_NEXT(channel, link);
         channel_close(channel);
     }
     ares_library_cleanup();

@@ -1,6 +1,6 @@
 /*
- * Preloaded by a program whose monotonic clock must run HURRY times as fast. Its
- * waits for a time limit are as much shorter.
+ * Preloaded by a program whose monotonic clock must run HURRY times as fast.
+ * Its waits for a time limit are as much shorter.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -46,6 +46,5 @@ epoll_wait(int fd, struct epoll_event *events, int count, int wait_ms)
 {
     long wait = wait_ms <= 0 ? wait_ms : 1 + wait_ms / factor();
 
-    return (int)syscall(SYS_epoll_pwait, fd, events, count, (int)wait, NULL,
-                        8);
+    return (int)syscall(SYS_epoll_pwait, fd, events, count, (int)wait, NULL, 8);
 }

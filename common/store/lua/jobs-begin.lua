@@ -1,6 +1,6 @@
--- Notes which claimed jobs have an attempt under way, by the mark in the token of
--- their claim: see job_queue.h. A job that was claimed again since is left alone.
--- A second run with the same arguments changes nothing.
+-- Notes which claimed jobs have an attempt under way, by the mark in the token
+-- of their claim: see job_queue.h. A job that was claimed again since is left
+-- alone. A second run with the same arguments changes nothing.
 --
 -- KEYS: 1 due
 -- ARGV: the members of the jobs, without that mark

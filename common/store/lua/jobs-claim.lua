@@ -4,8 +4,8 @@
 -- more. All times are Redis's.
 --
 -- KEYS: 1 callbacks, 2 due
--- ARGV: 1 the token of this claim, "<hex>.<hex>"; it was used before only if the
---       reply to this claim was lost,
+-- ARGV: 1 the token of this claim, "<hex>.<hex>"; it was used before only if
+--       the reply to this claim was lost,
 --       2 how many jobs at most, 1 to 256,
 --       3 the length of the lease in ms,
 --       4 if the reply to this claim was lost: how many ms ago it was sent for
