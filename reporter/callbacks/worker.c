@@ -89,7 +89,6 @@ on_begin(void *context, struct job *job)
 {
     struct worker *worker = context;
 
-    schedule(worker, JOB_QUEUE_MARK_MS + 1); /* it may have to be marked then */
     return job_queue_begin(worker->jobs, job) == 0;
 }
 
