@@ -5,6 +5,7 @@ BUILD ?= build
 WERROR ?= 0
 PREFIX ?= /usr
 FUZZ_SECONDS ?= 30
+RANDOM_SECONDS ?= 300
 
 CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -Wformat \
@@ -67,7 +68,7 @@ HELPERS := $(MOCK) $(PRELOAD) $(BUILD)/bench/load
 FUZZ_MODULES := $(MODULES_SRC:%.c=$(OBJ)/fuzz/%.o)
 FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill)
+BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill multi)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
@@ -77,6 +78,7 @@ NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
@@ -110,7 +112,7 @@ $(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua
+$(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua tools/lua-commands
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as Redis runs them. Some share their first part or their last.
@@ -156,6 +158,7 @@ $(BUILD)/bench/load: $(LOAD) $(BUILD)/common.a
 $(BUILD)/bench/naive: $(OBJ)/bench/naive.o $(BUILD)/common.a
 $(BUILD)/bench/receiver: $(OBJ)/bench/receiver.o $(BUILD)/common.a
 $(BUILD)/bench/fill: $(OBJ)/bench/fill.o $(BUILD)/common.a
+$(BUILD)/bench/multi: $(OBJ)/bench/multi.o $(BUILD)/reporter.a $(BUILD)/common.a
 $(BUILD)/bench/ceiling: $(OBJ)/bench/ceiling.o $(FCGI) $(BUILD)/common.a
 $(BENCH):
 	@mkdir -p $(@D)
@@ -190,6 +193,12 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 .PHONY: e2e
 e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
+
+.PHONY: test-random
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS=)
+	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
+		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
 .PHONY: test-kafka
 test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
@@ -231,7 +240,11 @@ install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
 	$(call install-conf,conf/verve.conf,verve/verve.conf)
 	$(call install-conf,conf/logrotate,logrotate.d/verve)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf \
-		conf/nginx.conf
+		conf/redis.acl conf/nginx.conf
+
+.PHONY: acl
+acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed
+	tools/redis-acl $(BUILD) >conf/redis.acl
 
 .PHONY: clean
 clean: ## remove what was built and what `make run` left
@@ -244,4 +257,4 @@ help: ## list the goals
 -include $(patsubst %.o,%.d,$(COMMON) $(FCGI) $(REPORTER) $(LOAD) \
 	$(UNIT_OBJ) $(FUZZ_MODULES) $(FUZZ_OBJ) \
 	$(OBJ)/bench/naive.o $(OBJ)/bench/ceiling.o $(OBJ)/bench/receiver.o \
-	$(OBJ)/bench/fill.o)
+	$(OBJ)/bench/fill.o $(OBJ)/bench/multi.o)

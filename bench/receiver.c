@@ -3,9 +3,10 @@
  * arrived. It knows just enough of HTTP/1.1 for the reporter's callbacks, and
  * trusts its clients.
  *
- *   receiver [-p PORTS] [-u HUNG] [-o FILE]
+ *   receiver [-a] [-p PORTS] [-u HUNG] [-o FILE]
  *
- * Listens on PORTS ports of 127.0.0.1 and prints them in one line. The last
+ * Listens on PORTS ports of 127.0.0.1 and prints them in one line; with -a, on
+ * these ports of all addresses of this host: 127.0.0.0/8 has many. The last
  * HUNG of them accept and read but never answer. On TERM it writes FILE, prints
  * the number of answers, and ends. FILE has a row for each request of
  * /<number>: the number and the microseconds since the Unix epoch, two 64-bit
@@ -54,6 +55,7 @@ struct peer {
 };
 
 struct receiver {
+    in_addr_t address; /* to listen on */
     int epoll_fd;
     int signal_fd;
     int64_t answered;
@@ -129,7 +131,7 @@ listen_on(struct receiver *receiver, bool hung)
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(receiver->address);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) < 0 ||
         listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
@@ -319,19 +321,21 @@ read_number(const char *text)
 int
 main(int argc, char **argv)
 {
-    struct receiver receiver = {0};
+    struct receiver receiver = {.address = INADDR_LOOPBACK};
     const char *path = NULL;
     int ports = 1;
     int hung = 0;
     int flag;
 
-    while ((flag = getopt(argc, argv, "p:u:o:")) != -1) {
+    while ((flag = getopt(argc, argv, "ap:u:o:")) != -1) {
         if (flag == 'p') {
             ports = read_number(optarg);
         } else if (flag == 'u') {
             hung = read_number(optarg);
         } else if (flag == 'o') {
             path = optarg;
+        } else if (flag == 'a') {
+            receiver.address = INADDR_ANY;
         } else {
             return 100;
         }

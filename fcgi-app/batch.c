@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/host_list.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
@@ -18,17 +19,20 @@
 #include "response.h"
 
 struct batch {
+    const struct options *options;
     struct redis *redis;
     struct counter *counter;
     struct id_cache *cache;
-    uint64_t connection; /* number of the connection to Redis; 0: none */
-    int64_t cached_s;    /* the window whose ids the cache has; 0: none */
+    struct host_list *hosts; /* that endpoints may have; empty: any */
+    uint64_t connection;     /* number of the connection to Redis; 0: none */
+    int64_t cached_s;        /* the window whose ids the cache has; 0: none */
     struct counter_request *wanted;  /* ids that are being counted */
     struct fcgi_exchange **counting; /* their requests, in the same order */
     size_t counting_count;
     struct fcgi_exchange **probing; /* requests for /readyz */
     size_t probing_count;
     struct log_throttle refused; /* Redis refuses to count */
+    struct log_throttle full;    /* there is no room for callbacks */
     struct log_throttle unready; /* Redis refuses the probe */
 };
 
@@ -42,13 +46,15 @@ batch_open(const struct options *options, struct redis *redis,
     if (batch == NULL) {
         return NULL;
     }
+    batch->options = options;
     batch->redis = redis;
     batch->counter = counter;
     batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
+    batch->hosts = host_list_open(options->callbacks.hosts);
     batch->wanted = calloc(most, sizeof(*batch->wanted));
     batch->counting = calloc(most, sizeof(struct fcgi_exchange *));
     batch->probing = calloc(most, sizeof(struct fcgi_exchange *));
-    if (batch->cache == NULL || batch->wanted == NULL ||
+    if (batch->cache == NULL || batch->hosts == NULL || batch->wanted == NULL ||
         batch->counting == NULL || batch->probing == NULL) {
         batch_close(batch);
         return NULL;
@@ -63,6 +69,7 @@ batch_close(struct batch *batch)
         return;
     }
     id_cache_close(batch->cache);
+    host_list_close(batch->hosts);
     free(batch->wanted);
     free(batch->counting);
     free(batch->probing);
@@ -111,7 +118,7 @@ log_commit(struct batch *batch, bool counted)
         log_info("requests are counted again");
     }
     if (counter_was_refused(batch->counter) &&
-        log_throttle_due(&batch->refused)) {
+        log_throttle_due(&batch->refused, redis_error(batch->redis))) {
         log_error("requests are refused: %s", redis_error(batch->redis));
     }
 }
@@ -124,8 +131,30 @@ log_probe(struct batch *batch, bool ready)
         log_info("ready again");
     }
     if (counter_was_refused(batch->counter) &&
-        log_throttle_due(&batch->unready)) {
+        log_throttle_due(&batch->unready, redis_error(batch->redis))) {
         log_error("not ready: %s", redis_error(batch->redis));
+    }
+}
+
+/* Logs that callbacks find no room, and once one was queued again. */
+static void
+log_room(struct batch *batch)
+{
+    bool full = false;
+    bool queued = false;
+
+    for (size_t i = 0; i < batch->counting_count; i++) {
+        const struct counter_request *one = &batch->wanted[i];
+
+        full |= one->answer == COUNTER_QUEUE_FULL;
+        queued |= one->answer == COUNTER_COUNTED && one->endpoint != NULL;
+    }
+    if (full && log_throttle_due(&batch->full, "")) {
+        log_warn("the callback queue is full: requests with an endpoint get "
+                 "503 (callbacks.max_queue = %" PRId64 ")",
+                 batch->options->callbacks.max_queue);
+    } else if (!full && queued && log_throttle_end(&batch->full)) {
+        log_info("the callback queue has room again");
     }
 }
 
@@ -170,6 +199,7 @@ finish_counting(struct batch *batch)
     struct counter_window window = counter_result(batch->counter);
 
     log_commit(batch, window.until_ms != 0);
+    log_room(batch);
     for (size_t i = 0; i < batch->counting_count; i++) {
         respond_counted(batch->counting[i], batch->wanted[i].answer,
                         window.start_s);
@@ -189,6 +219,17 @@ finish_probing(struct batch *batch)
     for (size_t i = 0; i < batch->probing_count; i++) {
         respond(batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE, 0);
     }
+}
+
+/* True if callbacks.hosts has the host of the request's endpoint. */
+static bool
+is_allowed(const struct batch *batch, const struct request *request)
+{
+    char host[HOST_LIST_NAME_SIZE];
+
+    return request->endpoint == NULL || host_list_is_empty(batch->hosts) ||
+           (endpoint_url_host(request->endpoint, host, sizeof(host)) &&
+            host_list_has(batch->hosts, host));
 }
 
 /* An id: known, or to be counted. */
@@ -221,7 +262,11 @@ dispatch(struct batch *batch, struct fcgi_exchange *exchange)
     }
     switch (request->kind) {
     case REQUEST_ACCEPT:
-        add_id(batch, exchange);
+        if (is_allowed(batch, request)) {
+            add_id(batch, exchange);
+        } else {
+            respond(exchange, 400, ERROR_CODE_ENDPOINT_NOT_ALLOWED, 0);
+        }
         break;
     case REQUEST_READYZ:
         batch->probing[batch->probing_count++] = exchange;

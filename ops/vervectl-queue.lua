@@ -105,6 +105,15 @@ local function describe(entry, job)
     return line
 end
 
+-- True if the host is wanted. "*.b.example" stands for all names below it.
+local function is_wanted(host, name)
+    if string.sub(host_wanted, 1, 2) == '*.' then
+        local tail = string.sub(host_wanted, 2)
+        return #name > #tail and string.sub(name, -#tail) == tail
+    end
+    return host_wanted == '' or host == host_wanted or name == host_wanted
+end
+
 -- True if the entry is one that the arguments select.
 local function matches(entry)
     if state_wanted ~= '' and entry.state ~= state_wanted then
@@ -124,8 +133,7 @@ local function matches(entry)
     local host, name = host_of(job.url or '')
     if (id_wanted ~= '' and job.id ~= id_wanted)
         or (outcome_wanted ~= '' and job.error ~= outcome_wanted)
-        or (host_wanted ~= '' and host ~= host_wanted and name ~= host_wanted)
-    then
+        or not is_wanted(host, name) then
         return false
     end
     if todo == 'list' or todo == 'show' then

@@ -8,6 +8,8 @@
 --                       the names of the reporters that publish
 -- ARGV[1] = "windows"   KEYS: windows; ARGV[2]: how many, the newest first
 --                       Reply: lines: "<start> <count> <note>"
+-- ARGV[1] = "blocked"   KEYS: blocked
+--                       Reply: lines: "<pattern of hosts> jobs=<keep or drop>"
 -- ARGV[1] = "reporter"  KEYS: reporter:<name>
 --                       Reply: lines: "reporter <fields>", and
 --                       "destination <fields>" for each; "" if it has ended
@@ -71,6 +73,16 @@ function tell.windows()
     return lines
 end
 
+function tell.blocked()
+    local lines = {}
+    local flat = redis.call('HGETALL', KEYS[1])
+    for i = 1, #flat, 2 do
+        lines[#lines + 1] = word(flat[i]) .. ' jobs=' .. word(flat[i + 1])
+    end
+    table.sort(lines)
+    return lines
+end
+
 function tell.reporter()
     local ok, said = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
     if not ok or type(said) ~= 'table' or type(said.counts) ~= 'table'
@@ -80,7 +92,8 @@ function tell.reporter()
     local lines = {'reporter ' .. word(said.name)
         .. pairs_of(said, 'version started waiting under_way')
         .. pairs_of(said.counts,
-            'delivered retried dead returned stale dropped unreadable')}
+            'delivered retried dead returned stale dropped unreadable '
+            .. 'blocked')}
     for _, destination in ipairs(said.destinations) do
         if type(destination) == 'table' then
             lines[#lines + 1] = 'destination ' .. word(destination.origin)

@@ -92,3 +92,35 @@ def draw(folder, results):
         curves(folder / "memory.svg", "Memory of Redis an id",
                ("ids in the window", "bytes"), series, "xy")
     return True
+
+
+def hostile(folder, attacks):
+    """The p99 of a healthy destination under each attack, a bar for each
+    build. If something was not delivered, the bar ends at the top. False if
+    gnuplot is missing."""
+    if not shutil.which("gnuplot"):
+        return False
+    builds = list(next(iter(attacks.values()), {}))
+    top_s = 100
+    lines = []
+    for attack, runs in attacks.items():
+        cells = [top_s if run["undelivered"] or run["p99_s"] is None
+                 else max(run["p99_s"], 0.001) for run in runs.values()]
+        lines.append("\t".join([f'"{attack}"', *map(str, cells)]))
+    bar = [f'$data using {number + 2}:xtic(1) title "{name}"'
+           for number, name in enumerate(builds)]
+    plot(folder / "hostile.svg",
+         "p99 of a healthy destination under attack; at the top: some were "
+         "never delivered", block("data", lines) + f"""
+set style data histograms
+set style histogram clustered gap 1
+set style fill solid 0.8
+set logscale y
+set yrange [0.001:{top_s}]
+set ylabel "s"
+set xtics rotate by -45
+set rmargin 24
+set bmargin 14
+plot {", ".join(bar)}, 1 with lines lc rgb "#aa3333" title "wanted"
+""", "1200,700")
+    return True

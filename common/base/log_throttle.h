@@ -1,8 +1,9 @@
 /*
  * Limits the log lines about an operation that fails again and again. Its
- * trouble is logged at the beginning, once a minute while it lasts, and at the
- * end. If it comes and goes, at most LOG_THROTTLE_BEGINNINGS beginnings a
- * minute are logged; if a beginning is not logged, its end is not either.
+ * trouble is logged at the beginning, once a minute while it lasts, at once if
+ * it has a new reason, and at the end. If it comes and goes, or its reasons
+ * take turns, at most LOG_THROTTLE_BEGINNINGS beginnings a minute are logged;
+ * if a beginning is not logged, its end is not either.
  *
  * Each operation that can fail by itself has a log_throttle of its own. The
  * trouble ends only if that operation has worked: not if there was nothing to
@@ -22,12 +23,17 @@ struct log_throttle {
     bool logged;       /* its beginning was logged */
     int64_t since_ms;  /* monotonic: when it began */
     int64_t logged_ms; /* monotonic: when it was logged last */
+    uint64_t reason;   /* hash of the reason that was logged last */
     int64_t period_ms; /* monotonic: start of the minute of `beginnings` */
     int beginnings;    /* logged in this minute */
 };
 
-/* The operation has failed. True if that should be logged now. */
-bool log_throttle_due(struct log_throttle *throttle);
+/*
+ * The operation has failed. True if that should be logged now. Reasons that
+ * differ only in their digits are the same reason. If there is only one reason,
+ * why is "".
+ */
+bool log_throttle_due(struct log_throttle *throttle, const char *why);
 
 /* The operation has worked. True if the end of a trouble should be logged. */
 bool log_throttle_end(struct log_throttle *throttle);

@@ -86,6 +86,7 @@ struct options {
         int method; /* enum callback_method */
         char *query_param;
         char *json_field;
+        int64_t workers;
         int64_t concurrency;
         int64_t per_host_concurrency;
         int64_t max_queue;
@@ -99,11 +100,13 @@ struct options {
         char *ca_file;
         char *client_cert;
         char *client_key;
+        char *hosts; /* as in host_list.h */
+        char *block; /* the same */
         char *secret;
         char *log;
     } callbacks;
     struct {
-        int sinks; /* bits of enum sink_kind */
+        int sinks; /* bits of enum sink_kind; 0: none */
     } report;
     struct {
         char *path;

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/host_list.h"
 #include "base/util.h"
 #include "options.h"
 #include "redis/redis.h"
@@ -120,10 +121,14 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, json_field), TEXT(1, 64), .problem = field_problem,
      .fallback = "unique_request_count",
      .help = "JSON field for the count in a POST."},
+    {ROW(callbacks, workers), NUMBER(0, 64), .fallback = "1",
+     .help = "Number of processes that deliver callbacks; 0: this reporter "
+             "delivers none."},
     {ROW(callbacks, concurrency), NUMBER(1, 65536), .fallback = "1024",
-     .help = "Highest number of callbacks in progress, per reporter."},
+     .help = "Highest number of callbacks in progress, of all workers "
+             "together."},
     {ROW(callbacks, per_host_concurrency), NUMBER(1, 65536), .fallback = "64",
-     .help = "Highest number of callbacks in progress to one host and port."},
+     .help = "Of these, to one host and port."},
     {ROW(callbacks, max_queue), NUMBER(1, 1000000000), .fallback = "1000000",
      .help = "Limit of waiting callbacks; above it, requests with an endpoint "
              "get 503."},
@@ -154,6 +159,13 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, client_key), TEXT(0, 1024), .fallback = "",
      .help = "File (PEM) of its private key; empty: it is in the file of "
              "client_cert."},
+    {ROW(callbacks, hosts), TEXT(0, 4096), .problem = host_list_problem,
+     .fallback = "",
+     .help = "Hosts that endpoints may have (a.example, *.b.example, "
+             "192.0.2.1,\n      separated by commas); empty: any."},
+    {ROW(callbacks, block), TEXT(0, 4096), .problem = host_list_problem,
+     .fallback = "",
+     .help = "Hosts that are not called, in the same form; read again on HUP."},
     {ROW(callbacks, secret), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Secret for signatures (Standard Webhooks); empty: no signature."},
     {ROW(callbacks, log), TEXT(1, 1024),
@@ -162,7 +174,7 @@ const struct option_row option_rows[] = {
 
     {ROW(report, sinks),
      CHOICES({"file", SINK_FILE}, {"syslog", SINK_SYSLOG},
-             {"kafka", SINK_KAFKA}, {"kinesis", SINK_KINESIS}),
+             {"kafka", SINK_KAFKA}, {"kinesis", SINK_KINESIS}, {"none", 0}),
      .fallback = "file",
      .help = "Sinks: the places that each window's count is reported to."},
 

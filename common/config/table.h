@@ -13,7 +13,8 @@ enum option_type {
     OPTION_NUMBER,     /* int64_t: a whole number from min to max */
     OPTION_TEXT,       /* char *: of min to max bytes */
     OPTION_CHOICE,     /* int: the value of one of the choices */
-    OPTION_CHOICES,    /* int: the values of one or more choices, or-ed */
+    OPTION_CHOICES,    /* int: the values of one or more choices, or-ed; a
+                          choice with the value 0 stands alone */
     OPTION_DELAYS,     /* struct option_delays: each from min to max */
     OPTION_PROPERTIES, /* struct option_properties: all other keys */
 };

@@ -22,17 +22,35 @@ field_of(const struct options *options, const struct option_row *row)
     return (char *)options + row->offset;
 }
 
+enum { NAMES_SIZE = OPTION_WHY_SIZE / 4 };
+
+/* Writes the names of row's choices. The choice with the value 0, which stands
+   alone in a list, is not among them: it is returned. "": there is none. */
+static const char *
+write_names(const struct option_row *row, char names[NAMES_SIZE])
+{
+    const char *alone = "";
+    size_t used = 0;
+
+    names[0] = '\0';
+    for (const struct option_choice *c = row->choices;
+         c->name != NULL && used < NAMES_SIZE; c++) {
+        if (row->type == OPTION_CHOICES && c->value == 0) {
+            alone = c->name;
+            continue;
+        }
+        used += (size_t)snprintf(names + used, NAMES_SIZE - used, "%s%s",
+                                 used == 0 ? "" : ", ", c->name);
+    }
+    return alone;
+}
+
 void
 option_expected(const struct option_row *row, char *text, size_t size)
 {
-    char names[OPTION_WHY_SIZE / 4] = "";
-    size_t used = 0;
+    char names[NAMES_SIZE];
+    const char *alone = write_names(row, names);
 
-    for (const struct option_choice *c = row->choices;
-         c->name != NULL && used < sizeof(names); c++) {
-        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-                                 used == 0 ? "" : ", ", c->name);
-    }
     switch (row->type) {
     case OPTION_NUMBER:
         if (row->min == row->max) {
@@ -53,7 +71,8 @@ option_expected(const struct option_row *row, char *text, size_t size)
         snprintf(text, size, "one of %s", names);
         break;
     case OPTION_CHOICES:
-        snprintf(text, size, "one or more of %s, with commas", names);
+        snprintf(text, size, "one or more of %s, with commas%s%s", names,
+                 alone[0] == '\0' ? "" : ", or ", alone);
         break;
     case OPTION_DELAYS:
         snprintf(text, size,
@@ -182,23 +201,38 @@ add_choice(int *value, const struct option_row *row, const char *name,
     return false;
 }
 
+/* Adds the values of the choices in a list. If a choice has the value 0, it is
+   the only one. */
+static bool
+add_choices(int *value, const struct option_row *row, const char *list)
+{
+    const char *item;
+    size_t len;
+    bool has_zero = false;
+    size_t count = 0;
+
+    while (next_item(&list, &item, &len)) {
+        int one = 0;
+
+        if (!add_choice(&one, row, item, len)) {
+            return false;
+        }
+        has_zero |= one == 0;
+        *value |= one;
+        count++;
+    }
+    return !has_zero || count == 1;
+}
+
 static int
 set_choices(int *field, const struct option_row *row, const char *text,
             char *why)
 {
-    const char *list = text;
-    const char *item;
-    size_t len;
-    bool known = true;
     int value = 0;
+    bool known = row->type == OPTION_CHOICE
+                     ? add_choice(&value, row, text, strlen(text))
+                     : add_choices(&value, row, text);
 
-    if (row->type == OPTION_CHOICE) {
-        known = add_choice(&value, row, text, strlen(text));
-    } else {
-        while (known && next_item(&list, &item, &len)) {
-            known = add_choice(&value, row, item, len);
-        }
-    }
     if (!known) {
         return refuse(row, text, NULL, why);
     }
@@ -334,8 +368,8 @@ print_choices(FILE *out, const struct option_row *row, int value)
     const char *comma = "";
 
     for (const struct option_choice *c = row->choices; c->name != NULL; c++) {
-        if (row->type == OPTION_CHOICE ? value == c->value
-                                       : (value & c->value) != 0) {
+        if (value == c->value ||
+            (row->type == OPTION_CHOICES && (value & c->value) != 0)) {
             fprintf(out, "%s%s", comma, c->name);
             comma = ",";
         }

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "resolver.h"
+#include "review.h"
 
 /*
  * The pause between attempts is short enough to reconnect within a second after
@@ -43,10 +44,10 @@ set_timer(struct redis *redis, int64_t delay_ms)
     timerfd_settime(redis->timer_fd, 0, &spec, NULL);
 }
 
-static void
-set_due(struct redis *redis, int64_t delay_ms)
+void
+connection_set_due(struct redis *redis, int64_t delay_ms)
 {
-    redis->due_ms = clock_mono_ms() + delay_ms;
+    redis->due_ms = delay_ms == 0 ? INT64_MAX : clock_mono_ms() + delay_ms;
     set_timer(redis, delay_ms);
 }
 
@@ -61,6 +62,7 @@ watch_socket(struct redis *redis, int operation, uint32_t events)
 static void
 close_socket(struct redis *redis)
 {
+    redis->reviewing = false;
     if (redis->context != NULL) {
         redisFree(redis->context);
         redis->context = NULL;
@@ -92,13 +94,12 @@ set_state(struct redis *redis, enum redis_state state)
     }
 }
 
-/* Ends this attempt, or this connection; the error is set already. */
-static void
-pause_attempts(struct redis *redis, enum redis_state state)
+void
+connection_pause(struct redis *redis, enum redis_state state)
 {
     close_socket(redis);
     redis->phase = CONNECTION_PAUSED;
-    set_due(redis, random_pause_ms());
+    connection_set_due(redis, random_pause_ms());
     set_state(redis, state);
 }
 
@@ -114,16 +115,25 @@ connection_set_error(struct redis *redis, const char *what, const char *why)
     }
 }
 
-/* This address does not work: tries the next, if there is another. */
+/* Notes why this address cannot be used, and closes its socket. */
 static void
-fail_address(struct redis *redis, const char *why)
+give_up_address(struct redis *redis, enum attempt_finding finding,
+                const char *why)
 {
-    connection_set_error(redis, "cannot connect", why);
+    why = attempt_fail(&redis->attempt, finding, why);
+    connection_set_error(redis, attempt_what(&redis->attempt), why);
     close_socket(redis);
-    if (redis->next_address != NULL) {
+}
+
+/* This address cannot be used: tries the next, if there is another. */
+static void
+fail_address(struct redis *redis, enum attempt_finding finding, const char *why)
+{
+    give_up_address(redis, finding, why);
+    if (redis->attempt.next != NULL) {
         connect_next(redis);
     } else {
-        pause_attempts(redis, REDIS_STATE_DOWN);
+        connection_pause(redis, attempt_state(&redis->attempt));
     }
 }
 
@@ -134,13 +144,13 @@ start_handshake(struct redis *redis, int fd)
     int64_t left_ms = redis->due_ms - clock_mono_ms();
 
     if (fd < 0) {
-        fail_address(redis, strerror(errno));
+        fail_address(redis, ATTEMPT_NO_ANSWER, strerror(errno));
         return;
     }
     redis->context = redisConnectFd(fd);
     if (redis->context == NULL) {
         close(fd);
-        fail_address(redis, "no memory");
+        fail_address(redis, ATTEMPT_NO_ANSWER, "no memory");
         return;
     }
     redis->context->flags &= ~REDIS_BLOCK;
@@ -149,6 +159,7 @@ start_handshake(struct redis *redis, int fd)
     }
     redis->phase = CONNECTION_HANDSHAKE;
     set_timer(redis, left_ms > 0 ? left_ms : 1);
+    redis->reviewed_ms = clock_mono_ms();
     handshake_send(&redis->handshake, redis->context);
     watch_socket(redis, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
 }
@@ -189,9 +200,8 @@ connect_path(struct redis *redis)
 static void
 connect_next(struct redis *redis)
 {
-    const struct addrinfo *address = redis->next_address;
+    const struct addrinfo *address = attempt_next(&redis->attempt);
 
-    redis->next_address = address->ai_next;
     start_handshake(redis,
                     connect_socket(address->ai_addr, address->ai_addrlen));
 }
@@ -199,16 +209,19 @@ connect_next(struct redis *redis)
 static void
 step_resolving(struct redis *redis)
 {
-    switch (resolver_result(redis->resolver, &redis->next_address)) {
+    const struct addrinfo *addresses;
+
+    switch (resolver_result(redis->resolver, &addresses)) {
     case RESOLVER_PENDING:
         break;
     case RESOLVER_DONE:
+        attempt_start(&redis->attempt, addresses);
         connect_next(redis);
         break;
     case RESOLVER_FAILED:
         connection_set_error(redis, "cannot find its address",
                              resolver_error(redis->resolver));
-        pause_attempts(redis, REDIS_STATE_DOWN);
+        connection_pause(redis, REDIS_STATE_DOWN);
         break;
     }
 }
@@ -217,8 +230,8 @@ step_resolving(struct redis *redis)
 static void
 start_attempt(struct redis *redis)
 {
-    redis->next_address = NULL;
-    set_due(redis, redis->options.timeout_ms);
+    attempt_start(&redis->attempt, NULL);
+    connection_set_due(redis, redis->options.timeout_ms);
     if (redis->resolver == NULL) {
         connect_path(redis);
         return;
@@ -233,7 +246,7 @@ finish_handshake(struct redis *redis)
 {
     redis->phase = CONNECTION_READY;
     redis->connections++;
-    set_timer(redis, 0);
+    review_plan(redis);
     connection_set_error(redis, "connected", "ready");
     set_state(redis, REDIS_STATE_UP);
 }
@@ -250,22 +263,20 @@ receive_handshake(struct redis *redis, const char *broken)
     switch (handshake_receive(&redis->handshake, redis->context)) {
     case HANDSHAKE_PENDING:
         if (broken[0] != '\0') {
-            fail_address(redis, broken);
+            fail_address(redis, ATTEMPT_NO_ANSWER, broken);
         }
         break;
     case HANDSHAKE_DONE:
         finish_handshake(redis);
         break;
     case HANDSHAKE_BROKEN:
-        fail_address(redis, why);
+        fail_address(redis, ATTEMPT_NO_ANSWER, why);
         break;
     case HANDSHAKE_RETRY:
-        connection_set_error(redis, "cannot be used yet", why);
-        pause_attempts(redis, REDIS_STATE_DOWN);
+        fail_address(redis, ATTEMPT_NOT_YET, why);
         break;
     case HANDSHAKE_UNUSABLE:
-        connection_set_error(redis, "cannot be used", why);
-        pause_attempts(redis, REDIS_STATE_UNUSABLE);
+        fail_address(redis, ATTEMPT_UNUSABLE, why);
         break;
     }
 }
@@ -308,17 +319,36 @@ void
 connection_give_up(struct redis *redis, const char *why)
 {
     connection_set_error(redis, "connection given up", why);
-    pause_attempts(redis, REDIS_STATE_DOWN);
+    connection_pause(redis, REDIS_STATE_DOWN);
 }
 
-/* Redis sends nothing between runs: if the socket is readable, it is broken. */
+/* Takes the replies to a review. False if the connection is closed by now. */
+static bool
+receive_review(struct redis *redis)
+{
+    if (redisBufferRead(redis->context) != REDIS_OK) {
+        connection_reconnect(redis, redis->context->errstr);
+        return false;
+    }
+    return review_step(redis);
+}
+
+/*
+ * Between runs Redis sends nothing but the replies to a review. If the socket
+ * is readable otherwise, it is broken.
+ */
 static void
 step_ready(struct redis *redis)
 {
     char byte;
-    ssize_t len = recv(redis->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t len;
 
-    if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (redis->reviewing && !receive_review(redis)) {
+        return;
+    }
+    len = recv(redis->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if ((len < 0 && (errno == EAGAIN || errno == EINTR)) ||
+        (len > 0 && redis->reviewing)) {
         return;
     }
     connection_reconnect(redis, len == 0  ? "closed by Redis"
@@ -330,14 +360,13 @@ step_ready(struct redis *redis)
 static void
 time_out(struct redis *redis)
 {
-    connection_set_error(redis, "cannot connect", "no answer in time");
-    if (redis->next_address == NULL) {
-        pause_attempts(redis, REDIS_STATE_DOWN);
+    give_up_address(redis, ATTEMPT_NO_ANSWER, "no answer in time");
+    if (redis->attempt.next == NULL) {
+        connection_pause(redis, attempt_state(&redis->attempt));
         return;
     }
-    close_socket(redis);
     set_state(redis, REDIS_STATE_DOWN);
-    set_due(redis, redis->options.timeout_ms);
+    connection_set_due(redis, redis->options.timeout_ms);
     connect_next(redis);
 }
 
@@ -359,7 +388,8 @@ redis_check_connection(struct redis *redis)
 bool
 redis_syncs_always(const struct redis *redis)
 {
-    return redis->handshake.has_aof && !redis->handshake.was_replica &&
+    return strcmp(redis->handshake.appendonly, "yes") == 0 &&
+           !redis->handshake.was_replica &&
            strcmp(redis->handshake.appendfsync, "always") == 0;
 }
 
@@ -381,21 +411,39 @@ step_phase(struct redis *redis)
     }
 }
 
+static void
+step_due(struct redis *redis)
+{
+    switch (redis->phase) {
+    case CONNECTION_PAUSED:
+        start_attempt(redis);
+        break;
+    case CONNECTION_RESOLVING:
+    case CONNECTION_HANDSHAKE:
+        time_out(redis);
+        break;
+    case CONNECTION_READY:
+        step_ready(redis); /* what has arrived meanwhile counts */
+        if (redis->phase == CONNECTION_READY &&
+            clock_mono_ms() >= redis->due_ms) {
+            review_step_due(redis);
+        }
+        break;
+    }
+}
+
 void
 redis_step(struct redis *redis)
 {
     uint64_t expirations;
-    bool is_due =
-        redis->phase != CONNECTION_READY && clock_mono_ms() >= redis->due_ms;
+    bool is_due = clock_mono_ms() >= redis->due_ms;
 
     /* Resets the timer; if it has not fired, the read fails, which is fine. */
     (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
-    if (!is_due) {
-        step_phase(redis);
-    } else if (redis->phase == CONNECTION_PAUSED) {
-        start_attempt(redis);
+    if (is_due) {
+        step_due(redis);
     } else {
-        time_out(redis);
+        step_phase(redis);
     }
     if (redis->phase == CONNECTION_RESOLVING) {
         set_timer(redis, RESOLVER_POLL_MS); /* the resolver has no fd */
@@ -420,10 +468,9 @@ set_up(struct redis *redis, const struct redis_options *options)
 {
     redis->options = *options;
     redis->client_name = strdup(options->client_name);
+    redis->options.client_name = redis->client_name;
     redis->handshake.url = &redis->url;
-    redis->handshake.client_name = redis->client_name;
-    redis->handshake.check = &redis->options.check;
-    redis->handshake.trust_noeviction = options->trust_noeviction;
+    redis->handshake.options = &redis->options;
     if (redis->client_name == NULL || !open_fds(redis) ||
         redis_url_parse(options->url, &redis->url) != NULL) {
         return false;

@@ -5,12 +5,12 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
+#include "attempt.h"
 #include "command.h"
 #include "handshake.h"
 #include "redis.h"
 #include "redis_url.h"
 
-struct addrinfo;
 struct redisContext;
 struct redisReply;
 struct resolver;
@@ -31,13 +31,17 @@ struct redis {
     int timer_fd;
     enum connection_phase phase;
     enum redis_state state;
-    int64_t due_ms; /* monotonic: time limit of the phase, or next attempt */
-    struct resolver *resolver;           /* NULL for a unix socket */
-    const struct addrinfo *next_address; /* first untried of this attempt */
+    int64_t due_ms; /* monotonic: time limit of the phase or of a review, next
+                       attempt, next review */
+    struct resolver *resolver;    /* NULL for a unix socket */
+    struct attempt attempt;       /* the last, or the one under way */
     struct redisContext *context; /* non-blocking; NULL if there is no socket */
     uint64_t connections;         /* number of times that it was READY */
     struct handshake handshake;
-    char error[768]; /* see redis_error */
+    bool reviewing;      /* while READY: replies to a review are awaited */
+    bool unsure;         /* some of them were errors that end by themselves */
+    int64_t reviewed_ms; /* monotonic: start of the last handshake or review */
+    char error[1024];    /* see redis_error */
 
     /* The run of a script: redis.c. */
     struct command command; /* the last call, or the next while it is built */
@@ -60,5 +64,12 @@ void connection_reconnect(struct redis *redis, const char *why);
 
 /* Closes the connection; the next attempt follows after a pause. */
 void connection_give_up(struct redis *redis, const char *why);
+
+/* Closes what is open; the next attempt follows after a pause. The error is set
+   already. */
+void connection_pause(struct redis *redis, enum redis_state state);
+
+/* Sets due_ms, and the timer. 0: never. */
+void connection_set_due(struct redis *redis, int64_t delay_ms);
 
 #endif

@@ -34,41 +34,55 @@ send_auth(struct handshake *handshake, redisContext *context)
 }
 
 static void
-send_check(struct handshake *handshake, redisContext *context)
+send_check(struct handshake *handshake, redisContext *context,
+           enum handshake_step step, const struct redis_check *check)
 {
-    const struct redis_check *check = handshake->check;
     struct command *command = &handshake->command;
 
+    if (check->script == NULL) {
+        return;
+    }
     command_start(command, check->script);
     check->add_args(check->context, command);
-    handshake->awaited[HANDSHAKE_CHECK] = true;
+    handshake->awaited[step] = true;
     command_append(command, true, 0, context);
+}
+
+void
+handshake_send_review(struct handshake *handshake, redisContext *context)
+{
+    const char *info[] = {"INFO"};
+    const char *config[] = {"CONFIG", "GET", "maxmemory-policy", "appendonly",
+                            "appendfsync"};
+
+    handshake->policy[0] = '\0';
+    strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
+    strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
+    send_step(handshake, context, HANDSHAKE_INFO, 1, info);
+    send_step(handshake, context, HANDSHAKE_CONFIG, 5, config);
+    send_check(handshake, context, HANDSHAKE_RIGHTS,
+               &handshake->options->rights);
 }
 
 void
 handshake_send(struct handshake *handshake, redisContext *context)
 {
+    const struct redis_options *options = handshake->options;
     const char *select[] = {"SELECT", handshake->url->database};
-    const char *name[] = {"CLIENT", "SETNAME", handshake->client_name};
-    const char *info[] = {"INFO"};
-    const char *config[] = {"CONFIG", "GET", "maxmemory-policy", "appendfsync"};
+    const char *name[] = {"CLIENT", "SETNAME", options->client_name};
 
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
-    handshake->policy[0] = '\0';
+    handshake->appendonly[0] = '\0';
     handshake->appendfsync[0] = '\0';
-    handshake->has_aof = false;
     handshake->was_replica = false;
-    strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
-    strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
     send_auth(handshake, context);
     if (handshake->url->database != NULL) {
         send_step(handshake, context, HANDSHAKE_SELECT, 2, select);
     }
     send_step(handshake, context, HANDSHAKE_NAME, 3, name);
-    send_step(handshake, context, HANDSHAKE_INFO, 1, info);
-    send_step(handshake, context, HANDSHAKE_CONFIG, 4, config);
-    send_check(handshake, context);
+    handshake_send_review(handshake, context);
+    send_check(handshake, context, HANDSHAKE_CHECK, &options->check);
 }
 
 /* Copies a field out of INFO's reply; false if it is not there. */
@@ -89,16 +103,17 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
-    char port[24], aof[4], replid2[8];
+    char port[24], enabled[4], replid2[8];
 
     if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
         decimal_parse(port, strlen(port), &handshake->tcp_port);
     }
-    handshake->has_aof =
-        read_field(info, "\naof_enabled:", aof, sizeof(aof)) && aof[0] == '1';
-    handshake->was_replica =
-        read_field(info, "\nmaster_replid2:", replid2, sizeof(replid2)) &&
-        strcmp(replid2, "0000000") != 0;
+    if (read_field(info, "\naof_enabled:", enabled, sizeof(enabled))) {
+        strcpy(handshake->appendonly, enabled[0] == '1' ? "yes" : "no");
+    }
+    if (read_field(info, "\nmaster_replid2:", replid2, sizeof(replid2))) {
+        handshake->was_replica = strcmp(replid2, "0000000") != 0;
+    }
     read_field(info, "\nmaxmemory_policy:", handshake->policy,
                sizeof(handshake->policy));
 }
@@ -125,6 +140,8 @@ read_config(struct handshake *handshake, const redisReply *pairs)
         read_parameter(pairs, "maxmemory-policy", handshake->policy,
                        sizeof(handshake->policy));
     }
+    read_parameter(pairs, "appendonly", handshake->appendonly,
+                   sizeof(handshake->appendonly));
     read_parameter(pairs, "appendfsync", handshake->appendfsync,
                    sizeof(handshake->appendfsync));
 }
@@ -152,7 +169,8 @@ check_policy(struct handshake *handshake)
              "+config|get to the user of redis.url, or, if the policy is "
              "noeviction, set redis.trust_noeviction = yes",
              handshake->policy_errors[0], handshake->policy_errors[1]);
-    return handshake->trust_noeviction ? HANDSHAKE_DONE : HANDSHAKE_UNUSABLE;
+    return handshake->options->trust_noeviction ? HANDSHAKE_DONE
+                                                : HANDSHAKE_UNUSABLE;
 }
 
 /*
@@ -189,21 +207,35 @@ is_optional(enum handshake_step step, const char *error)
            !starts_with(error, "NOAUTH") && !starts_with(error, "DENIED");
 }
 
+/* What an operator can do about an error. */
+static const char *
+advice(enum handshake_step step, const char *error)
+{
+    if (is_too_many_clients(error)) {
+        return "; raise Redis's maxclients, or use fewer connections";
+    }
+    if ((step == HANDSHAKE_RIGHTS || step == HANDSHAKE_CHECK) &&
+        (starts_with(error, "NOPERM") ||
+         starts_with(error, "ERR unknown command"))) {
+        return "; the user of redis.url must be allowed to run scripts (+eval "
+               "and +evalsha, not renamed): see redis.acl";
+    }
+    return "";
+}
+
 static enum handshake_result
 read_error(struct handshake *handshake, enum handshake_step step,
            const char *error)
 {
     snprintf(handshake->why, sizeof(handshake->why), "%s%s", error,
-             is_too_many_clients(error)
-                 ? "; raise Redis's maxclients, or use fewer connections"
-                 : "");
+             advice(step, error));
     if (is_temporary(error)) {
         return HANDSHAKE_RETRY;
     }
     if (!is_optional(step, error)) {
         return HANDSHAKE_UNUSABLE;
     }
-    if (step != HANDSHAKE_NAME) {
+    if (step == HANDSHAKE_INFO || step == HANDSHAKE_CONFIG) {
         snprintf(handshake->policy_errors[step == HANDSHAKE_CONFIG],
                  sizeof(handshake->policy_errors[0]), "%s", error);
     }
@@ -257,11 +289,19 @@ handshake_receive(struct handshake *handshake, redisContext *context)
 }
 
 const char *
-handshake_warning(const struct handshake *handshake)
+handshake_warning(struct handshake *handshake)
 {
-    return handshake->policy[0] != '\0'
-               ? NULL
-               : "its maxmemory-policy cannot be read and is trusted to be "
-                 "noeviction (redis.trust_noeviction): if it is another, what "
-                 "was counted is dropped without a word";
+    bool trusted = handshake->policy[0] == '\0';
+    bool no_file = strcmp(handshake->appendonly, "no") == 0;
+
+    snprintf(handshake->warning, sizeof(handshake->warning), "%s%s%s",
+             trusted ? "its maxmemory-policy cannot be read and is trusted to "
+                       "be noeviction (redis.trust_noeviction): if it is "
+                       "another, what was counted is dropped without a word"
+                     : "",
+             trusted && no_file ? "; " : "",
+             no_file ? "it has no append-only file: if it stops, it loses what "
+                       "was counted since its last snapshot; set appendonly yes"
+                     : "");
+    return handshake->warning[0] != '\0' ? handshake->warning : NULL;
 }

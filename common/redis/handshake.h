@@ -1,11 +1,12 @@
 /*
  * The handshake: the commands that are sent on each new connection before any
  * other, in one write: password, database, client name, questions about the
- * eviction policy and the TCP port, and the check of redis_options. Private to
- * this room.
+ * eviction policy, the persistence and the TCP port, and the checks of
+ * redis_options. A review repeats those that only read, while the connection is
+ * up. Private to this room.
  *
- * Two commands ask for the eviction policy, INFO and CONFIG GET, because an ACL
- * or a renamed command may forbid one of them.
+ * Two commands ask for the eviction policy and the persistence, INFO and CONFIG
+ * GET, because an ACL or a renamed command may forbid one of them.
  */
 #ifndef HANDSHAKE_H
 #define HANDSHAKE_H
@@ -23,6 +24,7 @@ enum handshake_step {
     HANDSHAKE_NAME,
     HANDSHAKE_INFO,
     HANDSHAKE_CONFIG,
+    HANDSHAKE_RIGHTS,
     HANDSHAKE_CHECK,
     HANDSHAKE_STEPS,
 };
@@ -37,28 +39,34 @@ enum handshake_result {
 
 struct handshake {
     const struct redis_url *url;
-    const char *client_name;
-    const struct redis_check *check;
-    bool trust_noeviction;         /* see redis_options */
+    const struct redis_options *options;
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
-    bool has_aof;                  /* it has an append-only file */
+    char appendonly[4];            /* yes or no; "": it cannot be read */
     bool was_replica;              /* it took over from another Redis */
     char appendfsync[16];          /* "": it cannot be read */
     char policy[40];               /* maxmemory-policy; "": it cannot be read */
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */
-    struct command command;        /* the call of the check */
-    char why[512]; /* the reason for BROKEN, RETRY and UNUSABLE */
+    char warning[512];             /* see handshake_warning */
+    struct command command;        /* the call of a check */
+    char why[800]; /* the reason for BROKEN, RETRY and UNUSABLE */
 };
 
 /* Starts the handshake: adds all commands to the output buffer of context. */
 void handshake_send(struct handshake *handshake, struct redisContext *context);
 
+/* As handshake_send, for a review. */
+void handshake_send_review(struct handshake *handshake,
+                           struct redisContext *context);
+
 /* Takes the replies that have arrived. Does not block. */
 enum handshake_result handshake_receive(struct handshake *handshake,
                                         struct redisContext *context);
 
-/* A warning for the operator after HANDSHAKE_DONE, static; NULL: none. */
-const char *handshake_warning(const struct handshake *handshake);
+/*
+ * A warning for the operator after HANDSHAKE_DONE; NULL: none. It is valid
+ * until the next call.
+ */
+const char *handshake_warning(struct handshake *handshake);
 
 #endif

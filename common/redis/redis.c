@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "command.h"
 #include "connection.h"
+#include "review.h"
 
 enum { WAIT_LATE_MS = 100 };
 
@@ -148,14 +149,13 @@ take_reply(redisContext *context, redisReply **reply)
     return true;
 }
 
-/* Reads what has arrived. False if the connection is broken. */
+/* Takes what has been read. False if the connection is broken. */
 static bool
 take_replies(struct redis *redis)
 {
     redisContext *context = redis->context;
 
-    return redisBufferRead(context) == REDIS_OK &&
-           take_reply(context, &redis->reply) &&
+    return take_reply(context, &redis->reply) &&
            (redis->reply == NULL || redis->command.replicas == 0 ||
             take_reply(context, &redis->wait_reply));
 }
@@ -202,6 +202,8 @@ receive_error(struct redis *redis)
     if (starts_with(text, "READONLY") || starts_with(text, "LOADING") ||
         starts_with(text, "MASTERDOWN") || starts_with(text, "NOAUTH")) {
         connection_give_up(redis, text);
+    } else {
+        review_hasten(redis);
     }
     return REDIS_REFUSED;
 }
@@ -211,7 +213,14 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->context;
 
-    if ((redis->unsent && !flush(redis)) || !take_replies(redis)) {
+    if ((redis->unsent && !flush(redis)) ||
+        redisBufferRead(context) != REDIS_OK) {
+        return fail_run(redis, context->errstr);
+    }
+    if (redis->reviewing && !review_step(redis)) {
+        return REDIS_LOST;
+    }
+    if (!redis->reviewing && !take_replies(redis)) {
         return fail_run(redis, context->errstr);
     }
     if (!has_replies(redis)) {
@@ -268,6 +277,20 @@ is_text(const redisReply *reply)
 {
     return reply != NULL && (reply->type == REDIS_REPLY_STRING ||
                              reply->type == REDIS_REPLY_STATUS);
+}
+
+/* By the linker: the first and the end of a section (ld, "__start_"). */
+extern const struct redis_script *const __start_redis_script_list[]
+    __attribute__((weak));
+extern const struct redis_script *const __stop_redis_script_list[]
+    __attribute__((weak));
+
+const struct redis_script *const *
+redis_scripts(size_t *count)
+{
+    /* cppcheck-suppress comparePointers ; both are of one section */
+    *count = (size_t)(__stop_redis_script_list - __start_redis_script_list);
+    return __start_redis_script_list;
 }
 
 size_t

@@ -23,7 +23,23 @@ struct redis_script {
     const char *name; /* of the file, for messages */
     const char *sha1; /* 40 hexadecimal digits */
     const char *body;
+    /* The commands of Redis that it needs, such as "GET XINFO|STREAM". */
+    const char *commands;
 };
+
+/*
+ * In front of a pointer to a script: adds it to redis_scripts. tools/embed-lua
+ * does this for each script, so that no list of them can be out of date.
+ */
+#define REDIS_SCRIPT_LISTED                                                    \
+    static const struct redis_script *const                                    \
+        __attribute__((section("redis_script_list"), used))
+
+/*
+ * The scripts that are linked into this program. Sets *count to their number; a
+ * script that is included by two files is there twice.
+ */
+const struct redis_script *const *redis_scripts(size_t *count);
 
 enum redis_result {
     REDIS_DONE,    /* the reply is there */
@@ -35,12 +51,12 @@ enum redis_result {
 };
 
 /*
- * The script that is run on each new connection before any other. If its reply
+ * A script that is run on each new connection before any other. If its reply
  * is an error, the state becomes REDIS_STATE_UNUSABLE, or REDIS_STATE_DOWN if
  * the error ends by itself (LOADING, for example).
  */
 struct redis_check {
-    const struct redis_script *script;
+    const struct redis_script *script; /* NULL: none */
     /* Adds the script's keys and arguments. */
     void (*add_args)(void *context, struct command *command);
     void *context;
@@ -56,7 +72,7 @@ enum redis_state {
 /* The end of an attempt to connect, or of a connection. */
 struct redis_change {
     enum redis_state state; /* the new state; may be the same as before */
-    const char *reason;     /* a line for the log */
+    const char *reason;     /* a line for the log; NULL: only a new warning */
     const char *warning;    /* one more, if the state is UP; NULL: none */
 };
 
@@ -69,7 +85,14 @@ struct redis_options {
      * by CONFIG GET. A policy that can be read must be noeviction.
      */
     bool trust_noeviction;
+    struct redis_check rights; /* reads only; run before the other check */
     struct redis_check check;
+    /*
+     * While the connection is up, `rights` and the questions about eviction and
+     * persistence are repeated this often, and a second after a script was
+     * refused. Their replies are not waited for. 0: never.
+     */
+    int64_t review_ms;
     /*
      * Called for each connection that is made or lost, and for each attempt
      * that fails: up to ten times a second while Redis is down. May be NULL.

@@ -13,11 +13,14 @@ log_connected(struct redis_log *log, const struct redis_change *change)
     bool away = log_throttle_end(&log->away);
     bool unusable = log_throttle_end(&log->unusable);
 
-    if (log->connected && !lost && !away && !unusable) {
+    if (change->reason != NULL && log->connected && !lost && !away &&
+        !unusable) {
         return;
     }
     log->connected = true;
-    log_info("redis: %s", change->reason);
+    if (change->reason != NULL) {
+        log_info("redis: %s", change->reason);
+    }
     if (change->warning != NULL) {
         log_warn("redis: %s", change->warning);
     }
@@ -33,17 +36,17 @@ redis_log_change(void *context, const struct redis_change *change)
         log_connected(log, change);
         break;
     case REDIS_STATE_CONNECTING:
-        if (log_throttle_due(&log->lost)) {
+        if (log_throttle_due(&log->lost, change->reason)) {
             log_warn("redis: %s", change->reason);
         }
         break;
     case REDIS_STATE_DOWN:
-        if (log_throttle_due(&log->away)) {
+        if (log_throttle_due(&log->away, change->reason)) {
             log_warn("redis: %s", change->reason);
         }
         break;
     case REDIS_STATE_UNUSABLE:
-        if (log_throttle_due(&log->unusable)) {
+        if (log_throttle_due(&log->unusable, change->reason)) {
             log_error("redis: %s", change->reason);
         }
         break;

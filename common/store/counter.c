@@ -40,10 +40,11 @@ struct counter {
 
     /* What was confirmed to clients: */
     struct marks marks;
-    bool confirm;           /* marks-confirm.lua has to be run first */
-    uint64_t connection;    /* on which Redis was last seen to have it all */
-    int64_t confirmed_ms;   /* monotonic: when it was run last */
-    struct marks_loss loss; /* that it found; see counter_take_loss */
+    bool confirm;              /* marks-confirm.lua has to be run first */
+    uint64_t connection;       /* on which Redis was last seen to have it all */
+    uint64_t tried_connection; /* on which it was sent last */
+    int64_t tried_ms;          /* monotonic: when it was sent last */
+    struct marks_loss loss;    /* that it found; see counter_take_loss */
 
     /* The batch that is being counted: */
     struct counter_request *requests;
@@ -232,13 +233,18 @@ read_reply(const struct redis_reply *reply, struct commit_reply *read)
            redis_reply_int(redis_reply_at(reply, 2), &read->left_ms);
 }
 
-/* Moves on to the next window if the last one has ended by our own clock. */
+/* Moves on to the window that is on, by our own clock since the last reply. */
 static void
 guess_window(struct counter *counter, int64_t now_ms)
 {
-    if (now_ms >= counter->window_ends_ms) {
-        counter->window_s += counter->options->window.seconds;
-        counter->window_ends_ms += counter->options->window.seconds * 1000;
+    int64_t length_s = counter->options->window.seconds;
+    int64_t past_ms = now_ms - counter->window_ends_ms;
+
+    if (past_ms >= 0) {
+        int64_t passed_s = (past_ms / (length_s * 1000) + 1) * length_s;
+
+        counter->window_s += passed_s;
+        counter->window_ends_ms += passed_s * 1000;
         counter->sets = 0;
     }
 }
@@ -363,9 +369,10 @@ static bool
 must_confirm(const struct counter *counter, int64_t now_ms)
 {
     return counter->confirm ||
+           (marks_has_sent(&counter->marks) &&
+            counter->connection != redis_connection(counter->redis)) ||
            (marks_is_needed(&counter->marks) &&
-            (counter->connection != redis_connection(counter->redis) ||
-             now_ms - counter->confirmed_ms >= CONFIRM_MS));
+            now_ms - counter->tried_ms >= CONFIRM_MS);
 }
 
 /*
@@ -382,6 +389,8 @@ try_batch(struct counter *counter)
     }
     counter->confirming = must_confirm(counter, clock_mono_ms());
     if (counter->confirming) {
+        counter->tried_connection = redis_connection(counter->redis);
+        counter->tried_ms = clock_mono_ms();
         result = send_memory(counter, false);
     } else if (counter->count > 0) {
         result = send_batch(counter);
@@ -425,7 +434,6 @@ apply_memory(struct counter *counter, const struct redis_reply *reply)
     }
     counter->confirm = false;
     counter->connection = redis_connection(counter->redis);
-    counter->confirmed_ms = clock_mono_ms();
     return true;
 }
 
@@ -434,7 +442,7 @@ static void
 note_confirmed(struct counter *counter, int64_t jobs)
 {
     if (!marks_is_needed(&counter->marks)) {
-        counter->confirmed_ms = counter->sent_ms;
+        counter->tried_ms = counter->sent_ms;
     }
     counter->connection = redis_connection(counter->redis);
     marks_confirm_batch(&counter->marks, counter->window_s, jobs);
@@ -501,15 +509,16 @@ counter_result(const struct counter *counter)
 int64_t
 counter_idle_ms(const struct counter *counter)
 {
-    int64_t now_ms = clock_mono_ms();
+    uint64_t connection = redis_connection(counter->redis);
+    bool is_new =
+        marks_has_sent(&counter->marks) && counter->connection != connection;
 
-    if (redis_connection(counter->redis) == 0 ||
-        !marks_is_needed(&counter->marks)) {
+    if (connection == 0 || (!is_new && !marks_is_needed(&counter->marks))) {
         return -1;
     }
-    return must_confirm(counter, now_ms)
+    return is_new && counter->tried_connection != connection
                ? 0
-               : counter->confirmed_ms + CONFIRM_MS - now_ms;
+               : int64_max(counter->tried_ms + CONFIRM_MS - clock_mono_ms(), 0);
 }
 
 bool

@@ -6,7 +6,7 @@
 #include "endpoint_url.h"
 
 #include <curl/curl.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -140,4 +140,21 @@ endpoint_url_check(const char *url, size_t *len)
         *len = strlen(copy);
     }
     return problem;
+}
+
+bool
+endpoint_url_host(const char *url, char *host, size_t size)
+{
+    CURLU *parsed = curl_url();
+    char *found = NULL;
+    int len = -1;
+
+    if (parsed != NULL &&
+        curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_HOST, &found, 0) == CURLUE_OK) {
+        len = snprintf(host, size, "%s", found);
+    }
+    curl_free(found);
+    curl_url_cleanup(parsed);
+    return len >= 0 && (size_t)len < size;
 }

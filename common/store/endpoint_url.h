@@ -7,6 +7,7 @@
 #ifndef ENDPOINT_URL_H
 #define ENDPOINT_URL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error_code.h"
@@ -29,5 +30,12 @@ enum { ENDPOINT_URL_MAX_BYTES = 2048 };
  *   ENDPOINT_MALFORMED      anything else that libcurl refuses
  */
 enum error_code endpoint_url_check(const char *url, size_t *len);
+
+/*
+ * Writes the host of a URL that endpoint_url_check has accepted, as libcurl
+ * calls it: decoded, an IPv4 address as four numbers, an IPv6 address in
+ * brackets. False if there is no memory or the host does not fit.
+ */
+bool endpoint_url_host(const char *url, char *host, size_t size);
 
 #endif

@@ -25,6 +25,7 @@ static const char *const names[ERROR_CODES_COUNT] = {
     [ERROR_CODE_ENDPOINT_BAD_PORT] = "endpoint-bad-port",
     [ERROR_CODE_ENDPOINT_ZONE_ID] = "endpoint-zone-id",
     [ERROR_CODE_ENDPOINT_MALFORMED] = "endpoint-malformed",
+    [ERROR_CODE_ENDPOINT_NOT_ALLOWED] = "endpoint-not-allowed",
     [ERROR_CODE_CALLBACK_QUEUE_FULL] = "callback-queue-full",
     [ERROR_CODE_REDIS_UNAVAILABLE] = "redis-unavailable",
 };

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/decimal.h"
 #include "base/util.h"
 #include "endpoint_url.h"
@@ -138,6 +139,12 @@ void
 job_free(struct job *job)
 {
     free(job);
+}
+
+int64_t
+job_now_ms(const struct job *job)
+{
+    return clock_mono_ms() + job->clock_ms;
 }
 
 /* Sets a member, or removes it if value is 0. 0, or -1: no memory. */

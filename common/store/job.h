@@ -30,6 +30,7 @@ enum job_disposition {
     JOB_RETURN,    /* due again after delay_ms, without an attempt used; with
                       an error: with one more return, and that error */
     JOB_DEAD,      /* to the dead list, with one more attempt and the error */
+    JOB_DROPPED,   /* the job is deleted, undelivered */
 };
 
 /* One claimed job. It belongs to its claimer until job_queue_settle. */
@@ -45,6 +46,8 @@ struct job {
     int64_t attempts;  /* made before this claim */
     int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the end of the lease */
+    int64_t clock_ms;  /* Redis's clock (since the Unix epoch) less the
+                          monotonic clock of this process, at the claim */
     bool reclaimed;    /* it was in `due` before this claim */
 
     TAILQ_ENTRY(job) begun; /* in the list of attempts that have begun, ... */
@@ -63,6 +66,10 @@ struct job {
  */
 struct job *job_read(const char *member, size_t len);
 void job_free(struct job *job);
+
+/* The time now by Redis's clock, which all reporters share: ms since the Unix
+   epoch. */
+int64_t job_now_ms(const struct job *job);
 
 /*
  * The member under which the job waits with so many attempts: "- <n> <json>".

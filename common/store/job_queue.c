@@ -117,9 +117,26 @@ run_claim(struct job_queue *queue, size_t most, int64_t now_ms,
     return result;
 }
 
+/* The first elements of the reply to a claim: see jobs-claim.lua. */
+enum { RECLAIMED, NOW, FIRST_JOB };
+
+/*
+ * How far Redis's clock is ahead of the monotonic clock of this process. The
+ * reply has just arrived: so by this, Redis's clock is late rather than early,
+ * and a callback is never from the future.
+ */
+static int64_t
+read_clock(const struct redis_reply *reply)
+{
+    int64_t redis_ms = 0;
+
+    redis_reply_int(redis_reply_at(reply, NOW), &redis_ms);
+    return redis_ms - clock_mono_ms();
+}
+
 /* Reads one claimed job; NULL if there is no memory for it. */
 static struct job *
-read_job(const struct redis_reply *element, int64_t leased_ms)
+read_job(const struct redis_reply *element, int64_t leased_ms, int64_t clock_ms)
 {
     size_t len;
     const char *member = redis_reply_text(element, &len);
@@ -127,6 +144,7 @@ read_job(const struct redis_reply *element, int64_t leased_ms)
 
     if (job != NULL) {
         job->leased_ms = leased_ms;
+        job->clock_ms = clock_ms;
     }
     return job;
 }
@@ -140,20 +158,23 @@ job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
     int64_t leased_ms = now_ms + queue->options->callbacks.lease_s * 1000;
     const struct redis_reply *reply;
     int64_t reclaimed = 0;
+    int64_t clock_ms;
     size_t i;
 
     memset(claimed, 0, sizeof(*claimed));
     if (run_claim(queue, asked, now_ms, &reply) != REDIS_DONE) {
         return -1;
     }
-    claimed->more = redis_reply_count(reply) == asked + 1;
-    redis_reply_int(redis_reply_at(reply, 0), &reclaimed);
-    for (i = 1; i < redis_reply_count(reply); i++) {
-        struct job *job = read_job(redis_reply_at(reply, i), leased_ms);
+    clock_ms = read_clock(reply);
+    claimed->more = redis_reply_count(reply) == asked + FIRST_JOB;
+    redis_reply_int(redis_reply_at(reply, RECLAIMED), &reclaimed);
+    for (i = FIRST_JOB; i < redis_reply_count(reply); i++) {
+        struct job *job =
+            read_job(redis_reply_at(reply, i), leased_ms, clock_ms);
 
         /* No memory: the job is due again when its lease has run out. */
         if (job != NULL && job->url != NULL) {
-            job->reclaimed = (int64_t)i <= reclaimed;
+            job->reclaimed = (int64_t)i - FIRST_JOB < reclaimed;
             claimed->count++;
             take(context, job);
         } else if (job != NULL) {
@@ -295,30 +316,37 @@ add_settlement(struct command *call, const struct job *job)
     free(text);
 }
 
+/* True if nothing is left of the job. */
+static bool
+is_deleted(const struct job *job)
+{
+    return job->disposition == JOB_DELIVERED || job->disposition == JOB_DROPPED;
+}
+
 /* Starts the call that settles the first n settled jobs. */
 static void
 add_settlements(struct job_queue *queue, size_t n)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_settle);
     struct key_parts parts = {.prefix = queue->options->redis.prefix};
-    int64_t delivered = 0;
+    int64_t deleted = 0;
     const struct job *job;
     size_t i;
 
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        delivered += job->disposition == JOB_DELIVERED;
+        deleted += is_deleted(job);
     }
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_DEAD, &parts);
     redis_arg_int(call, queue->options->callbacks.max_dead);
-    redis_arg_int(call, delivered);
+    redis_arg_int(call, deleted);
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        if (job->disposition == JOB_DELIVERED) {
+        if (is_deleted(job)) {
             redis_arg(call, job->member, job->member_len);
         }
     }
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {
-        if (job->disposition != JOB_DELIVERED) {
+        if (!is_deleted(job)) {
             add_settlement(call, job);
         }
     }

@@ -37,6 +37,7 @@ static const struct key_row rows[KEYS_COUNT] = {
     [KEY_CALLBACKS] = {PREFIX ":{t}:callbacks", "list", "none"},
     [KEY_DUE] = {PREFIX ":{t}:due", "zset", "none"},
     [KEY_DEAD] = {PREFIX ":{t}:dead", "list", "none"},
+    [KEY_BLOCKED] = {PREFIX ":{t}:blocked", "hash", "none"},
     [KEY_READY] = {PREFIX ":{t}:ready", "string", "1 s"},
     [KEY_REPORTERS] = {PREFIX ":{t}:reporters", "zset", "none"},
     [KEY_REPORTER] = {PREFIX ":{t}:reporter:<name>", "string", "10 s"},

@@ -35,6 +35,7 @@ enum key {
     KEY_CALLBACKS,
     KEY_DUE,
     KEY_DEAD,
+    KEY_BLOCKED,
     KEY_READY,
     KEY_REPORTERS,
     KEY_REPORTER,

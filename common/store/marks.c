@@ -73,6 +73,12 @@ marks_is_needed(const struct marks *marks)
     return marks->count > 0;
 }
 
+bool
+marks_has_sent(const struct marks *marks)
+{
+    return marks->sequence > 0;
+}
+
 void
 marks_add_memory(const struct marks *marks, struct command *call,
                  int64_t window_seconds, bool sign_off)

@@ -64,6 +64,10 @@ void marks_confirm_batch(struct marks *marks, int64_t window_s, int64_t jobs);
 /* True if there are windows that are not known to be recorded. */
 bool marks_is_needed(const struct marks *marks);
 
+/* True if there may be a mark in Redis, of a batch that was confirmed or not.
+ */
+bool marks_has_sent(const struct marks *marks);
+
 /* Adds the arguments of marks-confirm.lua from the name on. */
 void marks_add_memory(const struct marks *marks, struct command *call,
                       int64_t window_seconds, bool sign_off);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "keys.h"
+#include "rights.h"
 #include "schema.lua.h"
 
-enum { SCHEMA_VERSION = 2 };
+enum { SCHEMA_VERSION = 2, REVIEW_MS = 60 * 1000 };
 
 const char *
 schema_strategy(const struct options *options)
@@ -90,6 +91,8 @@ schema_redis_options(const struct options *options, const char *program,
         .url = options->redis.url,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
+        .rights = rights_check(options),
+        .review_ms = REVIEW_MS,
         .check = {.script = &script_schema,
                   .add_args = add_args,
                   .context = (void *)options},

@@ -16,9 +16,10 @@
 const char *schema_strategy(const struct options *options);
 
 /*
- * How to connect: for redis_open. The connection compares the schema at each
- * connect, and logs its changes of state through log. All arguments are
- * borrowed for the life of the connection.
+ * How to connect: for redis_open. The connection looks at the rights and
+ * compares the schema at each connect, looks at the rights, the eviction policy
+ * and the persistence once a minute, and logs its changes of state through log.
+ * All arguments are borrowed for the life of the connection.
  */
 struct redis_options schema_redis_options(const struct options *options,
                                           const char *program,

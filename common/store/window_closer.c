@@ -41,6 +41,7 @@ struct window_closer {
     char seen_born[SCHEMA_BORN_SIZE];
     uint64_t connection; /* on which it was taken */
     int64_t on_s;        /* the window that was on */
+    int64_t last_s;      /* the last window in the stream; 0: it was empty */
 
     int64_t first_born_s;    /* when Redis's data began, at the first look */
     int64_t barred_until_ms; /* monotonic: see is_barred */
@@ -257,10 +258,12 @@ forget_future(struct window_closer *closer, const struct look *look)
  * Notes that Redis's data was reset: counts up to the window in which the new
  * data began can't be trusted. If the last record is older than the data, an
  * operator deleted `meta` to change the schema (schema.lua): counts from there
- * to the beginning of the data follow the old schema.
+ * to the beginning of the data follow the old schema. If all records are gone
+ * and the data is no younger than they were, Redis went back to a state before
+ * them: all is lost up to the window that is on.
  *
- * If Redis only went back to an earlier state, the responders know which
- * windows are hit (marks.h), and see count_differs.
+ * If Redis went back to a state with records, the responders know which windows
+ * are hit (marks.h), and see count_differs.
  */
 static void
 notice_reset(struct window_closer *closer, const struct look *look)
@@ -269,12 +272,16 @@ notice_reset(struct window_closer *closer, const struct look *look)
     bool reborn = closer->seen_born[0] != '\0' &&
                   strcmp(closer->born, closer->seen_born) != 0;
     bool new_schema = look->last.start_s != 0 && look->last.start_s < birth;
-    bool no_records =
+    bool unknown_records =
         closer->newest_s > look->last.start_s && closer->newest_s < birth;
 
-    if (reborn || new_schema || no_records) {
+    if (reborn || new_schema || unknown_records) {
         closer->lost_from_s = 0;
         closer->lost_to_s = int64_max(closer->lost_to_s, birth);
+    }
+    if (!reborn && look->last.start_s == 0 && closer->last_s != 0) {
+        closer->lost_from_s = 0;
+        closer->lost_to_s = int64_max(closer->lost_to_s, look->on_s);
     }
 }
 
@@ -314,6 +321,7 @@ remember_look(struct window_closer *closer, const struct look *look)
     closer->connection = connection;
     memcpy(closer->seen_born, closer->born, sizeof(closer->born));
     closer->on_s = look->on_s;
+    closer->last_s = last->start_s;
     if (closer->first_born_s == 0) {
         closer->first_born_s = look->born_s;
     }
@@ -434,18 +442,20 @@ record_windows(struct window_closer *closer,
                const struct window_record *records, size_t count,
                struct window_closer_sealed *sealed)
 {
-    int64_t last_s;
+    struct window_stream_added added;
 
     if (window_stream_append(closer->redis, closer->options->redis.prefix,
-                             closer->kept_s, records, count, &last_s) < 0) {
+                             closer->kept_s, records, count, &added) < 0) {
         return -1;
     }
+    closer->last_s = added.last_s;
     for (size_t i = 0; i < count; i++) {
         note_record(closer, records[i].start_s,
                     records[i].gap ? -1 : records[i].count);
     }
     sealed->records = count;
-    sealed->gaps = count_gaps(records, count);
+    added.count = size_min(added.count, count);
+    sealed->gaps = count_gaps(records + count - added.count, added.count);
     return 0;
 }
 

@@ -54,11 +54,12 @@ add_record(struct command *call, const struct window_record *record)
 int
 window_stream_append(struct redis *redis, const char *prefix, int64_t keep_s,
                      const struct window_record *records, size_t count,
-                     int64_t *last_s)
+                     struct window_stream_added *added)
 {
     struct command *call = redis_call(redis, &script_window_append);
     struct key_parts parts = {.prefix = prefix};
     const struct redis_reply *reply;
+    int64_t added_count = 0;
 
     keys_add(call, KEY_WINDOWS, &parts);
     keys_add(call, KEY_RECORDED, &parts);
@@ -68,9 +69,11 @@ window_stream_append(struct redis *redis, const char *prefix, int64_t keep_s,
         add_record(call, &records[i]);
     }
     if (redis_run(redis, &reply) != REDIS_DONE ||
-        !redis_reply_int(reply, last_s)) {
+        !redis_reply_int(redis_reply_at(reply, 0), &added->last_s) ||
+        !redis_reply_int(redis_reply_at(reply, 1), &added_count)) {
         return -1;
     }
+    added->count = (size_t)added_count;
     return 0;
 }
 

@@ -29,14 +29,20 @@ struct window_stream_end {
     int64_t first_s;  /* the first window in the stream; 0: there is none */
 };
 
+/* What an append has done. */
+struct window_stream_added {
+    int64_t last_s; /* the last window recorded, by whichever reporter */
+    size_t count;   /* records that this append added: the newest of them */
+};
+
 /*
  * Adds records and trims the records of windows that start before keep_s.
- * A window that is recorded already is left as it is. Sets *last_s to the
- * start of the last window recorded. 0, or -1 if Redis is away or refuses.
+ * A window that is recorded already is left as it is. 0, or -1 if Redis is away
+ * or refuses.
  */
 int window_stream_append(struct redis *redis, const char *prefix,
                          int64_t keep_s, const struct window_record *records,
-                         size_t count, int64_t *last_s);
+                         size_t count, struct window_stream_added *added);
 
 /* Reads the end of the stream. 0, or -1 if Redis is away or refuses. */
 int window_stream_last(struct redis *redis, const char *prefix,

@@ -57,6 +57,22 @@ callback_log_reopen(struct callback_log *log)
     line_file_reopen(log->file);
 }
 
+static const char *
+next_word(enum job_disposition next)
+{
+    switch (next) {
+    case JOB_DELIVERED:
+        return "done";
+    case JOB_RETRY:
+    case JOB_RETURN:
+        return "retry";
+    case JOB_DEAD:
+    case JOB_DROPPED:
+        return "dead";
+    }
+    return "-";
+}
+
 /* 0, or -1 (errno). */
 static int
 write_line(struct line_file *file, const struct callback_log_line *line)
@@ -76,9 +92,10 @@ write_line(struct line_file *file, const struct callback_log_line *line)
     len = snprintf(text, sizeof(text),
                    "%s job=%s window=%s host=%s attempt=%" PRId64
                    " status=%s error=%s count=%" PRId64 " duration_ms=%" PRId64
-                   "\n",
+                   " next=%s\n",
                    now, job->id, window, line->host, job->attempts + 1, status,
-                   line->error, job->count, line->duration_ms);
+                   line->error, job->count, line->duration_ms,
+                   next_word(line->next));
     if (len < 0 || (size_t)len >= sizeof(text)) {
         errno = EMSGSIZE;
         return -1;

@@ -2,7 +2,8 @@
  * The callback log: one line per attempt, for operators and their programs.
  *
  * 2026-01-02T03:04:05.678Z job=.. window=2026-01-02T03:04:00Z host=h:p
- * attempt=1 status=200 error=- count=7 duration_ms=12      (all in one line)
+ * attempt=1 status=200 error=- count=7 duration_ms=12 next=done
+ * (all in one line)
  */
 #ifndef CALLBACK_LOG_H
 #define CALLBACK_LOG_H
@@ -20,6 +21,7 @@ struct callback_log_line {
     long status;       /* 0: no response */
     const char *error; /* a word, or "-" */
     int64_t duration_ms;
+    enum job_disposition next; /* what becomes of the job */
 };
 
 /* path is borrowed. NULL: no memory. If the file can't be opened, that is no

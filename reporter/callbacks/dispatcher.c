@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
+#include "blocklist.h"
+#include "breaker_log.h"
 #include "call_pool.h"
 #include "net/curl_loop.h"
 #include "refusals.h"
@@ -36,6 +38,7 @@ struct dispatcher {
     struct call_pool *calls;
     struct curl_loop *transfers;
     struct refusals refusals;
+    struct breaker_log breakers;
     struct log_throttle shortage;
     int64_t shortage_ms; /* monotonic: when resources were short last */
     int64_t answered_ms; /* monotonic: when the last answer came */
@@ -48,20 +51,44 @@ dispatcher_note_shortage(struct dispatcher *dispatcher, const char *why)
     log_throttle_note(&dispatcher->shortage, "callbacks", why);
 }
 
+/* The word is that of the job in Redis, so that an operator finds the same in
+   both. */
 static void
 log_attempt(struct dispatcher *dispatcher, const struct http_call *call,
-            long status, const char *error)
+            const struct retry_verdict *verdict)
 {
     const char *host = http_call_host(call);
     struct callback_log_line line = {
         .job = http_call_job(call),
         .host = host != NULL ? host : "-",
-        .status = status,
-        .error = error,
+        .status = verdict->status,
+        .error = verdict->reason[0] != '\0' ? verdict->reason : verdict->error,
         .duration_ms = http_call_duration_ms(call),
+        .next = verdict->disposition,
     };
 
     callback_log_write(dispatcher->log, &line);
+}
+
+/* Frees the slot, and logs if the circuit breaker opens or closes. */
+static void
+end_ticket(struct dispatcher *dispatcher,
+           const struct destination_ticket *ticket,
+           const struct retry_verdict *verdict)
+{
+    const struct destination *destination = ticket->destination;
+    int64_t now_ms = clock_mono_ms();
+    struct breaker_change change = {
+        .origin = destination->origin,
+        .was_open = destination->breaker.open_ms != 0,
+        .error = verdict->reason,
+    };
+
+    fair_queue_end(dispatcher->queue, ticket, verdict, now_ms);
+    change.is_open = destination->breaker.open_ms != 0;
+    change.open_ms = destination->breaker.open_ms;
+    change.waiting = (int64_t)(destination->waiting + destination->in_redis);
+    breaker_log_note(&dispatcher->breakers, &change, now_ms);
 }
 
 /* Plans a look at the calls that are to be stopped, if this call may be. */
@@ -84,8 +111,7 @@ end_call(struct dispatcher *dispatcher, struct http_call *call,
 {
     struct job *job;
 
-    fair_queue_end(dispatcher->queue, http_call_ticket(call), verdict,
-                   clock_mono_ms());
+    end_ticket(dispatcher, http_call_ticket(call), verdict);
     job = http_call_release(call);
     if (http_call_is_lingering(call)) {
         dispatcher->lingering++;
@@ -146,7 +172,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
     } else if (verdict.status != 0) {
         dispatcher->answered_ms = clock_mono_ms();
     }
-    log_attempt(dispatcher, call, verdict.status, verdict.error);
+    log_attempt(dispatcher, call, &verdict);
     if (facts->refusal != NULL) {
         refusals_log(&dispatcher->refusals, http_call_job(call)->id,
                      http_call_host(call), facts->refusal);
@@ -198,18 +224,33 @@ send_request(struct dispatcher *dispatcher, struct http_call *call)
     }
 }
 
+/* Ends a job of a slot without a call. */
+static void
+skip(struct dispatcher *dispatcher, struct job *job,
+     const struct destination_ticket *ticket,
+     const struct retry_verdict *verdict)
+{
+    end_ticket(dispatcher, ticket, verdict);
+    dispatcher->ended(dispatcher->context, job, verdict);
+}
+
 static void
 begin(struct dispatcher *dispatcher, struct job *job,
       const struct destination_ticket *ticket)
 {
-    struct http_call *call = call_pool_take(dispatcher->calls);
-    static const struct retry_verdict returned = {.disposition = JOB_RETURN,
-                                                  .delay_ms = RETURN_DELAY_MS};
+    struct retry_verdict verdict = {.disposition = JOB_RETURN,
+                                    .delay_ms = RETURN_DELAY_MS};
+    struct http_call *call;
 
+    /* Its host may have been blocked since the job was claimed. */
+    if (blocklist_has(dispatcher->settings->blocks, job, &verdict)) {
+        skip(dispatcher, job, ticket, &verdict);
+        return;
+    }
+    call = call_pool_take(dispatcher->calls);
     if (call == NULL) {
         dispatcher_note_shortage(dispatcher, strerror(ENOMEM));
-        fair_queue_end(dispatcher->queue, ticket, &returned, clock_mono_ms());
-        dispatcher->ended(dispatcher->context, job, &returned);
+        skip(dispatcher, job, ticket, &verdict);
     } else if (http_call_prepare(call, job, ticket) != 0) {
         fail_to_start(dispatcher, call);
     } else {
@@ -313,8 +354,8 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
     size_t slots = curl_loop_raise_fd_limit(wanted);
 
     if (slots < wanted) {
-        log_warn("callbacks.concurrency is %" PRId64 ", but the limit of open "
-                 "files allows %zu",
+        log_warn("callbacks.concurrency gives this worker %" PRId64
+                 ", but the limit of open files allows %zu",
                  options->callbacks.concurrency, slots);
     }
     dispatcher->calls =
@@ -393,16 +434,19 @@ dispatcher_step(struct dispatcher *dispatcher)
 {
     fill_slots(dispatcher);
     refusals_sum_up(&dispatcher->refusals);
+    breaker_log_sum_up(&dispatcher->breakers, clock_mono_ms());
     note_shortage_over(dispatcher);
 }
 
 void
 dispatcher_abort(struct dispatcher *dispatcher)
 {
+    static const struct retry_verdict verdict = {.disposition = JOB_RETURN,
+                                                 .reason = "shutdown"};
     struct http_call *call;
 
     while ((call = stop_any(dispatcher)) != NULL) {
-        log_attempt(dispatcher, call, 0, "shutdown");
+        log_attempt(dispatcher, call, &verdict);
         return_call(dispatcher, call, 0);
     }
 }

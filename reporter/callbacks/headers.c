@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/rfc3339.h"
 
 #define WEBHOOK_SIGNATURE_HEADER "webhook-signature: "
@@ -100,7 +99,7 @@ headers_write(struct headers *headers, const struct job *job,
 {
     struct webhook_signature_input input = {
         .id = job->id,
-        .timestamp_s = clock_wall_ms() / 1000,
+        .timestamp_s = job_now_ms(job) / 1000,
         .content = content,
         .content_len = len,
     };

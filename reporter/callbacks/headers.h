@@ -23,7 +23,8 @@ struct headers *headers_open(const struct webhook_signature *signature,
 void headers_close(struct headers *headers);
 
 /*
- * Writes the headers of an attempt that is made now. content[0..len) is signed:
+ * Writes the headers of an attempt that is made now, by Redis's clock:
+ * receivers refuse a time that is far from theirs. content[0..len) is signed:
  * the body, or for a GET, which has no body, path and query. 0, or -1 if
  * libcrypto refuses.
  */

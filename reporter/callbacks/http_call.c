@@ -68,9 +68,10 @@ struct http_call {
     char body[]; /* payload_body_size bytes */
 };
 
-/* Reads the value of a Retry-After header. 0 if it cannot be read. */
+/* Reads the value of a Retry-After header, which may be a date. 0 if it cannot
+   be read. */
 static int64_t
-read_retry_after(const char *text, size_t len)
+read_retry_after(const char *text, size_t len, int64_t now_ms)
 {
     char value[RETRY_AFTER_VALUE_SIZE];
     int64_t wait_ms;
@@ -80,7 +81,7 @@ read_retry_after(const char *text, size_t len)
     }
     memcpy(value, text, len);
     value[len] = '\0';
-    wait_ms = retry_after_ms(value, clock_wall_ms() / 1000);
+    wait_ms = retry_after_ms(value, now_ms / 1000);
     return wait_ms > 0 ? wait_ms : 0;
 }
 
@@ -122,7 +123,8 @@ on_header(char *bytes, size_t size, size_t count, void *context)
     } else if (len > RETRY_AFTER_LEN &&
                strncasecmp(bytes, RETRY_AFTER, RETRY_AFTER_LEN) == 0) {
         response->retry_after_ms =
-            read_retry_after(bytes + RETRY_AFTER_LEN, len - RETRY_AFTER_LEN);
+            read_retry_after(bytes + RETRY_AFTER_LEN, len - RETRY_AFTER_LEN,
+                             job_now_ms(call->job));
     } else if (len > 0 && (bytes[0] == '\r' || bytes[0] == '\n')) {
         end_head(call);
     }

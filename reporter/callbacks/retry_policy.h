@@ -53,9 +53,10 @@ struct retry_verdict {
                           Retry-After asks for; 0: no such request */
     int no_resources;  /* errno: the attempt failed for it; 0: it did not */
     long status;       /* to be logged; 0: there was no response */
-    const char *error; /* to be logged: one word, static; "-" with a status */
-    char reason[JOB_ERROR_SIZE]; /* of the job in Redis: the error word, or
-                                    status-500; "": no attempt was made */
+    const char *error; /* one word, static; "-" with a status */
+    char reason[JOB_ERROR_SIZE]; /* to be logged, and of the job in Redis: the
+                                    error word, or status-500; "": delivered, or
+                                    no attempt was made */
 };
 
 /*

@@ -115,8 +115,9 @@ settings_init(struct settings *settings, const struct options *options)
     settings->resolvers = read_resolvers(options, why);
     settings->trust =
         settings->tls.ca[0] == '\0' ? NULL : tls_trust_open(settings->tls.ca);
+    settings->blocks = blocklist_open(options);
     if (settings->policy != NULL && settings->kept != NULL &&
-        settings->resolvers != NULL &&
+        settings->resolvers != NULL && settings->blocks != NULL &&
         (settings->trust != NULL || settings->tls.ca[0] == '\0')) {
         settings->signature = open_signature(options, why);
         if ((settings->signature != NULL || errno == 0) &&
@@ -139,5 +140,6 @@ settings_fini(struct settings *settings)
     kept_sockets_close(settings->kept);
     free(settings->resolvers);
     tls_trust_close(settings->trust);
+    blocklist_close(settings->blocks);
     memset(settings, 0, sizeof(*settings));
 }

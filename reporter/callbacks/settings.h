@@ -1,11 +1,12 @@
 /*
  * The settings that all callbacks share, made of the configuration: payload,
- * signature, the addresses that may be called, name servers, and the kept
- * connections.
+ * signature, the addresses and hosts that may be called, name servers, and the
+ * kept connections.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
+#include "blocklist.h"
 #include "config/options.h"
 #include "net/dns_servers.h"
 #include "net/kept_sockets.h"
@@ -23,6 +24,7 @@ struct settings {
     char *resolvers;           /* callbacks.resolvers, of dns_servers_parse */
     struct tls_files tls;      /* borrowed from options */
     struct tls_trust *trust;   /* NULL: no callbacks.ca_file */
+    struct blocklist *blocks;
 };
 
 /* Checks the values that options.c can't: addresses, secrets, files. A

@@ -79,6 +79,9 @@ stats_count(struct stats *stats, enum job_disposition disposition)
     case JOB_DEAD:
         stats->counts.dead++;
         break;
+    case JOB_DROPPED:
+        stats->counts.blocked++;
+        break;
     }
 }
 
@@ -96,7 +99,7 @@ stats_count_unreadable(struct stats *stats, size_t count)
     stats->counts.unreadable += (int64_t)count;
 }
 
-/* Logs stale, dropped and unreadable jobs. */
+/* Logs stale, unreadable and dropped jobs. */
 static void
 log_losses(struct stats *stats, int64_t now_ms)
 {
@@ -109,10 +112,16 @@ log_losses(struct stats *stats, int64_t now_ms)
         (stale == 0 && dropped == 0 && unreadable == 0)) {
         return;
     }
-    log_warn("callbacks: %" PRId64 " settled after their lease had run out, "
-             "%" PRId64 " unreadable ones moved to the dead list, %" PRId64
-             " oldest dropped from the dead list",
-             stale, unreadable, dropped);
+    if (stale != 0 || unreadable != 0) {
+        log_warn("callbacks: %" PRId64 " settled after their lease had run "
+                 "out, %" PRId64 " unreadable ones moved to the dead list",
+                 stale, unreadable);
+    }
+    if (dropped != 0) {
+        log_error("callbacks: %" PRId64 " dropped for ever, the oldest of the "
+                  "dead list, which is full (callbacks.max_dead = %" PRId64 ")",
+                  dropped, stats->options->callbacks.max_dead);
+    }
     stats->logged = *counts;
     stats->log_ms = now_ms + LOG_AGAIN_MS;
 }
@@ -153,12 +162,12 @@ static json_t *
 counts_json(const struct stats_counts *counts)
 {
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "delivered",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "delivered",
         (json_int_t)counts->delivered, "retried", (json_int_t)counts->retried,
         "dead", (json_int_t)counts->dead, "returned",
         (json_int_t)counts->returned, "stale", (json_int_t)counts->stale,
         "dropped", (json_int_t)counts->dropped, "unreadable",
-        (json_int_t)counts->unreadable);
+        (json_int_t)counts->unreadable, "blocked", (json_int_t)counts->blocked);
 }
 
 /* The published JSON, malloc'd. NULL: no memory. */

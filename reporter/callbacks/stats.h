@@ -30,6 +30,7 @@ struct stats_counts {
     int64_t stale;      /* jobs settled after their lease had run out */
     int64_t dropped;    /* oldest dead jobs, over callbacks.max_dead */
     int64_t unreadable; /* jobs that could not be parsed */
+    int64_t blocked;    /* jobs dropped because their host is blocked */
 };
 
 struct stats;

@@ -9,12 +9,16 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "base/util.h"
+#include "blocklist.h"
 #include "callback_log.h"
+#include "deaths.h"
+#include "destination.h"
 #include "dispatcher.h"
 #include "fair_queue.h"
 #include "lookups.h"
@@ -54,6 +58,7 @@ struct worker {
                            0: not yet waiting */
     void (*drained)(void *context); /* NULL: no drain, or called already */
     void *drained_context;
+    struct deaths deaths;
     struct log_throttle claim_trouble; /* Redis refuses to claim */
     struct log_throttle settle_trouble;
 };
@@ -68,6 +73,20 @@ schedule(struct worker *worker, int64_t delay_ms)
     }
 }
 
+/* Logs the end of a job that came without an attempt. */
+static void
+log_end(struct worker *worker, const struct job *job,
+        const struct retry_verdict *verdict)
+{
+    char origin[DESTINATION_ORIGIN_SIZE];
+    struct callback_log_line line = {
+        .job = job, .error = verdict->reason, .next = verdict->disposition};
+
+    destination_read_origin(job->url, origin);
+    line.host = strstr(origin, "://") + strlen("://");
+    callback_log_write(worker->log, &line);
+}
+
 /* Takes job over. A dispatcher_ended. */
 static void
 settle(void *context, struct job *job, const struct retry_verdict *verdict)
@@ -77,6 +96,11 @@ settle(void *context, struct job *job, const struct retry_verdict *verdict)
     size_t enough = (size_t)int64_min(quarter, SETTLE_AT_ONCE);
 
     stats_count(worker->stats, verdict->disposition);
+    if (verdict->disposition == JOB_DEAD) {
+        deaths_note(&worker->deaths, job->url, verdict->reason);
+    } else if (verdict->disposition == JOB_DROPPED) {
+        log_end(worker, job, verdict);
+    }
     job_queue_settle(worker->jobs, job, verdict->disposition, verdict->delay_ms,
                      verdict->reason);
     schedule(worker,
@@ -99,19 +123,6 @@ return_job(struct worker *worker, struct job *job, int64_t delay_ms)
     struct retry_verdict verdict = {.disposition = JOB_RETURN,
                                     .delay_ms = delay_ms};
 
-    settle(worker, job, &verdict);
-}
-
-/* Moves a job to the dead list that has ended a reporter too often. */
-static void
-abandon(struct worker *worker, struct job *job)
-{
-    static const struct retry_verdict verdict = {.disposition = JOB_DEAD,
-                                                 .reason = "abandoned"};
-    struct callback_log_line line = {
-        .job = job, .host = "-", .error = verdict.reason};
-
-    callback_log_write(worker->log, &line);
     settle(worker, job, &verdict);
 }
 
@@ -142,7 +153,8 @@ fail_lookup(struct worker *worker, struct job *job, const char *host,
     struct callback_log_line line = {.job = job,
                                      .host = host,
                                      .error = verdict.error,
-                                     .duration_ms = duration_ms};
+                                     .duration_ms = duration_ms,
+                                     .next = verdict.disposition};
 
     callback_log_write(worker->log, &line);
     settle(worker, job, &verdict);
@@ -179,11 +191,18 @@ on_looked_up(void *context, struct job *job, enum dns_cache_answer answer,
 static void
 on_job(void *context, struct job *job)
 {
+    static const struct retry_verdict abandoned = {.disposition = JOB_DEAD,
+                                                   .reason = "abandoned"};
     struct worker *worker = context;
+    struct retry_verdict verdict;
 
+    /* The job itself may be what ends reporters. */
     if (retry_policy_is_hopeless(&worker->options->callbacks.retry_delays_s,
                                  job->attempts)) {
-        abandon(worker, job);
+        log_end(worker, job, &abandoned);
+        settle(worker, job, &abandoned);
+    } else if (blocklist_has(worker->settings.blocks, job, &verdict)) {
+        settle(worker, job, &verdict);
     } else if (lookups_add(worker->lookups, job)) {
         worker->kept++;
     }
@@ -329,9 +348,11 @@ on_turn(void *context)
     } else if (flush(worker) != 0) {
         schedule(worker, IDLE_TURN_MS);
     } else {
+        blocklist_step(worker->settings.blocks, worker->redis);
         schedule(worker, claim(worker));
     }
     dispatch(worker);
+    deaths_log(&worker->deaths, clock_mono_ms());
     stats_step(worker->stats, worker->redis);
 }
 
@@ -430,6 +451,7 @@ void
 worker_reopen(struct worker *worker)
 {
     callback_log_reopen(worker->log);
+    blocklist_reload(worker->settings.blocks);
 }
 
 void

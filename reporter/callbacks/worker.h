@@ -22,7 +22,8 @@ void worker_close(struct worker *worker);
 /* Looks for jobs now. To be called if Redis is connected again. */
 void worker_wake(struct worker *worker);
 
-/* Reopens the callback log, after a rotation. */
+/* Reopens the callback log, after a rotation, and reads callbacks.block again.
+ */
 void worker_reopen(struct worker *worker);
 
 /*

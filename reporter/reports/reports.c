@@ -78,7 +78,8 @@ log_clock(struct reports *reports, int64_t left_ms, bool ahead)
 
     if (!ahead && left_ms <= reports->options->window.seconds * 1000) {
         log_throttle_over(&reports->clock_trouble, who);
-    } else if (log_throttle_due(&reports->clock_trouble)) {
+    } else if (log_throttle_due(&reports->clock_trouble,
+                                ahead ? "ahead" : "back")) {
         log_warn("%s: %s; the next one ends in %" PRId64 " s", who,
                  ahead ? "what was reported is ahead of Redis's clock"
                        : "Redis's clock has stepped back",
@@ -90,12 +91,12 @@ log_clock(struct reports *reports, int64_t left_ms, bool ahead)
 static void
 log_losses(struct reports *reports, int64_t late)
 {
-    if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble)) {
+    if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble, "")) {
         log_warn("%" PRId64 " windows skipped: older than the retention",
                  reports->skipped);
         reports->skipped = 0;
     }
-    if (reports->gaps > 0 && log_throttle_due(&reports->gap_trouble)) {
+    if (reports->gaps > 0 && log_throttle_due(&reports->gap_trouble, "")) {
         log_warn("%" PRId64 " windows recorded as gaps: their data is lost",
                  reports->gaps);
         reports->gaps = 0;

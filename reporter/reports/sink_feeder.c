@@ -211,7 +211,7 @@ log_skipped(struct sink_feeder *feeder, int64_t missing, int64_t next_s)
 {
     char text[RFC3339_SIZE];
 
-    if (missing > 0 && log_throttle_due(&feeder->skip_trouble)) {
+    if (missing > 0 && log_throttle_due(&feeder->skip_trouble, "")) {
         rfc3339_format(text, next_s);
         log_warn("%s: %" PRId64 " windows before %s skipped: their records are"
                  " past the retention",
@@ -234,7 +234,7 @@ log_future_window(struct sink_feeder *feeder)
         log_throttle_end(&feeder->future_trouble);
         return;
     }
-    if (log_throttle_due(&feeder->future_trouble)) {
+    if (log_throttle_due(&feeder->future_trouble, "")) {
         rfc3339_format(text, future_window_s);
         log_warn("%s: passing over that it seems to have the window %s, which"
                  " is far ahead of Redis's clock",

@@ -48,10 +48,12 @@ def make_web(server):
 @pytest.fixture
 def sandbox(request, strategy):
     """All that is started in it ends with the test. Its programs have the
-    settings of the module's SETTINGS, if there are any."""
+    settings of SETTINGS of the module that the test was written in, if there
+    are any."""
+    module = sys.modules[request.function.__module__]
     box = Sandbox(**{"VERVE_DEDUP_STRATEGY": strategy,
                      "VERVE_REDIS_TIMEOUT_MS": PATIENT_MS,
-                     **getattr(request.module, "SETTINGS", {})})
+                     **getattr(module, "SETTINGS", {})})
     yield box
     box.close()
 

@@ -64,7 +64,7 @@ class Marathon:
         busy = [fault.reporter for fault in self.faults]
         for reporter in self.reporters:
             if reporter not in busy and \
-                    f":{reporter.process.pid}:" in owner:
+                    f":{reporter.worker('reports')}:" in owner:
                 return reporter
         return None
 

@@ -275,7 +275,7 @@ def test_no_descriptors_cost_no_attempt(sandbox, redis, receiver):
     """If no descriptor is left for a while, that is logged and costs no
     attempt."""
     reporter = Reporter(sandbox, redis).start()
-    pid = str(reporter.process.pid)
+    pid = str(reporter.worker())
     subprocess.run(["prlimit", "--pid", pid, "--nofile=4:"], check=True)
     (job,) = put(redis, receiver.url("/", 0))
     reporter.process.wait_output("Too many open files")

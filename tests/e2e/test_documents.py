@@ -51,9 +51,9 @@ def test_the_bounds_of_options_are_documented():
     for key, (_, may_be) in options_of_help().items():
         # Numbers, and the words of a choice: "one of POST, GET".
         words = re.findall(r"\d+", may_be)
-        if choice := re.match(r"one (?:or more )?of (.*?)(?:, with commas)?$",
-                              may_be):
-            words = choice[1].split(", ")
+        if choice := re.match(r"one (?:or more )?of (.*?)"
+                              r"(?:, with commas(?:, or (\w+))?)?$", may_be):
+            words = [*choice[1].split(", "), *filter(None, choice.groups()[1:])]
         for word in words:
             assert re.search(rf"\b{word}\b", written[key][1]), (key, may_be)
 
@@ -65,7 +65,7 @@ def test_every_error_of_an_attempt_is_documented():
     text = (ROOT / "docs" / "callbacks.md").read_text()
     table = text.partition("| error | meaning |\n")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.M)) == \
-        words | {"shutdown", "abandoned"}
+        words | {"shutdown", "abandoned", "blocked"}
 
 
 def anchors(text):
@@ -96,11 +96,13 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= 1300
 
 
-def test_the_benchmarks_list_their_sections():
+@pytest.mark.parametrize("name,section", [("run", "pairs"),
+                                          ("hostile", "attacks")])
+def test_the_benchmarks_list_their_sections(name, section):
     """docs/performance.md sends readers there."""
-    done = subprocess.run([ROOT / "bench" / "run", "-h"], check=False,
+    done = subprocess.run([ROOT / "bench" / name, "-h"], check=False,
                           text=True, capture_output=True)
-    assert re.search(r"^  pairs ", done.stdout + done.stderr, re.M)
+    assert re.search(rf"^  {section} ", done.stdout + done.stderr, re.M)
 
 
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()

@@ -18,13 +18,8 @@ from harness.records import (assert_no_window_missing, complete_lines,
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.settings import PATIENT_MS
-<<<<<<< HEAD
-from harness.strategies import every_strategy
-from harness.wait import wait_for_window_start, wait_until
-=======
 from harness.strategies import every_strategy, exact_strategies
-from harness.wait import wait_until
->>>>>>> h-blip
+from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 1
 HOUR_S = 3600
@@ -326,7 +321,7 @@ class Pair:
     def leader(self):
         owner = self.redis("HGET", self.key, "owner")
         return next(reporter for reporter in self.reporters
-                    if f":{reporter.process.pid}:" in owner)
+                    if f":{reporter.worker('reports')}:" in owner)
 
     def cursor(self):
         return int(self.redis("HGET", self.key, "cursor") or 0)
@@ -367,9 +362,10 @@ def test_another_takes_over(pair, expected):
 def test_an_orderly_end_hands_over_at_once(pair):
     wait_until(lambda: pair.cursor() > 0, "there is a leader")
     leader = pair.leader()
+    pid = leader.worker("reports")
     assert leader.term() == 0
     owner, end_ms = pair.redis("HMGET", pair.key, "owner", "lease_end_ms")
-    assert end_ms == "0" or f":{leader.process.pid}:" not in owner
+    assert end_ms == "0" or f":{pid}:" not in owner
     pair.wait_taken_over(pair.cursor(), LEASE_S - 2)
 
 

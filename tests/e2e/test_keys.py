@@ -103,6 +103,7 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
 
     responder.ask(accept(7, receiver.url("/hook")))
     assert "verve:{t}:callbacks" not in missing()
+    redis("HSET", "verve:{0}:blocked", "b.example", "keep")
     Reporter(sandbox, redis, **settings).start()
     unconfirmed = "verve:{t}:unconfirmed"
     wait_until(lambda: missing() == {unconfirmed},

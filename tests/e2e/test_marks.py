@@ -318,6 +318,25 @@ def test_a_lost_reply_is_no_gap(sandbox, redis):
     assert "lost" not in responder.process.output()
 
 
+def test_a_batch_that_was_not_confirmed_is_no_gap(sandbox, redis):
+    """Its id was counted, but the reply was lost. The responder has nothing
+    else to remember, and shows itself all the same after a restart."""
+    responder = Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250).start()
+    reporter = Reporter(sandbox, redis).start()
+    first = Expected(responder, WINDOW_S).send(1)
+    wait_until(lambda: redis("GET", "verve:{0}:recorded") == str(first),
+               "its window is recorded", 2 * WINDOW_S)
+    time.sleep(1.5)  # it looks once a second
+    await_window()
+    redis.freeze()
+    assert responder.ask(accept(1)).status == 503
+    redis.thaw()
+    window = wait_until(lambda: redis("ZRANGE", "verve:{0}:open", -1, -1),
+                        "the id was counted")[0]
+    restart(redis)
+    assert reporter.wait_reported(int(window))[int(window)] == 1
+
+
 def test_a_stopped_responder_is_no_gap(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()

@@ -1,5 +1,8 @@
 """The eviction policy, if rights on Redis are limited: a policy that can't be
-read is refused unless it is trusted; a policy that can be read counts."""
+read is refused unless it is trusted; a policy that can be read counts. Whether
+there is an append-only file is said."""
+
+import re
 
 import pytest
 from harness.answers import assert_unavailable
@@ -14,7 +17,9 @@ from harness.settings import PATIENT_MS
 from harness.wait import wait_until
 from harness.web import Web
 
+NOISE_S = 10.0  # what a shared machine may add
 TRUST = {"VERVE_REDIS_TRUST_NOEVICTION": "yes"}
+NO_FILE = "has no append-only file"
 DOUBT = "maxmemory-policy cannot be read and is trusted to be noeviction"
 
 
@@ -80,9 +85,13 @@ def test_what_cannot_be_read_is_refused(sandbox, program, start, policy):
 def test_what_is_trusted_is_said_at_each_connect(sandbox, program, start):
     redis = start(sandbox, "noeviction")
     trusting = program(redis, **TRUST).start()
-    assert trusting.process.output().count(DOUBT) == 1
+    connections = 1
+    if isinstance(trusting, Reporter):
+        connections = len(trusting.workers())
+    assert trusting.process.output().count(DOUBT) == connections
     redis.end_connections()
-    wait_until(lambda: trusting.process.output().count(DOUBT) == 2, "again")
+    wait_until(lambda: trusting.process.output().count(DOUBT) ==
+               2 * connections, "again")
 
 
 @pytest.mark.parametrize("settings", [{}, TRUST])
@@ -122,8 +131,40 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
     wait_until(lambda: fetch(web.port, accept(9)).body == b"ok", "ok again")
     (key,) = redis("KEYS", "verve:{0}:count:*")
     assert redis("GET", key) == "2"
-    wait_until(lambda: reporter.process.output().count("): ready\n") == 2,
-               "the reporter is connected")
+    wait_until(lambda: reporter.process.output().count("): ready\n") ==
+               2 * len(reporter.workers()), "all workers are connected again")
+
+
+def test_without_a_file_is_said_at_each_connect(sandbox, program):
+    redis = Redis(sandbox, appendonly="no").start()
+    warned = program(redis).start()
+    assert warned.process.output().count(NO_FILE) == 1
+    redis.end_connections()
+    wait_until(lambda: warned.process.output().count(NO_FILE) == 2, "again")
+
+
+def test_with_a_file_nothing_is_said(program, redis):
+    assert "file" not in program(redis).start().process.output().replace(
+        "file:", "")
+
+
+def test_what_changes_while_connected_is_found_within_a_minute(sandbox, redis):
+    """By both programs, although nobody asks them anything."""
+    responder = Responder(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
+    reporter = Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=3600).start()
+    both = responder.process, reporter.process
+    redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    redis("CONFIG", "SET", "appendonly", "no")
+    for process in both:
+        process.wait_output("cannot be used any more", 60 + NOISE_S)
+        assert re.search("ERROR .*maxmemory-policy is allkeys-lru",
+                         process.output())
+    assert_unavailable(responder.ask(accept(7)))
+    assert_unavailable(responder.ask("/readyz"))
+    redis("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    for process in both:
+        process.wait_output(NO_FILE)
+    assert responder.ask(accept(7)).body == b"ok"
 
 
 @pytest.mark.parametrize("prefix,database", [(":secret@", ""), ("", "/1")],

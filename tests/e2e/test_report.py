@@ -157,6 +157,25 @@ def test_two_reporters_share_one_file(sandbox, redis, expected, reporter):
     assert other.process.running()
 
 
+def test_a_gap_is_logged_by_the_reporter_that_recorded_it(sandbox, redis):
+    """Redis answers nobody at the end of the window, so that both reporters ask
+    at the same time whether it is recorded, and both try to record it."""
+    settings = {"VERVE_WINDOW_SECONDS": 2, "VERVE_REDIS_TIMEOUT_MS": PATIENT_MS}
+    both = [Reporter(sandbox, redis, name=name, **settings).start()
+            for name in ("one", "other")]
+    wait_until(lambda: all(each.report() for each in both), "both report")
+    wait_for_window_start(2)
+    redis("FLUSHALL")
+    redis("CLIENT", "PAUSE", 2600, "WRITE")
+    wait_until(lambda: all(None in each.report().values() for each in both),
+               "a gap in both files")
+    logged = [number for each in both for number in re.findall(
+        r"(\d+) windows recorded as gaps", each.process.output())]
+    recorded = [fields for _, fields in redis("XRANGE", "verve:windows", "-",
+                                              "+") if fields[1] == "-"]
+    assert sum(map(int, logged)) == len(recorded)
+
+
 def test_a_folder_may_appear_later(sandbox, redis, expected):
     folder = sandbox.folder / "later"
     reporter = Reporter(sandbox, redis,

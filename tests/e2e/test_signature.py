@@ -5,8 +5,10 @@ import base64
 import hashlib
 import hmac
 import time
+from email.utils import formatdate
 
 import pytest
+from harness.preload import faketime
 from harness.queue import put
 from harness.receiver import Answer
 from harness.reporter import Reporter
@@ -48,6 +50,23 @@ def test_a_post_is_signed(redis, reporter, receiver):
         assert not verify(SECRET, got, got.body + b" ")
         assert not verify(OLD, got, got.body)
         assert len(got.headers["webhook-signature"].split(" ")) == 1
+
+
+@pytest.mark.parametrize("offset_s", [-600, 600])
+def test_a_wrong_clock_of_the_host_does_no_harm(sandbox, redis, receiver,
+                                                offset_s):
+    """The clock of Redis counts, in each attempt, and for Retry-After."""
+    reporter = Reporter(sandbox, redis, **faketime(offset_s)).start()
+    wanted = time.time() + 4
+    receiver.respond("/busy", Answer(503, {
+        "Retry-After": formatdate(wanted, usegmt=True)}), 200)
+    put(redis, receiver.url("/busy"))
+    first, second = receiver.wait_count(2, seconds=20.0)
+    for got in first, second:
+        assert verify(SECRET, got, got.body)
+        assert abs(int(got.headers["webhook-timestamp"]) - got.time) <= 2
+    assert wanted - 2 < second.time < wanted + 8
+    assert reporter.term() == 0
 
 
 @pytest.mark.parametrize("path", ["", "/", "/hook?a=b", "/a/../b%2F?x=%41&y"])

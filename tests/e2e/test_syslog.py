@@ -84,9 +84,12 @@ def test_the_log_goes_there_too(sandbox, redis, system_log):
     sandbox.start(reporter.name, reporter.command, reporter.settings)
     wait_until(lambda: any(TEXT.match(message["text"])
                            for message in system_log.read()), "a window")
+    wait_until(lambda: any(message["text"] == "ready"
+                           for message in system_log.read()), "ready")
     tags = {message["tag"] for message in system_log.messages}
-    assert len(tags) == 1
-    assert re.fullmatch(r"verve-reporter\[\d+\]", tags.pop())
+    assert {re.sub(r"\[\d+\]$", "", tag) for tag in tags} == {
+        "verve-reporter", "verve-reporter/reports",
+        "verve-reporter/callbacks-1"}
 
 
 def test_windows_are_sent_after_the_daemon_was_away(system_log, expected,

@@ -20,16 +20,16 @@ TIMEOUT_S = 2.0
 # The animal, status and error of each attempt, the error in the dead list.
 ROWS = [
     ("ok", ["200 -"], None),
-    ("500", ["500 -", "500 -"], "status-500"),
-    ("404", ["404 -", "404 -"], "status-404"),
-    ("408", ["408 -", "408 -"], "status-408"),
-    ("425", ["425 -", "425 -"], "status-425"),
-    ("410", ["410 -"], "status-410"),
-    ("seconds", ["429 -", "429 -"], "status-429"),
-    ("date", ["429 -", "429 -"], "status-429"),
-    ("garbage", ["429 -", "429 -"], "status-429"),
-    ("huge", ["429 -"], None),  # see below
-    ("redirect", ["302 -", "302 -"], "status-302"),
+    ("500", ["500 status-500", "500 status-500"], "status-500"),
+    ("404", ["404 status-404", "404 status-404"], "status-404"),
+    ("408", ["408 status-408", "408 status-408"], "status-408"),
+    ("425", ["425 status-425", "425 status-425"], "status-425"),
+    ("410", ["410 status-410"], "status-410"),
+    ("seconds", ["429 status-429", "429 status-429"], "status-429"),
+    ("date", ["429 status-429", "429 status-429"], "status-429"),
+    ("garbage", ["429 status-429", "429 status-429"], "status-429"),
+    ("huge", ["429 status-429"], None),  # see below
+    ("redirect", ["302 status-302", "302 status-302"], "status-302"),
     ("hang", ["- timeout", "- timeout"], "timeout"),
     ("drip", ["- timeout", "- timeout"], "timeout"),
     ("slow-body", ["200 -"], None),
@@ -59,7 +59,7 @@ class Visit:
             VERVE_CALLBACKS_TIMEOUT_MS=int(TIMEOUT_S * 1000),
             VERVE_CALLBACKS_CONNECT_TIMEOUT_MS=int(TIMEOUT_S * 1000),
             VERVE_CALLBACKS_LEASE_S=4).start()
-        pid = self.reporter.process.pid
+        pid = self.reporter.worker()
         peak_before_kb = memory_kb(pid, "VmHWM")
         names = list(ANIMALS)
         ids = put(self.redis, *(self.zoo.url(name) for name in names))

@@ -56,8 +56,9 @@ local window, length = ARGV[1], ARGV[2] / 2
 
 -- MGET replies nil for a key of a wrong type; GET, which is run only for the
 -- few batches that find no such key, replies an error.
-local known = call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-local sealed, born, before, whole = known[1], known[2], known[3], known[4]
+local values = call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local sealed, born, before = values[1], values[2], values[3]
+local whole = values[4]
 sealed = tonumber(sealed or call('GET', KEYS[1]))
 before = before or call('GET', KEYS[3])
 if born ~= ARGV[4] then

@@ -10,10 +10,11 @@
 --       3 the length of the lease in ms,
 --       4 if the reply to this claim was lost: how many ms ago it was sent for
 --       the first time; else 0
--- Reply: how many of the jobs were in `due` before; then the members of `due`
---        that are claimed, those first: "<claim> <attempts> <json>". The claim
---        is the token; if the job's lease had run out before an attempt began,
---        with ~ in place of the dot
+-- Reply: how many of the jobs were in `due` before; the time, in ms since the
+--        Unix epoch; then the members of `due` that are claimed, those that
+--        were in it before first: "<claim> <attempts> <json>". The claim is the
+--        token; if the job's lease had run out before an attempt began, with ~
+--        in place of the dot
 --
 -- The order of the commands matters. Both keys are read before the first write,
 -- so that the script fails before it changes anything if a key has a wrong
@@ -22,10 +23,17 @@
 local MARGIN_MS, LOOK_AT = 1000, 4096
 local claim, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local doubtful = string.gsub(claim, '%.', '~')
+
+-- Nor must a right that was withdrawn since the connect stop it halfway.
+if not redis.acl_check_cmd('ZREM', KEYS[2], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[2], '0', '') then
+    return redis.error_reply('NOPERM +zrem and +zadd are needed')
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local members, scored = {0}, {}
+local members, scored = {0, now}, {}
 
 local function take(holder, attempts, json)
     local member = holder .. ' ' .. attempts .. ' ' .. json

@@ -5,7 +5,7 @@
 --
 -- KEYS: 1 due, 2 dead
 -- ARGV: 1 how many entries the list `dead` may have,
---       2 n, the number of jobs that were delivered,
+--       2 n, the number of jobs that were delivered or dropped,
 --       3... the members of those n jobs,
 --       then by threes, for each other job: its member; the ms until it is due
 --       again, or "dead"; its new member of `due`, or its entry in `dead`
@@ -15,6 +15,13 @@
 -- LLEN comes first: if `dead` is not a list, the script fails before it changes
 -- anything. ZREM comes before commands that need memory: see jobs-claim.lua.
 local most_dead, delivered = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+-- A right that was withdrawn since the connect must not stop it halfway.
+if not redis.acl_check_cmd('RPUSH', KEYS[2], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[1], '0', '') then
+    return redis.error_reply('NOPERM +rpush and +zadd are needed')
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local dead = redis.call('LLEN', KEYS[2])

@@ -36,7 +36,7 @@ for i = 1, agreed and #ARGV or 0, 2 do
 end
 
 -- A user who may not run INFO gets no such id.
-local info = redis.pcall('INFO', 'server')
+local info = redis.pcall('INFO', 'server') -- optional
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
 local before = redis.call('HGET', KEYS[3], 'id')
 if run and run ~= before then

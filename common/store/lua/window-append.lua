@@ -5,8 +5,9 @@
 -- KEYS: 1 windows, 2 recorded, 3 lost
 -- ARGV: 1 start of the oldest window to keep,
 --       2... by fives: start, count, late, gap, seconds (the window's length)
--- Reply: the start of the last window recorded, by whichever reporter; "0" if
---        there is none
+-- Reply: {last, added}: the start of the last window recorded, by whichever
+--        reporter, "0" if there is none; how many of these records were added,
+--        which are the newest
 
 -- A value of XINFO STREAM; nil if there is no stream.
 local function info(name)
@@ -21,8 +22,10 @@ end
 
 -- The id that was added last, even if its entry was trimmed since.
 local last = string.match(info('last-generated-id') or '0', '^%d+')
+local added = 0
 for i = 2, #ARGV, 5 do
     if tonumber(ARGV[i]) > tonumber(last) then
+        added = added + 1
         last = ARGV[i]
         redis.call('XADD', KEYS[1], last .. '-0', 'count', ARGV[i + 1],
             'late', ARGV[i + 2], 'gap', ARGV[i + 3], 'seconds', ARGV[i + 4])
@@ -41,4 +44,4 @@ if redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
         info('entries-added'), 'MAXDELETEDID', trimmed .. '-0')
 end
 redis.call('SET', KEYS[2], last)
-return last
+return {last, added}

@@ -13,6 +13,7 @@ class DripProxy:
         self.target = str(target)
         self.path = sandbox.folder / "drip.sock"
         self.url = f"unix://{self.path}"
+        self.url_of = lambda user: self.url
         self.drip_s = 0.0  # pause before each byte of an answer; 0: none
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))

@@ -164,7 +164,8 @@ class Responder:
                  program=FCGI, **settings):
         self.sandbox = sandbox
         self.program = program
-        self.settings = {"VERVE_REDIS_URL": redis.url, **settings}
+        self.settings = {
+            "VERVE_REDIS_URL": redis.url_of("verve-responder"), **settings}
         self.name = name
         self.path = sandbox.folder / f"{name}.sock"
         self.listener = socket.socket(socket.AF_UNIX)

@@ -48,6 +48,15 @@ def children(parent):
     return [pid for pid, fields in living() if int(fields[1]) == parent]
 
 
+def name_of(pid):
+    """The name that a process shows (proc(5)); None if it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
+            return comm.read().rstrip("\n")
+    except OSError:
+        return None
+
+
 def cpu_s(pid):
     """The processor time that a process has used."""
     user, system = stat_fields(pid)[11:13]
@@ -116,10 +125,11 @@ class Process:
         self.signal(signal.SIGHUP)
 
     def freeze(self):
-        self.signal(signal.SIGSTOP)
+        """With its children, if there are any."""
+        os.killpg(self.pid, signal.SIGSTOP)
 
     def thaw(self):
-        self.signal(signal.SIGCONT)
+        os.killpg(self.pid, signal.SIGCONT)
 
     def stop(self, seconds=10.0):
         """TERM; returns the exit code. It is an error if other processes of its

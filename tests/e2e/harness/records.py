@@ -65,6 +65,7 @@ def read_callbacks(path):
         when, *words = line.split(" ")
         attempt = dict(word.split("=", 1) for word in words)
         assert set(attempt) == {"job", "window", "host", "attempt", "status",
-                                "error", "count", "duration_ms"}, line
+                                "error", "count", "duration_ms",
+                                "next"}, line
         attempts.append({"time": when, **attempt})
     return attempts

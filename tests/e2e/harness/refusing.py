@@ -75,15 +75,4 @@ class NoReplicas(Refusal):
         self.redis("CONFIG", "SET", "min-replicas-to-write", 0)
 
 
-class NoRight(Refusal):
-    """The programs may run no script."""
-    word = "NOPERM"
-
-    def enter(self):
-        self.redis.limit_default_user("-evalsha")
-
-    def leave(self):
-        self.redis("ACL", "SETUSER", "default", "+evalsha")
-
-
-REFUSALS = [Busy, Misconf, NoReplicas, NoRight]
+REFUSALS = [Busy, Misconf, NoReplicas]

@@ -1,6 +1,6 @@
 """verve-reporter, with its own report file and callback log."""
 
-from .process import times_ready
+from .process import (children, name_of, processes_of_group, times_ready)
 from .records import read_callbacks, read_report, wait_reported
 from .settings import REPORTER
 from .wait import wait_until
@@ -23,7 +23,7 @@ class Reporter:
                                         sandbox.memory / f"{name}-unique.txt")
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
         self.settings = {
-            "VERVE_REDIS_URL": redis.url,
+            "VERVE_REDIS_URL": redis.url_of("verve-reporter"),
             # The default, as the reporter tries again by itself, and callbacks
             # are delayed for as long as it waits.
             "VERVE_REDIS_TIMEOUT_MS": 250,
@@ -49,8 +49,27 @@ class Reporter:
             return times_ready(self.process) > seen
         return check
 
+    def worker(self, name="callbacks-1"):
+        """The pid of a worker; None while it does not run."""
+        return self.workers().get(name)
+
+    def workers(self):
+        """{name: pid} of the workers that run."""
+        return {name_of(pid): pid for pid in children(self.process.pid)}
+
+    def wait_restarted(self, name, pid, seconds=10.0):
+        """The pid of the worker that runs in place of pid, once it is ready."""
+        self.process.wait_output(f"{name}[{pid}] has ended", seconds)
+        return wait_until(
+            lambda: (new := self.worker(name)) and new != pid and
+            f"{name}[{new}] is ready again" in self.process.output() and new,
+            f"{name} runs again", seconds)
+
     def kill(self):
+        """kill -9 of the supervisor: the kernel kills its workers."""
         self.process.kill()
+        wait_until(lambda: not processes_of_group(self.process.pid),
+                   "its workers have ended")
 
     def term(self, seconds=10.0):
         """TERM; returns the exit code."""

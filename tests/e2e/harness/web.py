@@ -63,7 +63,7 @@ class Web(Server):
                  probe="/healthz", **settings):
         super().__init__(sandbox, name, probe)
         self.settings = {
-            "VERVE_REDIS_URL": redis.url,
+            "VERVE_REDIS_URL": redis.url_of("verve-responder"),
             "BIND": "127.0.0.1", "PORT": self.port,
             "VERVE_FCGI": program, "VERVE_PROCS": procs,
             "VERVE_SOCKET": sandbox.folder / f"{name}.sock",

@@ -70,18 +70,53 @@ test_once_a_minute(void **state)
     assert_said(1, "who: why; trying again");
     for (int i = 0; i < 59; i++) {
         now_ms += 1000;
-        log_throttle_note(&trouble, "who", "another reason");
+        log_throttle_note(&trouble, "who", "why");
     }
     assert_said(1, "who: why; trying again");
     now_ms += 1000;
-    log_throttle_note(&trouble, "who", "another reason");
-    assert_said(2, "who: another reason; trying again");
+    log_throttle_note(&trouble, "who", "why");
+    assert_int_equal(lines, 2);
     now_ms += MINUTE_MS - 1;
     log_throttle_note(&trouble, "who", "why");
     assert_int_equal(lines, 2);
     now_ms += 1;
     log_throttle_note(&trouble, "who", "why");
     assert_int_equal(lines, 3);
+}
+
+static void
+test_a_new_reason(void **state)
+{
+    struct log_throttle trouble = {0};
+
+    (void)state;
+    log_throttle_note(&trouble, "who", "out of memory");
+    log_throttle_note(&trouble, "who", "0 of 1 replicas");
+    assert_said(2, "who: 0 of 1 replicas; trying again");
+    /* Only a number has changed. */
+    log_throttle_note(&trouble, "who", "0 of 12 replicas");
+    assert_int_equal(lines, 2);
+    /* A minute after the last line, not after the first. */
+    now_ms += MINUTE_MS;
+    log_throttle_note(&trouble, "who", "0 of 1 replicas");
+    assert_int_equal(lines, 3);
+    log_throttle_over(&trouble, "who");
+    assert_said(4, "who: works again, after 60 s");
+}
+
+/* Two reasons that take turns 20 times a second make few lines. */
+static void
+test_reasons_that_take_turns(void **state)
+{
+    struct log_throttle trouble = {0};
+
+    (void)state;
+    for (int i = 0; i < 3 * 20 * 60; i++) {
+        log_throttle_note(&trouble, "who", i % 2 == 0 ? "why" : "or why");
+        now_ms += 50;
+    }
+    assert_in_range(lines, 3 * LOG_THROTTLE_BEGINNINGS,
+                    3 * (LOG_THROTTLE_BEGINNINGS + 1));
 }
 
 static void
@@ -163,10 +198,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_once_a_minute),
-        TEST(test_its_end),
-        TEST(test_comes_and_goes),
-        TEST(test_comes_once_too_often),
+        TEST(test_once_a_minute),           TEST(test_a_new_reason),
+        TEST(test_reasons_that_take_turns), TEST(test_its_end),
+        TEST(test_comes_and_goes),          TEST(test_comes_once_too_often),
     };
 
     return cmocka_run_group_tests_name("log_throttle", tests, NULL, NULL);

@@ -370,6 +370,7 @@ test_print(void **state)
         (char[]){"VERVE_REDIS_URL=redis://u:p%40@h:1/2"},
         (char[]){"VERVE_CALLBACKS_RETRY_DELAYS_S="},
         (char[]){"VERVE_CALLBACKS_METHOD=GET"},
+        (char[]){"VERVE_REPORT_SINKS=none"},
         (char[]){"VERVE_KAFKA_SECURITY_PROTOCOL=ssl"},
         NULL,
     };
@@ -383,6 +384,8 @@ test_print(void **state)
     assert_printed(&loaded.options, "redis.url", "redis://u:p%40@h:1/2\n");
     assert_printed(&loaded.options, "callbacks.retry_delays_s", "\n");
     assert_printed(&loaded.options, "callbacks.method", "GET\n");
+    assert_printed(&loaded.options, "report.sinks", "none\n");
+    assert_int_equal(loaded.options.report.sinks, 0);
     assert_printed(&loaded.options, "kafka.security.protocol", "ssl\n");
     for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
         assert_null(printed(&loaded.options, unknown[i]));

@@ -75,12 +75,22 @@ static const struct {
     {"callbacks", "lease_s = 10", NULL},
     {"report", "sinks = kafka", NULL},
     {"report", "sinks = file,kinesis", NULL},
+    {"report", "sinks = none", NULL},
     {"report", "sinks = file,",
      "report.sinks: \"file,\" is not one or more of file, syslog, kafka, "
-     "kinesis, with commas"},
+     "kinesis, with commas, or none"},
     {"report", "sinks =",
      "report.sinks: \"\" is not one or more of file, syslog, kafka, "
-     "kinesis, with commas"},
+     "kinesis, with commas, or none"},
+    {"report", "sinks = file,none",
+     "report.sinks: \"file,none\" is not one or more of file, syslog, kafka, "
+     "kinesis, with commas, or none"},
+    {"report", "sinks = none,none",
+     "report.sinks: \"none,none\" is not one or more of file, syslog, kafka, "
+     "kinesis, with commas, or none"},
+    {"callbacks", "workers = 0", NULL},
+    {"callbacks", "workers = 65",
+     "callbacks.workers: \"65\" is not a whole number from 0 to 64"},
     {"file", "path =",
      "file.path: \"\" is not text of 1 to 1024 bytes without control bytes"},
     {"log", "level = warning",

@@ -168,12 +168,39 @@ test_length(void **state)
                      ERROR_CODE_ENDPOINT_TOO_LONG);
 }
 
+/* As libcurl calls the host, however it is spelt. */
+static void
+test_host(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *host;
+    } hosts[] = {
+        {"http://a.example/x", "a.example"},
+        {"https://a.example:8443?q", "a.example"},
+        {"http://%61.example/", "a.example"},
+        {"http://127.1/", "127.0.0.1"},
+        {"http://0x7f000001:80/", "127.0.0.1"},
+        {"http://[2001:DB8:0::1]:80/", "[2001:db8::1]"},
+    };
+    char host[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        assert_true(endpoint_url_host(hosts[i].url, host, sizeof(host)));
+        assert_string_equal(host, hosts[i].host);
+    }
+    assert_false(endpoint_url_host("http://a.example/", host, 9));
+    assert_true(endpoint_url_host("http://a.example/", host, 10));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_length),
+        cmocka_unit_test(test_host),
     };
 
     return cmocka_run_group_tests_name("endpoint_url", tests, NULL, NULL);

@@ -145,7 +145,9 @@ test_canaries(void **state)
     for (int n = 1; n <= 4; n++) {
         char end[8] = "";
 
-        snprintf(end, sizeof(end), n == 1 ? "" : ":%d", n);
+        if (n > 1) {
+            snprintf(end, sizeof(end), ":%d", n);
+        }
         assert_int_equal(
             number_at(f, "EXPIRETIME", key_with(whole, window_s, end)), end_s);
     }

@@ -206,6 +206,23 @@ test_a_delivered_job_is_gone(void **state)
     assert_holds(f, "0", "0", "0");
 }
 
+/* Without a trace: not in the dead list either. */
+static void
+test_a_dropped_job_is_gone(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    push(f, text_of("c", 1));
+    claim(f, 3);
+    settle(f, JOB_DROPPED, 0, "blocked");
+    settle(f, JOB_DEAD, 0, "status-410");
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(flush(f).stale, 0);
+    assert_holds(f, "0", "0", "1");
+}
+
 /*
  * The first job claimed is text_of("a", 7), with end in place of its last
  * brace.
@@ -392,12 +409,12 @@ test_marked_or_not_a_job_is_settled(void **state)
 static void
 test_a_stale_settle_does_nothing(void **state)
 {
-    static const enum job_disposition fates[] = {JOB_DELIVERED, JOB_RETRY,
-                                                 JOB_RETURN, JOB_DEAD};
+    static const enum job_disposition fates[] = {
+        JOB_DELIVERED, JOB_RETRY, JOB_RETURN, JOB_DEAD, JOB_DROPPED};
     struct fixture *f = *state;
     size_t i;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < sizeof(fates) / sizeof(fates[0]); i++) {
         push(f, text_of("a", 1));
         claim(f, 1);
         redis_do(f->redis, "ZADD", DUE, "0", "theirs 1 {}", NULL);
@@ -765,6 +782,7 @@ main(void)
         TEST(test_claims_the_oldest_first),
         TEST(test_a_job_says_all_that_was_pushed),
         TEST(test_a_delivered_job_is_gone),
+        TEST(test_a_dropped_job_is_gone),
         TEST(test_a_retry_waits_and_counts),
         TEST(test_what_is_due_comes_before_the_list),
         TEST(test_due_and_list_share_a_claim),

@@ -277,7 +277,7 @@ test_recording_twice(void **state)
     const char *counts[] = {"5", "6"};
     const struct redis_reply *reply;
     struct window_record records[3];
-    int64_t last_s = 0;
+    int64_t last_s = 0, added = -1;
 
     for (size_t i = 0; i < 2; i++) {
         struct command *call = redis_call(f->redis, &script_window_append);
@@ -292,8 +292,10 @@ test_recording_twice(void **state)
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         assert_int_equal(redis_run(f->redis, &reply), REDIS_DONE);
-        assert_true(redis_reply_int(reply, &last_s));
+        assert_true(redis_reply_int(redis_reply_at(reply, 0), &last_s));
+        assert_true(redis_reply_int(redis_reply_at(reply, 1), &added));
         assert_int_equal(last_s, 60);
+        assert_int_equal(added, i == 0 ? 1 : 0);
     }
     assert_int_equal(read_after(f, 0, records, 3), 1);
     assert_int_equal(records[0].count, 5);
@@ -440,6 +442,26 @@ test_a_record_that_is_gone(void **state)
     assert_false(record_at(f, now_s - 2).gap);
     assert_int_equal(record_at(f, now_s - 2).count, 5);
     assert_true(record_at(f, now_s - 1).gap);
+}
+
+/* Redis went back to a state before all records; a sink has them. */
+static void
+test_all_records_are_gone(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = redis_now_s(f), on_s;
+
+    f->options.window.seconds = 100;
+    on_s = now_s / 100 * 100;
+    begin(f, on_s - 500);
+    assert_int_equal(seal_all(f->closer), 5);
+    remember(f, on_s - 100, on_s - 100);
+    redis_do(f->redis, "DEL", "verve:windows", NULL);
+    set_count(f, on_s, 4);
+    seal_all(f->closer);
+    set(f, "verve:{0}:sealed", on_s);
+    seal_all(f->closer);
+    assert_true(record_at(f, on_s).gap);
 }
 
 /* Others may remember more than Redis does: see marks.h. */
@@ -894,6 +916,7 @@ main(void)
         TEST(test_lost_in_the_first_window),
         TEST(test_lost_within_a_second),
         TEST(test_a_record_that_is_gone),
+        TEST(test_all_records_are_gone),
         TEST(test_the_barrier),
         TEST(test_what_others_know_to_be_lost),
         TEST(test_agreement_is_restored),

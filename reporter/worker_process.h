@@ -1,0 +1,29 @@
+/*
+ * A worker process of the supervisor: one event loop, one connection to Redis,
+ * and one task. The worker `reports` seals and records windows and feeds the
+ * sinks; the workers `callbacks-1`, `callbacks-2`, ... deliver. Each is an
+ * owner of its own in Redis, like a reporter on another host.
+ */
+#ifndef WORKER_PROCESS_H
+#define WORKER_PROCESS_H
+
+#include <stddef.h>
+
+#include "config/cli.h"
+#include "config/options.h"
+#include "supervisor.h"
+
+/* How many worker processes there are: `reports` and callbacks.workers. */
+size_t worker_process_count(const struct options *options);
+
+/* Writes the name of a worker, from 0 to worker_process_count - 1. */
+void worker_process_name(size_t worker, char name[SUPERVISOR_NAME_SIZE]);
+
+/*
+ * Runs a worker until the supervisor ends it. program is the name in the log,
+ * borrowed until exit. beat_fd is closed at the end.
+ */
+enum exit_code worker_process_run(const struct options *options, size_t worker,
+                                  const char *program, int beat_fd);
+
+#endif

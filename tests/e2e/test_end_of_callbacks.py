@@ -1,0 +1,130 @@
+"""What the logs say of the end of callbacks: next= in the callback log, and in
+the program's own log circuit breakers, callbacks that are given up or dropped,
+and a full queue."""
+
+import re
+
+import pytest
+from harness.fastcgi import Responder
+from harness.load import accept
+from harness.queue import DEAD, DUE, dead, job, put
+from harness.receiver import Answer
+from harness.reporter import QUICK_CALLBACKS, Reporter
+from harness.wait import wait_until
+
+SETTINGS = {"VERVE_WINDOW_SECONDS": 3600, **QUICK_CALLBACKS}
+SLACK_S = 20.0
+
+
+def ends(reporter):
+    return [(line["status"], line["error"], line["next"])
+            for line in reporter.callbacks()]
+
+
+def wait_ends(reporter, count):
+    wait_until(lambda: len(reporter.callbacks()) >= count, "all attempts",
+               SLACK_S)
+    return ends(reporter)
+
+
+def level_of(process, words):
+    """The level of the line with these words."""
+    line = re.search(rf"^\S+ (\w+) verve-\S+ .*{words}.*$", process.output(),
+                     re.M)
+    return line and line[1]
+
+
+@pytest.mark.parametrize("answers,expected", [
+    ((200,), [("200", "-", "done")]),
+    ((503, 204), [("503", "status-503", "retry"), ("204", "-", "done")]),
+    ((410,), [("410", "status-410", "dead")]),
+    ((404,), [("404", "status-404", "retry"), ("404", "status-404", "dead")]),
+    ((0, 200), [("-", "reset", "retry"), ("200", "-", "done")])])
+def test_each_line_tells_what_follows(redis, reporter, receiver, answers,
+                                      expected):
+    receiver.respond("/hook", *answers)
+    (job,) = put(redis, receiver.url("/hook"))
+    assert wait_ends(reporter, len(expected)) == expected
+    if expected[-1][2] == "dead":
+        # The same word as in the job, and thus in vervectl.
+        wait_until(lambda: redis("LLEN", DEAD), "it is dead")
+        assert dead(redis) == {job: expected[-1][1]}
+
+
+def test_an_abandoned_callback_is_logged(redis, reporter):
+    """A job that has ended too many reporters."""
+    redis("ZADD", DUE, 1, "- 100 " + job("http://a.example/x"))
+    assert wait_ends(reporter, 1) == [("-", "abandoned", "dead")]
+    assert reporter.callbacks()[0]["host"] == "a.example:80"
+    reporter.process.wait_output(
+        "callbacks to http://a.example:80: 1 given up; the last error: "
+        "abandoned")
+
+
+def test_an_attempt_that_is_broken_off_is_retried(redis, reporter, receiver):
+    receiver.respond("/hook", Answer(None))
+    put(redis, receiver.url("/hook"))
+    receiver.wait_count(1)
+    # At the end of its time limit, which is that of a drain.
+    assert reporter.term(SLACK_S) == 0
+    ((status, error, following),) = ends(reporter)
+    assert (status, following) == ("-", "retry")
+    assert error in ("shutdown", "timeout")
+
+
+def test_a_circuit_breaker_is_logged(sandbox, redis, receiver):
+    """At its opening, with the last error; and at its end, which needs a probe
+    after 30 s."""
+    reporter = Reporter(sandbox, redis).start()
+    receiver.respond("/hook", *[500] * 10, 200)
+    put(redis, *[receiver.url("/hook")] * 30)
+    origin = f"http://127.0.0.1:{receiver.port}"
+    reporter.process.wait_output("the circuit breaker opens", SLACK_S)
+    assert re.search(
+        rf"WARN verve-reporter\S+ callbacks to {origin}: the circuit breaker "
+        r"opens for 30 s; the last error: status-500; \d+ callbacks wait$",
+        reporter.process.output(), re.M), reporter.process.output()
+    reporter.process.wait_output("the circuit breaker closes", 60.0)
+    assert re.search(rf"INFO verve-reporter\S+ callbacks to {origin}: the "
+                     "circuit breaker closes$", reporter.process.output(),
+                     re.M)
+    assert reporter.process.output().count("the circuit breaker") == 2
+
+
+def test_callbacks_that_are_given_up_are_logged_by_host(redis, reporter,
+                                                        receiver):
+    receiver.respond("/gone", 410)
+    put(redis, receiver.url("/gone"), receiver.url("/gone", host=2))
+    reporter.process.wait_output("given up", SLACK_S)
+    line = re.search(r"^\S+ WARN .*callbacks to http://127\.0\.0\.[12]:"
+                     rf"{receiver.port}: \d given up; the last error: "
+                     "status-410$", reporter.process.output(), re.M)
+    assert line, reporter.process.output()
+
+
+def test_dropped_dead_callbacks_are_an_error_of_their_own(sandbox, redis,
+                                                          receiver):
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_MAX_DEAD=2).start()
+    receiver.respond("/gone", 410)
+    put(redis, *[receiver.url("/gone")] * 5)
+    reporter.process.wait_output("dropped for ever", SLACK_S)
+    assert level_of(reporter.process, "dropped for ever") == "ERROR"
+    assert "callbacks.max_dead = 2" in reporter.process.output()
+    assert "unreadable" not in reporter.process.output()
+
+
+def test_a_full_queue_is_logged_once(sandbox, redis):
+    responder = Responder(sandbox, redis,
+                          VERVE_CALLBACKS_MAX_QUEUE=2).start()
+    statuses = [responder.ask(accept(number, "http://a.example/")).status
+                for number in range(6)]
+    assert statuses == [200, 200, 503, 503, 503, 503]
+    (process,) = responder.processes
+    process.wait_output("the callback queue is full")
+    assert level_of(process, "the callback queue is full") == "WARN"
+    assert "callbacks.max_queue = 2" in process.output()
+    assert responder.ask(accept(7)).status == 200
+    redis("DEL", "verve:{0}:callbacks")
+    assert responder.ask(accept(8, "http://a.example/")).status == 200
+    process.wait_output("the callback queue has room again")
+    assert process.output().count("the callback queue") == 2

@@ -1,0 +1,61 @@
+"""A TCP relay between a replica and its master, which can hold back what the
+master sends without closing anything."""
+
+import socket
+import threading
+
+
+class Relay:
+    def __init__(self, port):
+        """To that port of 127.0.0.1; its own is `port`."""
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.flows = threading.Event()
+        self.flows.set()
+        self.ended = False
+        self.open = [self.listener]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while not self.ended:
+            try:
+                one, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                other = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                one.close()
+                continue
+            self.open += [one, other]
+            for pair in ((one, other), (other, one)):
+                threading.Thread(target=self.pass_on, args=pair,
+                                 daemon=True).start()
+
+    def pass_on(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                self.flows.wait()
+                if self.ended:
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            end.close()
+
+    def hold(self):
+        """What comes from now on waits."""
+        self.flows.clear()
+
+    def close(self):
+        """What waits is lost."""
+        self.ended = True
+        for end in self.open:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+        self.flows.set()
