@@ -74,7 +74,8 @@ def test_so_does_the_head_of_any_other_status(sandbox, redis):
     raw = Raw(sandbox, REFUSED)
     (job,) = put(redis, raw.url)
     wait_until(lambda: dead(redis) == {job: "status-404"}, "it is dead")
-    assert results(reporter) == {("1", "404", "-"), ("2", "404", "-")}
+    assert results(reporter) == {("1", "404", "status-404"),
+                                 ("2", "404", "status-404")}
     assert all(int(line["duration_ms"]) < 900 for line in reporter.callbacks())
 
 

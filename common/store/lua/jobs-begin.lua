@@ -9,6 +9,11 @@
 -- ZREM comes before ZADD, which needs memory: see jobs-claim.lua.
 local noted = 0
 
+-- A right that was withdrawn since the connect must not stop it halfway.
+if not redis.acl_check_cmd('ZADD', KEYS[1], '0', '') then
+    return redis.error_reply('NOPERM +zadd is needed')
+end
+
 for _, member in ipairs(ARGV) do
     local score = redis.call('ZSCORE', KEYS[1], member)
     if score then
