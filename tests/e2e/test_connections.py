@@ -161,8 +161,9 @@ def test_a_name_that_moves_is_followed(sandbox, redis, receiver):
     resolver.names["moving.test"] = ["127.0.0.2"]
 
     def is_followed():
+        count = len(receiver.received)
         put(redis, url)
-        receiver.wait_count(len(receiver.received) + 1)
+        receiver.wait_count(count + 1)
         return receiver.received[-1].address == "127.0.0.2"
     wait_until(is_followed, "the new address is called", 30.0, 0.2)
     assert receiver.connections < len(receiver.received) // 2

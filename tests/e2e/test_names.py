@@ -105,8 +105,8 @@ def test_a_name_is_looked_up_after_its_ttl(sandbox, redis, receiver):
 
     def is_followed():
         receiver.interject(b"")  # ends the kept connection
-        put(redis, f"http://moving.test:{receiver.port}/")
         count = len(receiver.received)
+        put(redis, f"http://moving.test:{receiver.port}/")
         receiver.wait_count(count + 1)
         return receiver.received[-1].address == "127.0.0.2"
     wait_until(is_followed, "the new address is called", 20.0)
