@@ -63,6 +63,11 @@ def program(request, sandbox):
     return make
 
 
+def connections_of(program):
+    """To Redis: each worker of a reporter has one."""
+    return len(program.workers()) if isinstance(program, Reporter) else 1
+
+
 def output_of_refused(program):
     """The output of a program that must refuse to start."""
     with pytest.raises(AssertionError):
@@ -85,9 +90,7 @@ def test_what_cannot_be_read_is_refused(sandbox, program, start, policy):
 def test_what_is_trusted_is_said_at_each_connect(sandbox, program, start):
     redis = start(sandbox, "noeviction")
     trusting = program(redis, **TRUST).start()
-    connections = 1
-    if isinstance(trusting, Reporter):
-        connections = len(trusting.workers())
+    connections = connections_of(trusting)
     assert trusting.process.output().count(DOUBT) == connections
     redis.end_connections()
     wait_until(lambda: trusting.process.output().count(DOUBT) ==
@@ -138,9 +141,11 @@ def test_what_is_forbidden_later_is_refused(sandbox, redis):
 def test_without_a_file_is_said_at_each_connect(sandbox, program):
     redis = Redis(sandbox, appendonly="no").start()
     warned = program(redis).start()
-    assert warned.process.output().count(NO_FILE) == 1
+    connections = connections_of(warned)
+    assert warned.process.output().count(NO_FILE) == connections
     redis.end_connections()
-    wait_until(lambda: warned.process.output().count(NO_FILE) == 2, "again")
+    wait_until(lambda: warned.process.output().count(NO_FILE) ==
+               2 * connections, "again")
 
 
 def test_with_a_file_nothing_is_said(program, redis):

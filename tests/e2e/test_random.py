@@ -118,6 +118,12 @@ def test_the_keys_tell_whether_it_has(story):
         after, after, after, window(2), ids={window(2): {0, 1, 2}})
     story.counts[2] += 1
     assert "keys of 3 ids" in story.judge()
+    # Unless Redis lost what was not acknowledged, before it was recorded.
+    story.lose(3, kept=range(IDS))
+    story.facts.losses[0].written = {"file": window(1)}
+    story.folder = story.folder / "again"
+    story.folder.mkdir()
+    assert story.judge() == ""
 
 
 @pytest.mark.parametrize("order,words", [

@@ -93,8 +93,8 @@ def test_what_is_missing_later_is_refused(sandbox, redis):
     wait_until(lambda: responder.ask("/readyz").status == 200, "ready again")
     assert responder.ask(accept(3)).body == b"ok"
     assert count_all(redis) == 2
-    wait_until(lambda: reporter.process.output().count("): ready\n") == 2,
-               "the reporter is connected")
+    wait_until(lambda: reporter.process.output().count("): ready\n") ==
+               2 * len(reporter.workers()), "all workers are connected again")
 
 
 def test_what_is_missing_while_connected_is_found_at_once(sandbox, redis):

@@ -230,4 +230,5 @@ class Sampler(threading.Thread):
 
     def close(self):
         self.end.set()
-        self.join()
+        if self.is_alive():
+            self.join()

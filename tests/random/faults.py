@@ -8,6 +8,7 @@ import time
 
 from facts import Ask, State
 from harness.load import Load, accept
+from harness.wait import wait_until
 from plan import DURING, NAMES
 
 CROWD = 40000  # ids
@@ -330,6 +331,14 @@ def kill_reporter(world, rng):
     nap(rng, 0.0, 3.0)
     for reporter in killed:
         reporter.start()
+
+
+@fault
+def kill_worker(world, rng):
+    """One process of a reporter, which starts another."""
+    reporter = rng.choice(world.reporters)
+    workers = wait_until(reporter.workers, "the reporter has workers")
+    os.kill(workers[rng.choice(sorted(workers))], signal.SIGKILL)
 
 
 @fault

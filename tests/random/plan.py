@@ -11,7 +11,8 @@ OTHERS = {"kill-redis": 2, "stop-redis": 1, "debug-sleep": 1,
           "client-kill": 1, "client-pause": 1, "script-flush": 1,
           "maxmemory": 1, "step-forward": 1, "step-back": 1, "failover": 2,
           "kill-responder": 2, "stop-responder": 1, "term-responder": 1,
-          "kill-reporter": 2, "stop-reporter": 1, "term-reporter": 1}
+          "kill-reporter": 2, "stop-reporter": 1, "term-reporter": 1,
+          "kill-worker": 1}
 FAULTS = {**LOSSES, **OTHERS}
 # It needs a run of its own: a long window with many ids.
 ALONE = "blip-crowd"
@@ -85,8 +86,8 @@ def choose_fault(rng, allowed, losses):
 
 def choose_during(rng, fault):
     """None, unless the fault leaves those programs alone that are stopped."""
-    alone = any(word in fault for word in
-                ("reporter", "responder", "newcomer", "power", "blip"))
+    alone = any(word in fault for word in (
+        "reporter", "worker", "responder", "newcomer", "power", "blip"))
     if alone or rng.random() > DURING_SHARE:
         return None
     return rng.choices(list(DURING), list(DURING.values()))[0]

@@ -124,7 +124,7 @@ class Judge:
                      if ask.window == window), default=sample.begun)
         begun -= 2 * self.length
         if self.facts.clock.stepped(begun, sample.at) or any(
-                loss.up > begun and loss.down < sample.at
+                loss.up > begun and window > last_written(loss)
                 for loss in self.facts.losses):
             return None
         return len(sample.ids[window])

@@ -106,8 +106,7 @@ class World:
 
     def folders_away(self):
         for path in self.files():
-            path.unlink(missing_ok=True)
-            path.parent.rmdir()
+            path.parent.rename(path.parent.with_suffix(".away"))
 
     def folders_back(self):
         for path in self.files():
