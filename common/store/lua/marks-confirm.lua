@@ -18,8 +18,8 @@
 -- the last batches of a responder, and the mark tells the first of them.
 --
 -- The reporters remove marks of windows that are recorded. If there is no mark,
--- recorded windows are therefore taken to be whole. `unconfirmed` holds the marks from before
--- Redis was restarted: see schema.lua.
+-- recorded windows are therefore taken to be whole. `unconfirmed` holds the
+-- marks from before Redis was restarted: see schema.lua.
 
 local call = redis.call
 if call('GET', KEYS[1]) ~= ARGV[1] then

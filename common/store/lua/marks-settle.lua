@@ -16,7 +16,7 @@
 -- since Redis was restarted (see schema.lua). Once they had their time, the
 -- windows from their last one up to the restart become gaps, as nobody else can
 -- tell whether Redis still has what was confirmed there: it may have lost the
--- last marks, too. If appendfsync was `always` before and is now, it has it all.
+-- last marks, too. If appendfsync was `always` before and is now, it has all.
 
 local call = redis.call
 if call('GET', KEYS[1]) ~= ARGV[1] then
