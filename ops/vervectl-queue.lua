@@ -164,7 +164,7 @@ end
 
 -- An entry of a list. Attempts may stand in front of the JSON.
 local function listed(text)
-    local attempts, json = string.match(text, '^(%d+) (.*)$')
+    local attempts, json = string.match(text, '^(%d+)~? (.*)$')
     return {json = json or text, attempts = attempts,
         state = where == 'dead' and 'dead' or 'waiting'}
 end

@@ -97,6 +97,10 @@ struct options {
         int64_t lease_s;
         struct option_delays retry_delays_s;
         char *allow;
+        char *resolvers;
+        char *ca_file;
+        char *client_cert;
+        char *client_key;
         char *hosts; /* as in host_list.h */
         char *block; /* the same */
         char *secret;

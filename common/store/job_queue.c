@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "jobs-begin.lua.h"
 #include "jobs-claim.lua.h"
 #include "jobs-look.lua.h"
 #include "jobs-prove.lua.h"
@@ -26,16 +27,26 @@
 /* The head of a job in `due` that nobody has claimed or tried. */
 #define NEW_JOB "- 0 "
 
+/* Of a token: see job_queue.h. */
+enum { MARK_CLAIMED = '.', MARK_DOUBTFUL = '~', MARK_BEGUN = '!' };
+
+TAILQ_HEAD(begun, job);
+
 struct job_queue {
     const struct options *options;
     struct redis *redis;
-    uint64_t self;     /* random: this reporter's part of a token */
-    uint64_t claims;   /* made so far: the claim's part of a token */
-    int64_t unsure_ms; /* monotonic: if the reply to the last claim was lost,
-                          the time before it was first sent; else 0 */
-    struct job *first; /* settled, not flushed, oldest first */
-    struct job **last; /* the link that the next settled job is put into */
-    size_t settled;    /* length of that list */
+    uint64_t self;      /* random: this reporter's part of a token */
+    uint64_t claims;    /* made so far: the claim's part of a token */
+    int64_t unsure_ms;  /* monotonic: if the reply to the last claim was lost,
+                           the time before it was first sent; else 0 */
+    struct job *first;  /* settled, not flushed, oldest first */
+    struct job **last;  /* the link that the next settled job is put into */
+    size_t settled;     /* length of that list */
+    struct begun begun; /* attempts under way, without a mark in Redis */
+    /* Those of them that are marked now. If the reply was lost, they may be
+       marked or not, and are marked again before anything else. */
+    struct job *marking[JOB_QUEUE_BATCH];
+    size_t marking_count;
 };
 
 struct job_queue *
@@ -48,6 +59,7 @@ job_queue_open(const struct options *options, struct redis *redis)
         queue->redis = redis;
         arc4random_buf(&queue->self, sizeof(queue->self));
         queue->last = &queue->first;
+        TAILQ_INIT(&queue->begun);
     }
     return queue;
 }
@@ -430,11 +442,98 @@ job_queue_recount(struct job_queue *queue)
     return redis_run(queue->redis, &reply) == REDIS_DONE ? 0 : -1;
 }
 
+/* The mark in the job's token; NULL if the token is not of this module. */
+static char *
+mark_of(const struct job *job)
+{
+    char *mark = job->member + strspn(job->member, "0123456789abcdef");
+
+    return *mark == MARK_CLAIMED || *mark == MARK_DOUBTFUL ? mark : NULL;
+}
+
+static void
+leave_begun(struct job_queue *queue, struct job *job)
+{
+    if (job->in_begun) {
+        TAILQ_REMOVE(&queue->begun, job, begun);
+        job->in_begun = false;
+    }
+}
+
+/* Marks the jobs in `marking`. 0, or -1. */
+static int
+run_marking(struct job_queue *queue)
+{
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    const struct redis_reply *reply;
+    struct command *call;
+
+    if (queue->marking_count == 0) {
+        return 0;
+    }
+    call = redis_call(queue->redis, &script_jobs_begin);
+    keys_add(call, KEY_DUE, &parts);
+    for (size_t i = 0; i < queue->marking_count; i++) {
+        redis_arg(call, queue->marking[i]->member,
+                  queue->marking[i]->member_len);
+    }
+    if (redis_run(queue->redis, &reply) != REDIS_DONE) {
+        return -1;
+    }
+    for (size_t i = 0; i < queue->marking_count; i++) {
+        *mark_of(queue->marking[i]) = MARK_BEGUN;
+    }
+    queue->marking_count = 0;
+    return 0;
+}
+
+/* Marks the jobs whose attempts have begun before. 0, or -1. */
+static int
+mark_begun(struct job_queue *queue, int64_t before_ms)
+{
+    struct job *job;
+
+    if (run_marking(queue) != 0) {
+        return -1;
+    }
+    while ((job = TAILQ_FIRST(&queue->begun)) != NULL &&
+           job->begun_ms <= before_ms) {
+        leave_begun(queue, job);
+        queue->marking[queue->marking_count++] = job;
+        if (queue->marking_count == JOB_QUEUE_BATCH &&
+            run_marking(queue) != 0) {
+            return -1;
+        }
+    }
+    return run_marking(queue);
+}
+
+int
+job_queue_begin(struct job_queue *queue, struct job *job)
+{
+    const char *mark_now = mark_of(job);
+
+    if (job->begun_ms != 0 || mark_now == NULL) {
+        return 0;
+    }
+    job->begun_ms = clock_mono_ms();
+    job->in_begun = true;
+    TAILQ_INSERT_TAIL(&queue->begun, job, begun);
+    return *mark_now == MARK_DOUBTFUL ? mark_begun(queue, job->begun_ms) : 0;
+}
+
+int
+job_queue_mark(struct job_queue *queue)
+{
+    return mark_begun(queue, clock_mono_ms() - JOB_QUEUE_MARK_MS);
+}
+
 void
 job_queue_settle(struct job_queue *queue, struct job *job,
                  enum job_disposition disposition, int64_t delay_ms,
                  const char *error)
 {
+    leave_begun(queue, job);
     job->disposition = disposition;
     job->delay_ms = delay_ms;
     job->returned += disposition == JOB_RETURN && error[0] != '\0';
@@ -515,6 +614,9 @@ int
 job_queue_flush(struct job_queue *queue, struct job_queue_flushed *flushed)
 {
     memset(flushed, 0, sizeof(*flushed));
+    if (run_marking(queue) != 0) {
+        return -1;
+    }
     while (queue->settled > 0) {
         size_t n =
             queue->settled < JOB_QUEUE_BATCH ? queue->settled : JOB_QUEUE_BATCH;

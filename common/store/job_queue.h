@@ -12,10 +12,19 @@
  *
  * A member of `due` is "<claim> <attempts> <json>". The claim is the token of
  * a claim, or "-" if the job is not claimed. Settling a job removes those
- * exact bytes, so that a reporter whose lease has run out changes nothing. If
- * a lease runs out, the job is claimed again with one more attempt, because
- * its last claimer may have made one. If a claim got no reply, its jobs keep
- * their attempts: no attempt can have been made.
+ * exact bytes, so that a reporter whose lease has run out changes nothing.
+ *
+ * Only an attempt that began counts if its reporter was killed. A token is two
+ * numbers in hexadecimal with a mark between them:
+ *
+ *   .   the job is claimed
+ *   ~   the same, and before that its lease ran out without an attempt that
+ *       was known to have begun
+ *   !   an attempt is under way: if the lease runs out, that attempt counts
+ *
+ * An attempt gets its ! soon after its start; if it ends before that, it gets
+ * none. A job with ~ gets its ! before the start: if it is the job that kills
+ * reporters, then its attempts count.
  */
 #ifndef JOB_QUEUE_H
 #define JOB_QUEUE_H
@@ -118,6 +127,23 @@ int job_queue_prove(struct job_queue *queue,
  * -1 as job_queue_claim. Blocks for at most 2 x redis.timeout_ms.
  */
 int job_queue_recount(struct job_queue *queue);
+
+/*
+ * Notes that an attempt for a claimed job is about to begin. 0, or -1 if it
+ * must not begin, because that has to be in Redis first and Redis does not take
+ * it. Blocks only then, for at most 2 x redis.timeout_ms.
+ */
+int job_queue_begin(struct job_queue *queue, struct job *job);
+
+/*
+ * Writes to Redis which attempts have begun at least JOB_QUEUE_MARK_MS ago and
+ * are still under way. 0, or -1 if Redis is away or refuses.
+ */
+int job_queue_mark(struct job_queue *queue);
+
+/* An attempt that is over sooner needs no mark in Redis. Under full load
+   attempts take 100 ms, and a mark costs as much of Redis as a claim. */
+enum { JOB_QUEUE_MARK_MS = 200 };
 
 /*
  * Notes how a claimed job ends. The queue owns and frees the job from then on.

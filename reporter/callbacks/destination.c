@@ -114,7 +114,8 @@ destination_may_start(const struct destination *destination, int64_t now_ms)
 size_t
 destination_room(const struct destination *destination, int64_t now_ms)
 {
-    size_t here = destination->waiting + destination->under_way;
+    size_t here =
+        destination->waiting + destination->under_way + destination->coming;
     size_t room = limit_now(destination);
 
     if (destination_blocked_ms(destination, now_ms) > 0) {

@@ -54,8 +54,9 @@ struct destination {
     TAILQ_ENTRY(destination) hungry; /* in the list of those with more */
     struct destination *next;        /* in its hash bucket */
     int state;
-    bool more;   /* it has jobs in Redis, as of the last claim */
-    size_t left; /* jobs in Redis, as of the last claim */
+    bool more;     /* it has jobs in Redis, as of the last claim */
+    size_t coming; /* claimed jobs whose host is being looked up */
+    size_t left;   /* jobs in Redis, as of the last claim */
     TAILQ_ENTRY(destination) news; /* in the list of those to be noted */
     bool is_news;                  /* Redis has to learn whether it is proven */
     int64_t noted_ms;              /* monotonic: when it was news last */

@@ -44,6 +44,7 @@ struct fair_queue {
     size_t capacity;            /* the limit on waiting */
     size_t waiting;             /* jobs here */
     size_t under_way;           /* attempts */
+    size_t coming;              /* jobs whose hosts are being looked up */
     size_t slots;               /* the limit on under_way, kept by the caller */
     size_t strangers_waiting;   /* of waiting: jobs for strangers */
     size_t strangers_under_way; /* of under_way: attempts at strangers */
@@ -160,7 +161,7 @@ static void
 uncount(struct fair_queue *queue, const struct destination *destination)
 {
     if (!destination->proven) {
-        queue->strangers_waiting -= destination->waiting;
+        queue->strangers_waiting -= destination->waiting + destination->coming;
         queue->strangers_under_way -= destination->under_way;
     }
 }
@@ -169,7 +170,7 @@ static void
 count(struct fair_queue *queue, const struct destination *destination)
 {
     if (!destination->proven) {
-        queue->strangers_waiting += destination->waiting;
+        queue->strangers_waiting += destination->waiting + destination->coming;
         queue->strangers_under_way += destination->under_way;
     }
 }
@@ -273,7 +274,8 @@ find_state(const struct fair_queue *queue,
            const struct destination *destination, int64_t now_ms)
 {
     if (destination->waiting == 0) {
-        return destination->under_way > 0 ? STATE_QUIET : STATE_IDLE;
+        return destination->under_way + destination->coming > 0 ? STATE_QUIET
+                                                                : STATE_IDLE;
     }
     if (destination_blocked_ms(destination, now_ms) > 0 ||
         destination->first->leased_ms - now_ms < min_lease_ms(queue)) {
@@ -303,8 +305,9 @@ update_state(struct fair_queue *queue, struct destination *destination,
 size_t
 fair_queue_room(const struct fair_queue *queue)
 {
-    return queue->waiting < queue->capacity ? queue->capacity - queue->waiting
-                                            : 0;
+    size_t taken = queue->waiting + queue->coming;
+
+    return taken < queue->capacity ? queue->capacity - taken : 0;
 }
 
 static size_t
@@ -481,6 +484,49 @@ pop(struct fair_queue *queue, struct destination *destination)
 
     take_out(queue, destination, job);
     return job;
+}
+
+static struct destination *
+destination_of(struct fair_queue *queue, const struct job *job)
+{
+    char origin[ORIGIN_SIZE];
+
+    origin_read(job->url, strlen(job->url), origin);
+    return find(queue, origin);
+}
+
+void
+fair_queue_expect(struct fair_queue *queue, const struct job *job)
+{
+    struct destination *destination = destination_of(queue, job);
+    char origin[ORIGIN_SIZE];
+
+    if (destination == NULL) {
+        origin_read(job->url, strlen(job->url), origin);
+        destination = make_destination(queue, origin);
+    }
+    if (destination != NULL) {
+        uncount(queue, destination);
+        destination->coming++;
+        queue->coming++;
+        count(queue, destination);
+        update_state(queue, destination, queue->now_ms);
+    }
+}
+
+void
+fair_queue_unexpect(struct fair_queue *queue, const struct job *job)
+{
+    struct destination *destination = destination_of(queue, job);
+
+    /* Without memory, it was not noted. */
+    if (destination != NULL && destination->coming > 0) {
+        uncount(queue, destination);
+        destination->coming--;
+        queue->coming--;
+        count(queue, destination);
+        update_state(queue, destination, queue->now_ms);
+    }
 }
 
 /*

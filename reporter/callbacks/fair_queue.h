@@ -104,6 +104,13 @@ size_t fair_queue_waiting(const struct fair_queue *queue);
 size_t fair_queue_under_way(const struct fair_queue *queue);
 
 /*
+ * Notes that a job will be added soon, once its host is looked up, so that no
+ * others are claimed in its place; and that it will not, or is about to be.
+ */
+void fair_queue_expect(struct fair_queue *queue, const struct job *job);
+void fair_queue_unexpect(struct fair_queue *queue, const struct job *job);
+
+/*
  * Takes over a job with a url, whose lease ends no earlier than those of the
  * jobs before it. 0, or -1 without memory: then it does not take it over.
  */

@@ -1,7 +1,7 @@
 /*
- * retry_policy: a response counts only if it is complete, or if we stopped
- * reading its body. A receiver that answers 200 and then hangs until the time
- * limit has not answered.
+ * retry_policy: a response counts if its head is complete, whatever its body
+ * does. A receiver that has sent a status line and hangs within the headers has
+ * not answered.
  */
 #define _GNU_SOURCE /* strptime, timegm */
 #include "retry_policy.h"
@@ -25,7 +25,7 @@ enum {
     NO_RESOURCES_MAX_MS = 60000,  /* ... up to this */
 };
 
-/* The error word of a transfer without a complete response. */
+/* The error word of a transfer without a response. */
 static const char *
 error_word(const struct retry_facts *facts)
 {
@@ -171,8 +171,7 @@ struct retry_verdict
 retry_policy_classify(const struct option_delays *retry_delays_s,
                       const struct retry_facts *facts)
 {
-    bool complete = facts->code == CURLE_OK || facts->body_cut;
-    long status = complete ? facts->status : 0;
+    long status = facts->code == CURLE_OK ? facts->status : 0;
     struct retry_verdict verdict = {
         .disposition = JOB_DELIVERED,
         .status = status,

@@ -1,8 +1,9 @@
 /*
  * worker: works in turns. A turn settles the jobs that have ended, then claims
- * jobs of the destinations that have room for more. Only a turn waits for
- * Redis. Under load one turn serves many jobs; otherwise a turn follows soon
- * after each job.
+ * jobs of the destinations that have room for more. A claimed job goes to the
+ * look-ups, then to the fair queue, then to the dispatcher. Only a turn waits
+ * for Redis. Under load one turn serves many jobs; otherwise a turn follows
+ * soon after each job.
  */
 #include "worker.h"
 
@@ -21,6 +22,7 @@
 #include "destination.h"
 #include "dispatcher.h"
 #include "fair_queue.h"
+#include "lookups.h"
 #include "retry_policy.h"
 #include "settings.h"
 #include "stats.h"
@@ -29,14 +31,15 @@
 #include "wishes.h"
 
 enum {
-    IDLE_TURN_MS = 50,       /* a new job is found within this */
-    BUSY_TURN_MS = 5,        /* an ended job is settled within this */
-    DRAIN_TURN_MS = 20,      /* between tries to settle during a drain */
-    NEWS_MAX = 128,          /* destinations that Redis learns of at once */
-    CLAIM_ROOM = 128,        /* no claim if there is room for fewer jobs */
-    RECOUNT_AGAIN_MS = 1000, /* if Redis refused to count */
-    NO_MEMORY_MS = 1000,     /* without memory, a job is returned for this */
-    SETTLE_AT_ONCE = 128,    /* so many ended jobs are settled at once */
+    IDLE_TURN_MS = 50,        /* a new job is found within this */
+    BUSY_TURN_MS = 5,         /* an ended job is settled within this */
+    DRAIN_TURN_MS = 20,       /* between tries to settle during a drain */
+    NEWS_MAX = 128,           /* destinations that Redis learns of at once */
+    CLAIM_ROOM = 128,         /* no claim if there is room for fewer jobs */
+    RECOUNT_AGAIN_MS = 1000,  /* if Redis refused to count */
+    NO_MEMORY_MS = 1000,      /* without memory, a job is returned for this */
+    SETTLE_AT_ONCE = 128,     /* so many ended jobs are settled at once */
+    UNASKED_RETURN_MS = 1000, /* of a job whose host can't be looked up now */
 };
 
 struct worker {
@@ -46,9 +49,11 @@ struct worker {
     struct settings settings;
     struct callback_log *log;
     struct job_queue *jobs;   /* in Redis */
+    struct lookups *lookups;  /* claimed, waiting for their addresses */
     struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
     struct stats *stats;
+    bool claiming;      /* a claim is under way */
     int64_t recount_ms; /* monotonic: the next recount */
     struct event_loop_timer turn;
     struct event_loop_timer deadline; /* of a drain */
@@ -109,6 +114,15 @@ settle(void *context, struct job *job, const struct retry_verdict *verdict)
              job_queue_unflushed(worker->jobs) >= enough ? 0 : BUSY_TURN_MS);
 }
 
+/* An attempt is about to begin. A dispatcher_begins. */
+static bool
+on_begin(void *context, struct job *job)
+{
+    struct worker *worker = context;
+
+    return job_queue_begin(worker->jobs, job) == 0;
+}
+
 /* Returns a job to Redis, to be claimed again after delay_ms. */
 static void
 return_job(struct worker *worker, struct job *job, int64_t delay_ms)
@@ -117,6 +131,64 @@ return_job(struct worker *worker, struct job *job, int64_t delay_ms)
                                     .delay_ms = delay_ms};
 
     settle(worker, job, &verdict);
+}
+
+/* Puts a job whose addresses are known into the fair queue. */
+static void
+enqueue(struct worker *worker, struct job *job)
+{
+    if (fair_queue_add(worker->queue, job, clock_mono_ms()) != 0) {
+        return_job(worker, job, NO_MEMORY_MS);
+    }
+}
+
+/* Ends an attempt that failed because its host has no addresses. */
+static void
+fail_lookup(struct worker *worker, struct job *job, const char *host,
+            int64_t duration_ms)
+{
+    struct retry_facts facts = {.code = CURLE_COULDNT_RESOLVE_HOST,
+                                .attempts = job->attempts,
+                                .returned = job->returned,
+                                .random = arc4random()};
+    struct retry_verdict verdict = retry_policy_classify(
+        &worker->options->callbacks.retry_delays_s, &facts);
+    struct callback_log_line line = {.job = job,
+                                     .host = host,
+                                     .error = verdict.error,
+                                     .duration_ms = duration_ms,
+                                     .next = verdict.disposition};
+
+    callback_log_write(worker->log, &line);
+    settle(worker, job, &verdict);
+}
+
+/* The end of a look-up. A lookups_handler. */
+static void
+on_looked_up(void *context, struct job *job, enum dns_cache_answer answer,
+             const char *host, int64_t duration_ms)
+{
+    struct worker *worker = context;
+
+    fair_queue_unexpect(worker->queue, job);
+    switch (answer) {
+    case DNS_CACHE_KNOWN:
+        enqueue(worker, job);
+        break;
+    case DNS_CACHE_FAILED:
+        fail_lookup(worker, job, host, duration_ms);
+        break;
+    case DNS_CACHE_WAIT: /* never */
+    case DNS_CACHE_UNASKED:
+        dispatcher_note_shortage(worker->dispatcher,
+                                 "too many names to look up");
+        return_job(worker, job, UNASKED_RETURN_MS);
+        break;
+    }
+    /* During a claim, the turn starts its jobs later: see protect_redis. */
+    if (!worker->claiming) {
+        dispatcher_step(worker->dispatcher);
+    }
 }
 
 /* A claimed job. A job_queue_take. */
@@ -133,14 +205,11 @@ on_job(void *context, struct job *job)
                                  job->attempts)) {
         log_end(worker, job, &abandoned);
         settle(worker, job, &abandoned);
-        return;
-    }
-    if (blocklist_has(worker->settings.blocks, job, &verdict)) {
+    } else if (blocklist_has(worker->settings.blocks, job, &verdict)) {
         settle(worker, job, &verdict);
-        return;
-    }
-    if (fair_queue_add(worker->queue, job, clock_mono_ms()) != 0) {
-        return_job(worker, job, NO_MEMORY_MS);
+    } else {
+        fair_queue_expect(worker->queue, job);
+        (void)lookups_add(worker->lookups, job);
     }
 }
 
@@ -156,18 +225,18 @@ log_result(struct worker *worker, struct log_throttle *trouble, const char *who,
     }
 }
 
-/* Settles the ended jobs, if there are any. As job_queue_flush. */
+/* Marks the attempts that have begun, and settles the jobs that have ended. 0,
+   or -1. */
 static int
 flush(struct worker *worker)
 {
     struct job_queue_flushed flushed;
-    int result;
+    int result = job_queue_mark(worker->jobs);
 
-    if (job_queue_unflushed(worker->jobs) == 0) {
-        return 0;
+    if (result == 0 && job_queue_unflushed(worker->jobs) > 0) {
+        result = job_queue_flush(worker->jobs, &flushed);
+        stats_count_flushed(worker->stats, &flushed);
     }
-    result = job_queue_flush(worker->jobs, &flushed);
-    stats_count_flushed(worker->stats, &flushed);
     log_result(worker, &worker->settle_trouble, "settling callbacks", result);
     return result;
 }
@@ -195,8 +264,10 @@ claim_wishes(struct worker *worker, struct wishes *wishes, bool more)
     struct job_queue_claimed claimed;
     int result;
 
+    worker->claiming = true;
     result = job_queue_claim(worker->jobs, wishes->list, wishes->count, on_job,
                              worker, &claimed);
+    worker->claiming = false;
     log_result(worker, &worker->claim_trouble, "claiming callbacks", result);
     if (result != 0) {
         return IDLE_TURN_MS;
@@ -348,6 +419,7 @@ static int
 open_all(struct worker *worker)
 {
     const struct options *options = worker->options;
+    struct dispatcher_parts parts;
     uint64_t seed;
 
     if (settings_init(&worker->settings, options) != 0) {
@@ -357,13 +429,18 @@ open_all(struct worker *worker)
     worker->log = callback_log_open(options->callbacks.log);
     worker->jobs = job_queue_open(options, worker->redis);
     worker->queue = fair_queue_open(options, seed);
-    if (worker->log == NULL || worker->jobs == NULL || worker->queue == NULL) {
+    worker->lookups = lookups_open(
+        &worker->settings.payload, worker->loop, worker->settings.resolvers,
+        options->callbacks.timeout_ms, on_looked_up, worker);
+    if (worker->log == NULL || worker->jobs == NULL || worker->queue == NULL ||
+        worker->lookups == NULL) {
         return -1;
     }
+    parts =
+        (struct dispatcher_parts){&worker->settings, worker->queue,
+                                  worker->lookups, worker->log, worker->loop};
     worker->stats = stats_open(options, worker->queue);
-    worker->dispatcher =
-        dispatcher_open(&worker->settings, worker->queue, worker->log,
-                        worker->loop, settle, worker);
+    worker->dispatcher = dispatcher_open(&parts, on_begin, settle, worker);
     return worker->stats != NULL && worker->dispatcher != NULL ? 0 : -1;
 }
 
@@ -403,6 +480,7 @@ worker_close(struct worker *worker)
     event_loop_disarm(worker->loop, &worker->turn);
     event_loop_disarm(worker->loop, &worker->deadline);
     dispatcher_close(worker->dispatcher);
+    lookups_close(worker->lookups);
     stats_close(worker->stats);
     fair_queue_close(worker->queue);
     job_queue_close(worker->jobs);
@@ -432,7 +510,8 @@ worker_drain(struct worker *worker, void (*done)(void *context), void *context)
     worker->draining = true;
     worker->drained = done;
     worker->drained_context = context;
-    while ((job = fair_queue_drain(worker->queue)) != NULL) {
+    while ((job = lookups_drain(worker->lookups)) != NULL ||
+           (job = fair_queue_drain(worker->queue)) != NULL) {
         return_job(worker, job, 0);
     }
     event_loop_arm(worker->loop, &worker->deadline,

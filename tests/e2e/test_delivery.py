@@ -61,6 +61,26 @@ def test_a_kill_with_a_thousand_in_flight_loses_no_job(sandbox, redis,
     assert not dead(redis)
 
 
+def test_only_an_attempt_that_began_counts_at_a_kill(sandbox, redis, receiver):
+    """A job that merely waited loses none, at any number of kills."""
+    receiver.respond("/hang", Answer(None))
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=1,
+                        VERVE_CALLBACKS_TIMEOUT_MS=3000,
+                        VERVE_CALLBACKS_LEASE_S=6,
+                        VERVE_CALLBACKS_RETRY_DELAYS_S="60,60,60")
+    (hung,) = put(redis, receiver.url("/hang"))
+    waiting = put(redis, *(receiver.url("/after", n) for n in range(2, 30)))
+    for kills in range(1, 4):
+        reporter.start()
+        receiver.wait_count(kills, "/hang", seconds=20.0)
+        wait_until(lambda: "!" in due(redis)[hung][0], "it is marked")
+        reporter.kill()
+        found = due(redis)
+        assert {found[job][1] for job in waiting if job in found} == {0}
+        assert found[hung][1] == kills - 1
+    assert not receiver.at("/after")
+
+
 def test_a_reporter_asleep_past_its_lease_changes_nothing(sandbox, redis,
                                                           receiver):
     """Another reporter delivers. Later the sleeper's acknowledgements change

@@ -4,14 +4,16 @@
 --
 -- KEYS: 1 due, 2 destinations, 3 strangers, 4 proven, 5... the list of each
 --       destination
--- ARGV: 1 the token of this claim; it was used before only if the reply to this
---       claim was lost,
+-- ARGV: 1 the token of this claim, "<hex>.<hex>"; it was used before only if
+--       the reply to this claim was lost,
 --       2 the length of the lease in ms,
 --       3 if the reply to this claim was lost: how many ms ago it was sent for
 --       the first time; else 0,
 --       then by threes, for each destination: the destination, how many jobs at
 --       most, the ms until it should be found again if jobs are left
--- Reply: {the members of `due` that are claimed: "<claim> <attempts> <json>";
+-- Reply: {the members of `due` that are claimed: "<claim> <attempts> <json>",
+--        the claim being the token, with ~ in place of the dot if the job's
+--        lease had run out before an attempt began;
 --        for each destination: how many of its jobs are left in its list; the
 --        time, in ms since the Unix epoch}; the second array is empty if the
 --        reply to this claim was lost
@@ -24,6 +26,7 @@
 local MARGIN_MS, LOOK_AT = 1000, 4096
 local call = redis.call
 local claim, lease = ARGV[1], tonumber(ARGV[2])
+local doubtful = string.gsub(claim, '%.', '~')
 
 -- A right that was withdrawn since the connect must not stop it halfway.
 if not redis.acl_check_cmd('ZREM', KEYS[2], '')
@@ -48,7 +51,8 @@ local since = tonumber(ARGV[3])
 if since > 0 then
     for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[1],
         now + lease - since - MARGIN_MS, '+inf', 'LIMIT', 0, LOOK_AT)) do
-        if string.sub(member, 1, #claim + 1) == claim .. ' ' then
+        local holder = string.match(member, '^[^ ]*')
+        if holder == claim or holder == doubtful then
             lease_out(member)
         end
     end
@@ -71,8 +75,10 @@ for i = 1, #left do
     local origin, most = ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2])
     local taken = most > 0 and call('LPOP', KEYS[i + 4], most) or {}
     for _, entry in ipairs(taken) do
-        local attempts, json = string.match(entry, '^(%d+) (.*)$')
-        lease_out(claim .. ' ' .. (attempts or 0) .. ' ' .. (json or entry))
+        local attempts, doubt, json =
+            string.match(entry, '^(%d+)(~?) (.*)$')
+        lease_out((doubt == '~' and doubtful or claim) .. ' '
+            .. (attempts or 0) .. ' ' .. (json or entry))
     end
     left[i] = left[i] - #taken
     if left[i] == 0 then

@@ -13,8 +13,8 @@
 -- Reply: how many jobs were moved
 --
 -- An entry of the list of a destination is the JSON of a job, or "<attempts>
--- <json>" if attempts were made. A member of `due` whose lease ran out counts
--- one more attempt, because its claimer may have made one.
+-- <json>" if attempts were made. A ~ behind the number says that the lease ran
+-- out before an attempt was known to have begun: see job_queue.h.
 --
 -- allow-oom: the queue can be emptied while Redis is out of memory.
 local call = redis.call
@@ -46,9 +46,14 @@ local function sort_due(i, member)
         string.match(member, '^([^ ]*) ([^ ]*) (.*)$')
     attempts = tonumber(attempts)
     if attempts and call('ZREM', KEYS[2], member) == 1 then
-        attempts = attempts + (holder == '-' and 0 or 1)
-        push(i, attempts == 0 and json
-            or string.format('%.0f %s', attempts, json))
+        local doubt = ''
+        if string.find(holder, '!', 1, true) then
+            attempts = attempts + 1 -- its lease ran out during an attempt
+        elseif holder ~= '-' then
+            doubt = '~' -- its lease ran out
+        end
+        push(i, attempts == 0 and doubt == '' and json
+            or string.format('%.0f%s %s', attempts, doubt, json))
     end
 end
 

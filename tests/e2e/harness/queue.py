@@ -43,7 +43,7 @@ def waiting(redis):
              for text in redis("LRANGE", key, 0, -1)]
     split = [text.split(" ", 1) if text[0].isdigit() else ("0", text)
              for text in texts]
-    return [(int(attempts), json.loads(text)) for attempts, text in split]
+    return [(int(attempts.rstrip("~")), json.loads(text)) for attempts, text in split]
 
 
 def is_settled(redis):

@@ -377,7 +377,7 @@ test_a_lease_that_ran_out_is_anothers(void **state)
     assert_string_equal(claim_by(f, f->others, 1), "");
     pause_ms(2050);
     assert_string_equal(claim_by(f, f->others, 1), "a");
-    assert_int_equal(f->taken[0]->attempts, 1);
+    assert_int_equal(f->taken[0]->attempts, 0);
 
     job_queue_settle(f->queue, lost, JOB_DELIVERED, 0, "");
     assert_int_equal(flush(f).stale, 1);
@@ -386,6 +386,87 @@ test_a_lease_that_ran_out_is_anothers(void **state)
     assert_int_equal(job_queue_flush(f->others, &(struct job_queue_flushed){0}),
                      0);
     assert_holds(f, "0", "0", "0");
+}
+
+/* Begins attempts for the last count jobs, and marks them. */
+static void
+begin(struct fixture *f, size_t count)
+{
+    for (size_t i = f->count - count; i < f->count; i++) {
+        assert_int_equal(job_queue_begin(f->queue, f->taken[i]), 0);
+    }
+    pause_ms(JOB_QUEUE_MARK_MS + 1);
+    assert_int_equal(job_queue_mark(f->queue), 0);
+}
+
+/* If the reporter is killed, an attempt that has begun counts; a job that only
+   waited loses none, however often. */
+static void
+test_only_what_began_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.callbacks.lease_s = 1;
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    claim(f, 2);
+    assert_int_equal(job_queue_begin(f->queue, f->taken[0]), 0);
+    job_queue_mark(f->queue); /* too early */
+    pause_ms(JOB_QUEUE_MARK_MS + 1);
+    assert_int_equal(job_queue_mark(f->queue), 0);
+    for (int kill = 0; kill < 3; kill++) {
+        pause_ms(1050);
+        assert_int_equal(strlen(claim_by(f, f->others, 2)), 2);
+    }
+    for (size_t i = 6; i < 8; i++) {
+        assert_int_equal(f->taken[i]->attempts, f->taken[i]->id[0] == 'a');
+    }
+    assert_holds(f, "0", "2", "0");
+}
+
+/* A job that may have killed a reporter is marked before its attempt begins. */
+static void
+test_a_doubtful_job_is_marked_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.callbacks.lease_s = 1;
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    for (int kill = 0; kill < 4; kill++) {
+        pause_ms(1050);
+        assert_string_equal(claim(f, 1), "a");
+        assert_int_equal(f->taken[f->count - 1]->attempts, (kill + 1) / 2);
+        if (kill == 0 || kill == 2) {
+            assert_int_equal(job_queue_begin(f->queue, f->taken[f->count - 1]),
+                             0);
+        }
+    }
+}
+
+/* Each way in which an attempt ends, before it is marked and after that. */
+static void
+test_marked_or_not_a_job_is_settled(void **state)
+{
+    static const enum job_disposition ends[] = {JOB_DELIVERED, JOB_RETRY,
+                                                JOB_RETURN, JOB_DEAD};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < 8; i++) {
+        push(f, text_of("a", 1));
+    }
+    for (size_t i = 0; i < 8; i++) {
+        claim(f, 1);
+        if (i < 4) {
+            begin(f, 1);
+        } else {
+            job_queue_begin(f->queue, f->taken[f->count - 1]);
+        }
+        settle(f, ends[i % 4], 60000, "timeout");
+        assert_int_equal(flush(f).stale, 0);
+    }
+    assert_int_equal(job_queue_mark(f->queue), 0);
+    assert_holds(f, "0", "2", "2"); /* equal members collapse */
 }
 
 /* Each disposition, settled after another reporter claimed the job. */
@@ -958,6 +1039,31 @@ test_strangers_are_found_as_asked(void **state)
     assert_false(f->looked.more);
 }
 
+/* The reply to the mark is lost; Redis has set the mark. */
+static void
+test_a_lost_mark_is_set_again(void **state)
+{
+    struct fixture *f = *state;
+    struct job_queue_flushed flushed;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    claim(f, 1);
+    begin(f, 1); /* Redis knows the script from here on */
+    claim(f, 1);
+    job_queue_begin(f->queue, f->taken[1]);
+    pause_ms(JOB_QUEUE_MARK_MS + 1);
+    kill(server.pid, SIGSTOP);
+    assert_int_equal(job_queue_mark(f->queue), -1);
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(job_queue_flush(f->queue, &flushed), -1);
+    kill(server.pid, SIGCONT);
+    wait_until_up(f);
+    settle(f, JOB_DELIVERED, 0, "");
+    assert_int_equal(flush(f).stale, 0);
+    assert_holds(f, "0", "0", "0");
+}
+
 int
 main(void)
 {
@@ -969,6 +1075,9 @@ main(void)
         TEST(test_a_retry_waits_and_counts),
         TEST(test_a_retry_waits_behind_the_others),
         TEST(test_a_lease_that_ran_out_is_anothers),
+        TEST(test_only_what_began_counts),
+        TEST(test_a_doubtful_job_is_marked_at_once),
+        TEST(test_marked_or_not_a_job_is_settled),
         TEST(test_a_stale_settle_does_nothing),
         TEST(test_the_dead_are_bounded),
         TEST(test_a_dead_entry_may_be_queued_again),
@@ -990,6 +1099,7 @@ main(void)
         TEST(test_proof),
         TEST(test_proofs_are_bounded),
         TEST(test_strangers_are_found_as_asked),
+        TEST(test_a_lost_mark_is_set_again),
     };
 
     signal(SIGPIPE, SIG_IGN);
