@@ -44,7 +44,6 @@ struct fair_queue {
     size_t capacity;            /* the limit on waiting */
     size_t waiting;             /* jobs here */
     size_t under_way;           /* attempts */
-    size_t coming;              /* jobs whose hosts are being looked up */
     size_t slots;               /* the limit on under_way, kept by the caller */
     size_t strangers_waiting;   /* of waiting: jobs for strangers */
     size_t strangers_under_way; /* of under_way: attempts at strangers */
@@ -161,7 +160,7 @@ static void
 uncount(struct fair_queue *queue, const struct destination *destination)
 {
     if (!destination->proven) {
-        queue->strangers_waiting -= destination->waiting + destination->coming;
+        queue->strangers_waiting -= destination->waiting;
         queue->strangers_under_way -= destination->under_way;
     }
 }
@@ -170,7 +169,7 @@ static void
 count(struct fair_queue *queue, const struct destination *destination)
 {
     if (!destination->proven) {
-        queue->strangers_waiting += destination->waiting + destination->coming;
+        queue->strangers_waiting += destination->waiting;
         queue->strangers_under_way += destination->under_way;
     }
 }
@@ -305,9 +304,8 @@ update_state(struct fair_queue *queue, struct destination *destination,
 size_t
 fair_queue_room(const struct fair_queue *queue)
 {
-    size_t taken = queue->waiting + queue->coming;
-
-    return taken < queue->capacity ? queue->capacity - taken : 0;
+    return queue->waiting < queue->capacity ? queue->capacity - queue->waiting
+                                            : 0;
 }
 
 static size_t
@@ -508,7 +506,6 @@ fair_queue_expect(struct fair_queue *queue, const struct job *job)
     if (destination != NULL) {
         uncount(queue, destination);
         destination->coming++;
-        queue->coming++;
         count(queue, destination);
         update_state(queue, destination, queue->now_ms);
     }
@@ -523,7 +520,6 @@ fair_queue_unexpect(struct fair_queue *queue, const struct job *job)
     if (destination != NULL && destination->coming > 0) {
         uncount(queue, destination);
         destination->coming--;
-        queue->coming--;
         count(queue, destination);
         update_state(queue, destination, queue->now_ms);
     }
