@@ -8,7 +8,7 @@ RUN make -C /src -j"$(nproc)" install DESTDIR=/out
 FROM debian:bookworm-slim
 RUN apt-get -q update && \
     apt-get -qy install --no-install-recommends \
-        ca-certificates curl libcurl4 libfcgi0ldbl libhiredis0.14 libinih1 \
+        ca-certificates curl libc-ares2 libcurl4 libfcgi0ldbl libhiredis0.14 libinih1 \
         libjansson4 librdkafka1 libssl3 lighttpd && \
     rm -rf /var/lib/apt/lists/* && \
     useradd --system --no-create-home --home-dir /nonexistent verve && \

@@ -35,11 +35,7 @@ endif
 BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-# libgcc_s is linked, because glibc would otherwise load it when a thread of
-# getaddrinfo_a ends, and abort the program if that fails, for example if no
-# descriptor is free.
-LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto \
-	-Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
+LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto -lcares
 REPORTER_LIBS := -lrdkafka -lssl
 
 FUZZ_CC ?= clang

@@ -90,12 +90,17 @@ struct options {
         int64_t concurrency;
         int64_t per_host_concurrency;
         int64_t max_queue;
+        int64_t max_queue_mb; /* 0: a part of Redis's maxmemory */
         int64_t max_dead;
         int64_t connect_timeout_ms;
         int64_t timeout_ms;
         int64_t lease_s;
         struct option_delays retry_delays_s;
         char *allow;
+        char *resolvers;
+        char *ca_file;
+        char *client_cert;
+        char *client_key;
         char *hosts; /* as in host_list.h */
         char *block; /* the same */
         char *secret;

@@ -132,6 +132,9 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, max_queue), NUMBER(1, 1000000000), .fallback = "1000000",
      .help = "Limit of waiting callbacks; above it, requests with an endpoint "
              "get 503."},
+    {ROW(callbacks, max_queue_mb), NUMBER(0, 1048576), .fallback = "0",
+     .help = "Limit of the memory of waiting callbacks, in MB; 0: a quarter of "
+             "Redis's maxmemory, or 1024."},
     {ROW(callbacks, max_dead), NUMBER(1, 1000000000), .fallback = "10000",
      .help = "Number of failed callbacks that are kept, the newest."},
     {ROW(callbacks, connect_timeout_ms), NUMBER(1, 60000), .fallback = "2000",
@@ -146,6 +149,19 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, allow), TEXT(0, 4096), .fallback = "",
      .help = "Private networks (CIDR, separated by commas) that callbacks may "
              "reach."},
+    {ROW(callbacks, resolvers), TEXT(0, 1024), .fallback = "",
+     .help = "Name servers (address or address:port, separated by commas); "
+             "empty: those of resolv.conf."},
+    {ROW(callbacks, ca_file), TEXT(0, 1024), .fallback = "",
+     .help = "File (PEM) of CA certificates that are trusted beside the "
+             "system's."},
+    {ROW(callbacks, client_cert), TEXT(0, 1024), .fallback = "",
+     .help =
+         "File (PEM) of the certificate that is shown to endpoints that ask "
+         "for one."},
+    {ROW(callbacks, client_key), TEXT(0, 1024), .fallback = "",
+     .help = "File (PEM) of its private key; empty: it is in the file of "
+             "client_cert."},
     {ROW(callbacks, hosts), TEXT(0, 4096), .problem = host_list_problem,
      .fallback = "",
      .help = "Hosts that endpoints may have (a.example, *.b.example, "

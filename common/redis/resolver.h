@@ -1,7 +1,7 @@
 /*
- * Looks up the addresses of a name without blocking the caller, by
- * getaddrinfo_a(3), whose threads belong to the C library. A resolver is for
- * one name and runs one look-up at a time.
+ * Looks up the addresses of a name without blocking the caller: /etc/hosts
+ * first, then the name servers of /etc/resolv.conf, by c-ares. A resolver is
+ * for one name and runs one look-up at a time.
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H
@@ -15,13 +15,10 @@ enum resolver_state {
     RESOLVER_FAILED,
 };
 
-/* Copies host and port. NULL: no memory. */
+/* Copies host and port, a number. NULL: no memory. */
 struct resolver *resolver_open(const char *host, const char *port);
 
-/*
- * Frees the resolver and its last result. A look-up under way cannot be
- * stopped: its memory is not freed, because the C library still writes into it.
- */
+/* Frees the resolver and its last result, and stops its look-up. */
 void resolver_close(struct resolver *resolver);
 
 /* Starts a look-up, unless a look-up is under way. */

@@ -8,6 +8,8 @@
 
 struct call_pool {
     const struct settings *settings;
+    http_call_answered *answered;
+    void *context;
     size_t max_calls;
     size_t made;
     size_t idle_count;
@@ -16,7 +18,8 @@ struct call_pool {
 };
 
 struct call_pool *
-call_pool_open(const struct settings *settings, size_t max_calls)
+call_pool_open(const struct settings *settings, size_t max_calls,
+               http_call_answered *answered, void *context)
 {
     struct call_pool *pool = calloc(1, sizeof(*pool));
 
@@ -24,6 +27,8 @@ call_pool_open(const struct settings *settings, size_t max_calls)
         return NULL;
     }
     pool->settings = settings;
+    pool->answered = answered;
+    pool->context = context;
     pool->max_calls = max_calls;
     pool->all = calloc(max_calls, sizeof(struct http_call *));
     pool->idle = calloc(max_calls, sizeof(struct http_call *));
@@ -64,26 +69,27 @@ call_pool_take(struct call_pool *pool)
     if (pool->made == pool->max_calls) {
         return NULL;
     }
-    call = http_call_open(pool->settings);
+    call = http_call_open(pool->settings, pool->answered, pool->context);
     if (call != NULL) {
         pool->all[pool->made++] = call;
     }
     return call;
 }
 
-struct job *
+void
 call_pool_give(struct call_pool *pool, struct http_call *call)
 {
     pool->idle[pool->idle_count++] = call;
-    return http_call_release(call);
 }
 
 struct http_call *
-call_pool_any(const struct call_pool *pool)
+call_pool_next(const struct call_pool *pool, size_t *place)
 {
-    for (size_t i = 0; i < pool->made; i++) {
-        if (http_call_job(pool->all[i]) != NULL) {
-            return pool->all[i];
+    while (*place < pool->made) {
+        struct http_call *call = pool->all[(*place)++];
+
+        if (!http_call_is_idle(call)) {
+            return call;
         }
     }
     return NULL;

@@ -1,7 +1,6 @@
 /*
  * The HTTP calls of the dispatcher, which are its slots. A call is made when it
- * is first needed, and kept, because a libcurl handle is expensive to make. A
- * call is busy if it was taken, else idle.
+ * is first needed, and kept, because a libcurl handle is expensive to make.
  */
 #ifndef CALL_POOL_H
 #define CALL_POOL_H
@@ -12,9 +11,10 @@
 
 struct call_pool;
 
-/* settings is borrowed. NULL: no memory. */
+/* As http_call_open. */
 struct call_pool *call_pool_open(const struct settings *settings,
-                                 size_t max_calls);
+                                 size_t max_calls, http_call_answered *answered,
+                                 void *context);
 
 /* All calls must be idle. */
 void call_pool_close(struct call_pool *pool);
@@ -22,13 +22,14 @@ void call_pool_close(struct call_pool *pool);
 /* How many more calls may be taken now. */
 size_t call_pool_room(const struct call_pool *pool);
 
-/* An idle call, which is busy now. NULL: no room or no memory. */
+/* An idle call. NULL: no room or no memory. */
 struct http_call *call_pool_take(struct call_pool *pool);
 
-/* Makes a call idle and hands its job back; NULL if it has none. */
-struct job *call_pool_give(struct call_pool *pool, struct http_call *call);
+/* Takes an idle call back. */
+void call_pool_give(struct call_pool *pool, struct http_call *call);
 
-/* Any call that has a job, for a shutdown. NULL: no call has a job. */
-struct http_call *call_pool_any(const struct call_pool *pool);
+/* The first call that is not idle from *place on, which begins at 0 and is
+   moved behind it. NULL: there is none. */
+struct http_call *call_pool_next(const struct call_pool *pool, size_t *place);
 
 #endif

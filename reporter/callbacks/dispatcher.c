@@ -1,7 +1,6 @@
 /*
- * dispatcher: one attempt is fill_slots, begin, look_up, send_request,
- * on_ended, finish, end_call. At each end a slot is free, and the next job
- * starts at once.
+ * dispatcher: one attempt is fill_slots, begin, send_request, on_ended, finish,
+ * end_call. At each end a slot is free, and the next job starts at once.
  */
 #include "dispatcher.h"
 
@@ -17,7 +16,6 @@
 #include "breaker_log.h"
 #include "call_pool.h"
 #include "net/curl_loop.h"
-#include "net/dns_cache.h"
 #include "refusals.h"
 
 enum {
@@ -28,11 +26,15 @@ enum {
 
 struct dispatcher {
     const struct settings *settings;
+    dispatcher_begins *begins;
     dispatcher_ended *ended;
     void *context;
     struct fair_queue *queue;
+    struct lookups *lookups;
     struct callback_log *log;
-    struct dns_cache *names;
+    struct event_loop *loop;
+    struct event_loop_timer stops; /* of transfers */
+    size_t lingering;              /* calls */
     struct call_pool *calls;
     struct curl_loop *transfers;
     struct refusals refusals;
@@ -42,9 +44,8 @@ struct dispatcher {
     int64_t answered_ms; /* monotonic: when the last answer came */
 };
 
-/* Logs that this host lacks the resources to start a callback. */
-static void
-note_shortage(struct dispatcher *dispatcher, const char *why)
+void
+dispatcher_note_shortage(struct dispatcher *dispatcher, const char *why)
 {
     dispatcher->shortage_ms = clock_mono_ms();
     log_throttle_note(&dispatcher->shortage, "callbacks", why);
@@ -86,18 +87,55 @@ end_ticket(struct dispatcher *dispatcher,
     fair_queue_end(dispatcher->queue, ticket, verdict, now_ms);
     change.is_open = destination->breaker.open_ms != 0;
     change.open_ms = destination->breaker.open_ms;
-    change.waiting = (int64_t)(destination->waiting + destination->in_redis);
+    change.waiting = (int64_t)(destination->waiting + destination->left);
     breaker_log_note(&dispatcher->breakers, &change, now_ms);
 }
 
-/* Frees the call and its slot, and hands its job to the worker. */
+/* Plans a look at the calls that are to be stopped, if this call may be. */
+static void
+watch(struct dispatcher *dispatcher, const struct http_call *call)
+{
+    struct event_loop_timer *timer = &dispatcher->stops;
+    int64_t in_ms = http_call_stop_in_ms(call);
+
+    if (in_ms >= 0 &&
+        (!timer->armed || timer->due_ms > clock_mono_ms() + in_ms)) {
+        event_loop_arm(dispatcher->loop, timer, in_ms);
+    }
+}
+
+/* Hands the call's job to the worker. Frees the call, unless it lingers. */
 static void
 end_call(struct dispatcher *dispatcher, struct http_call *call,
          const struct retry_verdict *verdict)
 {
+    struct job *job;
+
     end_ticket(dispatcher, http_call_ticket(call), verdict);
-    dispatcher->ended(dispatcher->context,
-                      call_pool_give(dispatcher->calls, call), verdict);
+    job = http_call_release(call);
+    if (http_call_is_lingering(call)) {
+        dispatcher->lingering++;
+        watch(dispatcher, call);
+    } else {
+        call_pool_give(dispatcher->calls, call);
+    }
+    dispatcher->ended(dispatcher->context, job, verdict);
+}
+
+/* Frees a lingering call, whose transfer has ended or was stopped. */
+static void
+end_lingering(struct dispatcher *dispatcher, struct http_call *call)
+{
+    dispatcher->lingering--;
+    http_call_release(call);
+    call_pool_give(dispatcher->calls, call);
+}
+
+static void
+stop_transfer(struct dispatcher *dispatcher, const struct http_call *call)
+{
+    curl_loop_stop(dispatcher->transfers, http_call_easy(call),
+                   http_call_host(call));
 }
 
 /* Returns the call's job without an attempt used. */
@@ -130,7 +168,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
         &dispatcher->settings->options->callbacks.retry_delays_s, facts);
 
     if (verdict.no_resources != 0) {
-        note_shortage(dispatcher, strerror(verdict.no_resources));
+        dispatcher_note_shortage(dispatcher, strerror(verdict.no_resources));
     } else if (verdict.status != 0) {
         dispatcher->answered_ms = clock_mono_ms();
     }
@@ -142,7 +180,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
     end_call(dispatcher, call, &verdict);
 }
 
-/* Ends an attempt whose transfer, or look-up, ended with code. */
+/* Ends an attempt whose transfer ended with code. */
 static void
 finish(struct dispatcher *dispatcher, struct http_call *call, CURLcode code)
 {
@@ -161,51 +199,34 @@ fail_to_start(struct dispatcher *dispatcher, struct http_call *call)
     conclude(dispatcher, call, &facts);
 }
 
+/*
+ * Sends a prepared call to the addresses of its host. They were looked up
+ * before the job was queued. If the cache has dropped them since, the job is
+ * returned, and they are looked up again.
+ */
 static void
-send_request(struct dispatcher *dispatcher, struct http_call *call,
-             const char *addresses)
-{
-    if (http_call_resolve(call, addresses) != 0 ||
-        curl_loop_start(dispatcher->transfers, http_call_easy(call),
-                        http_call_host(call)) != 0) {
-        fail_to_start(dispatcher, call);
-    }
-}
-
-/* Goes on by the answer of the DNS cache. */
-static void
-on_answer(struct dispatcher *dispatcher, struct http_call *call,
-          enum dns_cache_answer answer, const char *addresses)
-{
-    switch (answer) {
-    case DNS_CACHE_KNOWN:
-        send_request(dispatcher, call, addresses);
-        break;
-    case DNS_CACHE_WAIT: /* until on_name is called */
-        break;
-    case DNS_CACHE_FAILED:
-        finish(dispatcher, call, CURLE_COULDNT_RESOLVE_HOST);
-        break;
-    case DNS_CACHE_UNASKED:
-        note_shortage(dispatcher, "too many names to look up");
-        return_call(dispatcher, call, RETURN_DELAY_MS);
-        break;
-    }
-}
-
-/* Sends a prepared call as soon as the addresses of its host are known. */
-static void
-look_up(struct dispatcher *dispatcher, struct http_call *call)
+send_request(struct dispatcher *dispatcher, struct http_call *call)
 {
     const char *name = http_call_name(call);
-    const char *addresses = NULL;
-    enum dns_cache_answer answer = DNS_CACHE_KNOWN;
+    const char *addresses =
+        name == NULL ? NULL : lookups_addresses(dispatcher->lookups, name);
 
-    if (name != NULL) {
-        answer = dns_cache_lookup(dispatcher->names, name, http_call_wait(call),
-                                  &addresses);
+    if (name != NULL && addresses == NULL) {
+        return_call(dispatcher, call, 0);
+    } else if (!fair_queue_permits(dispatcher->queue, http_call_ticket(call),
+                                   addresses != NULL ? addresses
+                                                     : http_call_host(call),
+                                   clock_mono_ms())) {
+        return_call(dispatcher, call, DESTINATION_CROWDED_MS);
+    } else if (!dispatcher->begins(dispatcher->context, http_call_job(call))) {
+        return_call(dispatcher, call, RETURN_DELAY_MS);
+    } else if (http_call_resolve(call, addresses) != 0 ||
+               curl_loop_start(dispatcher->transfers, http_call_easy(call),
+                               http_call_host(call)) != 0) {
+        fail_to_start(dispatcher, call);
+    } else {
+        watch(dispatcher, call);
     }
-    on_answer(dispatcher, call, answer, addresses);
 }
 
 /* Ends a job of a slot without a call. */
@@ -233,13 +254,36 @@ begin(struct dispatcher *dispatcher, struct job *job,
     }
     call = call_pool_take(dispatcher->calls);
     if (call == NULL) {
-        note_shortage(dispatcher, strerror(ENOMEM));
+        dispatcher_note_shortage(dispatcher, strerror(ENOMEM));
         skip(dispatcher, job, ticket, &verdict);
     } else if (http_call_prepare(call, job, ticket) != 0) {
         fail_to_start(dispatcher, call);
     } else {
-        look_up(dispatcher, call);
+        send_request(dispatcher, call);
     }
+}
+
+/* Frees a slot if all are taken and a lingering call has one. True if a slot is
+   free. */
+static bool
+make_room(struct dispatcher *dispatcher)
+{
+    struct http_call *call;
+    size_t place = 0;
+
+    if (call_pool_room(dispatcher->calls) > 0) {
+        return true;
+    }
+    if (dispatcher->lingering == 0 ||
+        fair_queue_waiting(dispatcher->queue) == 0) {
+        return false;
+    }
+    do {
+        call = call_pool_next(dispatcher->calls, &place);
+    } while (!http_call_is_lingering(call));
+    stop_transfer(dispatcher, call);
+    end_lingering(dispatcher, call);
+    return true;
 }
 
 /* Starts the jobs that may start. */
@@ -249,11 +293,21 @@ fill_slots(struct dispatcher *dispatcher)
     struct destination_ticket ticket;
     struct job *job;
 
-    while (call_pool_room(dispatcher->calls) > 0 &&
+    while (make_room(dispatcher) &&
            (job = fair_queue_next(dispatcher->queue, &ticket,
                                   clock_mono_ms())) != NULL) {
         begin(dispatcher, job, &ticket);
     }
+}
+
+/*
+ * The head of the final response has come, which ends the attempt. Jobs are not
+ * started here, as libcurl must not be called back. An http_call_answered.
+ */
+static void
+on_answered(void *context, struct http_call *call)
+{
+    finish(context, call, CURLE_OK);
 }
 
 /* The end of a transfer. A curl_loop_ended. */
@@ -263,26 +317,36 @@ on_ended(void *context, CURL *easy, CURLcode code)
     struct dispatcher *dispatcher = context;
     struct http_call *call = http_call_of(easy);
 
-    if (http_call_is_to_renew(call, code)) {
-        look_up(dispatcher, call);
+    if (http_call_is_lingering(call)) {
+        end_lingering(dispatcher, call);
+    } else if (http_call_is_to_renew(call, code)) {
+        send_request(dispatcher, call);
     } else {
         finish(dispatcher, call, code);
     }
     fill_slots(dispatcher);
 }
 
-/* The end of a wait for a name. A dns_cache_handler. */
+/* Stops the transfers whose time is over: see http_call_stop_in_ms. */
 static void
-on_name(void *context, struct dns_cache_wait *wait,
-        enum dns_cache_answer answer)
+on_stops(void *context)
 {
     struct dispatcher *dispatcher = context;
-    struct http_call *call = wait->context;
+    struct http_call *call;
+    size_t place = 0;
 
-    if (answer == DNS_CACHE_KNOWN) {
-        look_up(dispatcher, call); /* which gets the addresses */
-    } else {
-        on_answer(dispatcher, call, answer, NULL);
+    while ((call = call_pool_next(dispatcher->calls, &place)) != NULL) {
+        if (http_call_stop_in_ms(call) != 0) {
+            watch(dispatcher, call);
+            continue;
+        }
+        stop_transfer(dispatcher, call);
+        if (http_call_is_lingering(call)) {
+            end_lingering(dispatcher, call);
+        } else {
+            http_call_next_round(call);
+            send_request(dispatcher, call);
+        }
     }
     fill_slots(dispatcher);
 }
@@ -299,17 +363,15 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
                  ", but the limit of open files allows %zu",
                  options->callbacks.concurrency, slots);
     }
-    dispatcher->names = dns_cache_open(loop, options->callbacks.timeout_ms,
-                                       on_name, dispatcher);
-    dispatcher->calls = call_pool_open(dispatcher->settings, slots);
+    fair_queue_set_slots(dispatcher->queue, slots);
+    dispatcher->calls =
+        call_pool_open(dispatcher->settings, slots, on_answered, dispatcher);
     dispatcher->transfers = curl_loop_open(loop, slots, on_ended, dispatcher);
-    return dispatcher->names != NULL && dispatcher->calls != NULL &&
-           dispatcher->transfers != NULL;
+    return dispatcher->calls != NULL && dispatcher->transfers != NULL;
 }
 
 struct dispatcher *
-dispatcher_open(const struct settings *settings, struct fair_queue *queue,
-                struct callback_log *log, struct event_loop *loop,
+dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
                 dispatcher_ended *ended, void *context)
 {
     struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
@@ -318,12 +380,17 @@ dispatcher_open(const struct settings *settings, struct fair_queue *queue,
     if (dispatcher == NULL) {
         return NULL;
     }
-    dispatcher->settings = settings;
-    dispatcher->queue = queue;
-    dispatcher->log = log;
+    dispatcher->settings = parts->settings;
+    dispatcher->queue = parts->queue;
+    dispatcher->lookups = parts->lookups;
+    dispatcher->log = parts->log;
+    dispatcher->loop = parts->loop;
+    dispatcher->stops.handler = on_stops;
+    dispatcher->stops.context = dispatcher;
+    dispatcher->begins = begins;
     dispatcher->ended = ended;
     dispatcher->context = context;
-    if (!open_all(dispatcher, loop)) {
+    if (!open_all(dispatcher, parts->loop)) {
         reason = errno;
         dispatcher_close(dispatcher);
         errno = reason;
@@ -332,17 +399,22 @@ dispatcher_open(const struct settings *settings, struct fair_queue *queue,
     return dispatcher;
 }
 
-/* Stops the transfer of any busy call. NULL: no call is busy. */
+/* Stops the transfer of a call that has a job, and of all lingering calls
+   before it. NULL: no call has a job. */
 static struct http_call *
 stop_any(struct dispatcher *dispatcher)
 {
-    struct http_call *call = call_pool_any(dispatcher->calls);
+    struct http_call *call;
+    size_t place = 0;
 
-    if (call != NULL) {
-        curl_loop_stop(dispatcher->transfers, http_call_easy(call),
-                       http_call_host(call));
+    while ((call = call_pool_next(dispatcher->calls, &place)) != NULL) {
+        stop_transfer(dispatcher, call);
+        if (!http_call_is_lingering(call)) {
+            return call;
+        }
+        end_lingering(dispatcher, call);
     }
-    return call;
+    return NULL;
 }
 
 void
@@ -353,12 +425,13 @@ dispatcher_close(struct dispatcher *dispatcher)
     if (dispatcher == NULL) {
         return;
     }
+    event_loop_disarm(dispatcher->loop, &dispatcher->stops);
     while (dispatcher->calls != NULL && (call = stop_any(dispatcher)) != NULL) {
-        job_free(call_pool_give(dispatcher->calls, call));
+        job_free(http_call_release(call));
+        call_pool_give(dispatcher->calls, call);
     }
     call_pool_close(dispatcher->calls);
     curl_loop_close(dispatcher->transfers);
-    dns_cache_close(dispatcher->names);
     free(dispatcher);
 }
 

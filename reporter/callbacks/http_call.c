@@ -14,15 +14,19 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "base/version.h"
 #include "headers.h"
+#include "net/address_list.h"
 #include "net/tls.h"
 #include "ssrf/socket_guard.h"
 
 #define RETRY_AFTER "Retry-After:"
+#define STATUS "HTTP/" /* the begin of a status line */
 
 enum {
     RETRY_AFTER_LEN = sizeof(RETRY_AFTER) - 1,
+    STATUS_LEN = sizeof(STATUS) - 1,
     RETRY_AFTER_VALUE_SIZE = 64, /* a longer value is neither form */
 };
 
@@ -30,21 +34,35 @@ enum {
 struct response {
     size_t head_bytes;
     size_t body_bytes;
-    bool head_cut; /* we stopped the transfer there */
-    bool body_cut;
-    int64_t retry_after_ms; /* 0: none */
+    bool head_cut;          /* we stopped the transfer there */
+    bool answered;          /* the head of the final response has come */
+    int64_t answered_ms;    /* monotonic: when it came */
+    int64_t retry_after_ms; /* of the last head; 0: none */
+};
+
+enum state {
+    STATE_IDLE,
+    STATE_BUSY,      /* has a job */
+    STATE_LINGERING, /* the job is done; the body is read for the sake of the
+                        connection */
 };
 
 struct http_call {
     CURL *easy;
     const struct settings *settings;
+    http_call_answered *answered;
+    void *context;
+    enum state state;
     struct headers *headers;
-    struct job *job; /* NULL: idle */
+    struct job *job; /* NULL unless busy */
     struct destination_ticket ticket;
-    struct dns_cache_wait wait;
     struct payload_target target;
     struct curl_slist resolved; /* for CURLOPT_RESOLVE; data is malloc'd */
     int64_t started_ms;         /* monotonic */
+    int round;                  /* of connecting */
+    int rounds;                 /* that there are addresses for */
+    int64_t round_end_ms;       /* monotonic: if there is no connection by then,
+                                   the next round begins */
     struct response response;
     struct socket_guard guard;
     char body[]; /* payload_body_size bytes */
@@ -67,7 +85,24 @@ read_retry_after(const char *text, size_t len, int64_t now_ms)
     return wait_ms > 0 ? wait_ms : 0;
 }
 
-/* Called for each header line. Any result but all bytes stops the transfer. */
+/* The end of a head. Those of interim responses (1xx) do not count. */
+static void
+end_head(struct http_call *call)
+{
+    long status = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200) {
+        call->response.answered = true;
+        call->response.answered_ms = clock_mono_ms();
+        call->answered(call->context, call);
+    }
+}
+
+/*
+ * Called for each line of a head, and of the trailers, which do not count. Any
+ * result but all bytes stops the transfer.
+ */
 static size_t
 on_header(char *bytes, size_t size, size_t count, void *context)
 {
@@ -76,14 +111,24 @@ on_header(char *bytes, size_t size, size_t count, void *context)
     size_t len = size * count;
 
     response->head_bytes += len;
-    response->head_cut = response->head_bytes > HTTP_CALL_HEAD_MAX_BYTES;
-    if (len > RETRY_AFTER_LEN &&
-        strncasecmp(bytes, RETRY_AFTER, RETRY_AFTER_LEN) == 0) {
+    if (response->head_bytes > HTTP_CALL_HEAD_MAX_BYTES) {
+        response->head_cut = true;
+        return 0;
+    }
+    if (response->answered) {
+        return len;
+    }
+    if (len > STATUS_LEN && strncasecmp(bytes, STATUS, STATUS_LEN) == 0) {
+        response->retry_after_ms = 0;
+    } else if (len > RETRY_AFTER_LEN &&
+               strncasecmp(bytes, RETRY_AFTER, RETRY_AFTER_LEN) == 0) {
         response->retry_after_ms =
             read_retry_after(bytes + RETRY_AFTER_LEN, len - RETRY_AFTER_LEN,
                              job_now_ms(call->job));
+    } else if (len > 0 && (bytes[0] == '\r' || bytes[0] == '\n')) {
+        end_head(call);
     }
-    return response->head_cut ? 0 : len;
+    return len;
 }
 
 /* Called for each part of the body, which is dropped. As on_header. */
@@ -95,8 +140,7 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 
     (void)bytes;
     response->body_bytes += len;
-    response->body_cut = response->body_bytes >= HTTP_CALL_BODY_MAX_BYTES;
-    return response->body_cut ? 0 : len;
+    return response->body_bytes >= HTTP_CALL_BODY_MAX_BYTES ? 0 : len;
 }
 
 /*
@@ -140,9 +184,8 @@ set_bounds(const struct http_call *call)
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
            set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&
-           tls_set_up(call->easy) == 0 &&
-           set_long(call, CURLOPT_CONNECTTIMEOUT_MS,
-                    call->settings->options->callbacks.connect_timeout_ms) &&
+           tls_set_up(call->easy, &call->settings->tls,
+                      call->settings->trust) == 0 &&
            set_long(call, CURLOPT_NOSIGNAL, 1);
 }
 
@@ -181,7 +224,8 @@ set_callbacks(struct http_call *call)
 }
 
 struct http_call *
-http_call_open(const struct settings *settings)
+http_call_open(const struct settings *settings, http_call_answered *answered,
+               void *context)
 {
     struct http_call *call =
         calloc(1, sizeof(*call) + payload_body_size(&settings->payload));
@@ -190,7 +234,8 @@ http_call_open(const struct settings *settings)
         return NULL;
     }
     call->settings = settings;
-    call->wait.context = call;
+    call->answered = answered;
+    call->context = context;
     call->headers = headers_open(settings->signature,
                                  settings->payload.method == CALLBACK_POST);
     call->easy = curl_easy_init();
@@ -239,10 +284,12 @@ http_call_prepare(struct http_call *call, struct job *job,
                   const struct destination_ticket *ticket)
 {
     payload_target_fini(&call->target);
+    call->state = STATE_BUSY;
     call->job = job;
     call->ticket = *ticket;
     call->started_ms = clock_mono_ms();
     call->response = (struct response){0};
+    call->round = 0;
     socket_guard_start(&call->guard, call->settings->policy,
                        call->settings->kept);
     if (payload_target(&call->settings->payload, job->url, job->count,
@@ -259,34 +306,98 @@ http_call_name(const struct http_call *call)
     return call->target.name;
 }
 
-/* "+": libcurl may drop the entry from its DNS cache after a time. */
+static bool
+has_more_rounds(const struct http_call *call)
+{
+    return call->round + 1 < call->rounds &&
+           call->round + 1 < HTTP_CALL_ROUNDS_MAX;
+}
+
+/*
+ * Sets what is left of both time limits. The rounds to come have equal parts of
+ * the time to connect. That time includes the TLS handshake, which may take all
+ * that is left.
+ */
+static bool
+set_limits(struct http_call *call)
+{
+    const struct options *options = call->settings->options;
+    int64_t spent_ms = http_call_duration_ms(call);
+    int64_t left_ms = int64_max(options->callbacks.timeout_ms - spent_ms, 1);
+    int64_t connect_ms =
+        int64_max(options->callbacks.connect_timeout_ms - spent_ms, 1);
+    int64_t rounds = int64_clamp(call->rounds, 1, HTTP_CALL_ROUNDS_MAX);
+
+    call->round_end_ms =
+        clock_mono_ms() + connect_ms / int64_max(rounds - call->round, 1);
+    return set_long(call, CURLOPT_TIMEOUT_MS, left_ms) &&
+           set_long(call, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+}
+
+/*
+ * Of several addresses of one family, libcurl 7.88 connects to the second one
+ * only when its time is over, too, if the first is silent (baller_start_next in
+ * connect.c leaves the handle without a timer). So libcurl gets one of each
+ * family at a time. "+": libcurl may drop the entry from its DNS cache.
+ */
 int
 http_call_resolve(struct http_call *call, const char *addresses)
 {
-    int64_t left_ms = call->settings->options->callbacks.timeout_ms -
-                      http_call_duration_ms(call);
+    char pair[ADDRESS_LIST_PAIR_SIZE];
     struct curl_slist *resolved = NULL;
 
     free(call->resolved.data);
     call->resolved.data = NULL;
+    call->rounds = 1;
     if (addresses != NULL) {
-        if (asprintf(&call->resolved.data, "+%s:%s", call->target.host,
-                     addresses) < 0) {
+        call->rounds = address_list_pick(addresses, call->round, pair);
+        if (pair[0] == '\0') { /* there are fewer addresses by now */
+            address_list_pick(addresses, call->rounds - 1, pair);
+        }
+        if (asprintf(&call->resolved.data, "+%s:%s", call->target.host, pair) <
+            0) {
             call->resolved.data = NULL;
             return -1;
         }
         resolved = &call->resolved;
     }
-    return set_pointer(call, CURLOPT_RESOLVE, resolved) &&
-                   set_long(call, CURLOPT_TIMEOUT_MS, left_ms > 1 ? left_ms : 1)
+    return set_pointer(call, CURLOPT_RESOLVE, resolved) && set_limits(call)
                ? 0
                : -1;
+}
+
+int64_t
+http_call_stop_in_ms(const struct http_call *call)
+{
+    if (call->state == STATE_LINGERING) {
+        return int64_max(call->response.answered_ms + HTTP_CALL_GRACE_MS -
+                             clock_mono_ms(),
+                         0);
+    }
+    return has_more_rounds(call) && socket_guard_is_connecting(&call->guard)
+               ? int64_max(call->round_end_ms - clock_mono_ms(), 0)
+               : -1;
+}
+
+void
+http_call_next_round(struct http_call *call)
+{
+    call->round++;
+    socket_guard_go_on(&call->guard);
 }
 
 bool
 http_call_is_to_renew(struct http_call *call, CURLcode code)
 {
-    return socket_guard_is_to_renew(&call->guard, code);
+    if (socket_guard_is_to_renew(&call->guard, code)) {
+        return true;
+    }
+    if (code == CURLE_COULDNT_CONNECT && has_more_rounds(call) &&
+        socket_guard_no_resources(&call->guard, code) == 0) {
+        http_call_next_round(call);
+        return true;
+    }
+    return false;
 }
 
 struct retry_facts
@@ -298,7 +409,6 @@ http_call_facts(const struct http_call *call, CURLcode code)
         .refusal = refusal[0] == '\0' ? NULL : refusal,
         .no_resources = socket_guard_no_resources(&call->guard, code),
         .head_cut = call->response.head_cut,
-        .body_cut = call->response.body_cut,
         .retry_after_ms = call->response.retry_after_ms,
         .attempts = call->job->attempts,
         .returned = call->job->returned,
@@ -314,9 +424,22 @@ http_call_release(struct http_call *call)
 {
     struct job *job = call->job;
 
-    dns_cache_cancel(&call->wait);
+    call->state =
+        job != NULL && call->response.answered ? STATE_LINGERING : STATE_IDLE;
     call->job = NULL;
     return job;
+}
+
+bool
+http_call_is_lingering(const struct http_call *call)
+{
+    return call->state == STATE_LINGERING;
+}
+
+bool
+http_call_is_idle(const struct http_call *call)
+{
+    return call->state == STATE_IDLE;
 }
 
 CURL *
@@ -334,7 +457,7 @@ http_call_of(CURL *easy)
     return (struct http_call *)call;
 }
 
-const struct job *
+struct job *
 http_call_job(const struct http_call *call)
 {
     return call->job;
@@ -344,12 +467,6 @@ const struct destination_ticket *
 http_call_ticket(const struct http_call *call)
 {
     return &call->ticket;
-}
-
-struct dns_cache_wait *
-http_call_wait(struct http_call *call)
-{
-    return &call->wait;
 }
 
 const char *

@@ -1,7 +1,7 @@
 /*
- * retry_policy: a response counts only if it is complete, or if we stopped
- * reading its body. A receiver that answers 200 and then hangs until the time
- * limit has not answered.
+ * retry_policy: a response counts if its head is complete, whatever its body
+ * does. A receiver that has sent a status line and hangs within the headers has
+ * not answered.
  */
 #define _GNU_SOURCE /* strptime, timegm */
 #include "retry_policy.h"
@@ -25,7 +25,7 @@ enum {
     NO_RESOURCES_MAX_MS = 60000,  /* ... up to this */
 };
 
-/* The error word of a transfer without a complete response. */
+/* The error word of a transfer without a response. */
 static const char *
 error_word(const struct retry_facts *facts)
 {
@@ -101,6 +101,28 @@ find_evidence(const struct retry_facts *facts, long status)
                                         : RETRY_EVIDENCE_SUCCESS;
 }
 
+static enum retry_scope
+find_scope(const struct retry_facts *facts, const char *error)
+{
+    return facts->status == 0 &&
+                   (strcmp(error, "resolve") == 0 ||
+                    strcmp(error, "connect") == 0 || strcmp(error, "tls") == 0)
+               ? RETRY_SCOPE_HOST
+               : RETRY_SCOPE_PATH;
+}
+
+static enum retry_reach
+find_reach(const struct retry_facts *facts, const char *error)
+{
+    if (facts->status != 0) {
+        return RETRY_REACH_ANSWERED;
+    }
+    return strcmp(error, "connect") == 0 || strcmp(error, "tls") == 0 ||
+                   strcmp(error, "timeout") == 0
+               ? RETRY_REACH_LOST
+               : RETRY_REACH_UNKNOWN;
+}
+
 /* The scheduled delay with jitter, or hold_ms if that is longer. */
 static int64_t
 retry_delay_ms(const struct option_delays *retry_delays_s,
@@ -149,8 +171,7 @@ struct retry_verdict
 retry_policy_classify(const struct option_delays *retry_delays_s,
                       const struct retry_facts *facts)
 {
-    bool complete = facts->code == CURLE_OK || facts->body_cut;
-    long status = complete ? facts->status : 0;
+    long status = facts->code == CURLE_OK ? facts->status : 0;
     struct retry_verdict verdict = {
         .disposition = JOB_DELIVERED,
         .status = status,
@@ -159,6 +180,8 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
         .no_resources = status != 0 ? 0 : facts->no_resources,
     };
 
+    verdict.reach = find_reach(facts, verdict.error);
+    verdict.scope = find_scope(facts, verdict.error);
     if (status >= 200 && status < 300) {
         return verdict;
     }

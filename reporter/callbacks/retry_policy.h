@@ -22,15 +22,14 @@ enum {
 
 /* What is known after an attempt. */
 struct retry_facts {
-    CURLcode code;          /* of the transfer */
+    CURLcode code;          /* of the transfer; CURLE_OK if the head of the
+                               final response has come */
     long status;            /* of HTTP; 0: no response */
     const char *refusal;    /* why none of the host's addresses may be called;
                                NULL: one may */
     int no_resources;       /* errno: this host had no socket, port or memory
                                for the attempt; 0: it had */
     bool head_cut;          /* stopped by us: the headers are too long */
-    bool body_cut;          /* stopped by us: the rest of the body is of no
-                               use */
     int64_t retry_after_ms; /* of the Retry-After header; 0: none */
     int64_t attempts;       /* of this job, before this attempt */
     int64_t returned; /* how often this job was returned for no_resources */
@@ -45,15 +44,30 @@ enum retry_evidence {
     RETRY_EVIDENCE_FAILURE,  /* 5xx, no connection, no response in time */
 };
 
+/* Whether an attempt reached its destination. */
+enum retry_reach {
+    RETRY_REACH_UNKNOWN,
+    RETRY_REACH_ANSWERED, /* an HTTP response came, whatever it says */
+    RETRY_REACH_LOST,     /* no connection, no TLS, or no response in time */
+};
+
+/* What a failure is evidence of. */
+enum retry_scope {
+    RETRY_SCOPE_PATH, /* a status, or no response: see paths.h */
+    RETRY_SCOPE_HOST, /* no address, no connection, no TLS */
+};
+
 /* Zeroed: the job was delivered, and nothing is known of the destination. */
 struct retry_verdict {
     enum job_disposition disposition;
     int64_t delay_ms; /* for JOB_RETRY and JOB_RETURN */
     enum retry_evidence evidence;
-    int64_t hold_ms;   /* no attempts at this destination for so long, as
-                          Retry-After asks for; 0: no such request */
+    enum retry_reach reach;
+    enum retry_scope scope; /* of evidence, if it is a failure */
+    int64_t hold_ms;   /* no attempts at this path for so long, as Retry-After
+                          asks for; 0: no such request */
     int no_resources;  /* errno: the attempt failed for it; 0: it did not */
-    long status;       /* to be logged; 0: there was no complete response */
+    long status;       /* to be logged; 0: there was no response */
     const char *error; /* one word, static; "-" with a status */
     char reason[JOB_ERROR_SIZE]; /* to be logged, and of the job in Redis: the
                                     error word, or status-500; "": delivered, or
@@ -81,8 +95,8 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
 /*
  * True if a claimed job is to be given up without another attempt: so many of
  * its attempts ended because the reporter did that the job may be the cause.
- * RETRY_POLICY_CRASHES attempts beyond the schedule are allowed, because every
- * job that a reporter holds when it is killed loses one.
+ * RETRY_POLICY_CRASHES attempts beyond the schedule are allowed, because all
+ * attempts that are under way when a reporter is killed count.
  */
 bool retry_policy_is_hopeless(const struct option_delays *retry_delays_s,
                               int64_t attempts);

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Size of a buffer for the longest error text of both. */
+/* Size of a buffer for the longest error text of all. */
 enum { WHY_SIZE = ADDRESS_POLICY_WHY_SIZE };
 
 _Static_assert((int)WHY_SIZE >= (int)WEBHOOK_SIGNATURE_WHY_SIZE, "WHY_SIZE");
@@ -23,6 +25,19 @@ open_signature(const struct options *options, char why[WHY_SIZE])
                : webhook_signature_open(options->callbacks.secret, why);
 }
 
+/* The name servers; NULL as of dns_servers_parse, but why names the key. */
+static char *
+read_resolvers(const struct options *options, char why[WHY_SIZE])
+{
+    char problem[DNS_SERVERS_WHY_SIZE];
+    char *servers = dns_servers_parse(options->callbacks.resolvers, problem);
+
+    if (servers == NULL) {
+        snprintf(why, WHY_SIZE, "callbacks.resolvers: %s", problem);
+    }
+    return servers;
+}
+
 /* True if it was opened, or the system refused. Else reports why. */
 static bool
 is_valid(const struct options *options, const void *opened, const char *why,
@@ -35,6 +50,36 @@ is_valid(const struct options *options, const void *opened, const char *why,
     return false;
 }
 
+static struct tls_files
+tls_files(const struct options *options)
+{
+    return (struct tls_files){.ca = options->callbacks.ca_file,
+                              .cert = options->callbacks.client_cert,
+                              .key = options->callbacks.client_key};
+}
+
+static bool
+check_files(const struct options *options, option_complaint *complain,
+            void *context)
+{
+    static const char *const keys[] = {
+        [TLS_FILES_CA] = "callbacks.ca_file",
+        [TLS_FILES_CERT] = "callbacks.client_cert",
+        [TLS_FILES_KEY] = "callbacks.client_key",
+    };
+    struct tls_files files = tls_files(options);
+    char text[WHY_SIZE];
+    const char *why;
+    enum tls_files_state state = tls_check(&files, &why);
+
+    if (state == TLS_FILES_OK) {
+        return true;
+    }
+    snprintf(text, sizeof(text), "%s: cannot be used: %s", keys[state], why);
+    options_complain(options, text, complain, context);
+    return false;
+}
+
 int
 settings_check(const struct options *options, option_complaint *complain,
                void *context)
@@ -43,12 +88,17 @@ settings_check(const struct options *options, option_complaint *complain,
     struct address_policy *policy =
         address_policy_open(options->callbacks.allow, why);
     bool policy_valid = is_valid(options, policy, why, complain, context);
+    char *servers = read_resolvers(options, why);
+    bool servers_valid = is_valid(options, servers, why, complain, context);
     struct webhook_signature *signature = open_signature(options, why);
     bool signature_valid = is_valid(options, signature, why, complain, context);
+    bool files_valid = check_files(options, complain, context);
 
     webhook_signature_close(signature);
+    free(servers);
     address_policy_close(policy);
-    return policy_valid && signature_valid ? 0 : -1;
+    return policy_valid && servers_valid && signature_valid && files_valid ? 0
+                                                                           : -1;
 }
 
 int
@@ -59,11 +109,16 @@ settings_init(struct settings *settings, const struct options *options)
 
     memset(settings, 0, sizeof(*settings));
     settings->options = options;
+    settings->tls = tls_files(options);
     settings->policy = address_policy_open(options->callbacks.allow, why);
     settings->kept = kept_sockets_open();
+    settings->resolvers = read_resolvers(options, why);
+    settings->trust =
+        settings->tls.ca[0] == '\0' ? NULL : tls_trust_open(settings->tls.ca);
     settings->blocks = blocklist_open(options);
     if (settings->policy != NULL && settings->kept != NULL &&
-        settings->blocks != NULL) {
+        settings->resolvers != NULL && settings->blocks != NULL &&
+        (settings->trust != NULL || settings->tls.ca[0] == '\0')) {
         settings->signature = open_signature(options, why);
         if ((settings->signature != NULL || errno == 0) &&
             payload_init(&settings->payload, options) == 0) {
@@ -83,6 +138,8 @@ settings_fini(struct settings *settings)
     webhook_signature_close(settings->signature);
     address_policy_close(settings->policy);
     kept_sockets_close(settings->kept);
+    free(settings->resolvers);
+    tls_trust_close(settings->trust);
     blocklist_close(settings->blocks);
     memset(settings, 0, sizeof(*settings));
 }

@@ -20,7 +20,8 @@
 #include "base/util.h"
 
 enum {
-    PARTITIONS = 16,
+    PARTITIONS_MAX = 16,
+    PARTITION_CONNECTIONS = 128, /* more connections: more partitions */
     OTHER_FDS = 64, /* for the rest of the process; each multi handle takes
                        two of them */
 };
@@ -28,15 +29,48 @@ enum {
 struct partition {
     struct curl_loop *curl;
     CURLM *multi;
+    size_t under_way;              /* transfers */
     struct event_loop_timer timer; /* set by libcurl */
+    struct event_loop_timer idle;  /* armed if no transfer is under way */
 };
 
 struct curl_loop {
     struct event_loop *loop;
     curl_loop_ended *ended;
     void *context;
-    struct partition partitions[PARTITIONS];
+    size_t max_connections; /* of all partitions */
+    size_t under_way;       /* transfers of all partitions */
+    size_t count;           /* of partitions */
+    struct partition partitions[PARTITIONS_MAX];
 };
+
+/*
+ * Divides the connections that may be kept among the partitions. libcurl counts
+ * those in use, too (CURLMOPT_MAXCONNECTS): below their number it would keep
+ * none. So each partition has those in use and an equal part of the rest. Here
+ * and not once, because hosts are not spread evenly.
+ */
+static void
+note_under_way(struct partition *partition, int change)
+{
+    struct curl_loop *curl = partition->curl;
+    size_t idle;
+
+    partition->under_way += (size_t)change;
+    curl->under_way += (size_t)change;
+    idle = curl->under_way < curl->max_connections
+               ? (curl->max_connections - curl->under_way) / curl->count
+               : 0;
+    /* When a transfer ends, its connection is still counted. 0: no limit. */
+    curl_multi_setopt(partition->multi, CURLMOPT_MAXCONNECTS,
+                      (long)(partition->under_way + (idle > 1 ? idle - 1 : 1)));
+    if (partition->under_way > 0) {
+        event_loop_disarm(curl->loop, &partition->idle);
+    } else {
+        event_loop_arm(curl->loop, &partition->idle,
+                       CURL_LOOP_IDLE_MAX_S * 1000);
+    }
+}
 
 /* Calls ended for each transfer that has ended. ended may start and stop
    transfers. */
@@ -53,6 +87,7 @@ report_ended(struct partition *partition)
 
         /* message is invalid after this. */
         curl_multi_remove_handle(partition->multi, easy);
+        note_under_way(partition, -1);
         curl->ended(curl->context, easy, code);
     }
 }
@@ -132,16 +167,13 @@ set_timer(CURLM *multi, long delay_ms, void *context)
     return 0;
 }
 
+/* Makes the multi handle. False: no memory. */
 static bool
-partition_open(struct partition *partition, struct curl_loop *curl,
-               long max_connections)
+open_multi(struct partition *partition)
 {
     CURLM *multi = curl_multi_init();
 
-    partition->curl = curl;
     partition->multi = multi;
-    partition->timer.handler = on_timer;
-    partition->timer.context = partition;
     return multi != NULL &&
            curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ==
                CURLM_OK &&
@@ -152,16 +184,40 @@ partition_open(struct partition *partition, struct curl_loop *curl,
            curl_multi_setopt(multi, CURLMOPT_TIMERDATA, partition) ==
                CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) ==
-               CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, max_connections) ==
                CURLM_OK;
 }
 
-static bool
-open_partitions(struct curl_loop *curl, long max_connections)
+/*
+ * Closes all connections of a partition, which are idle for too long. libcurl
+ * itself does so only when it looks for a connection to use.
+ */
+static void
+on_idle(void *context)
 {
-    for (size_t i = 0; i < PARTITIONS; i++) {
-        if (!partition_open(&curl->partitions[i], curl, max_connections)) {
+    struct partition *partition = context;
+    CURLM *old = partition->multi;
+
+    if (open_multi(partition)) {
+        curl_multi_cleanup(old);
+        event_loop_disarm(partition->curl->loop, &partition->timer);
+    } else {
+        curl_multi_cleanup(partition->multi);
+        partition->multi = old;
+    }
+}
+
+static bool
+open_partitions(struct curl_loop *curl)
+{
+    for (size_t i = 0; i < curl->count; i++) {
+        struct partition *partition = &curl->partitions[i];
+
+        partition->curl = curl;
+        partition->timer.handler = on_timer;
+        partition->timer.context = partition;
+        partition->idle.handler = on_idle;
+        partition->idle.context = partition;
+        if (!open_multi(partition)) {
             return false;
         }
     }
@@ -190,28 +246,6 @@ curl_loop_raise_fd_limit(size_t wanted)
     return capacity < wanted ? (size_t)capacity : wanted;
 }
 
-/*
- * How many connections a multi handle may keep (CURLMOPT_MAXCONNECTS). libcurl
- * counts those in use too: twice the transfers under way, or it would reuse
- * none; fewer only if the limit of open files is too low for that.
- */
-static long
-connections_per_partition(size_t max_transfers)
-{
-    size_t wanted = 2 * max_transfers * PARTITIONS;
-    struct rlimit limit;
-    size_t left;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-        limit.rlim_cur > wanted + max_transfers + OTHER_FDS) {
-        return 2 * (long)max_transfers;
-    }
-    left = (size_t)limit.rlim_cur;
-    left =
-        left > max_transfers + OTHER_FDS ? left - max_transfers - OTHER_FDS : 0;
-    return left > PARTITIONS ? (long)(left / PARTITIONS) : 1;
-}
-
 struct curl_loop *
 curl_loop_open(struct event_loop *loop, size_t max_transfers,
                curl_loop_ended *ended, void *context)
@@ -229,7 +263,10 @@ curl_loop_open(struct event_loop *loop, size_t max_transfers,
     curl->loop = loop;
     curl->ended = ended;
     curl->context = context;
-    if (!open_partitions(curl, connections_per_partition(max_transfers))) {
+    curl->max_connections = 2 * max_transfers;
+    curl->count = size_min(curl->max_connections / PARTITION_CONNECTIONS + 1,
+                           PARTITIONS_MAX);
+    if (!open_partitions(curl)) {
         curl_loop_close(curl);
         return NULL;
     }
@@ -242,9 +279,10 @@ curl_loop_close(struct curl_loop *curl)
     if (curl == NULL) {
         return;
     }
-    for (size_t i = 0; i < PARTITIONS; i++) {
+    for (size_t i = 0; i < curl->count; i++) {
         curl_multi_cleanup(curl->partitions[i].multi);
         event_loop_disarm(curl->loop, &curl->partitions[i].timer);
+        event_loop_disarm(curl->loop, &curl->partitions[i].idle);
     }
     free(curl);
     curl_global_cleanup();
@@ -253,19 +291,36 @@ curl_loop_close(struct curl_loop *curl)
 static struct partition *
 partition_of(struct curl_loop *curl, const char *host)
 {
-    return &curl->partitions[fnv1a(0, host) % PARTITIONS];
+    return &curl->partitions[fnv1a(0, host) % curl->count];
+}
+
+static bool
+set_ages(CURL *easy)
+{
+    return curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
+                            (long)CURL_LOOP_IDLE_MAX_S) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN,
+                            (long)CURL_LOOP_LIFETIME_MAX_S) == CURLE_OK;
 }
 
 int
 curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host)
 {
-    CURLM *multi = partition_of(curl, host)->multi;
+    struct partition *partition = partition_of(curl, host);
 
-    return curl_multi_add_handle(multi, easy) == CURLM_OK ? 0 : -1;
+    if (!set_ages(easy) ||
+        curl_multi_add_handle(partition->multi, easy) != CURLM_OK) {
+        return -1;
+    }
+    note_under_way(partition, 1);
+    return 0;
 }
 
 void
 curl_loop_stop(struct curl_loop *curl, CURL *easy, const char *host)
 {
-    curl_multi_remove_handle(partition_of(curl, host)->multi, easy);
+    struct partition *partition = partition_of(curl, host);
+
+    curl_multi_remove_handle(partition->multi, easy);
+    note_under_way(partition, -1);
 }

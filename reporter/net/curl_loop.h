@@ -22,10 +22,16 @@ typedef void curl_loop_ended(void *context, CURL *easy, CURLcode code);
  */
 size_t curl_loop_raise_fd_limit(size_t wanted);
 
+enum {
+    CURL_LOOP_IDLE_MAX_S = 60, /* an idle connection is closed after this */
+    CURL_LOOP_LIFETIME_MAX_S = 120, /* an older connection is not used again, so
+                                       that a name that moves is followed */
+};
+
 /*
- * max_transfers is the result of curl_loop_raise_fd_limit. Up to twice as many
- * connections are kept, if the limit of open files allows. loop is borrowed.
- * NULL: the system refuses.
+ * max_transfers is the result of curl_loop_raise_fd_limit. There are at most
+ * twice as many connections, with those in use. loop is borrowed. NULL: the
+ * system refuses.
  */
 struct curl_loop *curl_loop_open(struct event_loop *loop, size_t max_transfers,
                                  curl_loop_ended *ended, void *context);
@@ -40,7 +46,7 @@ void curl_loop_close(struct curl_loop *curl);
  */
 int curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host);
 
-/* Stops a transfer, if it is under way, without a call of ended. */
+/* Stops a transfer under way, without a call of ended. */
 void curl_loop_stop(struct curl_loop *curl, CURL *easy, const char *host);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "tls.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,14 +63,18 @@ count_message(int written, int version, int type, const void *bytes, size_t len,
     }
 }
 
-/* Called by libcurl for each connection. */
+/* Called by libcurl for each connection, with a trust or NULL. */
 static CURLcode
-limit_peer(CURL *easy, void *context, void *unused)
+set_up_connection(CURL *easy, void *context, void *trust)
 {
     SSL_CTX *ssl = context;
 
     (void)easy;
-    (void)unused;
+    /* Takes the place of the store that libcurl will set. */
+    if (trust != NULL &&
+        SSL_CTX_set1_verify_cert_store(ssl, tls_trust_store(trust)) != 1) {
+        return CURLE_OUT_OF_MEMORY;
+    }
     /* Each renegotiation would be one more handshake that the peer asks for. */
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_max_cert_list(ssl, CERTIFICATES_SIZE);
@@ -108,8 +113,75 @@ set_trust(CURL *easy)
            set_long(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
 }
 
+/* Without a passphrase: nobody is there to type it. A pem_password_cb. */
+static int
+refuse_passphrase(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    (void)context;
+    return -1;
+}
+
+static const char *
+key_file(const struct tls_files *files)
+{
+    return files->key[0] != '\0' ? files->key : files->cert;
+}
+
+static enum tls_files_state
+load(SSL_CTX *ssl, const struct tls_files *files)
+{
+    if (files->ca[0] != '\0' &&
+        SSL_CTX_load_verify_locations(ssl, files->ca, NULL) != 1) {
+        return TLS_FILES_CA;
+    }
+    if (files->cert[0] == '\0') {
+        return files->key[0] == '\0' ? TLS_FILES_OK : TLS_FILES_KEY;
+    }
+    if (SSL_CTX_use_certificate_chain_file(ssl, files->cert) != 1) {
+        return TLS_FILES_CERT;
+    }
+    if (SSL_CTX_use_PrivateKey_file(ssl, key_file(files), SSL_FILETYPE_PEM) ==
+        1) {
+        return TLS_FILES_OK;
+    }
+    return files->key[0] != '\0' ? TLS_FILES_KEY : TLS_FILES_CERT;
+}
+
+enum tls_files_state
+tls_check(const struct tls_files *files, const char **why)
+{
+    SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
+    enum tls_files_state state = TLS_FILES_CA;
+
+    ERR_clear_error();
+    if (ssl != NULL) {
+        SSL_CTX_set_default_passwd_cb(ssl, refuse_passphrase);
+        state = load(ssl, files);
+    }
+    *why = ERR_reason_error_string(ERR_peek_last_error());
+    if (*why == NULL) {
+        *why = "there is no client_cert";
+    }
+    ERR_clear_error();
+    SSL_CTX_free(ssl);
+    return state;
+}
+
+static bool
+set_files(CURL *easy, const struct tls_files *files)
+{
+    return files == NULL || files->cert[0] == '\0' ||
+           (set_text(easy, CURLOPT_SSLCERT, files->cert) &&
+            set_text(easy, CURLOPT_SSLKEY, key_file(files)) &&
+            /* Else OpenSSL would ask the terminal for a passphrase. */
+            set_text(easy, CURLOPT_KEYPASSWD, ""));
+}
+
 int
-tls_set_up(CURL *easy)
+tls_set_up(CURL *easy, const struct tls_files *files, struct tls_trust *trust)
 {
     return set_long(easy, CURLOPT_SSL_VERIFYPEER, 1) &&
                    set_long(easy, CURLOPT_SSL_VERIFYHOST, 2) &&
@@ -117,9 +189,11 @@ tls_set_up(CURL *easy)
                             CURL_SSLVERSION_TLSv1_2) &&
                    set_text(easy, CURLOPT_SSL_CIPHER_LIST, ciphers) &&
                    set_text(easy, CURLOPT_SSL_EC_CURVES, groups) &&
-                   set_trust(easy) &&
+                   set_trust(easy) && set_files(easy, files) &&
+                   curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trust) ==
+                       CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION,
-                                    limit_peer) == CURLE_OK
+                                    set_up_connection) == CURLE_OK
                ? 0
                : -1;
 }

@@ -344,7 +344,8 @@ set_up(struct kinesis_client *client)
            set_text(client, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
            set_text(client, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_long(client, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
-           tls_set_up(client->easy) == 0 && set_long(client, CURLOPT_POST, 1) &&
+           tls_set_up(client->easy, NULL, NULL) == 0 &&
+           set_long(client, CURLOPT_POST, 1) &&
            set_long(client, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
            set_long(client, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&
            set_long(client, CURLOPT_NOSIGNAL, 1) &&

@@ -112,9 +112,11 @@ kinesis_drop(struct sink *sink)
 {
     struct kinesis_sink *kinesis = kinesis_of(sink);
 
-    curl_loop_stop(kinesis->transfers, kinesis_client_easy(kinesis->client),
-                   SHARE);
-    kinesis->busy = false;
+    if (kinesis->busy) {
+        curl_loop_stop(kinesis->transfers, kinesis_client_easy(kinesis->client),
+                       SHARE);
+        kinesis->busy = false;
+    }
 }
 
 static void
@@ -122,9 +124,7 @@ kinesis_close(struct sink *sink)
 {
     struct kinesis_sink *kinesis = kinesis_of(sink);
 
-    if (kinesis->busy) {
-        kinesis_drop(sink);
-    }
+    kinesis_drop(sink);
     kinesis_client_close(kinesis->client);
     curl_loop_close(kinesis->transfers);
     free(sink->name);

@@ -121,6 +121,7 @@ before_request(void *context, char *address, char *own_address, int port,
     const struct sockaddr *peer = (struct sockaddr *)&storage;
 
     (void)own_address;
+    guard->requested = true;
     guard->permitted =
         read_address(address, port, &storage) &&
         (guard->policy == NULL ||
@@ -156,6 +157,7 @@ begin(struct socket_guard *guard, bool fresh)
     guard->unclean = false;
     guard->no_resources = 0;
     guard->permitted = false;
+    guard->requested = false;
     guard->refusal[0] = '\0';
     curl_easy_setopt(guard->easy, CURLOPT_FRESH_CONNECT, (long)fresh);
 }
@@ -167,6 +169,25 @@ socket_guard_start(struct socket_guard *guard, struct address_policy *policy,
     guard->policy = policy;
     guard->kept = kept;
     begin(guard, false);
+}
+
+bool
+socket_guard_is_connecting(const struct socket_guard *guard)
+{
+    curl_off_t connected_us = 0;
+
+    curl_easy_getinfo(guard->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    return !guard->requested && connected_us == 0;
+}
+
+/* The address that may be called may be one of those tried before. */
+void
+socket_guard_go_on(struct socket_guard *guard)
+{
+    bool permitted = guard->permitted;
+
+    begin(guard, false);
+    guard->permitted = permitted;
 }
 
 const char *

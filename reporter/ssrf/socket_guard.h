@@ -24,6 +24,7 @@ struct socket_guard {
     bool check_source; /* for good: connect() failed with EADDRNOTAVAIL once */
     int no_resources;  /* errno: no socket could be opened; 0: one could */
     bool permitted;    /* by the policy: at least one address of the host */
+    bool requested;    /* a connection was made or chosen, and is used */
     char refusal[ADDRESS_POLICY_WHY_SIZE]; /* why the policy refused the last
                                               address; "": it did not */
 };
@@ -38,6 +39,16 @@ void socket_guard_start(struct socket_guard *guard,
 
 /* Why no address of the host may be called; "" if at least one may. */
 const char *socket_guard_refusal(const struct socket_guard *guard);
+
+/*
+ * True if the transfer under way, or that has ended, has no connection yet: not
+ * even the TLS handshake has begun.
+ */
+bool socket_guard_is_connecting(const struct socket_guard *guard);
+
+/* To be called before the transfer is run again with other addresses of the
+   same host, none of which is connected to. */
+void socket_guard_go_on(struct socket_guard *guard);
 
 /*
  * For a transfer that ended with code: the errno if it failed because this host

@@ -175,6 +175,8 @@ def test_redis_is_never_called(sandbox):
     ("VERVE_CALLBACKS_ALLOW", "10.0.0.0/8,nonsense",
      ["callbacks.allow: ", "nonsense"]),
     ("VERVE_CALLBACKS_ALLOW", "10.0.0.0/33", ["callbacks.allow: ", "/33"]),
+    ("VERVE_CALLBACKS_RESOLVERS", "127.0.0.1:53, ns.test",
+     ["callbacks.resolvers: ", '"ns.test"']),
     ("VERVE_CALLBACKS_SECRET", "topsecret", ["callbacks.secret: "]),
 ])
 def test_an_option_that_cannot_be_read_is_refused(sandbox, redis, setting,

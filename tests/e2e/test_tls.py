@@ -68,6 +68,74 @@ def test_a_folder_of_certificates_works_without_a_bundle(sandbox, redis, good):
 
 
 @needs_mounts
+def test_a_private_ca_is_trusted_beside_the_system(sandbox, redis, good):
+    private = make_certificate(sandbox.folder, "private")
+    unknown = make_certificate(sandbox.folder, "unknown")
+    reporter = Reporter(sandbox, redis, before=wrap({BUNDLE: good[0]}),
+                        VERVE_CALLBACKS_CA_FILE=private[0]).start()
+    peers = [Peer(sandbox, answering(server_context(certificate)))
+             for certificate in (private, good, unknown, private)]
+    assert outcomes(redis, reporter, *(peer.url for peer in peers)) == \
+        ["200 -", "200 -", "- tls", "200 -"]
+
+
+def test_a_changed_ca_file_is_read(sandbox, redis):
+    first = make_certificate(sandbox.folder, "first")
+    second = make_certificate(sandbox.folder, "second")
+    path = sandbox.folder / "ca.pem"
+    path.write_bytes(first[0].read_bytes())
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CA_FILE=path).start()
+    peer = Peer(sandbox, answering(server_context(second)))
+    assert outcomes(redis, reporter, peer.url) == ["- tls"]
+    path.write_bytes(second[0].read_bytes())
+    assert outcomes(redis, reporter, peer.url) == ["200 -"]
+
+
+@pytest.mark.parametrize("files", ["none", "two", "one"])
+def test_a_certificate_is_shown_if_the_endpoint_asks(sandbox, redis, files):
+    server = make_certificate(sandbox.folder, "server")
+    client = make_certificate(sandbox.folder, "client")
+    both = sandbox.folder / "both.pem"
+    both.write_bytes(client[0].read_bytes() + client[1].read_bytes())
+    settings = {"none": {},
+                "two": {"VERVE_CALLBACKS_CLIENT_CERT": client[0],
+                        "VERVE_CALLBACKS_CLIENT_KEY": client[1]},
+                "one": {"VERVE_CALLBACKS_CLIENT_CERT": both}}[files]
+    context = server_context(server)
+    context.load_verify_locations(client[0])
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # a refusal is a tls error
+    peer = Peer(sandbox, answering(context))
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CA_FILE=server[0],
+                        **settings).start()
+    assert outcomes(redis, reporter, peer.url) == \
+        ["- tls" if files == "none" else "200 -"]
+
+
+@pytest.mark.parametrize("keys", [
+    {"ca_file": "missing"}, {"ca_file": "garbage"}, {"client_cert": "missing"},
+    {"client_cert": "garbage"}, {"client_key": "a.key"},
+    {"client_cert": "a.crt", "client_key": "missing"},
+    {"client_cert": "a.crt", "client_key": "b.key"},
+    {"client_cert": "a.crt", "client_key": "encrypted"},
+    {"client_cert": "a.crt"}])
+def test_files_that_cannot_be_used_are_refused(sandbox, redis, keys):
+    folder = sandbox.folder
+    for name in "ab":
+        make_certificate(folder, name)
+    (folder / "garbage").write_text("garbage")
+    openssl("pkey", "-in", folder / "a.key", "-aes128", "-passout", "pass:x",
+            "-out", folder / "encrypted")
+    settings = {f"VERVE_CALLBACKS_{key.upper()}": folder / name
+                for key, name in keys.items()}
+    reporter = Reporter(sandbox, redis, **settings)
+    process = sandbox.start("start", reporter.command, reporter.settings)
+    assert process.wait() == 100
+    assert "cannot be used: " in process.output()
+    assert any(key in process.output() for key in settings)
+
+
+@needs_mounts
 def test_the_bundle_is_parsed_once(sandbox, redis, good, reporter):
     """Not for each connection."""
     opens = Opens(sandbox, good[0])

@@ -32,7 +32,7 @@ ROWS = [
     ("redirect", ["302 status-302", "302 status-302"], "status-302"),
     ("hang", ["- timeout", "- timeout"], "timeout"),
     ("drip", ["- timeout", "- timeout"], "timeout"),
-    ("slow-body", ["- timeout", "- timeout"], "timeout"),
+    ("slow-body", ["200 -"], None),
     ("flood", ["200 -"], None),
     ("chunked", ["200 -"], None),
     ("bomb", ["200 -"], None),
@@ -92,7 +92,7 @@ def test_the_result_of_each_animal(visit, name, attempts, reason):
     assert visit.dead.get(visit.ids[name]) == reason
 
 
-@pytest.mark.parametrize("name", ["hang", "drip", "slow-body"])
+@pytest.mark.parametrize("name", ["hang", "drip"])
 def test_the_deadline_is_for_the_whole_transfer(visit, name):
     for line in visit.lines(name):
         assert TIMEOUT_S - 0.05 <= int(line["duration_ms"]) / 1000 < \
@@ -163,7 +163,9 @@ def test_a_name_without_an_answer_delays_no_other(sandbox, redis, receiver):
     assert dead(redis) == {hung: "resolve", missing: "resolve"}
     lines = [line for line in reporter.callbacks() if line["job"] == hung]
     assert [line["error"] for line in lines] == ["resolve"] * 2
-    assert all(2950 <= int(line["duration_ms"]) < 4500 for line in lines)
+    first, second = [int(line["duration_ms"]) for line in lines]
+    assert 2950 <= first < 4500
+    assert second < 1000  # the failure is remembered
 
 
 @needs_mounts

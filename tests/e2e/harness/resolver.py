@@ -1,5 +1,5 @@
-"""A name server, and a resolv.conf and a hosts file that lead to it, for a
-program that is started with these files mounted over the system's."""
+"""A name server. A reporter is led to it by callbacks.resolvers; any program by
+a resolv.conf and a hosts file that are mounted over the system's."""
 
 import ipaddress
 import random
@@ -22,13 +22,17 @@ def decode_name(data, offset):
 
 class Resolver:
     """Answers from `names` (name: list of addresses); a name that is None
-    gets no answer at all, an unknown one NXDOMAIN."""
+    gets no answer at all, nor do names that end with `silent`; an unknown one
+    gets NXDOMAIN. Has port 53, as a resolv.conf needs it, or with port=0 any
+    port, for `settings`."""
 
-    def __init__(self, sandbox, names):
+    def __init__(self, sandbox, names, port=53, silent=None, ttl_s=0):
         self.names = names
+        self.silent = silent
+        self.ttl_s = ttl_s
         self.asked = []  # names, in order
-        self.socket = self.bind()
-        self.address = self.socket.getsockname()[0]
+        self.socket = self.bind(port)
+        self.address, self.port = self.socket.getsockname()
         self.resolv = sandbox.folder / "resolv.conf"
         self.resolv.write_text(f"nameserver {self.address}\n")
         self.hosts = sandbox.folder / "hosts"
@@ -37,15 +41,19 @@ class Resolver:
         self.thread.start()
         sandbox.on_close(self.close)
 
+    @property
+    def settings(self):
+        return {"VERVE_CALLBACKS_RESOLVERS": f"{self.address}:{self.port}"}
+
     @staticmethod
-    def bind():
-        """An address of the loopback network whose port 53 is free."""
+    def bind(port):
+        """At an address of the loopback network whose port is free."""
         while True:
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
                 server.bind((f"127.{random.randint(64, 127)}."
                              f"{random.randint(0, 255)}."
-                             f"{random.randint(1, 254)}", 53))
+                             f"{random.randint(1, 254)}", port))
                 return server
             except OSError:
                 server.close()
@@ -72,14 +80,15 @@ class Resolver:
         kind = struct.unpack("!H", query[end:end + 2])[0]
         self.asked.append(name)
         known = name in self.names
-        if known and self.names[name] is None:
+        if (self.names[name] is None if known else
+                self.silent and name.endswith(self.silent)):
             return None
         records = []
         for text in self.names.get(name, []):
             address = ipaddress.ip_address(text)
             if kind == (A if address.version == 4 else AAAA):
                 records.append(b"\xc0\x0c" + struct.pack(
-                    "!HHIH", kind, 1, 0, len(address.packed)) + address.packed)
+                    "!HHIH", kind, 1, self.ttl_s, len(address.packed)) + address.packed)
         flags = 0x8180 | (0 if known else 3)
         return query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0) \
             + query[12:end + 4] + b"".join(records)
@@ -87,6 +96,6 @@ class Resolver:
     def close(self):
         """An empty datagram ends the thread."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.sendto(b"", (self.address, 53))
+            client.sendto(b"", (self.address, self.port))
         self.thread.join()
         self.socket.close()
