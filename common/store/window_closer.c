@@ -395,15 +395,16 @@ make_records(const struct window_closer *closer, int64_t first_s,
     }
 }
 
-static size_t
-count_gaps(const struct window_record *records, size_t count)
+static void
+note_gaps(const struct window_record *records, size_t count,
+          struct window_closer_sealed *sealed)
 {
-    size_t gaps = 0;
-
     for (size_t i = 0; i < count; i++) {
-        gaps += records[i].gap;
+        if (records[i].gap) {
+            sealed->gaps++;
+            sealed->last_gap_s = records[i].start_s;
+        }
     }
-    return gaps;
 }
 
 /*
@@ -455,7 +456,7 @@ record_windows(struct window_closer *closer,
     }
     sealed->records = count;
     added.count = size_min(added.count, count);
-    sealed->gaps = count_gaps(records + count - added.count, added.count);
+    note_gaps(records + count - added.count, added.count, sealed);
     return 0;
 }
 

@@ -60,12 +60,13 @@ void window_closer_remember(struct window_closer *closer,
 int64_t window_closer_implausible_from_s(const struct window_closer *closer);
 
 struct window_closer_sealed {
-    size_t records;  /* windows recorded, by whichever reporter, with gaps */
-    size_t gaps;     /* gaps that this reporter has recorded itself */
-    int64_t skipped; /* windows before them that are past the retention */
-    bool ahead;      /* a window is recorded that has not ended yet */
-    int64_t late;    /* windows that were found to be lost after they had been
-                        recorded, with a count that is too low */
+    size_t records;     /* windows recorded, by whichever reporter, with gaps */
+    size_t gaps;        /* gaps that this reporter has recorded itself */
+    int64_t last_gap_s; /* the last of them */
+    int64_t skipped;    /* windows before them that are past the retention */
+    bool ahead;         /* a window is recorded that has not ended yet */
+    int64_t late; /* windows that were found to be lost after they had been
+                     recorded, with a count that is too low */
 };
 
 /*

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/log_throttle.h"
+#include "base/rfc3339.h"
 #include "base/util.h"
 #include "sink_feeder.h"
 #include "sinks.h"
@@ -31,6 +32,7 @@ struct reports {
     int64_t skipped;                   /* their number, not logged yet */
     struct log_throttle gap_trouble;   /* windows whose data is lost */
     int64_t gaps;                      /* their number, not logged yet */
+    int64_t last_gap_s;                /* the last of them */
     char owner[SINK_LEASE_OWNER_SIZE];
     struct sink_feeder_shared shared;
     struct sink_feeder *feeders[SINKS];
@@ -91,14 +93,18 @@ log_clock(struct reports *reports, int64_t left_ms, bool ahead)
 static void
 log_losses(struct reports *reports, int64_t late)
 {
+    char last[RFC3339_SIZE];
+
     if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble, "")) {
         log_warn("%" PRId64 " windows skipped: older than the retention",
                  reports->skipped);
         reports->skipped = 0;
     }
     if (reports->gaps > 0 && log_throttle_due(&reports->gap_trouble, "")) {
-        log_warn("%" PRId64 " windows recorded as gaps: their data is lost",
-                 reports->gaps);
+        rfc3339_format(last, reports->last_gap_s);
+        log_warn("%" PRId64 " windows recorded as gaps: Redis lost data of "
+                 "them, or may have; the last is %s",
+                 reports->gaps, last);
         reports->gaps = 0;
     }
     if (late > 0) {
@@ -125,6 +131,9 @@ seal(struct reports *reports)
     log_clock(reports, left_ms, sealed.ahead);
     reports->skipped += sealed.skipped;
     reports->gaps += (int64_t)sealed.gaps;
+    if (sealed.gaps > 0) {
+        reports->last_gap_s = sealed.last_gap_s;
+    }
     log_losses(reports, sealed.late);
     return left_ms;
 }

@@ -169,11 +169,16 @@ def test_a_gap_is_logged_by_the_reporter_that_recorded_it(sandbox, redis):
     redis("CLIENT", "PAUSE", 2600, "WRITE")
     wait_until(lambda: all(None in each.report().values() for each in both),
                "a gap in both files")
-    logged = [number for each in both for number in re.findall(
-        r"(\d+) windows recorded as gaps", each.process.output())]
+    logged = [found for each in both for found in re.findall(
+        r"(\d+) windows recorded as gaps.*; the last is (\S+)",
+        each.process.output())]
     recorded = [fields for _, fields in redis("XRANGE", "verve:windows", "-",
                                               "+") if fields[1] == "-"]
-    assert sum(map(int, logged)) == len(recorded)
+    assert sum(int(number) for number, _ in logged) == len(recorded)
+    # What a file has as a gap is what the log names.
+    gaps = {window for window, count in both[0].report().items()
+            if count is None}
+    assert {epoch(last) for _, last in logged} <= gaps
 
 
 def test_a_folder_may_appear_later(sandbox, redis, expected):
