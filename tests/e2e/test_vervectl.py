@@ -118,7 +118,7 @@ def test_status(sandbox, redis, receiver):
 def test_status_of_an_empty_redis(operator):
     text = "\n".join(operator("status"))
     assert "waiting=0 leased=0 delayed=0 dead=0" in text
-    assert "none publishes" in text
+    assert "none delivers callbacks" in text
     assert "cursor=-" in text
 
 
