@@ -128,10 +128,11 @@ const struct option_row option_rows[] = {
      .help = "Highest number of callbacks in progress, of all workers "
              "together."},
     {ROW(callbacks, per_host_concurrency), NUMBER(1, 65536), .fallback = "64",
-     .help = "Of these, to one host and port."},
+     .help = "Of these, to one destination: scheme, host and port."},
     {ROW(callbacks, max_queue), NUMBER(1, 1000000000), .fallback = "1000000",
-     .help = "Limit of waiting callbacks; above it, requests with an endpoint "
-             "get 503."},
+     .help =
+         "Limit of callbacks in the queue; above it, requests with an endpoint "
+         "get 503."},
     {ROW(callbacks, max_queue_mb), NUMBER(0, 1048576), .fallback = "0",
      .help = "Limit of the memory of waiting callbacks, in MB; 0: a quarter of "
              "Redis's maxmemory, or 1024."},
