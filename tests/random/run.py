@@ -159,7 +159,7 @@ def one(seed, allowed, folder):
     verdict = "FAILED" if problem else "ok"
     print(f"seed {seed}: {verdict}; {applied}; windows {findings.windows}, ids "
           f"{run.ids() if run else 0}, gaps {findings.gaps} (windows with lost "
-          f"ids {findings.lost}; without a loss, apart: {findings.apart}), "
+          f"ids {findings.lost}; gaps for safety {findings.apart}), "
           f"lost callbacks {findings.callbacks_lost}; {plan.front}, "
           f"{plan.window_s} s, {plan.strategy}, {plan.fsync}")
     if problem:
