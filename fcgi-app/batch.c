@@ -151,7 +151,8 @@ log_room(struct batch *batch)
     }
     if (full && log_throttle_due(&batch->full, "")) {
         log_warn("the callback queue is full: requests with an endpoint get "
-                 "503 (callbacks.max_queue = %" PRId64 ")",
+                 "503 (callbacks.max_queue = %" PRId64
+                 ", or callbacks.max_queue_mb)",
                  batch->options->callbacks.max_queue);
     } else if (!full && queued && log_throttle_end(&batch->full)) {
         log_info("the callback queue has room again");

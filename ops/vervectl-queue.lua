@@ -6,11 +6,13 @@
 -- but moved as the bytes that they are, because cjson would change their
 -- numbers.
 --
--- KEYS[1]  the list `callbacks`
+-- KEYS[1]  the list `callbacks`, or of the place `waiting` another list
 -- KEYS[2]  the zset `due`
 -- KEYS[3]  the list `dead`
+-- KEYS[4]  the hash `queue`
+-- KEYS[5]  and further: of the place `lists`, short lists
 -- ARGV[1]  what to do: count, list, show, retry or drop
--- ARGV[2]  the place: waiting (KEYS[1]), due or dead
+-- ARGV[2]  the place: waiting (KEYS[1]), lists (KEYS[5]...), due or dead
 -- ARGV[3]  the cursor in the reply of the run before; "" at the start
 -- ARGV[4]  how many entries to examine
 -- ARGV[5]  of `due`: the state that matches, delayed or leased; "" for both
@@ -160,6 +162,13 @@ local function place(list, skip, anchor)
     return from
 end
 
+-- An entry of a list. Attempts may stand in front of the JSON.
+local function listed(text)
+    local attempts, json = string.match(text, '^(%d+)~? (.*)$')
+    return {json = json or text, attempts = attempts,
+        state = where == 'dead' and 'dead' or 'waiting'}
+end
+
 -- Removes the entries at these indexes (from 0) from the list.
 local function take_out(list, indexes)
     local mark = 'vervectl:' .. now .. ':' .. time[2]
@@ -185,7 +194,7 @@ local function walk_list(list)
     local last_kept
 
     for i, json in ipairs(entries) do
-        local match = matches({json = json, state = where})
+        local match = matches(listed(json))
         matched = matched + (match and 1 or 0)
         if match and takes then
             indexes[#indexes + 1] = skip + i - 1
@@ -209,6 +218,17 @@ local function walk_list(list)
         last_kept and redis.sha1hex(last_kept) or anchor or ''), #entries, left
 end
 
+local function walk_lists()
+    local seen = 0
+    for i = 5, #KEYS do
+        for _, text in ipairs(redis.call('LRANGE', KEYS[i], 0, -1)) do
+            seen = seen + 1
+            matched = matched + (matches(listed(text)) and 1 or 0)
+        end
+    end
+    return '-', seen, 0
+end
+
 -- The members from the cursor on, with their scores, and the cursor of the next
 -- run. A cursor is a score, so members of one score are always in the same run.
 local function members_from()
@@ -230,6 +250,15 @@ local function members_from()
     return flat, count, flat[2 * count]
 end
 
+-- Takes a job that was dropped out of the numbers of the hash `queue`.
+local function uncount(json)
+    for field, value in pairs({jobs = 1, bytes = #json}) do
+        local before = tonumber(redis.call('HGET', KEYS[4], field)) or 0
+        redis.call('HSET', KEYS[4], field,
+            string.format('%.0f', math.max(0, before - value)))
+    end
+end
+
 local function walk_due()
     local flat, count, next = members_from()
     for i = 1, 2 * count, 2 do
@@ -243,6 +272,7 @@ local function walk_due()
             matched = matched + 1
             if todo == 'drop' and entry.state == 'delayed' then
                 redis.call('ZREM', KEYS[2], member)
+                uncount(entry.json)
             elseif todo == 'retry' and entry.state == 'delayed'
                 and tonumber(score) > now then
                 redis.call('ZADD', KEYS[2], 'XX', now, member)
@@ -256,6 +286,8 @@ end
 local next, seen, left
 if where == 'due' then
     next, seen, left = walk_due()
+elseif where == 'lists' then
+    next, seen, left = walk_lists()
 else
     next, seen, left = walk_list(where == 'dead' and KEYS[3] or KEYS[1])
 end

@@ -1,11 +1,19 @@
 #!lua flags=no-writes
 -- Replies one part of `vervectl status`.
 --
--- ARGV[1] = "now"       KEYS: sealed, meta, callbacks, due, dead, reporters
+-- ARGV[1] = "now"       KEYS: sealed, meta, callbacks, due, dead, reporters,
+--                       destinations, strangers
 --                       ARGV[2]: seconds of a window, if meta has no value
+--                       ARGV[3]: the beginning of the keys of the
+--                       destinations' lists
 --                       Reply: lines: "<window on> <ms left> <now, ms>
 --                       <seconds of a window> <callbacks> <due> <dead>", then
 --                       the names of the reporters that publish
+-- ARGV[1] = "lists"     KEYS: destinations, strangers; ARGV[2]: as ARGV[3]
+--                       before
+--                       ARGV[3]: how many destinations, those with the most
+--                       jobs; "" for all
+--                       Reply: lines: "<jobs> <hash> <destination>"
 -- ARGV[1] = "windows"   KEYS: windows; ARGV[2]: how many, the newest first
 --                       Reply: lines: "<start> <count> <note>"
 -- ARGV[1] = "blocked"   KEYS: blocked
@@ -14,7 +22,8 @@
 --                       Reply: lines: "reporter <fields>", and
 --                       "destination <fields>" for each; "" if it has ended
 --
--- All replies are one text of printable ASCII.
+-- All replies are one text of printable ASCII. The keys of the lists are not
+-- declared; all have the hash tag of the declared keys.
 
 local function word(value)
     if type(value) == 'number' then
@@ -36,6 +45,26 @@ local function pairs_of(values, names)
     return text
 end
 
+-- The lists of the destinations with jobs, the longest first, and the number
+-- of all jobs in them.
+local function lists_of(destinations, strangers, stem)
+    local lists, all = {}, 0
+    for _, turns in ipairs({destinations, strangers}) do
+        for _, origin in ipairs(redis.call('ZRANGE', turns, 0, -1)) do
+            local hash = string.sub(redis.sha1hex(origin), 1, 32)
+            local jobs = redis.call('LLEN', stem .. hash)
+            all = all + jobs
+            if jobs > 0 then
+                lists[#lists + 1] = {jobs = jobs, hash = hash, origin = origin}
+            end
+        end
+    end
+    table.sort(lists, function(a, b)
+        return a.jobs > b.jobs or a.jobs == b.jobs and a.origin < b.origin
+    end)
+    return lists, all
+end
+
 local tell = {}
 
 function tell.now()
@@ -48,11 +77,25 @@ function tell.now()
         on = sealed + length
     end
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local _, listed = lists_of(KEYS[7], KEYS[8], ARGV[3])
     local lines = {string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f', on,
-        (on + length) * 1000 - now, now, length, redis.call('LLEN', KEYS[3]),
-        redis.call('ZCARD', KEYS[4]), redis.call('LLEN', KEYS[5]))}
+        (on + length) * 1000 - now, now, length,
+        listed + redis.call('LLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]),
+        redis.call('LLEN', KEYS[5]))}
     for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], now, '+inf')) do
         lines[#lines + 1] = word(name)
+    end
+    return lines
+end
+
+function tell.lists()
+    local lines = {}
+    for i, list in ipairs((lists_of(KEYS[1], KEYS[2], ARGV[2]))) do
+        if i > (tonumber(ARGV[3]) or i) then
+            break
+        end
+        lines[i] = string.format('%.0f %s %s', list.jobs, list.hash,
+            word(list.origin))
     end
     return lines
 end
@@ -97,6 +140,7 @@ function tell.reporter()
     for _, destination in ipairs(said.destinations) do
         if type(destination) == 'table' then
             lines[#lines + 1] = 'destination ' .. word(destination.origin)
+                .. ' proven=' .. (destination.proven and 'yes' or 'no')
                 .. pairs_of(destination, 'breaker waiting under_way limit '
                     .. 'blocked_ms took_ms') .. ' reporter=' .. word(said.name)
         end

@@ -90,6 +90,7 @@ struct options {
         int64_t concurrency;
         int64_t per_host_concurrency;
         int64_t max_queue;
+        int64_t max_queue_mb; /* 0: a part of Redis's maxmemory */
         int64_t max_dead;
         int64_t connect_timeout_ms;
         int64_t timeout_ms;

@@ -132,6 +132,9 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, max_queue), NUMBER(1, 1000000000), .fallback = "1000000",
      .help = "Limit of waiting callbacks; above it, requests with an endpoint "
              "get 503."},
+    {ROW(callbacks, max_queue_mb), NUMBER(0, 1048576), .fallback = "0",
+     .help = "Limit of the memory of waiting callbacks, in MB; 0: a quarter of "
+             "Redis's maxmemory, or 1024."},
     {ROW(callbacks, max_dead), NUMBER(1, 1000000000), .fallback = "10000",
      .help = "Number of failed callbacks that are kept, the newest."},
     {ROW(callbacks, connect_timeout_ms), NUMBER(1, 60000), .fallback = "2000",

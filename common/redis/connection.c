@@ -529,6 +529,12 @@ redis_fd(const struct redis *redis)
     return redis->epoll_fd;
 }
 
+int64_t
+redis_max_memory(const struct redis *redis)
+{
+    return redis->handshake.max_memory;
+}
+
 bool
 redis_peer(const struct redis *redis, struct sockaddr_storage *address)
 {

@@ -73,6 +73,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
 
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
+    handshake->max_memory = 0;
     handshake->appendonly[0] = '\0';
     handshake->appendfsync[0] = '\0';
     handshake->was_replica = false;
@@ -103,10 +104,13 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
-    char port[24], enabled[4], replid2[8];
+    char number[24], enabled[4], replid2[8];
 
-    if (read_field(info, "\ntcp_port:", port, sizeof(port))) {
-        decimal_parse(port, strlen(port), &handshake->tcp_port);
+    if (read_field(info, "\ntcp_port:", number, sizeof(number))) {
+        decimal_parse(number, strlen(number), &handshake->tcp_port);
+    }
+    if (read_field(info, "\nmaxmemory:", number, sizeof(number))) {
+        decimal_parse(number, strlen(number), &handshake->max_memory);
     }
     if (read_field(info, "\naof_enabled:", enabled, sizeof(enabled))) {
         strcpy(handshake->appendonly, enabled[0] == '1' ? "yes" : "no");

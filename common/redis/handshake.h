@@ -42,6 +42,7 @@ struct handshake {
     const struct redis_options *options;
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
+    int64_t max_memory;            /* in bytes; 0: no limit, or not known */
     char appendonly[4];            /* yes or no; "": it cannot be read */
     bool was_replica;              /* it took over from another Redis */
     char appendfsync[16];          /* "": it cannot be read */

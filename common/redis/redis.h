@@ -152,6 +152,12 @@ uint64_t redis_connection(const struct redis *redis);
 bool redis_syncs_always(const struct redis *redis);
 
 /*
+ * Redis's maxmemory in bytes, as of the last connect. 0: it has none, or it is
+ * not known.
+ */
+int64_t redis_max_memory(const struct redis *redis);
+
+/*
  * Waits while the state is REDIS_STATE_CONNECTING, for at most the time limit.
  * Returns the state at its end.
  */

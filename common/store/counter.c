@@ -16,12 +16,14 @@
 #include "keys.h"
 #include "marks-confirm.lua.h"
 #include "marks.h"
+#include "origin.h"
 #include "probe.lua.h"
 #include "schema.h"
 
 enum {
     CONFIRM_MS = 1000, /* between two looks whether Redis has lost data */
     JOB_ID_BYTES = 16,
+    MAX_QUEUE_MB = 1024, /* if neither it nor maxmemory is set */
     /* Every byte of the endpoint escaped, and the JSON around it. */
     JOB_MAX_BYTES = 2 * ENDPOINT_URL_MAX_BYTES + 128,
 };
@@ -133,8 +135,34 @@ has_jobs(const struct dedup_batch *batch)
     return false;
 }
 
-/* Keys and arguments are those of accept.lua, in its order. */
-static void
+/* Adds the list of each job's destination. 0, or -1: no memory. */
+static int
+add_lists(struct command *call, const struct dedup_batch *batch)
+{
+    char origin[ORIGIN_SIZE];
+    char hash[ORIGIN_HASH_SIZE];
+    struct key_parts parts = {.prefix = batch->options->redis.prefix,
+                              .hash = hash};
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct counter_request *request = &batch->requests[i];
+
+        if (request->endpoint != NULL) {
+            origin_read(request->endpoint, request->endpoint_len, origin);
+            if (origin_hash(origin, hash) != 0) {
+                return -1;
+            }
+            keys_add(call, KEY_CALLBACKS_OF, &parts);
+        }
+    }
+    return 0;
+}
+
+/*
+ * Keys and arguments are those of accept.lua, in its order. 0, or -1: no
+ * memory.
+ */
+static int
 add_keys(const struct counter *counter, struct command *call,
          const struct dedup_batch *batch)
 {
@@ -154,7 +182,13 @@ add_keys(const struct counter *counter, struct command *call,
     if (batch->jobs) {
         keys_add(call, KEY_CALLBACKS, &parts);
         keys_add(call, KEY_DUE, &parts);
+        keys_add(call, KEY_QUEUE, &parts);
+        keys_add(call, KEY_DESTINATIONS, &parts);
+        keys_add(call, KEY_STRANGERS, &parts);
+        keys_add(call, KEY_PROVEN, &parts);
+        return add_lists(call, batch);
     }
+    return 0;
 }
 
 /* The retention, but at least until the window has been sealed. */
@@ -167,16 +201,38 @@ count_ttl_s(const struct options *options)
     return int64_max(retention_s, least_s);
 }
 
+/*
+ * How much of Redis's memory callbacks may take, in bytes: by default a quarter
+ * of maxmemory, so that ids without a callback are counted even if the queue is
+ * full.
+ */
+static int64_t
+max_queue_bytes(const struct counter *counter)
+{
+    int64_t set_mb = counter->options->callbacks.max_queue_mb;
+    int64_t redis_bytes = redis_max_memory(counter->redis);
+
+    if (set_mb == 0 && redis_bytes > 0) {
+        return redis_bytes / 4;
+    }
+    return (set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024;
+}
+
 static void
 add_jobs(struct counter *counter, struct command *call,
          const struct dedup_batch *batch)
 {
+    char origin[ORIGIN_SIZE];
+
     redis_arg_int(call, counter->options->callbacks.max_queue);
+    redis_arg_int(call, max_queue_bytes(counter));
     for (size_t i = 0; i < batch->count; i++) {
         const struct counter_request *request = &batch->requests[i];
 
         if (request->endpoint != NULL) {
+            origin_read(request->endpoint, request->endpoint_len, origin);
             redis_arg_int(call, (int64_t)i + 1);
+            redis_arg(call, origin, strlen(origin));
             redis_arg(call, counter->job, put_job(counter->job, request));
         }
     }
@@ -274,7 +330,9 @@ send_batch(struct counter *counter)
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    add_keys(counter, call, &batch);
+    if (add_keys(counter, call, &batch) != 0) {
+        return REDIS_AWAY;
+    }
     add_args(counter, call, &batch);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);

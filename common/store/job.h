@@ -48,13 +48,13 @@ struct job {
     int64_t leased_ms; /* monotonic: the end of the lease */
     int64_t clock_ms;  /* Redis's clock (since the Unix epoch) less the
                           monotonic clock of this process, at the claim */
-    bool reclaimed;    /* it was in `due` before this claim */
 
     TAILQ_ENTRY(job) begun; /* in the list of attempts that have begun, ... */
     bool in_begun;          /* ... if it is in that list */
     int64_t begun_ms;       /* monotonic; 0: no attempt has begun */
 
-    struct job *next; /* in a list of its owner */
+    struct job *next;  /* in a list of its owner */
+    uint64_t path_key; /* for its owner: of its URL's path */
     enum job_disposition disposition;
     int64_t delay_ms;           /* for JOB_RETRY and JOB_RETURN */
     char error[JOB_ERROR_SIZE]; /* for all but JOB_DELIVERED; may be "" */

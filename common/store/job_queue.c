@@ -13,10 +13,19 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "jobs-begin.lua.h"
 #include "jobs-claim.lua.h"
+#include "jobs-look.lua.h"
+#include "jobs-prove.lua.h"
+#include "jobs-recount.lua.h"
 #include "jobs-settle.lua.h"
+#include "jobs-sort.lua.h"
 #include "keys.h"
+#include "origin.h"
+
+/* The head of a job in `due` that nobody has claimed or tried. */
+#define NEW_JOB "- 0 "
 
 /* Of a token: see job_queue.h. */
 enum { MARK_CLAIMED = '.', MARK_DOUBTFUL = '~', MARK_BEGUN = '!' };
@@ -80,8 +89,196 @@ job_queue_close(struct job_queue *queue)
     }
 }
 
+/* Adds the list of the destination. 0, or -1: no memory. */
+static int
+add_list(struct job_queue *queue, struct command *call, const char *origin)
+{
+    char hash[ORIGIN_HASH_SIZE];
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .hash = hash};
+
+    if (origin_hash(origin, hash) != 0) {
+        return -1;
+    }
+    keys_add(call, KEY_CALLBACKS_OF, &parts);
+    return 0;
+}
+
+/* Jobs that are about to be moved. */
+struct sorting {
+    struct job *jobs[2 * JOB_QUEUE_BATCH]; /* those of `due` first */
+    size_t due;                            /* how many are of `due` */
+    size_t count;
+};
+
+/*
+ * Reads a job that a look found in `due`, or in the list `callbacks`: then the
+ * text is its JSON, and head is its head in `due`. NULL: no memory.
+ */
+static struct job *
+read_found(const struct redis_reply *element, const char *head)
+{
+    size_t head_len = strlen(head);
+    size_t len;
+    const char *text = redis_reply_text(element, &len);
+    char *member = text == NULL ? NULL : malloc(head_len + len);
+    struct job *job;
+
+    if (member == NULL) {
+        return NULL;
+    }
+    memcpy(member, head, head_len);
+    memcpy(member + head_len, text, len);
+    job = job_read(member, head_len + len);
+    free(member);
+    return job;
+}
+
+/* Reads the jobs that a look found. Those without memory are found again. */
 static void
-add_claim(struct job_queue *queue, size_t most, int64_t now_ms)
+read_sorting(struct job_queue *queue, const struct redis_reply *reply,
+             struct sorting *sorting, struct job_queue_looked *looked)
+{
+    const struct redis_reply *due = redis_reply_at(reply, 0);
+    const struct redis_reply *listed = redis_reply_at(reply, 1);
+
+    for (size_t i = 0; i < redis_reply_count(due); i++) {
+        struct job *job = read_found(redis_reply_at(due, i), "");
+
+        if (job != NULL && job->url == NULL) {
+            looked->unreadable++;
+            job_queue_settle(queue, job, JOB_DEAD, 0, "unreadable");
+        } else if (job != NULL) {
+            sorting->jobs[sorting->count++] = job;
+        }
+    }
+    sorting->due = sorting->count;
+    for (size_t i = 0; i < redis_reply_count(listed); i++) {
+        struct job *job = read_found(redis_reply_at(listed, i), NEW_JOB);
+
+        if (job == NULL) {
+            return; /* the script takes them from the head of the list only */
+        }
+        sorting->jobs[sorting->count++] = job;
+    }
+}
+
+/* Adds the keys and arguments of jobs-sort.lua. 0, or -1: no memory. */
+static int
+add_sorting(struct job_queue *queue, const struct sorting *sorting)
+{
+    struct command *call = redis_call(queue->redis, &script_jobs_sort);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    char origin[ORIGIN_SIZE];
+
+    keys_add(call, KEY_CALLBACKS, &parts);
+    keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_QUEUE, &parts);
+    keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    keys_add(call, KEY_PROVEN, &parts);
+    for (size_t i = 0; i < sorting->count; i++) {
+        const char *url = sorting->jobs[i]->url;
+
+        origin_read(url == NULL ? "" : url, url == NULL ? 0 : strlen(url),
+                    origin);
+        if (add_list(queue, call, origin) != 0) {
+            return -1;
+        }
+    }
+    redis_arg_int(call, (int64_t)sorting->due);
+    for (size_t i = 0; i < sorting->count; i++) {
+        const struct job *job = sorting->jobs[i];
+        size_t head_len = i < sorting->due ? 0 : strlen(NEW_JOB);
+
+        redis_arg(call, job->member + head_len, job->member_len - head_len);
+        if (job->url == NULL) {
+            redis_arg(call, "", 0);
+        } else {
+            origin_read(job->url, strlen(job->url), origin);
+            redis_arg(call, origin, strlen(origin));
+        }
+    }
+    return 0;
+}
+
+/* Moves the jobs to the lists of their destinations, and frees them. */
+static int
+sort_jobs(struct job_queue *queue, struct sorting *sorting)
+{
+    const struct redis_reply *reply;
+    int result = 0;
+
+    if (sorting->count > 0 && (add_sorting(queue, sorting) != 0 ||
+                               redis_run(queue->redis, &reply) != REDIS_DONE)) {
+        result = -1;
+    }
+    while (sorting->count > 0) {
+        job_free(sorting->jobs[--sorting->count]);
+    }
+    return result;
+}
+
+/* Calls found for each of the destinations. Returns their number. */
+static size_t
+tell_found(const struct redis_reply *destinations, bool proven,
+           job_queue_found *found, void *context)
+{
+    size_t count = redis_reply_count(destinations);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t len;
+        const char *origin =
+            redis_reply_text(redis_reply_at(destinations, i), &len);
+
+        if (origin != NULL) {
+            found(context, origin, proven);
+        }
+    }
+    return count;
+}
+
+int
+job_queue_look(struct job_queue *queue, size_t strangers,
+               job_queue_found *found, void *context,
+               struct job_queue_looked *looked)
+{
+    struct command *call = redis_call(queue->redis, &script_jobs_look);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct sorting sorting = {.count = 0};
+    size_t most_strangers = size_min(strangers, JOB_QUEUE_FOUND_MAX);
+    const struct redis_reply *reply;
+
+    memset(looked, 0, sizeof(*looked));
+    if (queue->unsure_ms != 0) {
+        looked->more = true;
+        return 0;
+    }
+    keys_add(call, KEY_CALLBACKS, &parts);
+    keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    redis_arg_int(call, JOB_QUEUE_BATCH);
+    redis_arg_int(call, JOB_QUEUE_FOUND_MAX);
+    redis_arg_int(call, (int64_t)most_strangers);
+    if (redis_run(queue->redis, &reply) != REDIS_DONE) {
+        return -1;
+    }
+    looked->more = tell_found(redis_reply_at(reply, 2), true, found, context) ==
+                   JOB_QUEUE_FOUND_MAX;
+    if (tell_found(redis_reply_at(reply, 3), false, found, context) ==
+        JOB_QUEUE_FOUND_MAX) {
+        looked->more = true;
+    }
+    read_sorting(queue, reply, &sorting, looked);
+    looked->more = looked->more || sorting.count > 0;
+    return sort_jobs(queue, &sorting);
+}
+
+/* Adds the keys and arguments of jobs-claim.lua. 0, or -1: no memory. */
+static int
+add_claim(struct job_queue *queue, const struct job_queue_wish *wishes,
+          size_t count, int64_t now_ms)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_claim);
     struct key_parts parts = {.prefix = queue->options->redis.prefix};
@@ -89,25 +286,39 @@ add_claim(struct job_queue *queue, size_t most, int64_t now_ms)
     int len = snprintf(token, sizeof(token), "%016" PRIx64 ".%" PRIx64,
                        queue->self, queue->claims);
 
-    keys_add(call, KEY_CALLBACKS, &parts);
     keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    keys_add(call, KEY_PROVEN, &parts);
+    for (size_t i = 0; i < count; i++) {
+        if (add_list(queue, call, wishes[i].origin) != 0) {
+            return -1;
+        }
+    }
     redis_arg(call, token, (size_t)len);
-    redis_arg_int(call, (int64_t)most);
     redis_arg_int(call, queue->options->callbacks.lease_s * 1000);
     redis_arg_int(call, queue->unsure_ms == 0 ? 0 : now_ms - queue->unsure_ms);
+    for (size_t i = 0; i < count; i++) {
+        redis_arg(call, wishes[i].origin, strlen(wishes[i].origin));
+        redis_arg_int(call, (int64_t)wishes[i].most);
+        redis_arg_int(call, wishes[i].wait_ms);
+    }
+    return 0;
 }
 
 /* Makes a new claim, or makes the last one again if its reply was lost. */
 static enum redis_result
-run_claim(struct job_queue *queue, size_t most, int64_t now_ms,
-          const struct redis_reply **reply)
+run_claim(struct job_queue *queue, const struct job_queue_wish *wishes,
+          size_t count, int64_t now_ms, const struct redis_reply **reply)
 {
     enum redis_result result;
 
     if (queue->unsure_ms == 0) {
         queue->claims++;
     }
-    add_claim(queue, most, now_ms);
+    if (add_claim(queue, wishes, count, now_ms) != 0) {
+        return REDIS_AWAY;
+    }
     result = redis_run(queue->redis, reply);
     if (result == REDIS_LOST) {
         queue->unsure_ms = queue->unsure_ms == 0 ? now_ms : queue->unsure_ms;
@@ -117,8 +328,8 @@ run_claim(struct job_queue *queue, size_t most, int64_t now_ms,
     return result;
 }
 
-/* The first elements of the reply to a claim: see jobs-claim.lua. */
-enum { RECLAIMED, NOW, FIRST_JOB };
+/* The elements of the reply to a claim: see jobs-claim.lua. */
+enum { MEMBERS, LEFT, NOW };
 
 /*
  * How far Redis's clock is ahead of the monotonic clock of this process. The
@@ -150,31 +361,37 @@ read_job(const struct redis_reply *element, int64_t leased_ms, int64_t clock_ms)
 }
 
 int
-job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
-                void *context, struct job_queue_claimed *claimed)
+job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
+                size_t count, job_queue_take *take, void *context,
+                struct job_queue_claimed *claimed)
 {
-    size_t asked = most < JOB_QUEUE_BATCH ? most : JOB_QUEUE_BATCH;
     int64_t now_ms = clock_mono_ms();
     int64_t leased_ms = now_ms + queue->options->callbacks.lease_s * 1000;
     const struct redis_reply *reply;
-    int64_t reclaimed = 0;
+    const struct redis_reply *members;
     int64_t clock_ms;
-    size_t i;
 
     memset(claimed, 0, sizeof(*claimed));
-    if (run_claim(queue, asked, now_ms, &reply) != REDIS_DONE) {
+    if (count == 0 && queue->unsure_ms == 0) {
+        return 0;
+    }
+    if (run_claim(queue, wishes, count, now_ms, &reply) != REDIS_DONE) {
         return -1;
     }
+    members = redis_reply_at(reply, MEMBERS);
     clock_ms = read_clock(reply);
-    claimed->more = redis_reply_count(reply) == asked + FIRST_JOB;
-    redis_reply_int(redis_reply_at(reply, RECLAIMED), &reclaimed);
-    for (i = FIRST_JOB; i < redis_reply_count(reply); i++) {
+    for (size_t i = 0; i < count; i++) {
+        int64_t left = -1; /* the claim was made again: not known */
+
+        redis_reply_int(redis_reply_at(redis_reply_at(reply, LEFT), i), &left);
+        wishes[i].left = (size_t)left;
+    }
+    for (size_t i = 0; i < redis_reply_count(members); i++) {
         struct job *job =
-            read_job(redis_reply_at(reply, i), leased_ms, clock_ms);
+            read_job(redis_reply_at(members, i), leased_ms, clock_ms);
 
         /* No memory: the job is due again when its lease has run out. */
         if (job != NULL && job->url != NULL) {
-            job->reclaimed = (int64_t)i - FIRST_JOB < reclaimed;
             claimed->count++;
             take(context, job);
         } else if (job != NULL) {
@@ -183,6 +400,46 @@ job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
         }
     }
     return 0;
+}
+
+int
+job_queue_prove(struct job_queue *queue, const struct job_queue_proof *proofs,
+                size_t count)
+{
+    struct command *call = redis_call(queue->redis, &script_jobs_prove);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    const struct redis_reply *reply;
+
+    keys_add(call, KEY_PROVEN, &parts);
+    keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    redis_arg_int(call, JOB_QUEUE_PROVEN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        redis_arg(call, proofs[i].origin, strlen(proofs[i].origin));
+        redis_arg_int(call, proofs[i].proven);
+    }
+    return redis_run(queue->redis, &reply) == REDIS_DONE ? 0 : -1;
+}
+
+int
+job_queue_recount(struct job_queue *queue)
+{
+    /* About 20 ms of Redis. */
+    enum { MAX_DESTINATIONS = 20000 };
+    struct command *call = redis_call(queue->redis, &script_jobs_recount);
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .hash = ""};
+    struct key_stem stem = keys_stem(KEY_CALLBACKS_OF, &parts);
+    const struct redis_reply *reply;
+
+    keys_add(call, KEY_QUEUE, &parts);
+    keys_add(call, KEY_DESTINATIONS, &parts);
+    keys_add(call, KEY_DUE, &parts);
+    keys_add(call, KEY_STRANGERS, &parts);
+    redis_arg(call, stem.text, stem.len);
+    redis_arg_int(call, JOB_QUEUE_RECOUNT_MS);
+    redis_arg_int(call, MAX_DESTINATIONS);
+    return redis_run(queue->redis, &reply) == REDIS_DONE ? 0 : -1;
 }
 
 /* The mark in the job's token; NULL if the token is not of this module. */
@@ -338,6 +595,7 @@ add_settlements(struct job_queue *queue, size_t n)
     }
     keys_add(call, KEY_DUE, &parts);
     keys_add(call, KEY_DEAD, &parts);
+    keys_add(call, KEY_QUEUE, &parts);
     redis_arg_int(call, queue->options->callbacks.max_dead);
     redis_arg_int(call, deleted);
     for (i = 0, job = queue->first; i < n; i++, job = job->next) {

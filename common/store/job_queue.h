@@ -1,9 +1,14 @@
 /*
  * The callback queue in Redis. The accept script (accept.lua) adds jobs; this
- * module claims and settles them. A job is in the list `callbacks` until it is
- * claimed, and then in the zset `due` until it is settled. Its score there is
- * the time at which it is due: the end of its lease, or of its delay. All
- * times are Redis's.
+ * module claims and settles them. A job is in the list of its destination until
+ * it is claimed, and then in the zset `due` until it is settled. Its score
+ * there is the time at which it is due: the end of its lease, or of its delay.
+ * Then it goes back to the list of its destination. All times are Redis's.
+ *
+ * The zset `destinations` has those with a job in their list, by when their
+ * turn began; `strangers` the same for those that are not proven: they have not
+ * answered, or not lately. So a reporter finds them without walking through the
+ * jobs, and claims jobs only of those that it has room for.
  *
  * A member of `due` is "<claim> <attempts> <json>". The claim is the token of
  * a claim, or "-" if the job is not claimed. Settling a job removes those
@@ -34,8 +39,31 @@
 
 struct job_queue;
 
-/* The most jobs that one script claims or settles: about 2 ms of Redis. */
-enum { JOB_QUEUE_BATCH = 256 };
+enum {
+    /* The most jobs that one script claims or settles: about 2 ms of Redis. */
+    JOB_QUEUE_BATCH = 256,
+    JOB_QUEUE_FOUND_MAX = 64, /* destinations that one look finds */
+    JOB_QUEUE_RECOUNT_MS = 60000,
+    JOB_QUEUE_PROVEN_MAX = 10000, /* destinations that Redis remembers */
+};
+
+/* Called for each destination with jobs whose turn it is, and whether it is
+   proven by what Redis knows. Must not use Redis.
+   origin is borrowed for the call. */
+typedef void job_queue_found(void *context, const char *origin, bool proven);
+
+struct job_queue_looked {
+    size_t unreadable; /* jobs that go to the dead list */
+    bool more;         /* there may be more to find */
+};
+
+/* What is to be claimed of one destination. */
+struct job_queue_wish {
+    const char *origin; /* borrowed */
+    size_t most;        /* jobs; 0: there is no room for any */
+    int64_t wait_ms;    /* if jobs are left: no look finds it earlier */
+    size_t left;        /* set by the claim: how many jobs are left */
+};
 
 /* Called for each claimed job, which it owns from then on. Must not use Redis.
  */
@@ -44,7 +72,6 @@ typedef void job_queue_take(void *context, struct job *job);
 struct job_queue_claimed {
     size_t count;      /* jobs that were handed to `take` */
     size_t unreadable; /* jobs that go to the dead list instead */
-    bool more;         /* the batch was full: more jobs may be waiting */
 };
 
 struct job_queue_flushed {
@@ -60,13 +87,46 @@ struct job_queue *job_queue_open(const struct options *options,
 void job_queue_close(struct job_queue *queue);
 
 /*
- * Claims at most `most` jobs, and at most JOB_QUEUE_BATCH, for
- * callbacks.lease_s. Half of them are due jobs and half are the oldest jobs of
- * the list, if there are enough of both. 0, or -1 if Redis is away or refuses
- * (see redis_error). Blocks for at most 2 x redis.timeout_ms.
+ * Calls found for the destinations whose turn it is, that which waits longest
+ * first, those that are not proven after the others and at most strangers of
+ * them. Then moves jobs that are due again, and jobs of the list `callbacks`,
+ * to the lists of their destinations, at most JOB_QUEUE_BATCH of each kind: the
+ * next look finds those. If the reply to the last claim was lost, does nothing,
+ * so that its jobs are not taken for those of a dead reporter. 0, or -1 if
+ * Redis is away or refuses (see redis_error). Blocks for at most 4 x
+ * redis.timeout_ms.
  */
-int job_queue_claim(struct job_queue *queue, size_t most, job_queue_take *take,
-                    void *context, struct job_queue_claimed *claimed);
+int job_queue_look(struct job_queue *queue, size_t strangers,
+                   job_queue_found *found, void *context,
+                   struct job_queue_looked *looked);
+
+/*
+ * Claims the jobs of count wishes, each with a destination of its own, together
+ * at most JOB_QUEUE_BATCH jobs, for callbacks.lease_s. If the reply to the last
+ * claim was lost, claims its jobs again and no others, even if count is 0; the
+ * wishes are then told that SIZE_MAX jobs are left. 0, or -1 if Redis is away
+ * or refuses (see redis_error). Blocks for at most 2 x redis.timeout_ms.
+ */
+int job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
+                    size_t count, job_queue_take *take, void *context,
+                    struct job_queue_claimed *claimed);
+
+/* What is to be noted of one destination. */
+struct job_queue_proof {
+    const char *origin; /* borrowed */
+    bool proven;
+};
+
+/* Notes which destinations are proven. 0, or -1 as job_queue_claim. Blocks for
+   at most 2 x redis.timeout_ms. */
+int job_queue_prove(struct job_queue *queue,
+                    const struct job_queue_proof *proofs, size_t count);
+
+/*
+ * Counts the jobs in Redis anew, if nobody did for JOB_QUEUE_RECOUNT_MS. 0, or
+ * -1 as job_queue_claim. Blocks for at most 2 x redis.timeout_ms.
+ */
+int job_queue_recount(struct job_queue *queue);
 
 /*
  * Notes that an attempt for a claimed job is about to begin. 0, or -1 if it

@@ -35,6 +35,11 @@ static const struct key_row rows[KEYS_COUNT] = {
     [KEY_SETS] = {PREFIX ":{t}:sets:<window>", "hash", "2 windows"},
     [KEY_SEEN_HLL] = {PREFIX ":{t}:seen:<window>", "string", "2 windows"},
     [KEY_CALLBACKS] = {PREFIX ":{t}:callbacks", "list", "none"},
+    [KEY_CALLBACKS_OF] = {PREFIX ":{t}:callbacks:<hash>", "list", "none"},
+    [KEY_DESTINATIONS] = {PREFIX ":{t}:destinations", "zset", "none"},
+    [KEY_STRANGERS] = {PREFIX ":{t}:strangers", "zset", "none"},
+    [KEY_PROVEN] = {PREFIX ":{t}:proven", "zset", "none"},
+    [KEY_QUEUE] = {PREFIX ":{t}:queue", "hash", "none"},
     [KEY_DUE] = {PREFIX ":{t}:due", "zset", "none"},
     [KEY_DEAD] = {PREFIX ":{t}:dead", "list", "none"},
     [KEY_BLOCKED] = {PREFIX ":{t}:blocked", "hash", "none"},
@@ -87,6 +92,8 @@ put_part(struct text *to, const char *placeholder,
         put(to, digits, decimal_format(digits, parts->window_s));
     } else if (is(placeholder, "<strategy>")) {
         put(to, parts->strategy, strlen(parts->strategy));
+    } else if (is(placeholder, "<hash>")) {
+        put(to, parts->hash, strlen(parts->hash));
     } else if (is(placeholder, "<name>")) {
         put(to, parts->name, strlen(parts->name));
     }

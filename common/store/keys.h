@@ -33,6 +33,11 @@ enum key {
     KEY_SETS,     /* dedup.strategy = set */
     KEY_SEEN_HLL, /* dedup.strategy = hll */
     KEY_CALLBACKS,
+    KEY_CALLBACKS_OF,
+    KEY_DESTINATIONS,
+    KEY_STRANGERS,
+    KEY_PROVEN,
+    KEY_QUEUE,
     KEY_DUE,
     KEY_DEAD,
     KEY_BLOCKED,
@@ -59,6 +64,7 @@ struct key_parts {
     int64_t window_s;     /* <window>: its start, an epoch second */
     const char *strategy; /* <strategy> */
     const char *name;     /* <name>: of a sink or a reporter */
+    const char *hash;     /* <hash>: see origin_hash; "" for the stem */
 };
 
 /*

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "destination.h"
+#include "store/origin.h"
 
 /* The row of an origin, a new one if need be. NULL: all rows are taken. */
 static struct deaths_row *
@@ -34,10 +35,10 @@ row_of(struct deaths *deaths, const char *origin)
 void
 deaths_note(struct deaths *deaths, const char *url, const char *error)
 {
-    char origin[DESTINATION_ORIGIN_SIZE];
+    char origin[ORIGIN_SIZE];
     struct deaths_row *row;
 
-    destination_read_origin(url, origin);
+    origin_read(url, strlen(url), origin);
     row = row_of(deaths, origin);
     if (row == NULL) {
         deaths->others++;

@@ -5,81 +5,18 @@
  */
 #include "destination.h"
 
-#include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/decimal.h"
 #include "base/util.h"
 #include "retry_policy.h"
 
 enum {
     SMOOTHING = 8, /* the weight of a new duration is 1/8 */
     HALF_MS_US = 500,
-    DURATION_UNKNOWN_US = 50000,
-
-    GAP_MIN_US = 20,          /* between two jobs that come from Redis, ... */
-    GAP_BLOCKED_MIN_US = 500, /* ... and if the destination is blocked */
-    GAP_BLOCKED_MAX_US = 30000,
-
-    RETURN_MIN_MS = 20,
-    RETURN_FIRST_MAX_MS = 1000, /* if it is not blocked: it may take more */
+    WAIT_MIN_MS = 20,
+    WAIT_FULL_MAX_MS = 1000, /* if it is not blocked */
 };
-
-/* A part of a URL, borrowed from it. */
-struct part {
-    const char *text;
-    size_t len;
-};
-
-/* Cuts the port off authority. 0 if there is no port, or an empty one. */
-static int64_t
-cut_port(struct part *authority)
-{
-    size_t start = authority->len;
-    int64_t port = 0;
-
-    while (start > 0 && isdigit((unsigned char)authority->text[start - 1])) {
-        start--;
-    }
-    /* Digits without a colon before them are the end of the host. */
-    if (start > 0 && authority->text[start - 1] == ':') {
-        decimal_parse(authority->text + start, authority->len - start, &port);
-        authority->len = start - 1;
-    }
-    return port;
-}
-
-/*
- * Splits the URL as in RFC 3986, 3. libcurl's parser has checked it before it
- * was queued; parsing it again there for each job would cost more than all
- * else in the choice of a destination.
- */
-void
-destination_read_origin(const char *url, char origin[DESTINATION_ORIGIN_SIZE])
-{
-    const char *mark = strstr(url, "://");
-    struct part scheme = {url, mark == NULL ? 0 : (size_t)(mark - url)};
-    struct part authority = {mark == NULL ? url : mark + 3, 0};
-    int64_t port;
-
-    authority.len = strcspn(authority.text, "/?#");
-    port = cut_port(&authority);
-    if (port == 0) {
-        port = scheme.len == 5 && strncasecmp(scheme.text, "https", 5) == 0
-                   ? 443
-                   : 80;
-    }
-    snprintf(origin, DESTINATION_ORIGIN_SIZE, "%.*s://%.*s:%" PRId64,
-             (int)scheme.len, scheme.text, (int)authority.len, authority.text,
-             port);
-    for (char *c = origin; *c != '\0'; c++) {
-        *c = (char)tolower((unsigned char)*c);
-    }
-}
 
 struct destination *
 destination_open(const char *origin, size_t max_limit)
@@ -133,82 +70,77 @@ destination_pop(struct destination *destination)
     return job;
 }
 
+void
+destination_remove(struct destination *destination, struct job *job)
+{
+    struct job **link = &destination->first;
+
+    while (*link != job) {
+        link = &(*link)->next;
+    }
+    *link = job->next;
+    if (job->next == NULL) {
+        destination->last = link;
+    }
+    job->next = NULL;
+    destination->waiting--;
+}
+
 int64_t
 destination_blocked_ms(const struct destination *destination, int64_t now_ms)
 {
     int64_t hold_ms = destination->hold_until_ms - now_ms;
     int64_t open_ms = circuit_breaker_wait_ms(&destination->breaker, now_ms);
+    int64_t crowded_ms = destination->crowded_until_ms - now_ms;
 
-    return int64_max(hold_ms, open_ms);
+    return int64_max(int64_max(hold_ms, open_ms), crowded_ms);
+}
+
+static size_t
+limit_now(const struct destination *destination)
+{
+    return destination->proven ? destination->limit : 1;
 }
 
 bool
 destination_may_start(const struct destination *destination, int64_t now_ms)
 {
-    return destination->under_way < destination->limit &&
+    return destination->under_way < limit_now(destination) &&
            now_ms >= destination->hold_until_ms &&
+           now_ms >= destination->crowded_until_ms &&
            circuit_breaker_permits(&destination->breaker, now_ms);
 }
 
-/*
- * The expected time between the ends of two attempts. If it is too short, jobs
- * are claimed too early and returned once more; if it is too long, the
- * destination waits for jobs.
- */
-static int64_t
-gap_us(const struct destination *destination)
+size_t
+destination_room(const struct destination *destination, int64_t now_ms)
 {
-    int64_t expected_limit = 2 * (int64_t)destination->limit;
-    int64_t max_limit = (int64_t)destination->max_limit;
-    int64_t duration_us = destination->duration_us;
+    size_t here =
+        destination->waiting + destination->under_way + destination->coming;
+    size_t room = limit_now(destination);
 
-    /* A limit that was never halved may still grow fast. */
-    if (destination->halved_ms == 0 || expected_limit > max_limit) {
-        expected_limit = max_limit;
+    if (destination_blocked_ms(destination, now_ms) > 0) {
+        return 0;
     }
-    return (duration_us > 0 ? duration_us : DURATION_UNKNOWN_US) /
-           expected_limit;
+    if (circuit_breaker_state(&destination->breaker, now_ms) ==
+        CIRCUIT_BREAKER_HALF_OPEN) {
+        return here == 0 ? DESTINATION_PROBES : 0;
+    }
+    if (destination->proven && destination->duration_us > 0) {
+        room += destination->limit * DESTINATION_AHEAD_MS * 1000 /
+                (size_t)destination->duration_us;
+    }
+    return here < room ? room - here : 0;
 }
 
 int64_t
-destination_backlog_ms(const struct destination *destination)
+destination_room_in_ms(const struct destination *destination, int64_t now_ms)
 {
-    return (int64_t)destination->waiting * gap_us(destination) / 1000;
-}
+    int64_t blocked_ms = destination_blocked_ms(destination, now_ms);
 
-/*
- * Jobs in Redis form a line: each one is claimed when the destination may have
- * finished those before it. So jobs are here when they are needed, and a flood
- * for one destination does not go to and fro so often that the jobs of others
- * are found late. After round_ms the line starts again from the front, so that
- * a slow destination that has become fast gets jobs soon.
- */
-int64_t
-destination_return_job(struct destination *destination, int64_t round_ms,
-                       int64_t now_ms)
-{
-    int64_t first_ms = destination_blocked_ms(destination, now_ms);
-    int64_t gap = gap_us(destination);
-    int64_t line_us;
-
-    if (first_ms > 0) {
-        gap = int64_clamp(gap, GAP_BLOCKED_MIN_US, GAP_BLOCKED_MAX_US);
-    } else {
-        gap = int64_max(gap, GAP_MIN_US);
-        first_ms = int64_clamp(destination_backlog_ms(destination),
-                               RETURN_MIN_MS, RETURN_FIRST_MAX_MS);
-    }
-    line_us = (int64_t)destination->in_redis * gap;
-    destination->in_redis++;
-    return first_ms + line_us / 1000 % round_ms;
-}
-
-void
-destination_reclaim_job(struct destination *destination)
-{
-    if (destination->in_redis > 0) {
-        destination->in_redis--;
-    }
+    return blocked_ms > 0
+               ? int64_clamp(blocked_ms, WAIT_MIN_MS, DESTINATION_WAIT_MAX_MS)
+               : int64_clamp(destination->duration_us / 1000, WAIT_MIN_MS,
+                             WAIT_FULL_MAX_MS);
 }
 
 struct destination_ticket
@@ -285,6 +217,7 @@ record_evidence(const struct destination_ticket *ticket,
         return;
     case RETRY_EVIDENCE_SUCCESS:
         circuit_breaker_succeed(breaker, ticket->probe, now_ms);
+        destination->answered_ms = now_ms;
         grow_limit(destination);
         break;
     case RETRY_EVIDENCE_OVERLOAD:
@@ -299,24 +232,67 @@ record_evidence(const struct destination_ticket *ticket,
     record_duration(destination, now_ms - ticket->started_ms);
 }
 
+/*
+ * True if the verdict says nothing about the destination, but only about the
+ * path: another path has answered lately.
+ */
+static bool
+is_of_path(const struct destination *destination,
+           const struct retry_verdict *verdict, int64_t now_ms)
+{
+    bool bad = verdict->hold_ms > 0 ||
+               verdict->evidence == RETRY_EVIDENCE_OVERLOAD ||
+               (verdict->evidence == RETRY_EVIDENCE_FAILURE &&
+                verdict->scope == RETRY_SCOPE_PATH);
+
+    return bad && destination->answered_ms != 0 &&
+           now_ms - destination->answered_ms < DESTINATION_ANSWERED_MS;
+}
+
+static void
+hold(struct destination *destination, int64_t hold_ms, int64_t now_ms)
+{
+    if (hold_ms > 0) {
+        hold_ms = int64_min(hold_ms, DESTINATION_HOLD_MAX_MS);
+        destination->hold_until_ms =
+            int64_max(destination->hold_until_ms, now_ms + hold_ms);
+    }
+}
+
+static void
+record_reach(struct destination *destination, enum retry_reach reach)
+{
+    switch (reach) {
+    case RETRY_REACH_UNKNOWN:
+        break;
+    case RETRY_REACH_ANSWERED:
+        destination->proven = true;
+        destination->lost = 0;
+        break;
+    case RETRY_REACH_LOST:
+        destination->lost++;
+        if (destination->lost >= DESTINATION_LOST) {
+            destination->proven = false;
+        }
+        break;
+    }
+}
+
 void
 destination_end(const struct destination_ticket *ticket,
                 const struct retry_verdict *verdict, int64_t now_ms)
 {
     struct destination *destination = ticket->destination;
 
-    record_evidence(ticket, verdict->evidence, now_ms);
-    if (verdict->hold_ms > 0) {
-        destination->hold_until_ms =
-            int64_max(destination->hold_until_ms, now_ms + verdict->hold_ms);
+    if (is_of_path(destination, verdict, now_ms)) {
+        circuit_breaker_cancel(&destination->breaker, ticket->probe);
+        record_duration(destination, now_ms - ticket->started_ms);
+    } else {
+        record_evidence(ticket, verdict->evidence, now_ms);
+        hold(destination, verdict->hold_ms, now_ms);
     }
+    record_reach(destination, verdict->reach);
     destination->under_way--;
-    destination->in_redis +=
-        verdict->disposition == JOB_RETRY || verdict->disposition == JOB_RETURN;
-    /* It has no jobs left here: let the next ones come earlier. */
-    if (destination->waiting == 0) {
-        destination->in_redis /= 2;
-    }
 }
 
 int

@@ -1,9 +1,12 @@
 /*
  * One destination of callbacks: the jobs that wait for it here, the limit on
  * its attempts under way, and whether it is blocked by its circuit breaker or
- * by Retry-After. A destination is an origin (RFC 6454, 4): scheme, host and
- * port. It knows nothing of other destinations (see fair_queue.h), libcurl or
- * Redis. Pure: the caller passes the time, monotonic.
+ * by Retry-After. A destination is an origin (see store/origin.h).
+ *
+ * Any HTTP response proves a destination; three failures of connect, TLS or
+ * time in a row lose the proof. While it is not proven, it has one attempt
+ * under way. It knows nothing of other destinations (see fair_queue.h), libcurl
+ * or Redis. Pure: the caller passes the time, monotonic.
  */
 #ifndef DESTINATION_H
 #define DESTINATION_H
@@ -13,19 +16,27 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "address_load.h"
 #include "circuit_breaker.h"
-#include "store/endpoint_url.h"
 #include "store/job.h"
 
 struct retry_verdict;
 
 enum {
-    /* Size of a buffer for the longest origin, with its NUL. */
-    DESTINATION_ORIGIN_SIZE = ENDPOINT_URL_MAX_BYTES + sizeof(":65535"),
-    DESTINATION_START_LIMIT = 4, /* on attempts under way, at first */
+    DESTINATION_START_LIMIT = 4, /* on attempts under way, once it is proven */
+    /* If a path has answered within this, a status of another one, or no
+       response in time, is no evidence against the destination. */
+    DESTINATION_ANSWERED_MS = 30000,
+    /* Else its Retry-After holds the destination for at most this. */
+    DESTINATION_HOLD_MAX_MS = 30000,
+    DESTINATION_PROBES = 8, /* jobs to choose a probe of the breaker from */
+    DESTINATION_LOST = 3,   /* failures in a row that lose the proof */
+    DESTINATION_CROWDED_MS = 1000, /* if its address has too many attempts */
     /* The cost of an attempt: 1, and 1 more for each 50 ms of its duration. */
     DESTINATION_COST_MS = 50,
     DESTINATION_COST_MAX = 16,
+    DESTINATION_AHEAD_MS = 50,
+    DESTINATION_WAIT_MAX_MS = 5000,
 };
 
 /* An attempt under way. */
@@ -33,40 +44,43 @@ struct destination_ticket {
     struct destination *destination;
     int64_t started_ms; /* monotonic */
     bool probe;         /* of the circuit breaker */
+    uint64_t path_key;  /* for fair_queue.c: of the job's path, ... */
+    bool path_probe;    /* ... and whether it is the probe of that */
 };
 
 struct destination {
-    /* The first four are for fair_queue.c alone. */
-    TAILQ_ENTRY(destination) link; /* in the list of its state */
-    struct destination *next;      /* in its hash bucket */
+    /* The first twelve are for fair_queue.c alone. */
+    TAILQ_ENTRY(destination) link;   /* in the list of its state */
+    TAILQ_ENTRY(destination) hungry; /* in the list of those with more */
+    struct destination *next;        /* in its hash bucket */
     int state;
+    bool more;     /* it has jobs in Redis, as of the last claim */
+    size_t coming; /* claimed jobs whose host is being looked up */
+    size_t left;   /* jobs in Redis, as of the last claim */
+    TAILQ_ENTRY(destination) news; /* in the list of those to be noted */
+    bool is_news;                  /* Redis has to learn whether it is proven */
+    int64_t noted_ms;              /* monotonic: when it was news last */
+    struct address_set addresses;  /* of its last attempt while not proven */
+    bool counted;                  /* an attempt is counted for them */
     int credit; /* cost that may start in this round; negative: debt */
 
-    struct job *first;     /* waiting jobs, the earliest lease first */
-    struct job **last;     /* points to the NULL at the end of that list */
-    size_t waiting;        /* jobs in that list */
-    size_t under_way;      /* attempts */
-    size_t limit;          /* on under_way */
-    size_t max_limit;      /* on limit: callbacks.per_host_concurrency */
-    size_t successes;      /* since limit last moved, while it was needed */
+    struct job *first;        /* waiting jobs, the earliest lease first */
+    struct job **last;        /* points to the NULL at the end of that list */
+    size_t waiting;           /* jobs in that list */
+    size_t under_way;         /* attempts */
+    size_t limit;             /* on under_way, while it is proven; else 1 */
+    bool proven;              /* it has answered, and was not lost since */
+    int lost;                 /* attempts in a row that did not reach it */
+    int64_t crowded_until_ms; /* monotonic: its address has no room so long */
+    size_t max_limit;         /* on limit: callbacks.per_host_concurrency */
+    size_t successes;         /* since limit last moved, while it was needed */
     int64_t halved_ms;     /* monotonic: when limit was last halved; 0: never */
     int64_t hold_until_ms; /* monotonic: the end of Retry-After */
+    int64_t answered_ms;   /* monotonic: the last success; 0: none */
     int64_t duration_us;   /* of its attempts, smoothed; 0: unknown */
-    size_t in_redis;       /* its jobs that were returned to Redis: an estimate,
-                              as other reporters claim and return jobs too */
     struct circuit_breaker breaker;
-    char origin[]; /* see destination_read_origin */
+    char origin[]; /* see origin_read */
 };
-
-/*
- * Writes url's origin in lower case, always with a port: "https://host:443". A
- * url that endpoint_url_check refuses gives some text too: the same text for
- * the same scheme, host and port, cut if it is too long. For telling
- * destinations apart, not for safety: address_policy.h decides which addresses
- * may be called.
- */
-void destination_read_origin(const char *url,
-                             char origin[DESTINATION_ORIGIN_SIZE]);
 
 /* max_limit is callbacks.per_host_concurrency. NULL: no memory. */
 struct destination *destination_open(const char *origin, size_t max_limit);
@@ -80,7 +94,11 @@ void destination_push(struct destination *destination, struct job *job);
 /* The waiting job with the earliest lease, handed over. NULL: none waits. */
 struct job *destination_pop(struct destination *destination);
 
-/* How long its breaker or Retry-After blocks it; 0 or less: not blocked. */
+/* Takes out a waiting job. */
+void destination_remove(struct destination *destination, struct job *job);
+
+/* How long its breaker, Retry-After or the attempts at its address block it; 0
+   or less: not blocked. */
 int64_t destination_blocked_ms(const struct destination *destination,
                                int64_t now_ms);
 
@@ -88,25 +106,23 @@ int64_t destination_blocked_ms(const struct destination *destination,
 bool destination_may_start(const struct destination *destination,
                            int64_t now_ms);
 
-/* How long its waiting jobs will take, if all of them succeed. */
-int64_t destination_backlog_ms(const struct destination *destination);
-
 /*
- * Notes that a job is returned to Redis. Returns after how many milliseconds
- * the job should be claimed again: when the destination can take it behind the
- * other jobs in Redis, but no later than round_ms after it may be called.
+ * How many more jobs may wait for it here: as many as may start within about
+ * DESTINATION_AHEAD_MS. 0 if it is blocked.
  */
-int64_t destination_return_job(struct destination *destination,
-                               int64_t round_ms, int64_t now_ms);
+size_t destination_room(const struct destination *destination, int64_t now_ms);
 
-/* Notes that such a job was claimed again. */
-void destination_reclaim_job(struct destination *destination);
+/* If it has no room: after how many milliseconds it may have room again, at
+   most DESTINATION_WAIT_MAX_MS. */
+int64_t destination_room_in_ms(const struct destination *destination,
+                               int64_t now_ms);
 
 /* Notes that an attempt starts. */
 struct destination_ticket destination_start(struct destination *destination,
                                             int64_t now_ms);
 
-/* Notes that it ended, and adapts limit, breaker and hold to the verdict. */
+/* Notes that it ended, and adapts limit, breaker, hold and proof to the
+   verdict. */
 void destination_end(const struct destination_ticket *ticket,
                      const struct retry_verdict *verdict, int64_t now_ms);
 

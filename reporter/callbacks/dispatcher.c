@@ -87,7 +87,7 @@ end_ticket(struct dispatcher *dispatcher,
     fair_queue_end(dispatcher->queue, ticket, verdict, now_ms);
     change.is_open = destination->breaker.open_ms != 0;
     change.open_ms = destination->breaker.open_ms;
-    change.waiting = (int64_t)(destination->waiting + destination->in_redis);
+    change.waiting = (int64_t)(destination->waiting + destination->left);
     breaker_log_note(&dispatcher->breakers, &change, now_ms);
 }
 
@@ -213,6 +213,11 @@ send_request(struct dispatcher *dispatcher, struct http_call *call)
 
     if (name != NULL && addresses == NULL) {
         return_call(dispatcher, call, 0);
+    } else if (!fair_queue_permits(dispatcher->queue, http_call_ticket(call),
+                                   addresses != NULL ? addresses
+                                                     : http_call_host(call),
+                                   clock_mono_ms())) {
+        return_call(dispatcher, call, DESTINATION_CROWDED_MS);
     } else if (!dispatcher->begins(dispatcher->context, http_call_job(call))) {
         return_call(dispatcher, call, RETURN_DELAY_MS);
     } else if (http_call_resolve(call, addresses) != 0 ||
@@ -358,6 +363,7 @@ open_all(struct dispatcher *dispatcher, struct event_loop *loop)
                  ", but the limit of open files allows %zu",
                  options->callbacks.concurrency, slots);
     }
+    fair_queue_set_slots(dispatcher->queue, slots);
     dispatcher->calls =
         call_pool_open(dispatcher->settings, slots, on_answered, dispatcher);
     dispatcher->transfers = curl_loop_open(loop, slots, on_ended, dispatcher);

@@ -11,22 +11,23 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "paths.h"
+#include "store/origin.h"
 
 enum {
     BUCKETS = 4096, /* of the hash table: a power of two */
     SWEEP_MS = 1000,
+    HOLD_SPREAD_MS = 60000, /* within this jobs of a blocked path return */
+    HOLD_STEP_MS = 7, /* between the returns of two jobs of blocked paths */
+    NOTE_AGAIN_MS = 3600000, /* a proof in Redis is renewed after this */
+    STRANGER_WAIT_MS = 1000, /* until a stranger without room is found again */
+    RETURN_MS = 20,          /* of a job whose lease is too short to start */
     EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */
-    RESERVE = 8,         /* 1/8 of the room is for first jobs */
-    /*
-     * Returned jobs are claimed again within this time, and half a millisecond
-     * more for each job in Redis: claiming them takes time from other jobs.
-     */
-    ROUND_MIN_MS = 10000,
-    CLAIMS_PER_MS = 2,
 };
 
 enum state {
     STATE_READY,   /* a job may start: the round robin, in the list's order */
+    STATE_STRANGE, /* the same for strangers, if there is a slot for them */
     STATE_FULL,    /* jobs wait; attempts under way are at the limit */
     STATE_EXPIRED, /* jobs wait that are to be returned */
     STATE_QUIET,   /* attempts are under way, no job waits */
@@ -40,14 +41,23 @@ TAILQ_HEAD(state_list, destination);
 struct fair_queue {
     const struct options *options;
     uint64_t seed;
-    size_t capacity;  /* the limit on waiting */
-    size_t waiting;   /* jobs here */
-    size_t under_way; /* attempts */
-    size_t idle;      /* destinations in STATE_IDLE */
-    size_t in_redis;  /* the sum of all destinations' in_redis */
-    int64_t swept_ms; /* monotonic: the last sweep */
-    int64_t now_ms;   /* monotonic: the time that a caller passed last */
+    size_t capacity;            /* the limit on waiting */
+    size_t waiting;             /* jobs here */
+    size_t under_way;           /* attempts */
+    size_t slots;               /* the limit on under_way, kept by the caller */
+    size_t strangers_waiting;   /* of waiting: jobs for strangers */
+    size_t strangers_under_way; /* of under_way: attempts at strangers */
+    bool strange_turn;          /* the next slot is for a stranger first */
+    size_t idle;                /* destinations in STATE_IDLE */
+    int64_t swept_ms;           /* monotonic: the last sweep */
+    int64_t now_ms; /* monotonic: the time that a caller passed last */
     struct state_list lists[STATES];
+    struct state_list hungry;  /* destinations with more jobs in Redis */
+    struct state_list news;    /* destinations that Redis has to learn of */
+    struct address_load *load; /* attempts at strangers, by address */
+    struct paths *paths;       /* those that fail */
+    struct job *held;          /* jobs of blocked paths, to be returned */
+    uint64_t spread;           /* counts those jobs, to spread their returns */
     struct destination *buckets[BUCKETS];
 };
 
@@ -66,6 +76,15 @@ fair_queue_open(const struct options *options, uint64_t seed)
     for (int i = 0; i < STATES; i++) {
         TAILQ_INIT(&queue->lists[i]);
     }
+    TAILQ_INIT(&queue->hungry);
+    TAILQ_INIT(&queue->news);
+    queue->slots = (size_t)options->callbacks.concurrency;
+    queue->load = address_load_open();
+    queue->paths = paths_open(seed);
+    if (queue->load == NULL || queue->paths == NULL) {
+        fair_queue_close(queue);
+        return NULL;
+    }
     return queue;
 }
 
@@ -83,6 +102,14 @@ fair_queue_close(struct fair_queue *queue)
             destination_close(destination);
         }
     }
+    while (queue->held != NULL) {
+        struct job *job = queue->held;
+
+        queue->held = job->next;
+        job_free(job);
+    }
+    address_load_close(queue->load);
+    paths_close(queue->paths);
     free(queue);
 }
 
@@ -103,6 +130,50 @@ find(struct fair_queue *queue, const char *origin)
     return i;
 }
 
+/* Notes whether it has more jobs in Redis. */
+static void
+set_more(struct fair_queue *queue, struct destination *destination, bool more)
+{
+    if (destination->more && !more) {
+        TAILQ_REMOVE(&queue->hungry, destination, hungry);
+    } else if (!destination->more && more) {
+        TAILQ_INSERT_TAIL(&queue->hungry, destination, hungry);
+    }
+    destination->more = more;
+}
+
+/* Notes whether Redis has to learn of it. */
+static void
+set_news(struct fair_queue *queue, struct destination *destination, bool news)
+{
+    if (destination->is_news && !news) {
+        TAILQ_REMOVE(&queue->news, destination, news);
+    } else if (!destination->is_news && news) {
+        TAILQ_INSERT_TAIL(&queue->news, destination, news);
+    }
+    destination->is_news = news;
+}
+
+/* Takes the jobs and attempts of a destination out of the sums of strangers.
+   To be called before they or its proof change, and count() after that. */
+static void
+uncount(struct fair_queue *queue, const struct destination *destination)
+{
+    if (!destination->proven) {
+        queue->strangers_waiting -= destination->waiting;
+        queue->strangers_under_way -= destination->under_way;
+    }
+}
+
+static void
+count(struct fair_queue *queue, const struct destination *destination)
+{
+    if (!destination->proven) {
+        queue->strangers_waiting += destination->waiting;
+        queue->strangers_under_way += destination->under_way;
+    }
+}
+
 /* Forgets an idle destination. */
 static void
 evict(struct fair_queue *queue, struct destination *destination)
@@ -115,7 +186,8 @@ evict(struct fair_queue *queue, struct destination *destination)
     *i = destination->next;
     TAILQ_REMOVE(&queue->lists[STATE_IDLE], destination, link);
     queue->idle--;
-    queue->in_redis -= destination->in_redis;
+    set_more(queue, destination, false);
+    set_news(queue, destination, false);
     destination_close(destination);
 }
 
@@ -167,13 +239,19 @@ move(struct fair_queue *queue, struct destination *destination,
     append(queue, destination, state);
 }
 
+static size_t
+max_limit(const struct fair_queue *queue)
+{
+    return (size_t)queue->options->callbacks.per_host_concurrency;
+}
+
 /* Makes an idle destination. NULL: no memory. */
 static struct destination *
 make_destination(struct fair_queue *queue, const char *origin)
 {
     struct destination **head = bucket(queue, origin);
-    struct destination *destination = destination_open(
-        origin, (size_t)queue->options->callbacks.per_host_concurrency);
+    struct destination *destination =
+        destination_open(origin, max_limit(queue));
 
     if (destination != NULL) {
         destination->next = *head;
@@ -195,14 +273,17 @@ find_state(const struct fair_queue *queue,
            const struct destination *destination, int64_t now_ms)
 {
     if (destination->waiting == 0) {
-        return destination->under_way > 0 ? STATE_QUIET : STATE_IDLE;
+        return destination->under_way + destination->coming > 0 ? STATE_QUIET
+                                                                : STATE_IDLE;
     }
     if (destination_blocked_ms(destination, now_ms) > 0 ||
         destination->first->leased_ms - now_ms < min_lease_ms(queue)) {
         return STATE_EXPIRED;
     }
-    return destination_may_start(destination, now_ms) ? STATE_READY
-                                                      : STATE_FULL;
+    if (!destination_may_start(destination, now_ms)) {
+        return STATE_FULL;
+    }
+    return destination->proven ? STATE_READY : STATE_STRANGE;
 }
 
 /* Moves it to the list of its state. True if it was in that list already. */
@@ -223,9 +304,152 @@ update_state(struct fair_queue *queue, struct destination *destination,
 size_t
 fair_queue_room(const struct fair_queue *queue)
 {
-    size_t taken = queue->waiting + queue->capacity / RESERVE;
+    return queue->waiting < queue->capacity ? queue->capacity - queue->waiting
+                                            : 0;
+}
 
-    return taken < queue->capacity ? queue->capacity - taken : 0;
+static size_t
+max_strangers(const struct fair_queue *queue)
+{
+    return queue->slots > 1 ? queue->slots / 2 : 1;
+}
+
+size_t
+fair_queue_room_for_strangers(const struct fair_queue *queue)
+{
+    size_t taken = queue->strangers_waiting + queue->strangers_under_way;
+    size_t most = max_strangers(queue);
+
+    return taken < most ? most - taken : 0;
+}
+
+void
+fair_queue_set_slots(struct fair_queue *queue, size_t slots)
+{
+    queue->slots = slots;
+}
+
+/*
+ * Takes over what Redis knows. If it has been lost here, another reporter may
+ * reach it: that is no news for Redis. If it is proven here and Redis does not
+ * know, or has forgotten, that is.
+ */
+static void
+compare_proof(struct fair_queue *queue, struct destination *destination,
+              bool proven)
+{
+    if (proven && !destination->proven &&
+        destination->lost < DESTINATION_LOST) {
+        uncount(queue, destination);
+        destination->proven = true;
+        count(queue, destination);
+    } else if (!proven && destination->proven) {
+        set_news(queue, destination, true);
+    }
+}
+
+/* How many of its jobs to claim. */
+static size_t
+room_of(struct fair_queue *queue, const struct destination *destination,
+        int64_t now_ms)
+{
+    bool crowded = !destination->proven &&
+                   !address_load_has_room(queue->load, &destination->addresses);
+
+    return crowded ? 0 : destination_room(destination, now_ms);
+}
+
+size_t
+fair_queue_room_of(struct fair_queue *queue, const char *origin, bool proven,
+                   bool *stranger, int64_t *wait_ms, int64_t now_ms)
+{
+    struct destination *destination = find(queue, origin);
+    size_t room;
+
+    if (destination == NULL && proven) {
+        destination = make_destination(queue, origin);
+    }
+    *wait_ms = 0;
+    *stranger = true;
+    if (destination == NULL) {
+        return 1;
+    }
+    compare_proof(queue, destination, proven);
+    *stranger = !destination->proven;
+    room = room_of(queue, destination, now_ms);
+    if (room == 0) {
+        *wait_ms = int64_max(destination_room_in_ms(destination, now_ms),
+                             destination->proven ? 0 : STRANGER_WAIT_MS);
+    }
+    return room;
+}
+
+bool
+fair_queue_permits(struct fair_queue *queue,
+                   const struct destination_ticket *ticket,
+                   const char *addresses, int64_t now_ms)
+{
+    struct destination *destination = ticket->destination;
+
+    if (destination->proven || destination->counted) {
+        return true;
+    }
+    address_set_read(&destination->addresses, addresses);
+    if (!address_load_has_room(queue->load, &destination->addresses)) {
+        destination->crowded_until_ms = now_ms + DESTINATION_CROWDED_MS;
+        return false;
+    }
+    destination->counted =
+        address_load_take(queue->load, &destination->addresses) == 0;
+    return true;
+}
+
+const char *
+fair_queue_news(struct fair_queue *queue, bool *proven, int64_t now_ms)
+{
+    struct destination *destination = TAILQ_FIRST(&queue->news);
+
+    if (destination == NULL) {
+        return NULL;
+    }
+    set_news(queue, destination, false);
+    destination->noted_ms = now_ms;
+    *proven = destination->proven;
+    return destination->origin;
+}
+
+const char *
+fair_queue_hungry(struct fair_queue *queue, size_t *room, int64_t now_ms)
+{
+    struct destination *i = TAILQ_FIRST(&queue->hungry);
+
+    while (i != NULL) {
+        struct destination *next = TAILQ_NEXT(i, hungry);
+
+        *room = room_of(queue, i, now_ms);
+        /* A look finds blocked destinations, and takes strangers in turn. */
+        if (*room > 0 || !i->proven || destination_blocked_ms(i, now_ms) > 0) {
+            set_more(queue, i, false);
+        }
+        if (*room > 0 && i->proven) {
+            return i->origin;
+        }
+        i = next;
+    }
+    return NULL;
+}
+
+void
+fair_queue_note_left(struct fair_queue *queue, const char *origin, size_t left)
+{
+    struct destination *destination = find(queue, origin);
+
+    if (destination != NULL) {
+        set_more(queue, destination, left > 0);
+        if (left != SIZE_MAX) {
+            destination->left = left;
+        }
+    }
 }
 
 size_t
@@ -240,104 +464,173 @@ fair_queue_under_way(const struct fair_queue *queue)
     return queue->under_way;
 }
 
+/* Takes a job out of those that wait. */
+static void
+take_out(struct fair_queue *queue, struct destination *destination,
+         struct job *job)
+{
+    uncount(queue, destination);
+    destination_remove(destination, job);
+    queue->waiting--;
+    count(queue, destination);
+}
+
 static struct job *
 pop(struct fair_queue *queue, struct destination *destination)
 {
-    queue->waiting--;
-    return destination_pop(destination);
+    struct job *job = destination->first;
+
+    take_out(queue, destination, job);
+    return job;
+}
+
+static struct destination *
+destination_of(struct fair_queue *queue, const struct job *job)
+{
+    char origin[ORIGIN_SIZE];
+
+    origin_read(job->url, strlen(job->url), origin);
+    return find(queue, origin);
+}
+
+void
+fair_queue_expect(struct fair_queue *queue, const struct job *job)
+{
+    struct destination *destination = destination_of(queue, job);
+    char origin[ORIGIN_SIZE];
+
+    if (destination == NULL) {
+        origin_read(job->url, strlen(job->url), origin);
+        destination = make_destination(queue, origin);
+    }
+    if (destination != NULL) {
+        uncount(queue, destination);
+        destination->coming++;
+        count(queue, destination);
+        update_state(queue, destination, queue->now_ms);
+    }
+}
+
+void
+fair_queue_unexpect(struct fair_queue *queue, const struct job *job)
+{
+    struct destination *destination = destination_of(queue, job);
+
+    /* Without memory, it was not noted. */
+    if (destination != NULL && destination->coming > 0) {
+        uncount(queue, destination);
+        destination->coming--;
+        count(queue, destination);
+        update_state(queue, destination, queue->now_ms);
+    }
 }
 
 /*
- * How many jobs of a destination may wait: fewer if the queue is fuller. A
- * first job may use the reserve.
+ * Takes over a job whose path is blocked, to be returned. Many such jobs are
+ * returned for different times, as they will be found blocked again if the path
+ * still fails.
  */
-static size_t
-max_waiting(const struct fair_queue *queue,
-            const struct destination *destination)
-{
-    return destination->waiting == 0 ? queue->capacity - queue->waiting
-                                     : fair_queue_room(queue);
-}
-
-/* True if job may wait here. */
-static bool
-has_place(const struct fair_queue *queue, const struct destination *destination,
-          const struct job *job, int64_t now_ms)
-{
-    int64_t turn_ms = now_ms + destination_backlog_ms(destination);
-
-    return destination_blocked_ms(destination, now_ms) <= 0 &&
-           destination->waiting < max_waiting(queue, destination) &&
-           job->leased_ms - turn_ms >= min_lease_ms(queue);
-}
-
-/* Updates the sum: destination->in_redis was `before` until now. */
 static void
-count_in_redis(struct fair_queue *queue, const struct destination *destination,
-               size_t before)
+hold_job(struct fair_queue *queue, struct job *job, int64_t blocked_ms)
 {
-    queue->in_redis += destination->in_redis - before;
+    int64_t spread_ms = (int64_t)(queue->spread++ * HOLD_STEP_MS);
+
+    job->delay_ms =
+        blocked_ms + spread_ms % int64_min(blocked_ms, HOLD_SPREAD_MS);
+    job->next = queue->held;
+    queue->held = job;
 }
 
-/* Notes that a job is returned. As destination_return_job. */
-static int64_t
-return_job(struct fair_queue *queue, struct destination *destination,
-           int64_t now_ms)
-{
-    int64_t round_ms =
-        ROUND_MIN_MS + (int64_t)(queue->in_redis / CLAIMS_PER_MS);
-    size_t before = destination->in_redis;
-    int64_t retry_ms = destination_return_job(destination, round_ms, now_ms);
-
-    count_in_redis(queue, destination, before);
-    return retry_ms;
-}
-
-int64_t
+int
 fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
 {
     struct destination *destination;
-    char origin[DESTINATION_ORIGIN_SIZE];
+    char origin[ORIGIN_SIZE];
+    int64_t blocked_ms;
 
-    destination_read_origin(job->url, origin);
+    origin_read(job->url, strlen(job->url), origin);
+    job->path_key = paths_key(queue->paths, origin, job->url);
+    blocked_ms = paths_blocked_ms(queue->paths, job->path_key, now_ms);
+    if (blocked_ms > 0) {
+        hold_job(queue, job, blocked_ms);
+        return 0;
+    }
     destination = find(queue, origin);
     if (destination == NULL) {
         destination = make_destination(queue, origin);
     }
     if (destination == NULL) {
-        return FAIR_QUEUE_RETRY_MS;
+        return -1;
     }
-    if (job->reclaimed) {
-        size_t before = destination->in_redis;
-
-        destination_reclaim_job(destination);
-        count_in_redis(queue, destination, before);
-    }
-    if (!has_place(queue, destination, job, now_ms)) {
-        return return_job(queue, destination, now_ms);
-    }
+    uncount(queue, destination);
     destination_push(destination, job);
     queue->waiting++;
+    count(queue, destination);
     update_state(queue, destination, now_ms);
     return 0;
 }
 
-/* Starts the first job of a destination in STATE_READY, and charges it. */
+/*
+ * Takes a waiting job out that may start: the first, or for a probe of the
+ * breaker the first whose path does not fail. Takes out those of blocked paths
+ * on its way. NULL: there is none.
+ */
+static struct job *
+choose(struct fair_queue *queue, struct destination *destination,
+       int64_t now_ms)
+{
+    bool probe = circuit_breaker_state(&destination->breaker, now_ms) ==
+                 CIRCUIT_BREAKER_HALF_OPEN;
+    struct job *chosen = NULL;
+    struct job *job = destination->first;
+
+    while (job != NULL) {
+        struct job *next = job->next;
+        int64_t blocked_ms =
+            paths_blocked_ms(queue->paths, job->path_key, now_ms);
+
+        if (blocked_ms > 0) {
+            take_out(queue, destination, job);
+            hold_job(queue, job, blocked_ms);
+        } else if (!probe || !paths_has(queue->paths, job->path_key)) {
+            chosen = job;
+            break;
+        } else if (chosen == NULL) {
+            chosen = job;
+        }
+        job = next;
+    }
+    if (chosen != NULL) {
+        take_out(queue, destination, chosen);
+    }
+    return chosen;
+}
+
+/* Starts a job of a destination in STATE_READY, and charges it. NULL: all its
+   jobs are of blocked paths. */
 static struct job *
 start(struct fair_queue *queue, struct destination *destination,
       struct destination_ticket *ticket, int64_t now_ms)
 {
-    struct job *job = pop(queue, destination);
+    struct job *job = choose(queue, destination, now_ms);
 
+    if (job == NULL) {
+        update_state(queue, destination, now_ms);
+        return NULL;
+    }
+    uncount(queue, destination);
     *ticket = destination_start(destination, now_ms);
+    ticket->path_key = job->path_key;
+    ticket->path_probe = paths_start(queue->paths, job->path_key, now_ms);
     queue->under_way++;
+    count(queue, destination);
     destination->credit -= destination_cost(destination);
     /* A destination without jobs must not save up credit. */
     if (destination->waiting == 0 && destination->credit > 0) {
         destination->credit = 0;
     }
     if (update_state(queue, destination, now_ms) && destination->credit <= 0) {
-        move(queue, destination, STATE_READY);
+        move(queue, destination, (enum state)destination->state);
     }
     return job;
 }
@@ -347,12 +640,13 @@ start(struct fair_queue *queue, struct destination *destination,
  * moves to the end. As a debt is at most DESTINATION_COST_MAX, the loop ends
  * after that many rounds.
  */
-struct job *
-fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
-                int64_t now_ms)
+static struct job *
+next_of(struct fair_queue *queue, enum state state,
+        struct destination_ticket *ticket, int64_t now_ms)
 {
-    struct state_list *ready = &queue->lists[STATE_READY];
+    struct state_list *ready = &queue->lists[state];
     struct destination *destination;
+    struct job *job;
 
     while ((destination = TAILQ_FIRST(ready)) != NULL) {
         if (!update_state(queue, destination, now_ms)) {
@@ -361,12 +655,58 @@ fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
         if (destination->credit <= 0) {
             destination->credit++;
         }
-        if (destination->credit > 0) {
-            return start(queue, destination, ticket, now_ms);
+        if (destination->credit <= 0) {
+            move(queue, destination, state);
+            continue;
         }
-        move(queue, destination, STATE_READY);
+        job = start(queue, destination, ticket, now_ms);
+        if (job != NULL) {
+            return job;
+        }
     }
     return NULL;
+}
+
+/* The next job of a stranger. NULL: none, or they have their share of slots. */
+static struct job *
+next_strange(struct fair_queue *queue, struct destination_ticket *ticket,
+             int64_t now_ms)
+{
+    return queue->strangers_under_way < max_strangers(queue)
+               ? next_of(queue, STATE_STRANGE, ticket, now_ms)
+               : NULL;
+}
+
+/* Strangers and the others take turns, as long as both have jobs. */
+struct job *
+fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
+                int64_t now_ms)
+{
+    struct job *job = NULL;
+
+    queue->strange_turn = !queue->strange_turn;
+    if (queue->strange_turn) {
+        job = next_strange(queue, ticket, now_ms);
+    }
+    if (job == NULL) {
+        job = next_of(queue, STATE_READY, ticket, now_ms);
+    }
+    if (job == NULL && !queue->strange_turn) {
+        job = next_strange(queue, ticket, now_ms);
+    }
+    return job;
+}
+
+/* Notes that the proof of a destination has changed, or is old in Redis. */
+static void
+note_proof(struct fair_queue *queue, struct destination *destination,
+           bool was_proven, int64_t now_ms)
+{
+    if (destination->proven != was_proven ||
+        (destination->proven && destination->lost == 0 &&
+         now_ms - destination->noted_ms > NOTE_AGAIN_MS)) {
+        set_news(queue, destination, true);
+    }
 }
 
 void
@@ -374,12 +714,21 @@ fair_queue_end(struct fair_queue *queue,
                const struct destination_ticket *ticket,
                const struct retry_verdict *verdict, int64_t now_ms)
 {
-    size_t before = ticket->destination->in_redis;
+    struct destination *destination = ticket->destination;
+    bool was_proven = destination->proven;
 
+    uncount(queue, destination);
     destination_end(ticket, verdict, now_ms);
+    paths_end(queue->paths, ticket->path_key, ticket->path_probe, verdict,
+              now_ms);
     queue->under_way--;
-    count_in_redis(queue, ticket->destination, before);
-    update_state(queue, ticket->destination, now_ms);
+    count(queue, destination);
+    if (destination->counted) {
+        destination->counted = false;
+        address_load_give(queue->load, &destination->addresses);
+    }
+    note_proof(queue, destination, was_proven, now_ms);
+    update_state(queue, destination, now_ms);
 }
 
 /* Finds, once a second, the states that the passing of time has changed. */
@@ -410,11 +759,20 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
     struct destination *destination;
 
     sweep(queue, now_ms);
+    if (queue->held != NULL) {
+        struct job *job = queue->held;
+
+        queue->held = job->next;
+        job->next = NULL;
+        *retry_ms = job->delay_ms;
+        return job;
+    }
     while ((destination = TAILQ_FIRST(expired)) != NULL) {
         if (update_state(queue, destination, now_ms)) {
             struct job *job;
 
-            *retry_ms = return_job(queue, destination, now_ms);
+            *retry_ms = int64_max(destination_blocked_ms(destination, now_ms),
+                                  RETURN_MS);
             job = pop(queue, destination);
             update_state(queue, destination, now_ms);
             return job;
@@ -426,6 +784,13 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
 struct job *
 fair_queue_drain(struct fair_queue *queue)
 {
+    struct job *held = queue->held;
+
+    if (held != NULL) {
+        queue->held = held->next;
+        held->next = NULL;
+        return held;
+    }
     for (int state = STATE_READY; state <= STATE_EXPIRED; state++) {
         struct destination *destination = TAILQ_FIRST(&queue->lists[state]);
 
@@ -451,6 +816,7 @@ visit_one(const struct destination *destination, fair_queue_visit *visit,
         .waiting = destination->waiting,
         .under_way = destination->under_way,
         .limit = destination->limit,
+        .proven = destination->proven,
         .breaker = circuit_breaker_state(&destination->breaker, now_ms),
         .blocked_ms = destination_blocked_ms(destination, now_ms),
         .took_ms = destination->duration_us / 1000,

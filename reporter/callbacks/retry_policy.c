@@ -101,6 +101,28 @@ find_evidence(const struct retry_facts *facts, long status)
                                         : RETRY_EVIDENCE_SUCCESS;
 }
 
+static enum retry_scope
+find_scope(const struct retry_facts *facts, const char *error)
+{
+    return facts->status == 0 &&
+                   (strcmp(error, "resolve") == 0 ||
+                    strcmp(error, "connect") == 0 || strcmp(error, "tls") == 0)
+               ? RETRY_SCOPE_HOST
+               : RETRY_SCOPE_PATH;
+}
+
+static enum retry_reach
+find_reach(const struct retry_facts *facts, const char *error)
+{
+    if (facts->status != 0) {
+        return RETRY_REACH_ANSWERED;
+    }
+    return strcmp(error, "connect") == 0 || strcmp(error, "tls") == 0 ||
+                   strcmp(error, "timeout") == 0
+               ? RETRY_REACH_LOST
+               : RETRY_REACH_UNKNOWN;
+}
+
 /* The scheduled delay with jitter, or hold_ms if that is longer. */
 static int64_t
 retry_delay_ms(const struct option_delays *retry_delays_s,
@@ -158,6 +180,8 @@ retry_policy_classify(const struct option_delays *retry_delays_s,
         .no_resources = status != 0 ? 0 : facts->no_resources,
     };
 
+    verdict.reach = find_reach(facts, verdict.error);
+    verdict.scope = find_scope(facts, verdict.error);
     if (status >= 200 && status < 300) {
         return verdict;
     }

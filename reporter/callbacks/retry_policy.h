@@ -44,13 +44,28 @@ enum retry_evidence {
     RETRY_EVIDENCE_FAILURE,  /* 5xx, no connection, no response in time */
 };
 
+/* Whether an attempt reached its destination. */
+enum retry_reach {
+    RETRY_REACH_UNKNOWN,
+    RETRY_REACH_ANSWERED, /* an HTTP response came, whatever it says */
+    RETRY_REACH_LOST,     /* no connection, no TLS, or no response in time */
+};
+
+/* What a failure is evidence of. */
+enum retry_scope {
+    RETRY_SCOPE_PATH, /* a status, or no response: see paths.h */
+    RETRY_SCOPE_HOST, /* no address, no connection, no TLS */
+};
+
 /* Zeroed: the job was delivered, and nothing is known of the destination. */
 struct retry_verdict {
     enum job_disposition disposition;
     int64_t delay_ms; /* for JOB_RETRY and JOB_RETURN */
     enum retry_evidence evidence;
-    int64_t hold_ms;   /* no attempts at this destination for so long, as
-                          Retry-After asks for; 0: no such request */
+    enum retry_reach reach;
+    enum retry_scope scope; /* of evidence, if it is a failure */
+    int64_t hold_ms;   /* no attempts at this path for so long, as Retry-After
+                          asks for; 0: no such request */
     int no_resources;  /* errno: the attempt failed for it; 0: it did not */
     long status;       /* to be logged; 0: there was no response */
     const char *error; /* one word, static; "-" with a status */

@@ -147,14 +147,14 @@ add_destination(void *context, const struct destination_status *status)
 
     if (json_array_size(list) < STATS_DESTINATIONS_MAX) {
         json_array_append_new(
-            list,
-            json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I}", "origin",
-                      status->origin, "waiting", (json_int_t)status->waiting,
-                      "under_way", (json_int_t)status->under_way, "limit",
-                      (json_int_t)status->limit, "breaker",
-                      state_name(status->breaker), "blocked_ms",
-                      (json_int_t)status->blocked_ms, "took_ms",
-                      (json_int_t)status->took_ms));
+            list, json_pack("{s:s, s:b, s:I, s:I, s:I, s:s, s:I, s:I}",
+                            "origin", status->origin, "proven", status->proven,
+                            "waiting", (json_int_t)status->waiting, "under_way",
+                            (json_int_t)status->under_way, "limit",
+                            (json_int_t)status->limit, "breaker",
+                            state_name(status->breaker), "blocked_ms",
+                            (json_int_t)status->blocked_ms, "took_ms",
+                            (json_int_t)status->took_ms));
     }
 }
 

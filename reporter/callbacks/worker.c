@@ -1,8 +1,9 @@
 /*
  * worker: works in turns. A turn settles the jobs that have ended, then claims
- * as many jobs as there is room for. A claimed job goes to the look-ups, then
- * to the fair queue, then to the dispatcher. Only a turn waits for Redis. Under
- * load one turn serves many jobs; otherwise a turn follows soon after each job.
+ * jobs of the destinations that have room for more. A claimed job goes to the
+ * look-ups, then to the fair queue, then to the dispatcher. Only a turn waits
+ * for Redis. Under load one turn serves many jobs; otherwise a turn follows
+ * soon after each job.
  */
 #include "worker.h"
 
@@ -26,14 +27,18 @@
 #include "settings.h"
 #include "stats.h"
 #include "store/job_queue.h"
+#include "store/origin.h"
+#include "wishes.h"
 
 enum {
-    IDLE_TURN_MS = 50,    /* a new job is found within this */
-    BUSY_TURN_MS = 5,     /* an ended job is settled within this */
-    DRAIN_TURN_MS = 20,   /* between tries to settle during a drain */
-    CROWDED_TURN_MS = 20, /* if most of the claimed jobs found no room */
-    PROBE_MS = 50,        /* between claims of more jobs than there is room */
-    SETTLE_AT_ONCE = 128, /* so many ended jobs are settled at once */
+    IDLE_TURN_MS = 50,        /* a new job is found within this */
+    BUSY_TURN_MS = 5,         /* an ended job is settled within this */
+    DRAIN_TURN_MS = 20,       /* between tries to settle during a drain */
+    NEWS_MAX = 128,           /* destinations that Redis learns of at once */
+    CLAIM_ROOM = 128,         /* no claim if there is room for fewer jobs */
+    RECOUNT_AGAIN_MS = 1000,  /* if Redis refused to count */
+    NO_MEMORY_MS = 1000,      /* without memory, a job is returned for this */
+    SETTLE_AT_ONCE = 128,     /* so many ended jobs are settled at once */
     UNASKED_RETURN_MS = 1000, /* of a job whose host can't be looked up now */
 };
 
@@ -48,9 +53,8 @@ struct worker {
     struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
     struct stats *stats;
-    bool claiming;     /* a claim is under way */
-    size_t kept;       /* jobs of this claim that found room */
-    int64_t probed_ms; /* monotonic: the last claim without room */
+    bool claiming;      /* a claim is under way */
+    int64_t recount_ms; /* monotonic: the next recount */
     struct event_loop_timer turn;
     struct event_loop_timer deadline; /* of a drain */
     bool draining;
@@ -59,7 +63,10 @@ struct worker {
     void (*drained)(void *context); /* NULL: no drain, or called already */
     void *drained_context;
     struct deaths deaths;
-    struct log_throttle claim_trouble; /* Redis refuses to claim */
+    struct log_throttle look_trouble; /* Redis refuses */
+    struct log_throttle claim_trouble;
+    struct log_throttle prove_trouble;
+    struct log_throttle recount_trouble;
     struct log_throttle settle_trouble;
 };
 
@@ -78,11 +85,11 @@ static void
 log_end(struct worker *worker, const struct job *job,
         const struct retry_verdict *verdict)
 {
-    char origin[DESTINATION_ORIGIN_SIZE];
+    char origin[ORIGIN_SIZE];
     struct callback_log_line line = {
         .job = job, .error = verdict->reason, .next = verdict->disposition};
 
-    destination_read_origin(job->url, origin);
+    origin_read(job->url, strlen(job->url), origin);
     line.host = strstr(origin, "://") + strlen("://");
     callback_log_write(worker->log, &line);
 }
@@ -130,12 +137,8 @@ return_job(struct worker *worker, struct job *job, int64_t delay_ms)
 static void
 enqueue(struct worker *worker, struct job *job)
 {
-    int64_t retry_ms = fair_queue_add(worker->queue, job, clock_mono_ms());
-
-    if (retry_ms > 0) {
-        return_job(worker, job, retry_ms);
-    } else {
-        worker->kept++;
+    if (fair_queue_add(worker->queue, job, clock_mono_ms()) != 0) {
+        return_job(worker, job, NO_MEMORY_MS);
     }
 }
 
@@ -167,6 +170,7 @@ on_looked_up(void *context, struct job *job, enum dns_cache_answer answer,
 {
     struct worker *worker = context;
 
+    fair_queue_unexpect(worker->queue, job);
     switch (answer) {
     case DNS_CACHE_KNOWN:
         enqueue(worker, job);
@@ -203,8 +207,9 @@ on_job(void *context, struct job *job)
         settle(worker, job, &abandoned);
     } else if (blocklist_has(worker->settings.blocks, job, &verdict)) {
         settle(worker, job, &verdict);
-    } else if (lookups_add(worker->lookups, job)) {
-        worker->kept++;
+    } else {
+        fair_queue_expect(worker->queue, job);
+        (void)lookups_add(worker->lookups, job);
     }
 }
 
@@ -251,49 +256,90 @@ protect_redis(struct worker *worker)
     }
 }
 
-/*
- * How many jobs to claim: as many as there is room for. If there is little
- * room, once in PROBE_MS a whole batch. Most of it will be returned, but behind
- * those jobs there may be a job for a destination that is free.
+/* Claims the wishes. Returns the delay until the next turn.
  */
-static size_t
-claim_size(struct worker *worker)
-{
-    size_t room = fair_queue_room(worker->queue);
-    int64_t now_ms = clock_mono_ms();
-
-    if (room < JOB_QUEUE_BATCH && now_ms - worker->probed_ms >= PROBE_MS) {
-        worker->probed_ms = now_ms;
-        return JOB_QUEUE_BATCH;
-    }
-    return room;
-}
-
-/* Claims jobs. Returns the delay until the next turn. */
 static int64_t
-claim(struct worker *worker)
+claim_wishes(struct worker *worker, struct wishes *wishes, bool more)
 {
-    size_t size = claim_size(worker);
     struct job_queue_claimed claimed;
     int result;
 
-    if (size == 0) {
-        return IDLE_TURN_MS;
-    }
-    worker->kept = 0;
     worker->claiming = true;
-    result = job_queue_claim(worker->jobs, size, on_job, worker, &claimed);
+    result = job_queue_claim(worker->jobs, wishes->list, wishes->count, on_job,
+                             worker, &claimed);
     worker->claiming = false;
     log_result(worker, &worker->claim_trouble, "claiming callbacks", result);
     if (result != 0) {
         return IDLE_TURN_MS;
     }
-    protect_redis(worker);
+    wishes_note_left(wishes);
     stats_count_unreadable(worker->stats, claimed.unreadable);
-    if (claimed.more) {
-        return 2 * worker->kept < claimed.count ? CROWDED_TURN_MS : 0;
+    if (claimed.count > 0) {
+        protect_redis(worker);
+        return wishes->cut || more ? 0 : BUSY_TURN_MS;
     }
-    return claimed.count > 0 ? BUSY_TURN_MS : IDLE_TURN_MS;
+    return more ? BUSY_TURN_MS : IDLE_TURN_MS;
+}
+
+/* Looks for jobs and claims some. Returns the delay until the next turn. */
+static int64_t
+claim(struct worker *worker)
+{
+    size_t room = fair_queue_room(worker->queue);
+    struct job_queue_looked looked;
+    struct wishes wishes;
+    int64_t delay_ms = IDLE_TURN_MS;
+    int result;
+
+    if (room < CLAIM_ROOM) {
+        return IDLE_TURN_MS;
+    }
+    wishes_init(&wishes, worker->queue, clock_mono_ms());
+    result = job_queue_look(worker->jobs, wishes.strangers, wishes_found,
+                            &wishes, &looked);
+    log_result(worker, &worker->look_trouble, "looking for callbacks", result);
+    stats_count_unreadable(worker->stats, looked.unreadable);
+    if (result == 0) {
+        wishes_complete(&wishes, room);
+        delay_ms = claim_wishes(worker, &wishes, looked.more);
+    }
+    wishes_fini(&wishes);
+    return delay_ms;
+}
+
+/* Tells Redis which destinations are proven, if that has changed. */
+static void
+tell_news(struct worker *worker)
+{
+    struct job_queue_proof proofs[NEWS_MAX];
+    size_t count = 0;
+
+    while (count < NEWS_MAX && (proofs[count].origin = fair_queue_news(
+                                    worker->queue, &proofs[count].proven,
+                                    clock_mono_ms())) != NULL) {
+        count++;
+    }
+    if (count > 0) {
+        log_result(worker, &worker->prove_trouble, "noting destinations",
+                   job_queue_prove(worker->jobs, proofs, count));
+    }
+}
+
+/* Lets the jobs be counted anew from time to time. */
+static void
+recount(struct worker *worker)
+{
+    int64_t now_ms = clock_mono_ms();
+    int result;
+
+    if (now_ms >= worker->recount_ms &&
+        redis_state(worker->redis) == REDIS_STATE_UP) {
+        result = job_queue_recount(worker->jobs);
+        worker->recount_ms =
+            now_ms + (result == 0 ? JOB_QUEUE_RECOUNT_MS : RECOUNT_AGAIN_MS);
+        log_result(worker, &worker->recount_trouble, "counting callbacks",
+                   result);
+    }
 }
 
 /* Ends the drain if all jobs are settled, or Redis stays away. */
@@ -348,12 +394,14 @@ on_turn(void *context)
     } else if (flush(worker) != 0) {
         schedule(worker, IDLE_TURN_MS);
     } else {
+        tell_news(worker);
         blocklist_step(worker->settings.blocks, worker->redis);
         schedule(worker, claim(worker));
     }
     dispatch(worker);
     deaths_log(&worker->deaths, clock_mono_ms());
     stats_step(worker->stats, worker->redis);
+    recount(worker);
 }
 
 /* The time limit of a drain: stops the attempts under way. */

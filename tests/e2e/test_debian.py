@@ -5,6 +5,7 @@ from harness import debian
 from harness.fastcgi import Responder
 from harness.http import fetch
 from harness.load import accept
+from harness.queue import list_of
 from harness.sandbox import free_port
 from harness.servers import every_server
 from harness.web import wait_until_healthy
@@ -28,7 +29,7 @@ def test_the_contract_holds_beside_debians_settings(redis, port):
     # Debian's url-normalize-required takes the last `?` for the query's start.
     answer = fetch(port, "/api/verve/accept?id=1&endpoint=http://h/p?a=b")
     assert answer.body == b"ok"
-    assert '"url":"http://h/p?a=b"' in redis("LINDEX", "verve:{0}:callbacks",
+    assert '"url":"http://h/p?a=b"' in redis("LINDEX", list_of("http://h/"),
                                              0)
     assert fetch(port, "/api/verve/acceptX?id=7").body == b"failed"
     assert fetch(port, "/readyz").body == b"ok"

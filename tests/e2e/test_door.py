@@ -155,9 +155,11 @@ def test_a_blocked_host_is_not_called_until_it_is_unblocked(
 
 def test_jobs_that_a_reporter_holds_are_stopped_too(
         redis, reporter, receiver, vervectl):
-    """A destination starts with four attempts: the others wait in the reporter
+    """A destination that has answered starts with four attempts: the others wait
     while those hang."""
     receiver.respond("/slow", Answer(None))
+    put(redis, receiver.url("/first", host=2))
+    wait_until(lambda: is_settled(redis), "it has answered")
     put(redis, *[receiver.url("/slow", host=2)] * 30)
     receiver.wait_count(4, "/slow")
     vervectl("block", "127.0.0.2")

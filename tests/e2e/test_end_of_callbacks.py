@@ -7,7 +7,7 @@ import re
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
-from harness.queue import DEAD, DUE, dead, job, put
+from harness.queue import DEAD, DUE, QUEUE, dead, job, list_of, put
 from harness.receiver import Answer
 from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.wait import wait_until
@@ -124,7 +124,7 @@ def test_a_full_queue_is_logged_once(sandbox, redis):
     assert level_of(process, "the callback queue is full") == "WARN"
     assert "callbacks.max_queue = 2" in process.output()
     assert responder.ask(accept(7)).status == 200
-    redis("DEL", "verve:{0}:callbacks")
+    redis("DEL", list_of("http://a.example/"), QUEUE)
     assert responder.ask(accept(8, "http://a.example/")).status == 200
     process.wait_output("the callback queue has room again")
     assert process.output().count("the callback queue") == 2

@@ -18,9 +18,9 @@ LASTS_S = 4.0
 # Windows end while Redis refuses, and closing them fails, too.
 SETTINGS_OF_REPORTERS = {"VERVE_WINDOW_SECONDS": 1,
                          "VERVE_REDIS_TIMEOUT_MS": PATIENT_MS}
-# Operations of the reporter that may fail: claiming and settling callbacks,
-# closing windows, a sink's lease, cursor and records.
-OPERATIONS = 6
+# Operations of the reporter that may fail: looking for, claiming, settling and
+# counting callbacks, closing windows, a sink's lease, cursor and records.
+OPERATIONS = 8
 # Connections within a minute that are logged in full.
 BEGINNINGS = 5
 
@@ -65,13 +65,13 @@ def refuse(reporter, refusal):
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.word)
 def test_a_refusing_redis_makes_few_lines_of_the_reporter(sandbox, redis,
                                                           receiver, kind):
-    """The jobs are due a moment later: a claim without due jobs may succeed."""
+    """The jobs are due a moment later: a look without due jobs may succeed."""
     reporter = Reporter(sandbox, redis, **SETTINGS_OF_REPORTERS).start()
     up_ms = time.time() * 1000 + 1500
     for _ in range(5):
         redis("ZADD", DUE, up_ms, f"- 0 {job(receiver.url())}")
     who = refuse(reporter, kind(redis))
-    assert "claiming callbacks" in who
+    assert "looking for callbacks" in who
     assert "closing windows" in who
     receiver.wait_count(5)
 

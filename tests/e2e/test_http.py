@@ -1,12 +1,12 @@
 """The HTTP contract, row by row, through a real lighttpd and a real nginx with
 the shipped configurations."""
 
-import json
 import urllib.parse
 
 import pytest
 from harness.http import exchange, fetch, parse
 from harness.load import accept
+from harness.queue import waiting
 from harness.records import epoch
 from harness.servers import every_server
 from harness.strategies import every_strategy
@@ -58,8 +58,7 @@ def none_seen(redis):
 
 
 def jobs(redis):
-    return [json.loads(job)
-            for job in redis("LRANGE", "verve:{0}:callbacks", 0, -1)]
+    return [job for _, job in waiting(redis)]
 
 
 GOOD_IDS = [

@@ -6,6 +6,7 @@ import time
 from harness.counts import count
 from harness.fastcgi import Responder
 from harness.load import accept
+from harness.queue import list_of
 from harness.records import epoch
 from harness.strategies import every_strategy
 from harness.wait import wait_for_window_start, wait_until
@@ -41,7 +42,7 @@ def test_a_known_id_needs_no_redis(redis, responder):
 def test_an_endpoint_always_needs_redis(redis, responder):
     for _ in range(3):
         ask(responder, 7, "http://h/")
-    assert redis("LLEN", "verve:{0}:callbacks") == 3
+    assert redis("LLEN", list_of("http://h/")) == 3
     runs = script_runs(redis)
     ask(responder, 7)
     assert script_runs(redis) == runs

@@ -8,6 +8,7 @@ from harness.counts import count_all
 from harness.fastcgi import FCGI
 from harness.http import fetch
 from harness.load import accept
+from harness.queue import STRANGERS, list_of
 from harness.servers import every_server
 from harness.strategies import every_strategy
 
@@ -35,7 +36,7 @@ def test_out_of_memory_counts_nothing(redis, web):
     assert fetch(web.port, "/readyz").status == 200
     assert fetch(web.port, accept(8)).body == b"ok"
     assert count_all(redis) == 2
-    assert redis("EXISTS", "verve:{0}:callbacks") == 0
+    assert redis("EXISTS", list_of("http://h/"), STRANGERS) == 0
 
 
 @every_server
@@ -64,7 +65,7 @@ def test_a_full_queue_refuses_callbacks_only(sandbox, redis, make_web):
     assert count_all(redis) == 3
     assert fetch(web.port, accept(3)).body == b"ok"
     assert count_all(redis) == 4
-    redis("LPOP", "verve:{0}:callbacks")
+    redis("LPOP", list_of("http://h/"))
     redis("ZADD", "verve:{0}:due", 1, "leased")
     assert_unavailable(fetch(web.port, accept(4, "http://h/")))
 

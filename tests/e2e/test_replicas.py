@@ -6,6 +6,7 @@ import pytest
 from harness.counts import count
 from harness.fastcgi import Responder
 from harness.load import accept
+from harness.queue import list_of
 from harness.records import epoch
 from harness.redis import Redis
 from harness.sandbox import free_port
@@ -57,7 +58,7 @@ def test_an_ok_is_on_the_replica(replica, patient):
         assert answer.body == b"ok"
         window = epoch(answer.headers["verve-window"])
         assert count(replica, window) == number + 1
-        assert replica("LLEN", "verve:{0}:callbacks") == number + 1
+        assert replica("LLEN", list_of("http://h/")) == number + 1
 
 
 def test_without_a_replica_nothing_is_ok(redis, responder):

@@ -109,7 +109,7 @@ def test_status(sandbox, redis, receiver):
     assert re.search(r"cursor=20\S+Z", facts["sink"][0])
     assert f":{reporter.worker()} " in facts["reporter"][0]
     assert "dead=1" in facts["reporter"][0]
-    assert f"http://127.0.0.1:{receiver.port} breaker=closed" in \
+    assert f"http://127.0.0.1:{receiver.port} proven=yes breaker=closed" in \
         facts["destination"][0]
     redis("ZADD", DUE, int(time.time() * 1000) + 20000, "c1 0 " + job("c"))
     assert any("leased=1 delayed=2" in line for line in operator("status"))

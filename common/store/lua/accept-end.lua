@@ -16,7 +16,15 @@ if unique > count then
         end
     end
 end
-if jobs and #jobs > 0 then
-    call('RPUSH', KEYS[last + 1], unpack(jobs))
+if queued > 0 then
+    local now_ms = now * 1000 + math.floor(time[2] / 1000)
+    for key, list in pairs(lists) do
+        if #list > 0 then
+            call('RPUSH', key, unpack(list))
+            call('ZADD', list.turns, 'NX', now_ms, list.origin)
+        end
+    end
+    call('HSET', KEYS[last + 3], 'jobs', string.format('%.0f', all_jobs),
+        'bytes', string.format('%.0f', all_bytes))
 end
-return failed or jobs and {1, left_ms, queued} or left_ms
+return failed or job and {1, left_ms, queued} or left_ms

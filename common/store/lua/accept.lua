@@ -4,14 +4,16 @@
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
 --       5 open, 6 marks, 7... those of the strategy, and if there are jobs,
---       behind them: callbacks, due
+--       behind them: callbacks, due, queue, destinations, strangers, proven,
+--       and for each job the list of its destination
 -- ARGV: 1 window, 2 seconds that an id lives: two windows, 3 seconds that the
 --       count lives, 4 born, as schema.lua replied it, 5 the responder's name,
 --       6 its mark after the last batch that was confirmed, "" if there was
 --       none, 7 its mark for this batch, 8 how many arguments the strategy has
 --       (there is no eighth if it has none and there are no jobs), 9... those,
---       and if there are jobs, behind them: most jobs in the queue, then pairs:
---       the index of a request (from 1), its job without the last brace
+--       and if there are jobs, behind them: most jobs in the queue, most bytes
+--       of Redis's memory for them, then by threes: the index of a request
+--       (from 1), the destination of its job, its job without the last brace
 -- Reply: {0, window on, ms left, ...} if nothing was done: another window is
 --        on, or the strategy replies so and may add values
 --        {2} if nothing was done: Redis's data was reset, and schema.lua has to
@@ -111,28 +113,53 @@ end
 local unique, failed = count, nil
 local last = #KEYS -- KEYS[last] is the strategy's last key
 
--- Which requests have a job, which of the jobs have room in the queue, and how
--- to queue the job of request i, whose count is then `unique`. All are nil if
--- no request has a job.
-local job, refused, jobs, queue
+-- Which requests have a job, which of the jobs have room in the queue, the
+-- lists that get jobs, and how to queue the job of request i, whose count is
+-- then `unique`. All are nil if no request has a job. all_jobs and all_bytes
+-- are the new values of the hash `queue`.
+local job, refused, lists, queue, all_jobs, all_bytes
 local queued = 0
 local jobs_at = 9 + (ARGV[8] or 0)
 if #ARGV >= jobs_at then
-    last = #KEYS - 2
-    job, refused, jobs = {}, {}, {}
-    local room = tonumber(ARGV[jobs_at]) - call('LLEN', KEYS[last + 1])
-        - call('ZCARD', KEYS[last + 2])
-    for i = jobs_at + 1, #ARGV, 2 do
-        if queued < room then
-            job[tonumber(ARGV[i])] = ARGV[i + 1]
-            queued = queued + 1
+    last = #KEYS - 6 - (#ARGV - jobs_at - 1) / 3
+    job, refused, lists = {}, {}, {}
+    local counted = call('HMGET', KEYS[last + 3], 'jobs', 'bytes')
+    local others = call('LLEN', KEYS[last + 1])
+    all_jobs = math.max(tonumber(counted[1]) or 0,
+        call('ZCARD', KEYS[last + 2]))
+    all_bytes = tonumber(counted[2]) or 0
+    local room = tonumber(ARGV[jobs_at]) - all_jobs - others
+    -- What Redis needs beside the text: 150 bytes a job, 600 a destination. A
+    -- job of the list `callbacks` is taken for one of 450 bytes.
+    local memory = tonumber(ARGV[jobs_at + 1]) - all_bytes - all_jobs * 150
+        - others * 450 - 600 * (call('ZCARD', KEYS[last + 4])
+            + call('ZCARD', KEYS[last + 5]))
+    local list_of = {} -- of each request with a job that has room
+    for n = 1, #KEYS - last - 6 do
+        local at = jobs_at + 3 * n - 1
+        local i, key = tonumber(ARGV[at]), KEYS[last + 6 + n]
+        local list = lists[key]
+        memory = memory - #ARGV[at + 2] - 200 - (list and 0 or 600)
+        if queued == n - 1 and n <= room and memory >= 0 then
+            if not list then
+                call('LLEN', key)
+                list = {origin = ARGV[at + 1]}
+                list.turns = call('ZSCORE', KEYS[last + 6], list.origin)
+                    and KEYS[last + 4] or KEYS[last + 5]
+                lists[key] = list
+            end
+            job[i], list_of[i] = ARGV[at + 2], list
+            queued = n
         else
-            refused[tonumber(ARGV[i])] = true
+            refused[i] = true
         end
     end
     queue = function(i)
-        jobs[#jobs + 1] = string.format('%s,"window":%s,"count":%.0f}',
-            job[i], window, unique)
+        local text = string.format('%s,"window":%s,"count":%.0f}', job[i],
+            window, unique)
+        local list = list_of[i]
+        list[#list + 1] = text
+        all_jobs, all_bytes = all_jobs + 1, all_bytes + #text
     end
 end
 

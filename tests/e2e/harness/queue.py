@@ -1,9 +1,15 @@
 """The queue of callbacks in Redis: jobs put there by hand, and their state."""
 
+import hashlib
 import json
 import secrets
+from urllib.parse import urlsplit
 
 LIST = "verve:{0}:callbacks"
+DESTINATIONS = "verve:{0}:destinations"
+STRANGERS = "verve:{0}:strangers"
+PROVEN = "verve:{0}:proven"
+QUEUE = "verve:{0}:queue"
 DUE = "verve:{0}:due"
 DEAD = "verve:{0}:dead"
 
@@ -23,8 +29,25 @@ def put(redis, *urls):
     return [json.loads(text)["id"] for text in jobs]
 
 
+def list_of(url):
+    """The list of a URL's destination."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    origin = f"{parts.scheme}://{parts.hostname}:{port}"
+    return f"{LIST}:{hashlib.sha1(origin.encode()).hexdigest()[:32]}"
+
+
+def waiting(redis):
+    """The jobs in the lists: [(attempts, JSON)]."""
+    texts = [text for key in [LIST, *redis("KEYS", LIST + ":*")]
+             for text in redis("LRANGE", key, 0, -1)]
+    split = [text.split(" ", 1) if text[0].isdigit() else ("0", text)
+             for text in texts]
+    return [(int(attempts.rstrip("~")), json.loads(text)) for attempts, text in split]
+
+
 def is_settled(redis):
-    return not redis("EXISTS", LIST, DUE)
+    return not redis("EXISTS", LIST, DUE, DESTINATIONS, STRANGERS)
 
 
 def dead(redis):

@@ -26,10 +26,14 @@ static const struct options options = {
                   .timeout_ms = TIMEOUT_MS},
 };
 
-static const struct retry_verdict success = {.evidence =
-                                                 RETRY_EVIDENCE_SUCCESS};
-static const struct retry_verdict failure = {.evidence =
-                                                 RETRY_EVIDENCE_FAILURE};
+static const struct retry_verdict success = {.evidence = RETRY_EVIDENCE_SUCCESS,
+                                             .reach = RETRY_REACH_ANSWERED};
+/* A status of 500, say. */
+static const struct retry_verdict failure = {.evidence = RETRY_EVIDENCE_FAILURE,
+                                             .reach = RETRY_REACH_ANSWERED};
+/* A time limit, say. */
+static const struct retry_verdict lost = {.evidence = RETRY_EVIDENCE_FAILURE,
+                                          .reach = RETRY_REACH_LOST};
 
 /* A job that has only a URL of the host, and a lease. To be freed. */
 static inline struct job *

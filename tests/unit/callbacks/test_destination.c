@@ -1,6 +1,5 @@
 /*
- * test_destination: its origin, limit, block and cost, and the time at which
- * returned jobs are claimed again.
+ * test_destination: its limit, block, cost and room.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +17,21 @@ enum { NOW_MS = 1000000, MAX_LIMIT = 64 };
 
 static const struct retry_verdict success = {.evidence =
                                                  RETRY_EVIDENCE_SUCCESS};
-static const struct retry_verdict failure = {.evidence =
-                                                 RETRY_EVIDENCE_FAILURE};
+static const struct retry_verdict failure = {.evidence = RETRY_EVIDENCE_FAILURE,
+                                             .scope = RETRY_SCOPE_HOST};
 static const struct retry_verdict overload = {.evidence =
                                                   RETRY_EVIDENCE_OVERLOAD};
 static const struct retry_verdict untried = {.evidence = RETRY_EVIDENCE_NONE};
+
+/* A destination that has answered. */
+static struct destination *
+open_proven(size_t max_limit)
+{
+    struct destination *destination = destination_open("o", max_limit);
+
+    destination->proven = true;
+    return destination;
+}
 
 static void
 end(struct destination_ticket ticket, const struct retry_verdict *verdict,
@@ -47,73 +56,10 @@ fill(struct destination *destination, const struct retry_verdict *verdict,
     }
 }
 
-static const struct origin_row {
-    const char *url;
-    const char *origin;
-} origin_rows[] = {
-    {"http://h", "http://h:80"},
-    {"http://h/", "http://h:80"},
-    {"HTTP://H/P", "http://h:80"},
-    {"https://h", "https://h:443"},
-    {"hTTpS://h?q", "https://h:443"},
-    {"http://h:80/", "http://h:80"},
-    {"http://h:080/", "http://h:80"},
-    {"http://h:/", "http://h:80"},
-    {"https://h:/", "https://h:443"},
-    {"https://h:80/", "https://h:80"},
-    {"http://h:65535?a:1", "http://h:65535"},
-    {"http://h#a/b:1", "http://h:80"},
-    {"http://h1/", "http://h1:80"},
-    {"http://10.0.0.1", "http://10.0.0.1:80"},
-    {"http://10.0.0.1:8080/x?http://y:1/", "http://10.0.0.1:8080"},
-    {"http://[::1]", "http://[::1]:80"},
-    {"http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080"},
-
-    /* Not valid endpoints. */
-    {"", "://:80"},
-    {"h", "://h:80"},
-    {"http://", "http://:80"},
-    {"http://:1", "http://:1"},
-    {"http://h:99999999999999999999/", "http://h:80"},
-};
-
-static void
-test_origins(void **state)
-{
-    char origin[DESTINATION_ORIGIN_SIZE];
-    int failed = 0;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(origin_rows) / sizeof(origin_rows[0]); i++) {
-        destination_read_origin(origin_rows[i].url, origin);
-        if (strcmp(origin, origin_rows[i].origin) != 0) {
-            print_error("\"%s\": \"%s\"\n", origin_rows[i].url, origin);
-            failed++;
-        }
-    }
-    assert_int_equal(failed, 0);
-}
-
-/* The longest endpoint keeps its port; a longer text is cut. */
-static void
-test_long_origin(void **state)
-{
-    char url[2 * ENDPOINT_URL_MAX_BYTES] = "http://";
-    char origin[DESTINATION_ORIGIN_SIZE];
-
-    (void)state;
-    memset(url + 7, 'a', ENDPOINT_URL_MAX_BYTES - 7);
-    destination_read_origin(url, origin);
-    assert_string_equal(origin + ENDPOINT_URL_MAX_BYTES, ":80");
-    memset(url + 7, 'a', sizeof(url) - 8);
-    destination_read_origin(url, origin);
-    assert_int_equal(strlen(origin), DESTINATION_ORIGIN_SIZE - 1);
-}
-
 static void
 test_limit(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     int64_t now_ms = NOW_MS;
 
     (void)state;
@@ -124,9 +70,11 @@ test_limit(void **state)
     assert_int_equal(destination->limit, MAX_LIMIT);
 
     /* Attempts that end together halve it once. */
+    now_ms += DESTINATION_ANSWERED_MS;
     fill(destination, &overload, now_ms++);
     assert_int_equal(destination->limit, MAX_LIMIT / 2);
     fill(destination, &success, now_ms++);
+    now_ms += DESTINATION_ANSWERED_MS;
     fill(destination, &overload, now_ms++);
     assert_int_equal(destination->limit, MAX_LIMIT / 4);
 
@@ -147,7 +95,7 @@ test_limit(void **state)
 static void
 test_unused_limit(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
@@ -156,7 +104,7 @@ test_unused_limit(void **state)
     assert_int_equal(destination->limit, DESTINATION_START_LIMIT);
     destination_close(destination);
 
-    destination = destination_open("o", 1);
+    destination = open_proven(1);
     for (int i = 0; i < 100; i++) {
         fill(destination, &success, NOW_MS);
     }
@@ -168,7 +116,7 @@ test_unused_limit(void **state)
 static void
 test_halved_once(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     struct destination_ticket first;
     struct destination_ticket second;
 
@@ -187,7 +135,7 @@ test_halved_once(void **state)
 static void
 test_untried(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
 
     (void)state;
     for (int i = 0; i < 100; i++) {
@@ -204,7 +152,7 @@ test_untried(void **state)
 static void
 test_hold(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
     struct retry_verdict verdict = {.evidence = RETRY_EVIDENCE_OVERLOAD,
                                     .hold_ms = 5000};
 
@@ -226,117 +174,58 @@ test_hold(void **state)
     destination_close(destination);
 }
 
-/* A job that goes back to Redis with its verdict is counted there. */
+/* As many jobs may wait as will soon start. */
 static void
-test_jobs_in_redis(void **state)
+test_room(void **state)
 {
-    static const struct row {
-        enum job_disposition disposition;
-        size_t in_redis;
-    } rows[] = {
-        {JOB_DELIVERED, 0}, {JOB_DEAD, 0}, {JOB_RETRY, 1}, {JOB_RETURN, 1}};
+    struct destination *destination = open_proven(MAX_LIMIT);
+    struct destination_ticket ticket;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct destination *destination = destination_open("o", MAX_LIMIT);
-        struct retry_verdict verdict = {.disposition = rows[i].disposition};
-
-        destination_push(destination, calloc(1, sizeof(struct job)));
-        end(destination_start(destination, NOW_MS), &verdict, NOW_MS);
-        assert_int_equal(destination->in_redis, rows[i].in_redis);
-        destination_close(destination);
-    }
+    assert_int_equal(destination_room(destination, NOW_MS),
+                     DESTINATION_START_LIMIT);
+    destination_push(destination, calloc(1, sizeof(struct job)));
+    ticket = destination_start(destination, NOW_MS);
+    assert_int_equal(destination_room(destination, NOW_MS),
+                     DESTINATION_START_LIMIT - 2);
+    assert_int_equal(destination_room_in_ms(destination, NOW_MS), 20);
+    end(ticket, &success, NOW_MS + 25);
+    /* Two more each within 50 ms. */
+    assert_in_range(destination_room(destination, NOW_MS),
+                    2 * DESTINATION_START_LIMIT - 1,
+                    3 * DESTINATION_START_LIMIT - 1);
+    destination->duration_us = 60 * 1000 * 1000;
+    assert_int_equal(destination_room(destination, NOW_MS),
+                     DESTINATION_START_LIMIT - 1);
+    assert_int_equal(destination_room_in_ms(destination, NOW_MS), 1000);
+    destination_close(destination);
 }
 
-/* Returned jobs are claimed when it may be called again, not all at once. */
+/* No job waits for a destination that is blocked, and one that is probed. */
 static void
-test_retry_blocked(void **state)
+test_room_of_a_blocked_one(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
-    int64_t retry_ms = 0;
+    struct destination *destination = open_proven(MAX_LIMIT);
+    int64_t now_ms = NOW_MS;
 
     (void)state;
     for (int i = 0; i < CIRCUIT_BREAKER_IN_ROW; i++) {
-        end(destination_start(destination, NOW_MS), &failure, NOW_MS);
+        end(destination_start(destination, now_ms), &failure, now_ms);
     }
-    assert_int_equal(destination_blocked_ms(destination, NOW_MS),
-                     CIRCUIT_BREAKER_OPEN_MS);
-    assert_int_equal(destination_return_job(destination, 300000, NOW_MS),
-                     CIRCUIT_BREAKER_OPEN_MS);
-    for (int i = 1; i < 100000; i++) {
-        int64_t again_ms = destination_return_job(destination, 300000, NOW_MS);
-
-        assert_in_range(again_ms, retry_ms, retry_ms + CIRCUIT_BREAKER_OPEN_MS);
-        retry_ms = again_ms;
-    }
-    /* At most 2,000 of them per second. */
-    assert_in_range(retry_ms, CIRCUIT_BREAKER_OPEN_MS + 49000,
-                    CIRCUIT_BREAKER_OPEN_MS + 51000);
-    /* And none very late. */
-    for (int i = 0; i < 3000000; i++) {
-        assert_true(destination_return_job(destination, 300000, NOW_MS) <=
-                    CIRCUIT_BREAKER_OPEN_MS + 300000);
-    }
-    destination_close(destination);
-}
-
-/* Jobs without a place are claimed one after the other, at its pace. */
-static void
-test_retry_in_line(void **state)
-{
-    struct destination *destination = destination_open("o", MAX_LIMIT);
-    struct job *job = calloc(1, sizeof(*job));
-
-    (void)state;
-    destination_push(destination, job);
-    for (int i = 0; i < 100; i++) {
-        fill(destination, &success, NOW_MS);
-    }
-    /* 64 at once, each of 640 ms. */
-    destination->duration_us = 640000;
-    destination->in_redis = 0;
-    assert_int_equal(destination_backlog_ms(destination), 10);
-    assert_int_equal(destination_return_job(destination, 300000, NOW_MS), 20);
-    for (int i = 1; i < 100; i++) {
-        assert_int_equal(destination_return_job(destination, 300000, NOW_MS),
-                         20 + i * 10);
-    }
-    /* If a job goes to and fro, the line gets no longer. */
-    for (int i = 0; i < 1000; i++) {
-        destination_reclaim_job(destination);
-        assert_int_equal(destination_return_job(destination, 300000, NOW_MS),
-                         20 + 99 * 10);
-    }
-    /* If it has no jobs left, they come earlier. */
-    assert_ptr_equal(destination_pop(destination), job);
-    end(destination_start(destination, NOW_MS), &untried, NOW_MS);
-    assert_int_equal(destination_return_job(destination, 300000, NOW_MS),
-                     20 + 50 * 10);
-    free(job);
-    destination_close(destination);
-}
-
-/* While its limit still grows, jobs come early. */
-static void
-test_retry_of_one_hardly_known(void **state)
-{
-    struct destination *destination = destination_open("o", MAX_LIMIT);
-
-    (void)state;
-    for (int i = 0; i < 1000; i++) {
-        assert_true(destination_return_job(destination, 300000, NOW_MS) < 1000);
-    }
-    end(destination_start(destination, NOW_MS), &success, NOW_MS + 500);
-    destination->in_redis = 1000;
-    assert_in_range(destination_return_job(destination, 300000, NOW_MS), 7000,
-                    9000);
+    assert_int_equal(destination_room(destination, now_ms), 0);
+    assert_int_equal(destination_room_in_ms(destination, now_ms),
+                     DESTINATION_WAIT_MAX_MS);
+    now_ms += CIRCUIT_BREAKER_OPEN_MS;
+    assert_int_equal(destination_room(destination, now_ms), DESTINATION_PROBES);
+    destination_push(destination, calloc(1, sizeof(struct job)));
+    assert_int_equal(destination_room(destination, now_ms), 0);
     destination_close(destination);
 }
 
 static void
 test_cost(void **state)
 {
-    struct destination *destination = destination_open("o", MAX_LIMIT);
+    struct destination *destination = open_proven(MAX_LIMIT);
 
     (void)state;
     assert_int_equal(destination_cost(destination), 1);
@@ -355,21 +244,43 @@ test_cost(void **state)
     destination_close(destination);
 }
 
+/* A status says nothing about a destination that has answered lately. */
+static void
+test_a_status_is_of_its_path(void **state)
+{
+    static const struct retry_verdict status = {
+        .evidence = RETRY_EVIDENCE_FAILURE, .hold_ms = 3600000};
+    struct destination *destination = open_proven(MAX_LIMIT);
+    int64_t now_ms = NOW_MS;
+
+    (void)state;
+    end(destination_start(destination, now_ms), &success, now_ms);
+    now_ms += DESTINATION_ANSWERED_MS - 1;
+    for (int i = 0; i < 2 * CIRCUIT_BREAKER_IN_ROW; i++) {
+        end(destination_start(destination, now_ms), &status, now_ms);
+        end(destination_start(destination, now_ms), &overload, now_ms);
+    }
+    assert_true(destination_blocked_ms(destination, now_ms) <= 0);
+    assert_int_equal(destination->limit, DESTINATION_START_LIMIT);
+    now_ms++;
+    end(destination_start(destination, now_ms), &status, now_ms);
+    assert_int_equal(destination_blocked_ms(destination, now_ms),
+                     DESTINATION_HOLD_MAX_MS);
+    destination_close(destination);
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_long_origin),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_unused_limit),
         cmocka_unit_test(test_halved_once),
         cmocka_unit_test(test_untried),
         cmocka_unit_test(test_hold),
-        cmocka_unit_test(test_jobs_in_redis),
-        cmocka_unit_test(test_retry_blocked),
-        cmocka_unit_test(test_retry_in_line),
-        cmocka_unit_test(test_retry_of_one_hardly_known),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_room_of_a_blocked_one),
+        cmocka_unit_test(test_a_status_is_of_its_path),
         cmocka_unit_test(test_cost),
     };
 

@@ -358,10 +358,41 @@ test_retry_after(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* Any response reaches it; no connection, TLS or response in time does not. */
+static void
+test_reach(void **state)
+{
+    static const struct {
+        CURLcode code;
+        long status;
+        enum retry_reach reach;
+    } reaches[] = {
+        {CURLE_OK, 200, RETRY_REACH_ANSWERED},
+        {CURLE_OK, 503, RETRY_REACH_ANSWERED},
+        {CURLE_OPERATION_TIMEDOUT, 200, RETRY_REACH_ANSWERED},
+        {CURLE_OPERATION_TIMEDOUT, 0, RETRY_REACH_LOST},
+        {CURLE_COULDNT_CONNECT, 0, RETRY_REACH_LOST},
+        {CURLE_PEER_FAILED_VERIFICATION, 0, RETRY_REACH_LOST},
+        {CURLE_COULDNT_RESOLVE_HOST, 0, RETRY_REACH_UNKNOWN},
+        {CURLE_RECV_ERROR, 0, RETRY_REACH_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(reaches) / sizeof(reaches[0]); i++) {
+        struct retry_facts facts = {.code = reaches[i].code,
+                                    .status = reaches[i].status};
+
+        if (retry_policy_classify(&delays, &facts).reach != reaches[i].reach) {
+            fail_msg("row %zu", i);
+        }
+    }
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reach),
         cmocka_unit_test(test_every_row_at_every_attempt),
         cmocka_unit_test(test_a_response_is_judged_by_its_status),
         cmocka_unit_test(test_refused_address),

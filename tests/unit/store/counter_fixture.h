@@ -16,6 +16,9 @@
 
 enum { HOUR_S = 3600 };
 
+/* The list of http://h:80. */
+#define LIST_OF_H "verve:{0}:callbacks:9e6d9cc1b800d0c67a9d5057e3b0e34a"
+
 /* The strategy of the counters that set_up makes. */
 static enum dedup_kind strategy;
 

@@ -76,16 +76,15 @@ test_jobs_carry_the_running_count(void **state)
     char expected[128];
     const char *job;
 
-    assert_string_equal(redis_do(f->redis, "LLEN", "verve:{0}:callbacks", NULL),
-                        "2");
+    assert_string_equal(redis_do(f->redis, "LLEN", LIST_OF_H, NULL), "2");
     snprintf(expected, sizeof(expected),
              "\",\"url\":\"http://h/\\\"\\\\?a=b\",\"window\":%lld,"
              "\"count\":2}",
              (long long)window_s);
-    job = redis_do(f->redis, "LINDEX", "verve:{0}:callbacks", "1", NULL);
+    job = redis_do(f->redis, "LINDEX", LIST_OF_H, "1", NULL);
     assert_memory_equal(job, "{\"v\":1,\"id\":\"", 13);
     assert_string_equal(job + 13 + 32, expected);
-    job = redis_do(f->redis, "LINDEX", "verve:{0}:callbacks", "0", NULL);
+    job = redis_do(f->redis, "LINDEX", LIST_OF_H, "0", NULL);
     assert_non_null(strstr(job, "\"count\":1}"));
 }
 
@@ -109,6 +108,79 @@ test_a_full_queue_counts_nothing(void **state)
     assert_int_equal(count_of(f, window_s), 3);
     count_one(f, 3);
     assert_int_equal(count_of(f, window_s), 4);
+}
+
+/* Each destination has a list; `queue` has the number and the bytes of all. */
+static void
+test_jobs_go_to_the_list_of_their_destination(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request batch[] = {
+        request(1, "http://h/1"), request(2, "http://i/"),
+        request(3, "HTTP://H:80/2"), request(4, "https://h/")};
+    long long bytes = 0;
+
+    commit_batch(f->redis, f->counter, batch, 4);
+    assert_string_equal(redis_do(f->redis, "LLEN", LIST_OF_H, NULL), "2");
+    assert_string_equal(
+        redis_do(f->redis, "ZCARD", "verve:{0}:strangers", NULL), "3");
+    assert_string_not_equal(redis_do(f->redis, "ZSCORE", "verve:{0}:strangers",
+                                     "https://h:443", NULL),
+                            "");
+    assert_string_equal(
+        redis_do(f->redis, "EXISTS", "verve:{0}:callbacks", NULL), "0");
+    assert_string_equal(
+        redis_do(f->redis, "HGET", "verve:{0}:queue", "jobs", NULL), "4");
+    for (size_t i = 0; i < 4; i++) {
+        /* With a window of ten digits and a count of one. */
+        bytes += (long long)batch[i].endpoint_len +
+                 (long long)strlen("{\"v\":1,\"id\":\"\",\"url\":\"\","
+                                   "\"window\":,\"count\":}") +
+                 32 + 10 + 1;
+    }
+    assert_int_equal(
+        strtoll(redis_do(f->redis, "HGET", "verve:{0}:queue", "bytes", NULL),
+                NULL, 10),
+        bytes);
+}
+
+/* A destination that has answered waits among those. */
+static void
+test_a_proven_destination_is_no_stranger(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, "http://p/");
+
+    count_one(f, 2);
+    redis_do(f->redis, "ZADD", "verve:{0}:proven", "1", "http://p:80", NULL);
+    commit_batch(f->redis, f->counter, &one, 1);
+    assert_string_not_equal(redis_do(f->redis, "ZSCORE",
+                                     "verve:{0}:destinations", "http://p:80",
+                                     NULL),
+                            "");
+    assert_string_equal(
+        redis_do(f->redis, "EXISTS", "verve:{0}:strangers", NULL), "0");
+}
+
+/* Beyond the limit of memory, endpoints are refused, and plain ids never. */
+static void
+test_a_queue_of_too_many_bytes_counts_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request batch[] = {request(1, "http://h/"),
+                                      request(2, NULL)};
+    int64_t window_s;
+
+    f->options.callbacks.max_queue_mb = 1;
+    redis_do(f->redis, "HSET", "verve:{0}:queue", "bytes", "1047900", NULL);
+    window_s = commit_batch(f->redis, f->counter, batch, 2).start_s;
+    assert_int_equal(batch[0].answer, COUNTER_QUEUE_FULL);
+    assert_int_equal(batch[1].answer, COUNTER_COUNTED);
+    assert_int_equal(count_of(f, window_s), 1);
+
+    f->options.callbacks.max_queue_mb = 2;
+    commit_batch(f->redis, f->counter, batch, 2);
+    assert_int_equal(batch[0].answer, COUNTER_COUNTED);
 }
 
 /* A sealed window takes no more ids: they are counted in the next one. */
@@ -187,8 +259,11 @@ test_all_or_nothing(void **state)
     static const char *const counts[] = {"many", "1.5",  "9223372036854775807",
                                          "-1",   "1e3",  "007",
                                          " 5",   "0x10", "+5"};
-    static const char *const keys[] = {"verve:{0}:callbacks", "verve:{0}:due",
-                                       "verve:{0}:sealed"};
+    static const char *const keys[] = {
+        "verve:{0}:callbacks",    "verve:{0}:due",
+        "verve:{0}:destinations", LIST_OF_H,
+        "verve:{0}:strangers",    "verve:{0}:proven",
+        "verve:{0}:sealed"};
     struct fixture *f = *state;
     int64_t window_s = count_one(f, 1);
 
@@ -206,6 +281,9 @@ test_all_or_nothing(void **state)
         check_refused(f);
         redis_do(f->redis, "DEL", keys[i], NULL);
     }
+    redis_do(f->redis, "SET", "verve:{0}:queue", "x", NULL);
+    check_refused(f);
+    redis_do(f->redis, "DEL", "verve:{0}:queue", NULL);
     count_one(f, 91);
     count_one(f, 92);
     assert_int_equal(count_of(f, window_s), 3);
@@ -450,6 +528,9 @@ run_all(const char *name)
         TEST(test_all_keys_of_a_window_expire),
         TEST(test_jobs_carry_the_running_count),
         TEST(test_a_full_queue_counts_nothing),
+        TEST(test_jobs_go_to_the_list_of_their_destination),
+        TEST(test_a_queue_of_too_many_bytes_counts_nothing),
+        TEST(test_a_proven_destination_is_no_stranger),
         TEST(test_a_sealed_window_is_over),
         TEST(test_after_a_sealed_one_of_another_length),
         TEST(test_how_long_it_holds),

@@ -223,8 +223,7 @@ test_a_broken_set_leaves_no_id_uncounted(void **state)
     before = count_of(f, window_s);
     assert_in_range(before, 2, 63);
     assert_int_equal(
-        strtoll(redis_do(f->redis, "LLEN", "verve:{0}:callbacks", NULL), NULL,
-                10),
+        strtoll(redis_do(f->redis, "LLEN", LIST_OF_H, NULL), NULL, 10),
         before - 1);
 }
 

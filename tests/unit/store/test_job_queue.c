@@ -8,10 +8,15 @@
 
 #include "redis_fixture.h"
 #include "store/job_queue.h"
+#include "store/origin.h"
 
 #define LIST "verve:{0}:callbacks"
 #define DUE "verve:{0}:due"
 #define DEAD "verve:{0}:dead"
+#define QUEUE "verve:{0}:queue"
+#define DESTINATIONS "verve:{0}:destinations"
+#define STRANGERS "verve:{0}:strangers"
+#define PROVEN "verve:{0}:proven"
 
 enum { TAKEN_MAX = 1024 };
 
@@ -23,6 +28,13 @@ struct fixture {
     struct job *taken[TAKEN_MAX];
     size_t count;
     struct job_queue_claimed claimed; /* result of the last claim */
+    struct job_queue_looked looked;   /* result of the last look */
+    struct job_queue_wish wishes[JOB_QUEUE_FOUND_MAX];
+    char *origins[JOB_QUEUE_FOUND_MAX]; /* of the wishes */
+    bool proven[JOB_QUEUE_FOUND_MAX];   /* whether Redis knows that */
+    size_t wished;
+    size_t unreadable; /* found by the looks of the last claim */
+    bool unsure;       /* the reply to the last claim was lost */
 };
 
 static int
@@ -45,6 +57,14 @@ set_up(void **state)
     return 0;
 }
 
+static void
+forget_wishes(struct fixture *f)
+{
+    while (f->wished > 0) {
+        free(f->origins[--f->wished]);
+    }
+}
+
 static int
 tear_down(void **state)
 {
@@ -53,6 +73,7 @@ tear_down(void **state)
     for (size_t i = 0; i < f->count; i++) {
         job_free(f->taken[i]);
     }
+    forget_wishes(f);
     job_queue_close(f->queue);
     job_queue_close(f->others);
     redis_close(f->redis);
@@ -87,7 +108,49 @@ take(void *context, struct job *job)
     f->taken[f->count++] = job;
 }
 
-/* Claims, and returns the ids of the jobs in order, as one text. */
+/* A destination that is found; it is wished for. */
+static void
+find(void *context, const char *origin, bool proven)
+{
+    struct fixture *f = context;
+
+    f->proven[f->wished] = proven;
+    f->origins[f->wished] = strdup(origin);
+    f->wishes[f->wished] =
+        (struct job_queue_wish){.origin = f->origins[f->wished]};
+    f->wished++;
+}
+
+/* Looks until all jobs are in the lists of their destinations. */
+static void
+look_by(struct fixture *f, struct job_queue *queue)
+{
+    struct job_queue_flushed flushed;
+
+    f->unreadable = 0;
+    do {
+        forget_wishes(f);
+        assert_int_equal(job_queue_look(queue, SIZE_MAX, find, f, &f->looked),
+                         0);
+        f->unreadable += f->looked.unreadable;
+        if (f->looked.unreadable > 0) {
+            assert_int_equal(job_queue_flush(queue, &flushed), 0);
+        }
+    } while (f->looked.more);
+}
+
+/* Claims what is wished for. */
+static int
+claim_again(struct fixture *f)
+{
+    return job_queue_claim(f->queue, f->wishes, f->wished, take, f,
+                           &f->claimed);
+}
+
+/*
+ * Claims at most `most` jobs of each destination, and returns the ids of the
+ * jobs in order, as one text.
+ */
 static const char *
 claim_by(struct fixture *f, struct job_queue *queue, size_t most)
 {
@@ -95,7 +158,15 @@ claim_by(struct fixture *f, struct job_queue *queue, size_t most)
     size_t before = f->count;
 
     ids[0] = '\0';
-    assert_int_equal(job_queue_claim(queue, most, take, f, &f->claimed), 0);
+    if (!f->unsure) {
+        look_by(f, queue);
+    }
+    f->unsure = false;
+    for (size_t i = 0; i < f->wished; i++) {
+        f->wishes[i].most = most;
+    }
+    assert_int_equal(
+        job_queue_claim(queue, f->wishes, f->wished, take, f, &f->claimed), 0);
     assert_int_equal(f->count - before, f->claimed.count);
     for (size_t i = before; i < f->count; i++) {
         strcat(ids, f->taken[i]->id);
@@ -142,11 +213,25 @@ pause_ms(long ms)
     nanosleep(&pause, NULL);
 }
 
+/* The list of an origin. Valid until the next call. */
+static const char *
+list_of(const char *origin)
+{
+    static char key[128];
+    char hash[ORIGIN_HASH_SIZE];
+
+    assert_int_equal(origin_hash(origin, hash), 0);
+    snprintf(key, sizeof(key), LIST ":%s", hash);
+    return key;
+}
+
+/* The number of jobs that wait for http://h/, of those in due and dead. */
 static void
 assert_holds(struct fixture *f, const char *list, const char *due,
              const char *dead)
 {
-    assert_string_equal(redis_do(f->redis, "LLEN", LIST, NULL), list);
+    assert_string_equal(
+        redis_do(f->redis, "LLEN", list_of("http://h:80"), NULL), list);
     assert_string_equal(redis_do(f->redis, "ZCARD", DUE, NULL), due);
     assert_string_equal(redis_do(f->redis, "LLEN", DEAD, NULL), dead);
 }
@@ -157,14 +242,13 @@ test_claims_the_oldest_first(void **state)
     struct fixture *f = *state;
 
     assert_string_equal(claim(f, 10), "");
-    assert_false(f->claimed.more);
     push(f, text_of("a", 1));
     push(f, text_of("b", 2));
     push(f, text_of("c", 3));
     assert_string_equal(claim(f, 2), "ab");
-    assert_true(f->claimed.more);
+    assert_int_equal(f->wishes[0].left, 1);
     assert_string_equal(claim(f, 2), "c");
-    assert_false(f->claimed.more);
+    assert_int_equal(f->wishes[0].left, 0);
     assert_string_equal(claim(f, 2), "");
     assert_holds(f, "0", "3", "0");
 }
@@ -264,40 +348,20 @@ test_a_retry_waits_and_counts(void **state)
     assert_job_json(f, ",\"error\":\"status-500\"}");
 }
 
+/* A job that is tried again goes behind those that wait. */
 static void
-test_what_is_due_comes_before_the_list(void **state)
+test_a_retry_waits_behind_the_others(void **state)
 {
     struct fixture *f = *state;
 
     push(f, text_of("a", 1));
-    claim(f, 1);
+    push(f, text_of("b", 1));
+    assert_string_equal(claim(f, 1), "a");
     settle(f, JOB_RETRY, 0, "");
     flush(f);
-    push(f, text_of("b", 1));
-    assert_string_equal(claim(f, 5), "ab");
-}
-
-/* New jobs are claimed even if there are many due jobs. */
-static void
-test_due_and_list_share_a_claim(void **state)
-{
-    static const char *const ids[] = {"p", "q", "r", "s"};
-    struct fixture *f = *state;
-    char member[320];
-
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        snprintf(member, sizeof(member), "- 1 %s", text_of(ids[i], 1));
-        redis_do(f->redis, "ZADD", DUE, "0", member, NULL);
-    }
-    push(f, text_of("a", 1));
-    push(f, text_of("b", 1));
-    push(f, text_of("c", 1));
-    assert_string_equal(claim(f, 4), "pqab");
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(f->taken[i]->reclaimed, i < 2);
-    }
-    assert_string_equal(claim(f, 4), "rsc");
-    assert_holds(f, "0", "7", "0");
+    assert_string_equal(claim(f, 5), "ba");
+    assert_int_equal(f->taken[0]->attempts, 0);
+    assert_int_equal(f->taken[1]->attempts, 1);
 }
 
 static void
@@ -517,7 +581,7 @@ test_unreadable_jobs_are_buried_as_they_are(void **state)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         push(f, texts[i]);
         assert_string_equal(claim(f, 1), "");
-        if (f->claimed.unreadable != 1) {
+        if (f->unreadable != 1) {
             fail_msg("row %zu was taken: %s", i, texts[i]);
         }
         flush(f);
@@ -539,7 +603,7 @@ test_strange_members_are_buried(void **state)
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         redis_do(f->redis, "ZADD", DUE, "0", members[i], NULL);
         assert_string_equal(claim(f, 1), "");
-        if (f->claimed.unreadable != 1) {
+        if (f->unreadable != 1) {
             fail_msg("row %zu was taken: %s", i, members[i]);
         }
         flush(f);
@@ -609,9 +673,10 @@ test_large_batches_are_cut(void **state)
         push(f, text_of("a", (long long)i));
     }
     for (i = 0; i < 3; i++) {
-        claim(f, TAKEN_MAX);
+        claim(f, JOB_QUEUE_BATCH);
         assert_int_equal(f->claimed.count, i < 2 ? JOB_QUEUE_BATCH : 10);
-        assert_true(f->claimed.more == (i < 2));
+        assert_int_equal(f->wishes[0].left,
+                         i < 2 ? JOB_QUEUE_BATCH * (1 - i) + 10 : 0);
     }
     while (f->count > 0) {
         settle(f, f->count % 2 == 0 ? JOB_DELIVERED : JOB_RETRY, 0, "");
@@ -627,10 +692,14 @@ test_keys_of_a_wrong_type_lose_nothing(void **state)
     struct job_queue_flushed flushed;
 
     push(f, text_of("a", 1));
+    look_by(f, f->queue);
+    f->wishes[0].most = 1;
     redis_do(f->redis, "SET", DUE, "x", NULL);
-    assert_int_equal(job_queue_claim(f->queue, 1, take, f, &f->claimed), -1);
-    assert_string_equal(redis_do(f->redis, "LLEN", LIST, NULL), "1");
+    assert_int_equal(job_queue_look(f->queue, SIZE_MAX, find, f, &f->looked),
+                     -1);
+    assert_int_equal(claim_again(f), -1);
     redis_do(f->redis, "DEL", DUE, NULL);
+    assert_holds(f, "1", "0", "0");
 
     claim(f, 1);
     redis_do(f->redis, "SET", DEAD, "x", NULL);
@@ -695,19 +764,34 @@ test_fates_outlive_an_outage(void **state)
     redis_server_kill(&server);
     settle(f, JOB_DELIVERED, 0, "");
     assert_int_equal(job_queue_flush(f->queue, &flushed), -1);
-    assert_int_equal(job_queue_claim(f->queue, 1, take, f, &f->claimed), -1);
+    assert_int_equal(job_queue_look(f->queue, SIZE_MAX, find, f, &f->looked),
+                     -1);
+    assert_int_equal(claim_again(f), -1);
     assert_int_equal(job_queue_unflushed(f->queue), 1);
     assert_int_equal(redis_server_start(&server), 0);
     wait_until_up(f);
     assert_int_equal(flush(f).stale, 1);
 }
 
+/* Redis knows the script from here on. */
+static void
+learn_claiming(struct fixture *f)
+{
+    push(f, text_of("z", 1));
+    claim(f, 1);
+    settle(f, JOB_DELIVERED, 0, "");
+    flush(f);
+}
+
 /* Claims while Redis hangs; Redis runs the claims when it goes on. */
 static void
 claim_in_vain(struct fixture *f)
 {
+    look_by(f, f->queue);
+    f->wishes[0].most = 2;
     kill(server.pid, SIGSTOP);
-    assert_int_equal(job_queue_claim(f->queue, 2, take, f, &f->claimed), -1);
+    assert_int_equal(claim_again(f), -1);
+    f->unsure = true;
     kill(server.pid, SIGCONT);
     wait_until_up(f);
 }
@@ -717,8 +801,7 @@ test_a_lost_claim_costs_no_attempt(void **state)
 {
     struct fixture *f = *state;
 
-    assert_string_equal(claim(f, 1),
-                        ""); /* Redis knows the script from here on */
+    learn_claiming(f);
     push(f, text_of("a", 1));
     push(f, text_of("b", 1));
     push(f, text_of("c", 1));
@@ -740,14 +823,220 @@ test_a_claim_lost_for_long_costs_no_attempt(void **state)
 {
     struct fixture *f = *state;
 
+    learn_claiming(f);
     f->options.callbacks.lease_s = 1;
-    assert_string_equal(claim(f, 1), "");
     push(f, text_of("a", 1));
     claim_in_vain(f);
     assert_holds(f, "0", "1", "0");
     pause_ms(1100);
     assert_string_equal(claim(f, 1), "a");
     assert_int_equal(f->taken[0]->attempts, 0);
+}
+
+/* Jobs of one destination never wait for those of another. */
+static void
+test_destinations_have_lists_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 1000; i++) {
+        push(f, text_of("a", i));
+    }
+    push(f, "{\"v\":1,\"id\":\"b\",\"url\":\"https://I:443/x\","
+            "\"window\":60,\"count\":1}");
+    look_by(f, f->queue);
+    assert_string_equal(redis_do(f->redis, "EXISTS", LIST, NULL), "0");
+    assert_holds(f, "1000", "0", "0");
+    assert_int_equal(f->wished, 2);
+    assert_string_equal(f->wishes[0].origin, "http://h:80");
+    assert_string_equal(f->wishes[1].origin, "https://i:443");
+    f->wishes[0].most = 0;
+    f->wishes[0].wait_ms = 60000;
+    f->wishes[1].most = 10;
+    assert_int_equal(claim_again(f), 0);
+    assert_int_equal(f->count, 1);
+    assert_string_equal(f->taken[0]->id, "b");
+    assert_int_equal(f->wishes[0].left, 1000);
+
+    /* There was no room for the first: no look finds it before its time. */
+    look_by(f, f->queue);
+    assert_int_equal(f->wished, 0);
+    assert_string_equal(redis_do(f->redis, "ZCARD", STRANGERS, NULL), "1");
+}
+
+/* Those that were served last come last. */
+static void
+test_destinations_take_turns(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("a", 2));
+    look_by(f, f->queue);
+    pause_ms(5);
+    push(f, "{\"v\":1,\"id\":\"b\",\"url\":\"http://i/\",\"window\":60,"
+            "\"count\":1}");
+    assert_string_equal(claim(f, 1), "ab");
+    pause_ms(5);
+    push(f, "{\"v\":1,\"id\":\"c\",\"url\":\"http://i/\",\"window\":60,"
+            "\"count\":1}");
+    assert_string_equal(claim(f, 1), "ac");
+}
+
+static void
+assert_counts(struct fixture *f, const char *jobs, size_t bytes)
+{
+    char wanted[24];
+
+    snprintf(wanted, sizeof(wanted), "%zu", bytes);
+    assert_string_equal(redis_do(f->redis, "HGET", QUEUE, "jobs", NULL), jobs);
+    assert_string_equal(redis_do(f->redis, "HGET", QUEUE, "bytes", NULL),
+                        wanted);
+}
+
+/* The hash `queue` follows a job on all of its ways. */
+static void
+test_jobs_and_bytes_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    size_t bytes = strlen(text_of("a", 1));
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    push(f, text_of("c", 1));
+    push(f, "x");
+    look_by(f, f->queue);
+    assert_counts(f, "3", 3 * bytes); /* x is dead */
+    claim(f, 3);
+    assert_counts(f, "3", 3 * bytes);
+    settle(f, JOB_RETRY, 0, "timeout");
+    settle(f, JOB_DEAD, 0, "timeout");
+    settle(f, JOB_DELIVERED, 0, "");
+    flush(f);
+    assert_counts(f, "1", bytes + strlen(",\"error\":\"timeout\""));
+    assert_string_equal(claim(f, 3), "c");
+    settle(f, JOB_DELIVERED, 0, "");
+    flush(f);
+    assert_counts(f, "0", 0);
+}
+
+/* Whatever an older version or an operator did, the number is right again. */
+static void
+test_a_wrong_count_is_corrected(void **state)
+{
+    struct fixture *f = *state;
+    size_t bytes = strlen(text_of("a", 1));
+
+    for (int i = 0; i < 4; i++) {
+        push(f, text_of("a", i));
+    }
+    claim(f, 2);
+    redis_do(f->redis, "HSET", QUEUE, "jobs", "40", NULL);
+    redis_do(f->redis, "ZADD", DESTINATIONS, "1", "http://none:80", NULL);
+    assert_int_equal(job_queue_recount(f->queue), 0);
+    assert_counts(f, "4", bytes * 4 / 10);
+    assert_string_equal(redis_do(f->redis, "ZCARD", STRANGERS, NULL), "1");
+
+    /* Not again soon, and not for the older version's jobs alone. */
+    redis_do(f->redis, "HSET", QUEUE, "jobs", "40", NULL);
+    assert_int_equal(job_queue_recount(f->queue), 0);
+    assert_string_equal(redis_do(f->redis, "HGET", QUEUE, "jobs", NULL), "40");
+    redis_do(f->redis, "FLUSHALL", NULL);
+    assert_int_equal(job_queue_recount(f->queue), 0);
+    assert_string_equal(redis_do(f->redis, "EXISTS", QUEUE, NULL), "0");
+}
+
+/* Settled by a reporter that does not count, or after the data was reset. */
+static void
+test_no_count_is_negative(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    redis_do(f->redis, "DEL", QUEUE, NULL);
+    settle(f, JOB_DELIVERED, 0, "");
+    flush(f);
+    assert_counts(f, "0", 0);
+}
+
+/* The destinations that Redis lists: proven, and strangers. */
+static void
+assert_listed(struct fixture *f, const char *proven, const char *strangers)
+{
+    assert_string_equal(redis_do(f->redis, "ZCARD", DESTINATIONS, NULL),
+                        proven);
+    assert_string_equal(redis_do(f->redis, "ZCARD", STRANGERS, NULL),
+                        strangers);
+}
+
+/* A destination waits among those of its kind, also if that changes. */
+static void
+test_proof(void **state)
+{
+    struct job_queue_proof proof = {"http://h:80", true};
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    push(f, text_of("b", 1));
+    look_by(f, f->queue);
+    assert_false(f->proven[0]);
+    assert_listed(f, "0", "1");
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    assert_listed(f, "1", "0");
+    look_by(f, f->queue);
+    assert_true(f->proven[0]);
+    assert_string_equal(claim(f, 1), "a");
+    assert_listed(f, "1", "0");
+    proof.proven = false;
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    assert_listed(f, "0", "1");
+    assert_string_equal(claim(f, 1), "b");
+    assert_listed(f, "0", "0");
+    assert_string_equal(redis_do(f->redis, "EXISTS", PROVEN, NULL), "0");
+
+    /* The proof outlives its jobs, and jobs find it. */
+    proof.proven = true;
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    push(f, text_of("c", 1));
+    look_by(f, f->queue);
+    assert_true(f->proven[0]);
+}
+
+/* Redis remembers the newest proofs. */
+static void
+test_proofs_are_bounded(void **state)
+{
+    enum { BATCH = 500 };
+    static char origins[BATCH][32];
+    struct job_queue_proof proofs[BATCH];
+    struct fixture *f = *state;
+
+    for (int n = 0; n <= JOB_QUEUE_PROVEN_MAX; n += BATCH) {
+        for (int i = 0; i < BATCH; i++) {
+            snprintf(origins[i], sizeof(origins[i]), "http://h%d:80", n + i);
+            proofs[i] = (struct job_queue_proof){origins[i], true};
+        }
+        assert_int_equal(job_queue_prove(f->queue, proofs, BATCH), 0);
+        pause_ms(2);
+    }
+    assert_string_equal(redis_do(f->redis, "ZCARD", PROVEN, NULL), "10000");
+    assert_string_equal(
+        redis_do(f->redis, "ZSCORE", PROVEN, "http://h0:80", NULL), "");
+}
+
+/* No more strangers are found than there is room for. */
+static void
+test_strangers_are_found_as_asked(void **state)
+{
+    struct fixture *f = *state;
+
+    push(f, text_of("a", 1));
+    look_by(f, f->queue);
+    forget_wishes(f);
+    assert_int_equal(job_queue_look(f->queue, 0, find, f, &f->looked), 0);
+    assert_int_equal(f->wished, 0);
+    assert_false(f->looked.more);
 }
 
 /* The reply to the mark is lost; Redis has set the mark. */
@@ -784,8 +1073,7 @@ main(void)
         TEST(test_a_delivered_job_is_gone),
         TEST(test_a_dropped_job_is_gone),
         TEST(test_a_retry_waits_and_counts),
-        TEST(test_what_is_due_comes_before_the_list),
-        TEST(test_due_and_list_share_a_claim),
+        TEST(test_a_retry_waits_behind_the_others),
         TEST(test_a_lease_that_ran_out_is_anothers),
         TEST(test_only_what_began_counts),
         TEST(test_a_doubtful_job_is_marked_at_once),
@@ -803,6 +1091,14 @@ main(void)
         TEST(test_fates_outlive_an_outage),
         TEST(test_a_lost_claim_costs_no_attempt),
         TEST(test_a_claim_lost_for_long_costs_no_attempt),
+        TEST(test_destinations_have_lists_of_their_own),
+        TEST(test_destinations_take_turns),
+        TEST(test_jobs_and_bytes_are_counted),
+        TEST(test_a_wrong_count_is_corrected),
+        TEST(test_no_count_is_negative),
+        TEST(test_proof),
+        TEST(test_proofs_are_bounded),
+        TEST(test_strangers_are_found_as_asked),
         TEST(test_a_lost_mark_is_set_again),
     };
 

@@ -138,6 +138,7 @@ static const struct {
     {KEY_SEEN_SET, "p:{0}:seen:1767323040:s-7"},
     {KEY_SEEN_HLL, "p:{0}:seen:1767323040"},
     {KEY_SETS, "p:{0}:sets:1767323040"},
+    {KEY_CALLBACKS_OF, "p:{0}:callbacks:0123456789abcdef"},
     {KEY_REPORTER, "p:{0}:reporter:h<:>{1}"},
     {KEY_WINDOWS, "p:windows"},
     {KEY_SINK, "p:sink:h<:>{1}"},
@@ -150,7 +151,8 @@ test_patterns_become_keys(void **state)
     struct key_parts parts = {.prefix = "p",
                               .window_s = 1767323040,
                               .strategy = "setnx",
-                              .name = "h<:>{1}"};
+                              .name = "h<:>{1}",
+                              .hash = "0123456789abcdef"};
     struct redis *redis;
 
     (void)state;

@@ -1,0 +1,85 @@
+#!lua flags=allow-oom
+-- Moves callback jobs to the lists of their destinations: jobs of `due` that
+-- are due again, and jobs of the list `callbacks`, which another version or an
+-- operator has put there. Only jobs move that are where jobs-look.lua found
+-- them. So it does no harm if another reporter was faster, or if the script is
+-- run twice.
+--
+-- KEYS: 1 callbacks, 2 due, 3 queue, 4 destinations, 5 strangers, 6 proven,
+--       7... the list of each job
+-- ARGV: 1 how many of the jobs are members of `due`; those come first,
+--       then pairs for each job: its bytes, its destination. The destination of
+--       an unreadable job of `callbacks` is "": the job moves to `due`.
+-- Reply: how many jobs were moved
+--
+-- An entry of the list of a destination is the JSON of a job, or "<attempts>
+-- <json>" if attempts were made. A ~ behind the number says that the lease ran
+-- out before an attempt was known to have begun: see job_queue.h.
+--
+-- allow-oom: the queue can be emptied while Redis is out of memory.
+local call = redis.call
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local moved, jobs, bytes = 0, 0, 0
+
+-- Commands that fail if a key has a wrong type come before the first write.
+call('LLEN', KEYS[1])
+call('ZCARD', KEYS[2])
+call('ZCARD', KEYS[4])
+call('ZCARD', KEYS[5])
+call('ZCARD', KEYS[6])
+local counted = call('HMGET', KEYS[3], 'jobs', 'bytes')
+for i = 7, #KEYS do
+    call('LLEN', KEYS[i])
+end
+
+local function push(i, entry)
+    local origin = ARGV[2 * i + 1]
+    call('RPUSH', KEYS[i + 6], entry)
+    call('ZADD', call('ZSCORE', KEYS[6], origin) and KEYS[4] or KEYS[5], 'NX',
+        now, origin)
+    moved = moved + 1
+end
+
+local function sort_due(i, member)
+    local holder, attempts, json =
+        string.match(member, '^([^ ]*) ([^ ]*) (.*)$')
+    attempts = tonumber(attempts)
+    if attempts and call('ZREM', KEYS[2], member) == 1 then
+        local doubt = ''
+        if string.find(holder, '!', 1, true) then
+            attempts = attempts + 1 -- its lease ran out during an attempt
+        elseif holder ~= '-' then
+            doubt = '~' -- its lease ran out
+        end
+        push(i, attempts == 0 and doubt == '' and json
+            or string.format('%.0f%s %s', attempts, doubt, json))
+    end
+end
+
+local function sort_new(i, json)
+    if call('LINDEX', KEYS[1], 0) ~= json then
+        return
+    end
+    call('LPOP', KEYS[1])
+    if ARGV[2 * i + 1] ~= '' then
+        push(i, json)
+    elseif call('ZADD', KEYS[2], now, '- 0 ' .. json) == 0 then
+        return
+    end
+    jobs, bytes = jobs + 1, bytes + #json
+end
+
+for i = 1, #KEYS - 6 do
+    if i <= tonumber(ARGV[1]) then
+        sort_due(i, ARGV[2 * i])
+    else
+        sort_new(i, ARGV[2 * i])
+    end
+end
+if jobs > 0 then
+    call('HSET', KEYS[3],
+        'jobs', string.format('%.0f', (tonumber(counted[1]) or 0) + jobs),
+        'bytes', string.format('%.0f', (tonumber(counted[2]) or 0) + bytes))
+end
+return moved
