@@ -142,6 +142,9 @@ def one(seed, allowed, folder):
         run = Run(plan, sandbox)
         run.work()
         run.settle()
+    except (SystemExit, KeyboardInterrupt):
+        sandbox.close()
+        raise
     except Exception:
         problem = traceback.format_exc()
     if run:
