@@ -19,8 +19,9 @@
 #include "window.h"
 
 enum {
-    SEEN = 16,          /* windows whose counts are remembered */
-    BARRIER_MS = 2000,  /* see is_barred */
+    SEEN = 16,         /* windows whose counts are remembered */
+    BARRIER_MS = 1500, /* see window_closer_barrier_ms */
+    BARRIER_LEAST_MS = 2000,
     BEHIND_MAX_S = 600, /* see window_closer_implausible_from_s */
     COUNTS_AT = 3, /* index of the first count in window-seal.lua's reply */
 };
@@ -65,6 +66,13 @@ struct look {
                        is not recorded; 0: none */
     struct window_stream_end last;
 };
+
+int64_t
+window_closer_barrier_ms(const struct options *options)
+{
+    return int64_max(BARRIER_MS + 2 * options->redis.timeout_ms,
+                     BARRIER_LEAST_MS);
+}
 
 struct window_closer *
 window_closer_open(const struct options *options, struct redis *redis,
