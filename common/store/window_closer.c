@@ -19,8 +19,8 @@
 #include "window.h"
 
 enum {
-    SEEN = 16,         /* windows whose counts are remembered */
-    BARRIER_MS = 1500, /* see window_closer_barrier_ms */
+    SEEN = 2 * WINDOW_CLOSER_MOST, /* windows whose counts are remembered */
+    BARRIER_MS = 1500,             /* see window_closer_barrier_ms */
     BARRIER_LEAST_MS = 2000,
     BEHIND_MAX_S = 600, /* see window_closer_implausible_from_s */
     COUNTS_AT = 3, /* index of the first count in window-seal.lua's reply */

@@ -140,6 +140,54 @@ test_many_responders_that_do_not_come_back(void **state)
     window_closer_close(closer);
 }
 
+/* Seals windows until none waits, and returns how many became gaps. */
+static size_t
+seal_all(struct window_closer *closer)
+{
+    struct window_closer_sealed sealed;
+    size_t gaps = 0;
+    int64_t left_ms;
+
+    do {
+        left_ms = window_closer_seal(closer, WINDOW_CLOSER_MOST, &sealed);
+        assert_true(left_ms >= 0);
+        gaps += sealed.gaps;
+    } while (left_ms == 0);
+    return gaps;
+}
+
+/*
+ * A replica takes over that has all counts, but not the records of the windows
+ * that were closed last, which were many. They are recorded again.
+ */
+static void
+test_many_records_are_gone_but_no_count(void **state)
+{
+    enum { WINDOWS = 100 };
+    struct fixture *f = *state;
+    int64_t first_s = (int64_t)time(NULL) - WINDOWS;
+    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
+    char born[SCHEMA_BORN_SIZE], text[24];
+
+    f->options.window.seconds = 1;
+    assert_int_equal(schema_agree(&f->options, f->redis, born), REDIS_DONE);
+    snprintf(text, sizeof(text), "%" PRId64, first_s);
+    redis_do(f->redis, "SET", "verve:{0}:born", text, NULL);
+    for (int i = 0; i < WINDOWS; i++) {
+        redis_do(f->redis, "SET", key_of("count", first_s + i), "5", NULL);
+    }
+    assert_int_equal(seal_all(closer), 0);
+    redis_do(f->redis, "SET", "verve:{0}:recorded", text, NULL);
+    redis_do(f->redis, "DEL", "verve:windows", NULL);
+    snprintf(text, sizeof(text), "%" PRId64 "-0", first_s);
+    redis_do(f->redis, "XADD", "verve:windows", text, "count", "5", "late", "1",
+             "gap", "0", "seconds", "1", NULL);
+    assert_int_equal(seal_all(closer), 0);
+    assert_true(strtol(redis_do(f->redis, "XLEN", "verve:windows", NULL), NULL,
+                       10) >= WINDOWS);
+    window_closer_close(closer);
+}
+
 /*
  * A responder whose connection hangs finds that only after the time limit, and
  * the next attempt may hang as well.
@@ -165,6 +213,7 @@ main(void)
         TEST(test_the_end_of_a_responder),
         TEST(test_a_refusal_is_no_reason_to_hurry),
         TEST(test_many_responders_that_do_not_come_back),
+        TEST(test_many_records_are_gone_but_no_count),
         TEST(test_the_barrier_is_longer_than_the_time_limits),
     };
 
