@@ -188,6 +188,37 @@ test_many_records_are_gone_but_no_count(void **state)
     window_closer_close(closer);
 }
 
+/* The record of a gap is gone: it becomes a gap again, and the next does not.
+ */
+static void
+test_the_record_of_a_gap_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first_s = (int64_t)time(NULL) - 20;
+    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
+    char born[SCHEMA_BORN_SIZE], text[24];
+    struct window_closer_sealed sealed;
+
+    f->options.window.seconds = 1;
+    assert_int_equal(schema_agree(&f->options, f->redis, born), REDIS_DONE);
+    snprintf(text, sizeof(text), "%" PRId64, first_s);
+    redis_do(f->redis, "SET", "verve:{0}:born", text, NULL);
+    for (int i = 0; i < 10; i++) {
+        redis_do(f->redis, "SET", key_of("count", first_s + i), "5", NULL);
+    }
+    snprintf(text, sizeof(text), "%" PRId64, first_s + 3);
+    redis_do(f->redis, "ZADD", "verve:{0}:lost", text, text, NULL);
+    assert_int_equal(window_closer_seal(closer, 4, &sealed), 0);
+    assert_int_equal(sealed.gaps, 1);
+
+    redis_do(f->redis, "DEL", "verve:windows", NULL);
+    snprintf(text, sizeof(text), "%" PRId64 "-0", first_s + 2);
+    redis_do(f->redis, "XADD", "verve:windows", text, "count", "5", "late", "1",
+             "gap", "0", "seconds", "1", NULL);
+    assert_int_equal(seal_all(closer), 1);
+    window_closer_close(closer);
+}
+
 /*
  * A responder whose connection hangs finds that only after the time limit, and
  * the next attempt may hang as well.
@@ -214,6 +245,7 @@ main(void)
         TEST(test_a_refusal_is_no_reason_to_hurry),
         TEST(test_many_responders_that_do_not_come_back),
         TEST(test_many_records_are_gone_but_no_count),
+        TEST(test_the_record_of_a_gap_is_gone),
         TEST(test_the_barrier_is_longer_than_the_time_limits),
     };
 
