@@ -433,6 +433,14 @@ must_confirm(const struct counter *counter, int64_t now_ms)
             now_ms - counter->tried_ms >= CONFIRM_MS);
 }
 
+/* Without a request, the next try follows after CONFIRM_MS. */
+static void
+note_try(struct counter *counter)
+{
+    counter->tried_connection = redis_connection(counter->redis);
+    counter->tried_ms = clock_mono_ms();
+}
+
 /*
  * True if the batch, or what comes before it, is on its way; false if there is
  * nothing to send, or the batch can't be counted.
@@ -443,12 +451,12 @@ try_batch(struct counter *counter)
     enum redis_result result;
 
     if (counter->born[0] == '\0' && (!agree(counter) || !has_time(counter))) {
+        note_try(counter);
         return false;
     }
     counter->confirming = must_confirm(counter, clock_mono_ms());
     if (counter->confirming) {
-        counter->tried_connection = redis_connection(counter->redis);
-        counter->tried_ms = clock_mono_ms();
+        note_try(counter);
         result = send_memory(counter, false);
     } else if (counter->count > 0) {
         result = send_batch(counter);
@@ -472,6 +480,17 @@ counter_start(struct counter *counter, struct counter_request *requests,
     return try_batch(counter);
 }
 
+/*
+ * Redis's data was reset. What was confirmed is gone, and the reporters wait
+ * only window_closer_barrier_ms for those that remember.
+ */
+static void
+note_reset(struct counter *counter)
+{
+    counter->born[0] = '\0';
+    counter->confirm = true;
+}
+
 /* Takes the reply of marks-confirm.lua; false if it is none. */
 static bool
 apply_memory(struct counter *counter, const struct redis_reply *reply)
@@ -483,7 +502,7 @@ apply_memory(struct counter *counter, const struct redis_reply *reply)
         return false;
     }
     if (kind == 2) {
-        counter->born[0] = '\0';
+        note_reset(counter);
         return true;
     }
     loss = marks_take_reply(&counter->marks, reply);
@@ -511,7 +530,7 @@ static void
 apply_reply(struct counter *counter, const struct commit_reply *read)
 {
     if (read->data_reset) {
-        counter->born[0] = '\0';
+        note_reset(counter);
         return;
     }
     if (read->data_lost) {
@@ -587,15 +606,28 @@ counter_take_loss(struct counter *counter, struct marks_loss *loss)
     return loss->lost + loss->late > 0;
 }
 
-void
-counter_sign_off(struct counter *counter)
+/* True if it has to be done again, because Redis's data was reset. */
+static bool
+try_sign_off(struct counter *counter)
 {
     const struct redis_reply *reply;
 
-    if (redis_connection(counter->redis) != 0 && counter->born[0] != '\0' &&
-        redis_finish(counter->redis, send_memory(counter, true), &reply) ==
-            REDIS_DONE) {
-        apply_memory(counter, reply);
+    return (counter->born[0] != '\0' || agree(counter)) && has_time(counter) &&
+           redis_finish(counter->redis, send_memory(counter, true), &reply) ==
+               REDIS_DONE &&
+           apply_memory(counter, reply) && counter->born[0] == '\0' &&
+           has_time(counter);
+}
+
+void
+counter_sign_off(struct counter *counter)
+{
+    bool again = marks_has_sent(&counter->marks) &&
+                 redis_connection(counter->redis) != 0;
+
+    counter->started_ms = clock_mono_ms();
+    while (again) {
+        again = try_sign_off(counter);
     }
 }
 

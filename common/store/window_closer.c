@@ -19,8 +19,9 @@
 #include "window.h"
 
 enum {
-    SEEN = 16,          /* windows whose counts are remembered */
-    BARRIER_MS = 2000,  /* see is_barred */
+    SEEN = 2 * WINDOW_CLOSER_MOST, /* windows whose counts are remembered */
+    BARRIER_MS = 1500,             /* see window_closer_barrier_ms */
+    BARRIER_LEAST_MS = 2000,
     BEHIND_MAX_S = 600, /* see window_closer_implausible_from_s */
     COUNTS_AT = 3, /* index of the first count in window-seal.lua's reply */
 };
@@ -65,6 +66,13 @@ struct look {
                        is not recorded; 0: none */
     struct window_stream_end last;
 };
+
+int64_t
+window_closer_barrier_ms(const struct options *options)
+{
+    return int64_max(BARRIER_MS + 2 * options->redis.timeout_ms,
+                     BARRIER_LEAST_MS);
+}
 
 struct window_closer *
 window_closer_open(const struct options *options, struct redis *redis,
@@ -331,6 +339,18 @@ remember_look(struct window_closer *closer, const struct look *look)
     note_record(closer, last->start_s, last->count);
 }
 
+/* What is remembered of the window; NULL: nothing. */
+static const struct seen *
+find_seen(const struct window_closer *closer, int64_t start_s)
+{
+    for (size_t i = 0; i < SEEN; i++) {
+        if (closer->seen[i].start_s == start_s) {
+            return &closer->seen[i];
+        }
+    }
+    return NULL;
+}
+
 /*
  * True if a window that was recorded once has another count now: Redis went
  * back to an earlier state. False also for windows that were not recorded.
@@ -339,12 +359,18 @@ static bool
 count_differs(const struct window_closer *closer, int64_t start_s,
               int64_t count)
 {
-    for (size_t i = 0; i < SEEN; i++) {
-        if (closer->seen[i].start_s == start_s) {
-            return closer->seen[i].count != count;
-        }
-    }
-    return start_s <= closer->newest_s;
+    const struct seen *seen = find_seen(closer, start_s);
+
+    return seen != NULL ? seen->count != count : start_s <= closer->newest_s;
+}
+
+/* True if the window was recorded as a gap: that tells nothing of the next. */
+static bool
+was_gap(const struct window_closer *closer, int64_t start_s)
+{
+    const struct seen *seen = find_seen(closer, start_s);
+
+    return seen != NULL && seen->count == -1;
 }
 
 /*
@@ -410,8 +436,8 @@ note_gaps(const struct window_record *records, size_t count,
 /*
  * Notes windows that were recorded once and have another count now, so that
  * run_settle tells all reporters. If that holds for the last of them, the
- * window after it was on when Redis lost its data, and is lost as well. True if
- * there are new ones.
+ * window after it was on when Redis lost its data, and is lost as well, unless
+ * the last was a gap before. True if there are new ones.
  */
 static bool
 notice_differences(struct window_closer *closer,
@@ -424,8 +450,9 @@ notice_differences(struct window_closer *closer,
 
         if (records[i].gap && start_s <= closer->newest_s) {
             from_s = from_s == 0 ? start_s : from_s;
-            to_s = start_s == closer->newest_s ? next_s(closer, start_s, 0)
-                                               : start_s;
+            to_s = start_s == closer->newest_s && !was_gap(closer, start_s)
+                       ? next_s(closer, start_s, 0)
+                       : start_s;
         }
     }
     if (to_s <= closer->lost_to_s) {

@@ -52,10 +52,16 @@ if ARGV[6] == '1' then
     local synced = ARGV[7] == 'always'
         and call('HGET', KEYS[6], 'before') == 'always'
     local restarted = tonumber(call('HGET', KEYS[6], 'at') or 0)
+    local starts, window = {}, first
     for _, mark in ipairs(synced and {} or call('HVALS', KEYS[4])) do
-        local window = window_of(mark)
-        local last = math.min(restarted, window + 16384 * length)
-        while window_of(mark) >= recorded and window <= last do
+        if window_of(mark) >= recorded then
+            starts[#starts + 1] = window_of(mark)
+        end
+    end
+    table.sort(starts)
+    for _, start in ipairs(starts) do
+        window = math.max(window, start) -- those before are written already
+        while window <= math.min(restarted, start + 16384 * length) do
             lose(window)
             window = window + length
         end
