@@ -464,6 +464,12 @@ fair_queue_under_way(const struct fair_queue *queue)
     return queue->under_way;
 }
 
+bool
+fair_queue_is_full(const struct fair_queue *queue)
+{
+    return queue->under_way >= queue->slots;
+}
+
 /* Takes a job out of those that wait. */
 static void
 take_out(struct fair_queue *queue, struct destination *destination,

@@ -103,6 +103,9 @@ void fair_queue_note_left(struct fair_queue *queue, const char *origin,
 size_t fair_queue_waiting(const struct fair_queue *queue);
 size_t fair_queue_under_way(const struct fair_queue *queue);
 
+/* True if all slots are taken. */
+bool fair_queue_is_full(const struct fair_queue *queue);
+
 /*
  * Notes that a job will be added soon, once its host is looked up, so that no
  * others are claimed in its place; and that it will not, or is about to be.

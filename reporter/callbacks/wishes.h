@@ -1,7 +1,8 @@
 /*
  * What one claim asks for: how many jobs of which destinations. First come the
  * destinations whose turn it is by Redis, then those that have jobs left in
- * Redis since the last claim. They share the room evenly.
+ * Redis since the last claim, if there is room for more. They share the room
+ * evenly; but if many have many jobs, a claim serves only the first of them.
  */
 #ifndef WISHES_H
 #define WISHES_H

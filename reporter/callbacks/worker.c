@@ -31,11 +31,12 @@
 #include "wishes.h"
 
 enum {
-    IDLE_TURN_MS = 50,        /* a new job is found within this */
-    BUSY_TURN_MS = 5,         /* an ended job is settled within this */
-    DRAIN_TURN_MS = 20,       /* between tries to settle during a drain */
-    NEWS_MAX = 128,           /* destinations that Redis learns of at once */
-    CLAIM_ROOM = 128,         /* no claim if there is room for fewer jobs */
+    IDLE_TURN_MS = 50,  /* a new job is found within this */
+    BUSY_TURN_MS = 5,   /* an ended job is settled within this */
+    DRAIN_TURN_MS = 20, /* between tries to settle during a drain */
+    NEWS_MAX = 128,     /* destinations that Redis learns of at once */
+    CLAIM_ROOM = JOB_QUEUE_BATCH, /* no claim if there is room for fewer jobs */
+    CLAIM_AGAIN_MS = 20,      /* between two claims while all slots are taken */
     RECOUNT_AGAIN_MS = 1000,  /* if Redis refused to count */
     NO_MEMORY_MS = 1000,      /* without memory, a job is returned for this */
     SETTLE_AT_ONCE = 128,     /* so many ended jobs are settled at once */
@@ -54,6 +55,7 @@ struct worker {
     struct dispatcher *dispatcher;
     struct stats *stats;
     bool claiming;      /* a claim is under way */
+    int64_t claimed_ms; /* monotonic: the last claim */
     int64_t recount_ms; /* monotonic: the next recount */
     struct event_loop_timer turn;
     struct event_loop_timer deadline; /* of a drain */
@@ -281,6 +283,18 @@ claim_wishes(struct worker *worker, struct wishes *wishes, bool more)
     return more ? BUSY_TURN_MS : IDLE_TURN_MS;
 }
 
+/*
+ * True if all slots are taken, and so many jobs wait for a free slot that a
+ * claim now would only be smaller than a claim later.
+ */
+static bool
+has_enough(const struct worker *worker, int64_t now_ms)
+{
+    return fair_queue_is_full(worker->queue) &&
+           fair_queue_waiting(worker->queue) >= JOB_QUEUE_BATCH &&
+           now_ms - worker->claimed_ms < CLAIM_AGAIN_MS;
+}
+
 /* Looks for jobs and claims some. Returns the delay until the next turn. */
 static int64_t
 claim(struct worker *worker)
@@ -288,13 +302,18 @@ claim(struct worker *worker)
     size_t room = fair_queue_room(worker->queue);
     struct job_queue_looked looked;
     struct wishes wishes;
+    int64_t now_ms = clock_mono_ms();
     int64_t delay_ms = IDLE_TURN_MS;
     int result;
 
     if (room < CLAIM_ROOM) {
         return IDLE_TURN_MS;
     }
-    wishes_init(&wishes, worker->queue, clock_mono_ms());
+    if (has_enough(worker, now_ms)) {
+        return CLAIM_AGAIN_MS;
+    }
+    worker->claimed_ms = now_ms;
+    wishes_init(&wishes, worker->queue, now_ms);
     result = job_queue_look(worker->jobs, wishes.strangers, wishes_found,
                             &wishes, &looked);
     log_result(worker, &worker->look_trouble, "looking for callbacks", result);

@@ -71,9 +71,27 @@ for i = 5, #KEYS do
     left[i - 4] = call('LLEN', KEYS[i])
 end
 
+-- By key: what is to be added and removed. One command for many destinations is
+-- cheaper than many commands.
+local added, removed = {}, {}
+for i = 2, 3 do
+    added[KEYS[i]], removed[KEYS[i]] = {}, {}
+end
+
+local function add_turn(key, turn_ms, origin)
+    local list = added[key]
+    list[#list + 1] = turn_ms
+    list[#list + 1] = origin
+end
+
+local function remove_turn(key, origin)
+    table.insert(removed[key], origin)
+end
+
 for i = 1, #left do
     local origin, most = ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2])
-    local taken = most > 0 and call('LPOP', KEYS[i + 4], most) or {}
+    local taken = most > 0 and left[i] > 0 and call('LPOP', KEYS[i + 4], most)
+        or {}
     for _, entry in ipairs(taken) do
         local attempts, doubt, json =
             string.match(entry, '^(%d+)(~?) (.*)$')
@@ -82,15 +100,23 @@ for i = 1, #left do
     end
     left[i] = left[i] - #taken
     if left[i] == 0 then
-        call('ZREM', KEYS[2], origin)
-        call('ZREM', KEYS[3], origin)
+        remove_turn(KEYS[2], origin)
+        remove_turn(KEYS[3], origin)
     else
         local turns, others = KEYS[2], KEYS[3]
         if not call('ZSCORE', KEYS[4], origin) then
             turns, others = others, turns
         end
-        call('ZREM', others, origin)
-        call('ZADD', turns, now + ARGV[3 * i + 3], origin)
+        remove_turn(others, origin)
+        add_turn(turns, now + ARGV[3 * i + 3], origin)
+    end
+end
+for i = 2, 3 do
+    if #removed[KEYS[i]] > 0 then
+        call('ZREM', KEYS[i], unpack(removed[KEYS[i]]))
+    end
+    if #added[KEYS[i]] > 0 then
+        call('ZADD', KEYS[i], unpack(added[KEYS[i]]))
     end
 end
 if #scored > 0 then

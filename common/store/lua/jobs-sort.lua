@@ -21,23 +21,41 @@ local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local moved, jobs, bytes = 0, 0, 0
+local due = tonumber(ARGV[1])
+local new = #KEYS - 6 - due
+
+-- A right that was withdrawn since the connect must not stop it halfway.
+if not redis.acl_check_cmd('RPUSH', KEYS[7], '')
+    or not redis.acl_check_cmd('ZADD', KEYS[4], '0', '')
+    or not redis.acl_check_cmd('LPOP', KEYS[1], '1')
+    or not redis.acl_check_cmd('ZSCORE', KEYS[6], '')
+    or not redis.acl_check_cmd('HSET', KEYS[3], '', '') then
+    return redis.error_reply(
+        'NOPERM +rpush, +zadd, +lpop, +zscore and +hset are needed')
+end
 
 -- Commands that fail if a key has a wrong type come before the first write.
-call('LLEN', KEYS[1])
+local first = new > 0 and call('LRANGE', KEYS[1], 0, new - 1) or {}
 call('ZCARD', KEYS[2])
 call('ZCARD', KEYS[4])
 call('ZCARD', KEYS[5])
 call('ZCARD', KEYS[6])
 local counted = call('HMGET', KEYS[3], 'jobs', 'bytes')
+local lists, order = {}, {} -- the lists that jobs go to, by key
 for i = 7, #KEYS do
-    call('LLEN', KEYS[i])
+    if not lists[KEYS[i]] then
+        call('LLEN', KEYS[i])
+        lists[KEYS[i]] = {}
+    end
 end
 
 local function push(i, entry)
-    local origin = ARGV[2 * i + 1]
-    call('RPUSH', KEYS[i + 6], entry)
-    call('ZADD', call('ZSCORE', KEYS[6], origin) and KEYS[4] or KEYS[5], 'NX',
-        now, origin)
+    local list = lists[KEYS[i + 6]]
+    if #list == 0 then
+        order[#order + 1] = list
+        list.key, list.origin = KEYS[i + 6], ARGV[2 * i + 1]
+    end
+    list[#list + 1] = entry
     moved = moved + 1
 end
 
@@ -58,10 +76,6 @@ local function sort_due(i, member)
 end
 
 local function sort_new(i, json)
-    if call('LINDEX', KEYS[1], 0) ~= json then
-        return
-    end
-    call('LPOP', KEYS[1])
     if ARGV[2 * i + 1] ~= '' then
         push(i, json)
     elseif call('ZADD', KEYS[2], now, '- 0 ' .. json) == 0 then
@@ -70,12 +84,24 @@ local function sort_new(i, json)
     jobs, bytes = jobs + 1, bytes + #json
 end
 
-for i = 1, #KEYS - 6 do
-    if i <= tonumber(ARGV[1]) then
-        sort_due(i, ARGV[2 * i])
-    else
-        sort_new(i, ARGV[2 * i])
-    end
+for i = 1, due do
+    sort_due(i, ARGV[2 * i])
+end
+
+-- The new jobs, as far as they still are the first of their list.
+local same = 0
+while same < new and first[same + 1] == ARGV[2 * (due + same + 1)] do
+    same = same + 1
+    sort_new(due + same, first[same])
+end
+if same > 0 then
+    call('LPOP', KEYS[1], same)
+end
+
+for _, list in ipairs(order) do
+    call('RPUSH', list.key, unpack(list))
+    call('ZADD', call('ZSCORE', KEYS[6], list.origin) and KEYS[4] or KEYS[5],
+        'NX', now, list.origin)
 end
 if jobs > 0 then
     call('HSET', KEYS[3],

@@ -33,6 +33,7 @@ struct world {
     int64_t last_ms[128]; /* when a host's last job was delivered, by letter */
     int delivered[128];
     int claimed;
+    int wishes; /* destinations of all claims */
     int returned;
 };
 
@@ -120,6 +121,7 @@ claim(struct world *world)
     wishes_init(&wishes, world->destinations, world->now_ms);
     look(world, &wishes);
     wishes_complete(&wishes, room);
+    world->wishes += (int)wishes.count;
     for (size_t i = 0; i < wishes.count; i++) {
         struct job_queue_wish *wish = &wishes.list[i];
         struct host *host = host_of(world, wish->origin);
@@ -272,6 +274,31 @@ test_hung(void **state)
 }
 
 /*
+ * Many hosts with many jobs each: a claim serves only some of them, with
+ * several jobs each, and yet all are done at the same time.
+ */
+static void
+test_many(void **state)
+{
+    enum { HOSTS = 300, JOBS = 100 };
+    struct world *world = open_world();
+
+    (void)state;
+    for (int i = 0; i < HOSTS; i++) {
+        enqueue(world, "b", i, JOBS);
+    }
+    while (world->delivered['b'] < HOSTS * JOBS / 2 &&
+           world->now_ms < NOW_MS + 60000) {
+        turn(world);
+    }
+    for (size_t i = 0; i < HOSTS; i++) {
+        assert_in_range(world->hosts[i].jobs, JOBS / 5, JOBS * 4 / 5);
+    }
+    assert_true(world->claimed >= 4 * world->wishes);
+    close_world(world);
+}
+
+/*
  * Ten thousand hosts that never answer, one job each: they get half of the
  * slots, and a host that is known is as fast as ever.
  */
@@ -305,6 +332,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_strangers),
     };
 
