@@ -9,36 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accept_call.h"
 #include "base/clock.h"
 #include "base/util.h"
-#include "dedup_strategy.h"
-#include "endpoint_url.h"
 #include "keys.h"
 #include "marks-confirm.lua.h"
 #include "marks.h"
-#include "origin.h"
 #include "probe.lua.h"
 #include "schema.h"
 
 enum {
     CONFIRM_MS = 1000, /* between two looks whether Redis has lost data */
-    JOB_ID_BYTES = 16,
-    MAX_QUEUE_MB = 1024, /* if neither it nor maxmemory is set */
-    /* Every byte of the endpoint escaped, and the JSON around it. */
-    JOB_MAX_BYTES = 2 * ENDPOINT_URL_MAX_BYTES + 128,
 };
 
 struct counter {
     const struct options *options;
     struct redis *redis;
-    const struct dedup_strategy *dedup;
     int64_t window_s;       /* believed to be on; 0: not known yet */
     int64_t window_ends_ms; /* monotonic: when the next window begins */
     bool refused;           /* Redis refused the last run */
     int64_t sets;           /* of the window (accept-set.lua); 0: not known */
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
     int64_t born_us;             /* the same as a number */
-    char job[JOB_MAX_BYTES];     /* the job that is being written */
 
     /* What was confirmed to clients: */
     struct marks marks;
@@ -57,18 +49,6 @@ struct counter {
     struct counter_window result; /* zeroed unless it was counted */
 };
 
-/* The reply of an accept script. */
-struct commit_reply {
-    bool counted;     /* false: nothing was done */
-    bool data_reset;  /* Redis's data was reset: call schema_agree() again */
-    bool data_lost;   /* run marks-confirm.lua first */
-    int64_t window_s; /* the window that is on, if nothing was done */
-    int64_t left_ms;  /* until that window ends */
-    int64_t sets;     /* the window's number of sets, if the caller's guess of
-                         it was wrong; else 0 */
-    int64_t jobs;     /* how many of the batch's jobs were queued: the first */
-};
-
 struct counter *
 counter_open(const struct options *options, struct redis *redis)
 {
@@ -79,7 +59,6 @@ counter_open(const struct options *options, struct redis *redis)
     }
     counter->options = options;
     counter->redis = redis;
-    counter->dedup = dedup_strategy_row(options->dedup.strategy);
     marks_init(&counter->marks);
     return counter;
 }
@@ -88,205 +67,6 @@ void
 counter_close(struct counter *counter)
 {
     free(counter);
-}
-
-static char *
-put(char *to, const char *text)
-{
-    size_t len = strlen(text);
-
-    memcpy(to, text, len);
-    return to + len;
-}
-
-/*
- * Writes the job without its window, count and last brace: the script adds
- * those. An endpoint is printable ASCII, in which only two characters need
- * escaping (RFC 8259, 7).
- */
-static size_t
-put_job(char *job, const struct counter_request *request)
-{
-    char *to = put(job, "{\"v\":1,\"id\":\"");
-    size_t i;
-
-    random_hex(to, JOB_ID_BYTES); /* 128 bits: no two jobs share an id */
-    to = put(to + 2 * JOB_ID_BYTES, "\",\"url\":\"");
-    for (i = 0; i < request->endpoint_len; i++) {
-        char byte = request->endpoint[i];
-
-        if (byte == '"' || byte == '\\') {
-            *to++ = '\\';
-        }
-        *to++ = byte;
-    }
-    *to++ = '"';
-    return (size_t)(to - job);
-}
-
-static bool
-has_jobs(const struct dedup_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->requests[i].endpoint != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Adds the list of each job's destination. 0, or -1: no memory. */
-static int
-add_lists(struct command *call, const struct dedup_batch *batch)
-{
-    char origin[ORIGIN_SIZE];
-    char hash[ORIGIN_HASH_SIZE];
-    struct key_parts parts = {.prefix = batch->options->redis.prefix,
-                              .hash = hash};
-
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct counter_request *request = &batch->requests[i];
-
-        if (request->endpoint != NULL) {
-            origin_read(request->endpoint, request->endpoint_len, origin);
-            if (origin_hash(origin, hash) != 0) {
-                return -1;
-            }
-            keys_add(call, KEY_CALLBACKS_OF, &parts);
-        }
-    }
-    return 0;
-}
-
-/*
- * Keys and arguments are those of accept.lua, in its order. 0, or -1: no
- * memory.
- */
-static int
-add_keys(const struct counter *counter, struct command *call,
-         const struct dedup_batch *batch)
-{
-    struct key_parts parts = {
-        .prefix = counter->options->redis.prefix,
-        .window_s = batch->window_s,
-        .strategy = schema_strategy(counter->options),
-    };
-
-    keys_add(call, KEY_SEALED, &parts);
-    keys_add(call, KEY_BORN, &parts);
-    keys_add(call, KEY_COUNT, &parts);
-    keys_add(call, KEY_WHOLE, &parts);
-    keys_add(call, KEY_OPEN, &parts);
-    keys_add(call, KEY_MARKS, &parts);
-    counter->dedup->add_keys(call, batch);
-    if (batch->jobs) {
-        keys_add(call, KEY_CALLBACKS, &parts);
-        keys_add(call, KEY_DUE, &parts);
-        keys_add(call, KEY_QUEUE, &parts);
-        keys_add(call, KEY_DESTINATIONS, &parts);
-        keys_add(call, KEY_STRANGERS, &parts);
-        keys_add(call, KEY_PROVEN, &parts);
-        return add_lists(call, batch);
-    }
-    return 0;
-}
-
-/* The retention, but at least until the window has been sealed. */
-static int64_t
-count_ttl_s(const struct options *options)
-{
-    int64_t retention_s = options->window.retention_hours * 3600;
-    int64_t least_s = 3 * options->window.seconds;
-
-    return int64_max(retention_s, least_s);
-}
-
-/*
- * How much of Redis's memory callbacks may take, in bytes: by default a quarter
- * of maxmemory, so that ids without a callback are counted even if the queue is
- * full.
- */
-static int64_t
-max_queue_bytes(const struct counter *counter)
-{
-    int64_t set_mb = counter->options->callbacks.max_queue_mb;
-    int64_t redis_bytes = redis_max_memory(counter->redis);
-
-    if (set_mb == 0 && redis_bytes > 0) {
-        return redis_bytes / 4;
-    }
-    return (set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024;
-}
-
-static void
-add_jobs(struct counter *counter, struct command *call,
-         const struct dedup_batch *batch)
-{
-    char origin[ORIGIN_SIZE];
-
-    redis_arg_int(call, counter->options->callbacks.max_queue);
-    redis_arg_int(call, max_queue_bytes(counter));
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct counter_request *request = &batch->requests[i];
-
-        if (request->endpoint != NULL) {
-            origin_read(request->endpoint, request->endpoint_len, origin);
-            redis_arg_int(call, (int64_t)i + 1);
-            redis_arg(call, origin, strlen(origin));
-            redis_arg(call, counter->job, put_job(counter->job, request));
-        }
-    }
-}
-
-static void
-add_born(const struct counter *counter, struct command *call)
-{
-    redis_arg(call, counter->born, strlen(counter->born));
-}
-
-static void
-add_args(struct counter *counter, struct command *call,
-         const struct dedup_batch *batch)
-{
-    const struct options *options = counter->options;
-
-    redis_arg_int(call, batch->window_s);
-    redis_arg_int(call, 2 * options->window.seconds);
-    redis_arg_int(call, count_ttl_s(options));
-    add_born(counter, call);
-    marks_add_batch(&counter->marks, call, batch->window_s);
-    counter->dedup->add_args(call, batch);
-    if (batch->jobs) {
-        add_jobs(counter, call, batch);
-    }
-}
-
-static bool
-read_reply(const struct redis_reply *reply, struct commit_reply *read)
-{
-    int64_t kind;
-
-    if (redis_reply_int(reply, &read->left_ms)) {
-        read->counted = true;
-        return true;
-    }
-    if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
-        return false;
-    }
-    read->counted = kind == 1;
-    read->data_reset = kind == 2;
-    read->data_lost = kind == 3;
-    if (read->data_reset || read->data_lost) {
-        return true;
-    }
-    if (read->counted) {
-        return redis_reply_int(redis_reply_at(reply, 1), &read->left_ms) &&
-               redis_reply_int(redis_reply_at(reply, 2), &read->jobs);
-    }
-    read->sets = 0;
-    redis_reply_int(redis_reply_at(reply, 3), &read->sets);
-    return redis_reply_int(redis_reply_at(reply, 1), &read->window_s) &&
-           redis_reply_int(redis_reply_at(reply, 2), &read->left_ms);
 }
 
 /* Moves on to the window that is on, by our own clock since the last reply. */
@@ -307,7 +87,7 @@ guess_window(struct counter *counter, int64_t now_ms)
 
 /* Keeps what Redis replied of its window, for the next guess. */
 static void
-note_window(struct counter *counter, const struct commit_reply *read)
+note_window(struct counter *counter, const struct accept_reply *read)
 {
     counter->window_ends_ms = clock_mono_ms() + read->left_ms;
     if (!read->counted) {
@@ -320,21 +100,21 @@ note_window(struct counter *counter, const struct commit_reply *read)
 static enum redis_result
 send_batch(struct counter *counter)
 {
-    struct command *call = redis_call(counter->redis, counter->dedup->script);
+    struct accept_call accept = {.options = counter->options,
+                                 .redis = counter->redis,
+                                 .born = counter->born,
+                                 .marks = &counter->marks};
     struct dedup_batch batch = {.options = counter->options,
                                 .requests = counter->requests,
                                 .count = counter->count};
 
-    batch.jobs = has_jobs(&batch);
     counter->sent_ms = clock_mono_ms();
     guess_window(counter, counter->sent_ms);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
-    if (add_keys(counter, call, &batch) != 0) {
+    if (accept_call_start(&accept, &batch) != 0) {
         return REDIS_AWAY;
     }
-    add_args(counter, call, &batch);
-    redis_call_replicas(call, counter->options->redis.wait_replicas);
     return redis_send(counter->redis);
 }
 
@@ -354,7 +134,7 @@ send_memory(struct counter *counter, bool sign_off)
     keys_add(call, KEY_LOST, &parts);
     keys_add(call, KEY_RECORDED, &parts);
     keys_add(call, KEY_SEALED, &parts);
-    add_born(counter, call);
+    redis_arg(call, counter->born, strlen(counter->born));
     marks_add_memory(&counter->marks, call, counter->options->window.seconds,
                      sign_off);
     return redis_send(counter->redis);
@@ -403,7 +183,7 @@ set_answers(struct counter_request *requests, size_t count, int64_t queued)
  * that hangs is silent, and is known to be away only after that time.
  */
 static int64_t
-valid_until_ms(const struct counter *counter, const struct commit_reply *read)
+valid_until_ms(const struct counter *counter, const struct accept_reply *read)
 {
     int64_t timeout_ms = counter->options->redis.timeout_ms;
     int64_t left_ms = read->left_ms - 1;
@@ -527,7 +307,7 @@ note_confirmed(struct counter *counter, int64_t jobs)
 
 /* Keeps what the reply says of the window, of the data and of the batch. */
 static void
-apply_reply(struct counter *counter, const struct commit_reply *read)
+apply_reply(struct counter *counter, const struct accept_reply *read)
 {
     if (read->data_reset) {
         note_reset(counter);
@@ -551,7 +331,7 @@ bool
 counter_step(struct counter *counter)
 {
     const struct redis_reply *reply;
-    struct commit_reply read = {0};
+    struct accept_reply read = {0};
     enum redis_result result = redis_receive(counter->redis, &reply);
 
     if (result == REDIS_PENDING) {
@@ -564,7 +344,7 @@ counter_step(struct counter *counter)
         return apply_memory(counter, reply) && has_time(counter) &&
                try_batch(counter);
     }
-    if (!read_reply(reply, &read)) {
+    if (!accept_call_read(reply, &read)) {
         return false;
     }
     apply_reply(counter, &read);
