@@ -14,6 +14,7 @@
 
 #include "config/options.h"
 #include "redis/redis.h"
+#include "window_memory.h"
 #include "window_stream.h"
 
 struct window_closer;
@@ -40,21 +41,12 @@ struct window_closer *window_closer_open(const struct options *options,
                                          int64_t barrier_ms);
 void window_closer_close(struct window_closer *closer);
 
-/* Which windows the sinks have written. */
-struct window_closer_sinks {
-    int64_t oldest_s; /* the last window of the sink furthest behind, of those
-                         that have any; 0: not known */
-    int64_t newest_s; /* the last window of the sink furthest ahead; 0: not
-                         known */
-    bool empty;       /* there is a sink that has no window yet */
-};
-
 /*
  * Tells it what the sinks have. If the stream ends before such a window, Redis
  * lost data. A window from window_closer_implausible_from_s on is not believed.
  */
 void window_closer_remember(struct window_closer *closer,
-                            const struct window_closer_sinks *sinks);
+                            const struct window_sinks *sinks);
 
 /*
  * The first window that can't have been written yet, as of the last

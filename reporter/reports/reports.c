@@ -43,7 +43,7 @@ struct reports {
 static void
 remember_cursors(struct reports *reports)
 {
-    struct window_closer_sinks have = {0};
+    struct window_sinks have = {0};
 
     for (size_t i = 0; i < reports->feeder_count; i++) {
         int64_t cursor_s = sink_feeder_cursor_s(reports->feeders[i]);

@@ -84,8 +84,7 @@ get(struct fixture *f, const char *key)
 static void
 remember(struct fixture *f, int64_t oldest_s, int64_t newest_s)
 {
-    struct window_closer_sinks sinks = {.oldest_s = oldest_s,
-                                        .newest_s = newest_s};
+    struct window_sinks sinks = {.oldest_s = oldest_s, .newest_s = newest_s};
 
     window_closer_remember(f->closer, &sinks);
 }
