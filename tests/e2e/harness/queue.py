@@ -37,6 +37,16 @@ def list_of(url):
     return f"{LIST}:{hashlib.sha1(origin.encode()).hexdigest()[:32]}"
 
 
+def queue_for(redis, url, texts):
+    """Queues jobs, all for one destination, as the accept script does."""
+    parts = urlsplit(url)
+    for start in range(0, len(texts), 1000):
+        redis("RPUSH", list_of(url), *texts[start:start + 1000])
+    redis("ZADD", STRANGERS, "NX", 1, f"{parts.scheme}://{parts.netloc}")
+    redis("HINCRBY", QUEUE, "jobs", len(texts))
+    redis("HINCRBY", QUEUE, "bytes", sum(map(len, texts)))
+
+
 def waiting(redis):
     """The jobs in the lists: [(attempts, JSON)]."""
     texts = [text for key in [LIST, *redis("KEYS", LIST + ":*")]
