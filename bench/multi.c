@@ -83,7 +83,7 @@ static void
 open_transfer(struct transfer *transfer)
 {
     transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL || tls_set_up(transfer->easy) != 0) {
+    if (transfer->easy == NULL || tls_set_up(transfer->easy, NULL, NULL) != 0) {
         die("no handle");
     }
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
