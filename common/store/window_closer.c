@@ -30,6 +30,9 @@ struct window_closer {
     char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
     uint64_t connection;         /* of the last look */
     int64_t barred_until_ms;     /* monotonic: see is_barred */
+    int64_t sealed_to_s; /* the last window sealed since the barrier began; 0:
+                            none was */
+    int64_t late_to_s; /* the last of them that was sealed late; 0: none was */
     int64_t kept_s; /* windows before this are past the retention; 0: unknown */
     struct window_memory memory;
 };
@@ -204,10 +207,41 @@ apply_look(struct window_closer *closer, const struct window_look *look)
 
     if (is_new || connection != closer->connection) {
         closer->barred_until_ms = clock_mono_ms() + closer->barrier_ms;
+        closer->sealed_to_s = 0;
+        closer->late_to_s = 0;
     }
     closer->connection = connection;
     if (closer->kept_s > look->on_s) {
         closer->kept_s = 0; /* the clock was ahead by over the retention */
+    }
+}
+
+/*
+ * True if a window is sealed late at now_ms: more than a window after its end.
+ * The barrier makes no window late that was sealed in time.
+ */
+static bool
+is_late(const struct window_closer *closer, int64_t start_s, int64_t now_ms)
+{
+    int64_t length_s = closer->options->window.seconds;
+
+    return start_s <= closer->sealed_to_s
+               ? start_s <= closer->late_to_s
+               : now_ms > (start_s + 2 * length_s) * 1000;
+}
+
+/* Notes that windows were sealed, oldest first: the older one is the later. */
+static void
+note_sealed(struct window_closer *closer, const struct window_record *records,
+            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        closer->sealed_to_s =
+            int64_max(closer->sealed_to_s, records[i].start_s);
+        if (records[i].late) {
+            closer->late_to_s =
+                int64_max(closer->late_to_s, records[i].start_s);
+        }
     }
 }
 
@@ -225,7 +259,7 @@ make_records(const struct window_closer *closer, int64_t first_s,
 
         *record =
             (struct window_record){.start_s = start_s, .length_s = length_s};
-        record->late = now_ms > (start_s + 2 * length_s) * 1000;
+        record->late = is_late(closer, start_s, now_ms);
         record->gap =
             !redis_reply_int(redis_reply_at(reply, COUNTS_AT + i),
                              &record->count) ||
@@ -284,6 +318,7 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
     }
     count = size_min(count, redis_reply_count(reply) - COUNTS_AT);
     make_records(closer, first_s, now_ms, reply, records, count);
+    note_sealed(closer, records, count);
     return window_memory_note_gaps(&closer->memory, records, count) ||
                    is_barred(closer)
                ? 0

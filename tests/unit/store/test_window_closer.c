@@ -469,18 +469,20 @@ test_the_barrier(void **state)
 {
     struct fixture *f = *state;
     struct window_closer *barred =
-        window_closer_open(&f->options, f->redis, 500);
+        window_closer_open(&f->options, f->redis, 2500);
     struct window_closer_sealed sealed;
     int64_t now_s = redis_now_s(f), left_ms;
 
     begin(f, now_s - 10);
     set_count(f, now_s - 2, 5);
     left_ms = window_closer_seal(barred, WINDOW_CLOSER_MOST, &sealed);
-    assert_in_range(left_ms, 1, 500);
+    assert_in_range(left_ms, 1, 1000);
     assert_int_equal(sealed.records, 0);
     assert_true(get(f, "verve:{0}:sealed") >= now_s - 1);
-    usleep(510 * 1000);
+    usleep(2510 * 1000);
     assert_true(seal_all(barred) >= 10);
+    assert_true(record_at(f, now_s - 9).late);
+    assert_false(record_at(f, now_s - 1).late); /* it was sealed in time */
     assert_int_equal(record_at(f, now_s - 2).count, 5);
     window_closer_close(barred);
 }
