@@ -15,7 +15,7 @@ from harness.receiver import Answer
 from harness.resolver import Resolver
 from harness.wait import wait_until
 
-from .stage import GRACE_S, Stage
+from .stage import BARRIER_S, GRACE_S, Stage
 
 
 def faketime():
@@ -79,7 +79,7 @@ class Attack:
             stream.join()
         time.sleep(GRACE_S)
         result = {"note": self.end(),
-                  "report_lag_s": stage.report_lag_s(began_s),
+                  "report_lag_s": stage.report_lag_s(began_s + BARRIER_S),
                   **self.streams["healthy"].delivery(self.arrivals())}
         result["may_lag"] = self.may_lag
         result["wrong"] = self.wrong or (result["refused"] > 0 and

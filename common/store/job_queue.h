@@ -141,8 +141,9 @@ int job_queue_begin(struct job_queue *queue, struct job *job);
  */
 int job_queue_mark(struct job_queue *queue);
 
-/* An attempt that is over sooner needs no mark in Redis. If all slots are taken,
-   attempts take up to 500 ms, and a mark costs as much of Redis as a claim. */
+/* An attempt that is over sooner needs no mark in Redis. If all slots are
+   taken, attempts take up to 500 ms, and a mark costs as much of Redis as a
+   claim. */
 enum { JOB_QUEUE_MARK_MS = 1000 };
 
 /*
