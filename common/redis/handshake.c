@@ -113,7 +113,8 @@ read_info(struct handshake *handshake, const redisReply *info)
         decimal_parse(number, strlen(number), &handshake->max_memory);
     }
     if (read_field(info, "\naof_enabled:", enabled, sizeof(enabled))) {
-        strcpy(handshake->appendonly, enabled[0] == '1' ? "yes" : "no");
+        snprintf(handshake->appendonly, sizeof(handshake->appendonly), "%s",
+                 enabled[0] == '1' ? "yes" : "no");
     }
     if (read_field(info, "\nmaster_replid2:", replid2, sizeof(replid2))) {
         handshake->was_replica = strcmp(replid2, "0000000") != 0;

@@ -169,7 +169,7 @@ give_key(struct address_load *load, const uint8_t key[ADDRESS_KEY_SIZE])
     struct entry **link = (struct entry **)find(load, key);
     struct entry *entry = *link;
 
-    if (--entry->count == 0) {
+    if (entry != NULL && --entry->count == 0) {
         *link = entry->next;
         free(entry);
     }
