@@ -31,7 +31,8 @@ local function window_of(mark)
 end
 
 local function lose(window)
-    if window >= first then
+    -- Another reporter may have recorded it since this one looked.
+    if window >= first and window > recorded then
         call('ZADD', KEYS[2], string.format('%.0f', window),
             string.format('%.0f', window))
     end
