@@ -262,7 +262,7 @@ counter_start(struct counter *counter, struct counter_request *requests,
 
 /*
  * Redis's data was reset. What was confirmed is gone, and the reporters wait
- * only window_closer_barrier_ms for those that remember.
+ * only WINDOW_CLOSER_BARRIER_MS for those that remember.
  */
 static void
 note_reset(struct counter *counter)

@@ -17,11 +17,7 @@
 #include "window-seal.lua.h"
 #include "window.h"
 
-enum {
-    BARRIER_MS = 1500, /* see window_closer_barrier_ms */
-    BARRIER_LEAST_MS = 2000,
-    COUNTS_AT = 3, /* index of the first count in window-seal.lua's reply */
-};
+enum { COUNTS_AT = 3 }; /* the first count in window-seal.lua's reply */
 
 struct window_closer {
     const struct options *options;
@@ -36,13 +32,6 @@ struct window_closer {
     int64_t kept_s; /* windows before this are past the retention; 0: unknown */
     struct window_memory memory;
 };
-
-int64_t
-window_closer_barrier_ms(const struct options *options)
-{
-    return int64_max(BARRIER_MS + 2 * options->redis.timeout_ms,
-                     BARRIER_LEAST_MS);
-}
 
 struct window_closer *
 window_closer_open(const struct options *options, struct redis *redis,

@@ -24,11 +24,10 @@ enum { WINDOW_CLOSER_MOST = 128 };
 
 /*
  * How long all that remember more than Redis does may take to write it there: a
- * second until they look, redis.timeout_ms until they know that the connection
- * hangs, half a second until the next attempt, and redis.timeout_ms for that.
- * In milliseconds; with the default of redis.timeout_ms it is two seconds.
+ * second until they look and, with the default of redis.timeout_ms, another one
+ * if their connection hangs and has to be made again.
  */
-int64_t window_closer_barrier_ms(const struct options *options);
+enum { WINDOW_CLOSER_BARRIER_MS = 2000 };
 
 /*
  * options and redis are borrowed for its life. For barrier_ms after a connect,

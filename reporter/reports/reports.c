@@ -220,7 +220,7 @@ reports_open(const struct options *options, struct event_loop *loop,
     reports->timer.handler = on_timer;
     reports->timer.context = reports;
     reports->closer =
-        window_closer_open(options, redis, window_closer_barrier_ms(options));
+        window_closer_open(options, redis, WINDOW_CLOSER_BARRIER_MS);
     if (reports->closer == NULL || open_feeders(reports) < 0) {
         reports_close(reports);
         return NULL;

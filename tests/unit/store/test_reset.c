@@ -219,23 +219,6 @@ test_the_record_of_a_gap_is_gone(void **state)
     window_closer_close(closer);
 }
 
-/*
- * A responder whose connection hangs finds that only after the time limit, and
- * the next attempt may hang as well.
- */
-static void
-test_the_barrier_is_longer_than_the_time_limits(void **state)
-{
-    struct fixture *f = *state;
-
-    f->options.redis.timeout_ms = 1;
-    assert_int_equal(window_closer_barrier_ms(&f->options), 2000);
-    f->options.redis.timeout_ms = 250;
-    assert_int_equal(window_closer_barrier_ms(&f->options), 2000);
-    f->options.redis.timeout_ms = 60000;
-    assert_int_equal(window_closer_barrier_ms(&f->options), 121500);
-}
-
 int
 main(void)
 {
@@ -246,7 +229,6 @@ main(void)
         TEST(test_many_responders_that_do_not_come_back),
         TEST(test_many_records_are_gone_but_no_count),
         TEST(test_the_record_of_a_gap_is_gone),
-        TEST(test_the_barrier_is_longer_than_the_time_limits),
     };
 
     return cmocka_run_group_tests_name("reset", tests, start_server,
