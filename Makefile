@@ -208,6 +208,13 @@ test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
+.PHONY: nightly
+nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers
+	@$(MAKE) test
+	@$(MAKE) asan
+	@$(MAKE) test-random RANDOM_SECONDS=3600
+	@$(MAKE) fuzz FUZZ_SECONDS=600
+
 .PHONY: fuzz
 fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
