@@ -26,7 +26,7 @@ struct blocklist *blocklist_open(const struct options *options);
 void blocklist_close(struct blocklist *list);
 
 /*
- * Reads callbacks.block again, from where the options came. If the
+ * Reads callbacks.block again, from the source of the options. If the
  * configuration has an error, logs it, and the list stays as it was.
  */
 void blocklist_reload(struct blocklist *list);

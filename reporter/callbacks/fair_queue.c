@@ -510,9 +510,7 @@ fair_queue_expect(struct fair_queue *queue, const struct job *job)
         destination = make_destination(queue, origin);
     }
     if (destination != NULL) {
-        uncount(queue, destination);
         destination->coming++;
-        count(queue, destination);
         update_state(queue, destination, queue->now_ms);
     }
 }
@@ -524,9 +522,7 @@ fair_queue_unexpect(struct fair_queue *queue, const struct job *job)
 
     /* Without memory, it was not noted. */
     if (destination != NULL && destination->coming > 0) {
-        uncount(queue, destination);
         destination->coming--;
-        count(queue, destination);
         update_state(queue, destination, queue->now_ms);
     }
 }

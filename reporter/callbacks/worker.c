@@ -258,8 +258,7 @@ protect_redis(struct worker *worker)
     }
 }
 
-/* Claims the wishes. Returns the delay until the next turn.
- */
+/* Claims the wishes. Returns the delay until the next turn. */
 static int64_t
 claim_wishes(struct worker *worker, struct wishes *wishes, bool more)
 {

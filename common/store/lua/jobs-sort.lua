@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Moves callback jobs to the lists of their destinations: jobs of `due` that
 -- are due again, and jobs of the list `callbacks`, which another version or an
--- operator has put there. Only jobs move that are where jobs-look.lua found
--- them. So it does no harm if another reporter was faster, or if the script is
--- run twice.
+-- operator has put there. A job moves only if it is still in the place that
+-- jobs-look.lua replied. So it does no harm if another reporter was faster, or
+-- if the script is run twice.
 --
 -- KEYS: 1 callbacks, 2 due, 3 queue, 4 destinations, 5 strangers, 6 proven,
 --       7... the list of each job
