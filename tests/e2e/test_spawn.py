@@ -76,8 +76,7 @@ def test_the_web_server_connects_to_the_pool(pool, web):
 @every_server
 def test_a_restart_loses_no_request(sandbox, pool, web):
     """Of 50,000, among them those on connections that nginx keeps."""
-    load = Load(sandbox, [web.host], map(accept, range(scaled(50000))),
-                connections=32, rate=scaled(4000))
+    load = Load(sandbox, [web.host], map(accept, range(scaled(50000))))
     restarts = 0
     while load.process.running():
         before = pool.pids()
