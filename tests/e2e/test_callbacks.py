@@ -81,10 +81,11 @@ def test_a_percent_encoded_host_is_called(responder, reporter, receiver, host,
 
 
 def test_a_queued_job_whose_host_is_none_is_dead(redis, reporter):
-    """As an older version accepted it."""
+    """As an older version accepted it. No attempt is made."""
     put(redis, "http://a|b/", "http://a%7Cb/")
     wait_until(lambda: redis("LLEN", DEAD) == 2, "both are dead", 30.0)
     assert is_settled(redis)
+    assert not reporter.callbacks()
 
 
 @every_strategy
