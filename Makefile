@@ -256,6 +256,8 @@ install: $(PROGRAMS) $(MAN) ## install into DESTDIR, PREFIX=/usr
 		completion/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve/errors conf/errors/*
 	$(call install-conf,conf/15-verve.conf,lighttpd/conf-available/15-verve.conf)
+	install -D -m 644 conf/systemd/lighttpd-reload.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/lighttpd.service.d/verve.conf
 	$(call install-conf,conf/nginx/verve.conf,nginx/snippets/verve.conf)
 	$(call install-conf,conf/nginx/verve-upstream.conf,nginx/snippets/verve-upstream.conf)
 	$(call install-conf,conf/verve.conf,verve/verve.conf)
