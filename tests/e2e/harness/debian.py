@@ -30,8 +30,8 @@ def enable(sandbox, program):
     ours = (CONF / "15-verve.conf").read_text()
     assert ours.startswith("# -*- depends: fastcgi -*-\n")
     (enabled / "15-verve.conf").write_text(replace_all(ours, (
-        ("/usr/bin/verve-fcgi", program),
-        ("/run/lighttpd/verve.socket", sandbox.folder / "v.sock"),
+        ('verve_program = ""', f'verve_program = "{program}"'),
+        ("/run/verve/fcgi.socket", sandbox.folder / "v.sock"),
         ("/usr/share/verve/errors/", f"{CONF}/errors/"))))
     return enabled
 
