@@ -4,6 +4,7 @@
 BUILD ?= build
 WERROR ?= 0
 PREFIX ?= /usr
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 FUZZ_SECONDS ?= 30
 RANDOM_SECONDS ?= 300
 
@@ -83,6 +84,7 @@ NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
+NEEDS_deb := build deb
 NEEDS_bench := build run bench
 NEEDS := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
 ifneq ($(NEEDS),)
@@ -240,30 +242,24 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pair
 	@VERVE_BUILD=$(BUILD) bench/run $(SECTIONS)
 	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
-# Installs a file into /etc with PREFIX in it. If the file exists, it stays.
-install-conf = test -e $(DESTDIR)/etc/$2 || { \
-	mkdir -p $(dir $(DESTDIR)/etc/$2) && \
-	sed 's|"/usr/|"$(PREFIX)/|' $1 >$(DESTDIR)/etc/$2; }
-
 .PHONY: install
-install: $(PROGRAMS) $(MAN) ## install into DESTDIR, PREFIX=/usr
-	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn \
-		ops/vervectl
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(filter %.5,$(MAN))
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(filter %.8,$(MAN))
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		completion/*
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve/errors conf/errors/*
-	$(call install-conf,conf/15-verve.conf,lighttpd/conf-available/15-verve.conf)
-	install -D -m 644 conf/systemd/lighttpd-reload.conf \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/lighttpd.service.d/verve.conf
-	$(call install-conf,conf/nginx/verve.conf,nginx/snippets/verve.conf)
-	$(call install-conf,conf/nginx/verve-upstream.conf,nginx/snippets/verve-upstream.conf)
-	$(call install-conf,conf/verve.conf,verve/verve.conf)
-	$(call install-conf,conf/logrotate,logrotate.d/verve)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf \
-		conf/redis.acl conf/nginx.conf
+install: $(PROGRAMS) $(MAN) ## install into DESTDIR, PREFIX=/usr, with units for systemd
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) UNIT_DIR=$(UNIT_DIR) \
+		tools/install-files $(BUILD)
+
+.PHONY: uninstall
+uninstall: ## stop and remove it; files in /etc that were changed stay
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) UNIT_DIR=$(UNIT_DIR) \
+		tools/install-files -r $(BUILD)
+
+.PHONY: dist
+dist: ## make a tarball of the last commit, with a checksum
+	@mkdir -p $(BUILD)
+	@tools/dist $(BUILD)
+
+.PHONY: deb
+deb: $(DEPS) ## make a Debian package of what is here, in build/deb
+	@tools/deb $(BUILD)
 
 .PHONY: acl
 acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed

@@ -11,6 +11,7 @@ import time
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
+from harness.old_redis import OldRedis
 from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
@@ -469,6 +470,12 @@ def test_a_password_stays_out_of_the_arguments(sandbox):
                   f"op%25er:{quoted}@127.0.0.1:{port}/99"):
         operator.env["VERVE_REDIS_URL"] = f"redis://{wrong}"
         assert operator("queue", "list", code=111) == []
+
+
+def test_a_redis_that_is_too_old(sandbox, redis):
+    operator = Operator(sandbox, VERVE_REDIS_URL=OldRedis(sandbox, redis).url)
+    assert operator("status", code=111) == []
+    assert "needs Redis 7.0 or later, or Valkey" in operator.errors
 
 
 def test_tail_follows_over_a_rotation(sandbox, operator):
