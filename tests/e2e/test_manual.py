@@ -56,11 +56,12 @@ def test_an_unknown_option(name, word):
     assert f"{name} -h" in errors or "usage: " in errors
 
 
-@pytest.mark.parametrize("words", [["status", "--help"], ["queue", "-h"],
-                                   ["queue", "list", "--help"],
-                                   ["block", "-h"], ["tail", "--help"]])
-def test_commands_of_vervectl_take_help(words):
-    assert run(PROGRAMS["vervectl"], *words) == (0, help_of("vervectl"), "")
+@pytest.mark.parametrize("name,words", [
+    ("vervectl", ["status", "--help"]), ("vervectl", ["queue", "-h"]),
+    ("vervectl", ["queue", "list", "--help"]), ("vervectl", ["block", "-h"]),
+    ("vervectl", ["tail", "--help"]), ("verve-spawn", ["start", "--help"])])
+def test_commands_take_help(name, words):
+    assert run(PROGRAMS[name], *words) == (0, help_of(name), "")
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)
