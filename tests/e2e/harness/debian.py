@@ -31,9 +31,9 @@ def enable(sandbox, program):
     ours = (CONF / "15-verve.conf").read_text()
     assert ours.startswith("# -*- depends: fastcgi -*-\n")
     (enabled / "15-verve.conf").write_text(replace_all(ours, (
-        ("/usr/bin/verve-fcgi", program),
+        ('verve_program = ""', f'verve_program = "{program}"'),
         ("/usr/bin/verve-spawn", f"{SPAWN} -u ''"),  # no user: see site()
-        ("/run/lighttpd/verve.socket", sandbox.folder / "v.sock"),
+        ("/run/verve/fcgi.socket", sandbox.folder / "v.sock"),
         ("/usr/share/verve/errors/", f"{CONF}/errors/"))))
     return enabled
 
