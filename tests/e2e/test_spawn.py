@@ -155,6 +155,13 @@ def test_the_configuration_is_read_by_the_user_of_the_pool(sandbox, pool):
     assert "verve.conf" in done.stderr
     verve_conf.chmod(0o644)
     assert pool("check", **env).returncode == 0
+    # Others than root check as themselves, as in `lighttpd -tt`.
+    script = sandbox.folder / "verve-spawn"
+    shutil.copy(SPAWN, script)
+    done = subprocess.run([script, "-u", "daemon", "check"], user="nobody",
+                          env={**pool.env, "VERVE_CONF": str(verve_conf)},
+                          capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["start", "-n", "2"],
