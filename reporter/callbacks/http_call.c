@@ -412,7 +412,7 @@ http_call_facts(const struct http_call *call, CURLcode code)
         .retry_after_ms = call->response.retry_after_ms,
         .attempts = call->job->attempts,
         .returned = call->job->returned,
-        .random = arc4random(),
+        .random = (uint32_t)random_number(),
     };
 
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &facts.status);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "kinesis_client.h"
 #include "net/curl_loop.h"
 #include "sinks.h"
@@ -45,7 +46,7 @@ backoff_ms(const struct kinesis_sink *kinesis)
     for (int i = 1; i < kinesis->failures && wait_ms < RETRY_MAX_MS / 2; i++) {
         wait_ms *= 2;
     }
-    return wait_ms + arc4random_uniform((uint32_t)wait_ms);
+    return wait_ms + (int64_t)random_below((uint64_t)wait_ms);
 }
 
 /* Reports a failure, whose reason is in sink.error. */
