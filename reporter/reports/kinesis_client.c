@@ -504,11 +504,16 @@ kinesis_client_result(const struct kinesis_client *client, CURLcode code,
 {
     long status = 0;
 
+    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code != CURLE_OK && status != 0) {
+        snprintf(why, SINK_WHY_SIZE, "HTTP %ld: %s", status,
+                 curl_easy_strerror(code));
+        return KINESIS_RETRY;
+    }
     if (code != CURLE_OK) {
         snprintf(why, SINK_WHY_SIZE, "%s", curl_easy_strerror(code));
         return KINESIS_RETRY;
     }
-    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
     return kinesis_client_classify(status, client->response,
                                    client->response_len, why);
 }
