@@ -126,6 +126,10 @@ send_request(struct aws_chain *chain)
                          !set_text(chain, CURLOPT_CUSTOMREQUEST, "PUT"))) {
         return -1;
     }
+    if (request->form != NULL &&
+        !set_text(chain, CURLOPT_POSTFIELDS, request->form)) {
+        return -1;
+    }
     return curl_loop_start(chain->transfers, chain->easy, SHARE);
 }
 

@@ -35,17 +35,41 @@ check(const char *name, const char *value, bool needed, char why[AWS_WHY_SIZE])
     return 0;
 }
 
+/* Some endpoints give fractions of a second. 0, or -1: it is no time. */
+static int
+read_expiration(const char *text, int64_t *time_s)
+{
+    char whole[RFC3339_SIZE];
+    size_t len = text == NULL ? 0 : strcspn(text, ".");
+
+    *time_s = 0;
+    if (text == NULL) {
+        return 0;
+    }
+    if (text[len] == '\0') {
+        return rfc3339_parse(text, len, time_s);
+    }
+    snprintf(whole, sizeof(whole), "%.*sZ", (int)(len < 30 ? len : 30), text);
+    return rfc3339_parse(whole, strlen(whole), time_s);
+}
+
 int
 aws_credentials_take(struct aws_credentials *to, const struct aws_parts *parts,
                      char why[AWS_WHY_SIZE])
 {
     const char *token = parts->session_token;
+    int64_t expires_s;
 
     if (check(parts->access_key_name, parts->access_key, true, why) < 0 ||
         check(parts->secret_key_name, parts->secret_key, true, why) < 0 ||
         check(parts->session_token_name, token, false, why) < 0) {
         return -1;
     }
+    if (read_expiration(parts->expiration, &expires_s) < 0) {
+        snprintf(why, AWS_WHY_SIZE, "the expiration is no time");
+        return -1;
+    }
+    to->expires_s = expires_s;
     to->access_key = strdup(parts->access_key);
     to->secret_key = strdup(parts->secret_key);
     to->session_token = strdup(token == NULL ? "" : token);
@@ -58,47 +82,22 @@ aws_credentials_take(struct aws_credentials *to, const struct aws_parts *parts,
     return 0;
 }
 
-/* The time of Expiration; some endpoints give fractions of a second. 0, or -1:
-   it is no time. */
-static int
-read_expiration(const char *text, int64_t *time_s)
-{
-    char whole[RFC3339_SIZE];
-    size_t len = strcspn(text, ".");
-
-    if (text[len] == '\0') {
-        return rfc3339_parse(text, len, time_s);
-    }
-    snprintf(whole, sizeof(whole), "%.*sZ", (int)(len < 30 ? len : 30), text);
-    return rfc3339_parse(whole, strlen(whole), time_s);
-}
-
 static int
 take_object(struct aws_credentials *to, const json_t *object,
             char why[AWS_WHY_SIZE])
 {
-    const char *expiration =
-        json_string_value(json_object_get(object, "Expiration"));
-    struct aws_parts parts = {
+    const struct aws_parts parts = {
         .access_key = json_string_value(json_object_get(object, "AccessKeyId")),
         .secret_key =
             json_string_value(json_object_get(object, "SecretAccessKey")),
         .session_token = json_string_value(json_object_get(object, "Token")),
+        .expiration = json_string_value(json_object_get(object, "Expiration")),
         .access_key_name = "AccessKeyId of the answer",
         .secret_key_name = "SecretAccessKey of the answer",
         .session_token_name = "Token of the answer",
     };
-    int64_t expires_s = 0;
 
-    if (expiration != NULL && read_expiration(expiration, &expires_s) < 0) {
-        snprintf(why, AWS_WHY_SIZE, "Expiration of the answer is no time");
-        return -1;
-    }
-    if (aws_credentials_take(to, &parts, why) < 0) {
-        return -1;
-    }
-    to->expires_s = expires_s;
-    return 0;
+    return aws_credentials_take(to, &parts, why);
 }
 
 /* jansson's error text is not shown: it has a part of the answer. */
@@ -133,8 +132,8 @@ aws_credentials_equal(const struct aws_credentials *a,
            equal(a->session_token, b->session_token);
 }
 
-static void
-wipe(char *text)
+void
+aws_wipe(char *text)
 {
     if (text != NULL) {
         explicit_bzero(text, strlen(text));
@@ -145,8 +144,8 @@ wipe(char *text)
 void
 aws_credentials_fini(struct aws_credentials *credentials)
 {
-    wipe(credentials->access_key);
-    wipe(credentials->secret_key);
-    wipe(credentials->session_token);
+    aws_wipe(credentials->access_key);
+    aws_wipe(credentials->secret_key);
+    aws_wipe(credentials->session_token);
     memset(credentials, 0, sizeof(*credentials));
 }

@@ -25,6 +25,7 @@ struct aws_credentials {
    missing, with the source's names for them. */
 struct aws_parts {
     const char *access_key, *secret_key, *session_token;
+    const char *expiration; /* a time as in RFC 3339; NULL: they do not */
     const char *access_key_name, *secret_key_name, *session_token_name;
 };
 
@@ -32,7 +33,8 @@ struct aws_parts {
 bool aws_is_visible(const char *text);
 
 /* Copies the parts into *to, which is zeroed. 0, or -1 and why: a key is
-   missing, a header cannot hold a part, or there is no memory. */
+   missing, a header cannot hold a part, the expiration is no time, or there is
+   no memory. */
 int aws_credentials_take(struct aws_credentials *to,
                          const struct aws_parts *parts, char why[AWS_WHY_SIZE]);
 
@@ -47,6 +49,9 @@ int aws_credentials_parse(struct aws_credentials *to, const char *json,
 /* Whether key, secret and token are the same. Both may be zeroed. */
 bool aws_credentials_equal(const struct aws_credentials *a,
                            const struct aws_credentials *b);
+
+/* Overwrites and frees a text, which may be NULL. */
+void aws_wipe(char *text);
 
 /* Overwrites and frees all parts. */
 void aws_credentials_fini(struct aws_credentials *credentials);

@@ -4,7 +4,7 @@
  * credential_process, role_arn or SSO.
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
  */
-#define _GNU_SOURCE /* asprintf, explicit_bzero */
+#define _GNU_SOURCE /* asprintf */
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
@@ -88,10 +88,7 @@ static void
 fini_reader(struct reader *reader)
 {
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (reader->values[i] != NULL) {
-            explicit_bzero(reader->values[i], strlen(reader->values[i]));
-            free(reader->values[i]);
-        }
+        aws_wipe(reader->values[i]);
     }
 }
 
@@ -184,9 +181,8 @@ step(struct aws_lookup *lookup)
             path, errno == ENOTSUP ? "no regular file" : strerror(errno));
     } else {
         result = read_text(lookup, text, path);
-        explicit_bzero(text, strlen(text));
     }
-    free(text);
+    aws_wipe(text);
     free(path);
     return result;
 }

@@ -14,10 +14,8 @@
 #include <unistd.h>
 
 const struct aws_source *const aws_sources[AWS_SOURCES] = {
-    &aws_environment,
-    &aws_profile,
-    &aws_container,
-    &aws_instance,
+    &aws_environment, &aws_web_identity, &aws_profile,
+    &aws_container,   &aws_instance,
 };
 
 static void
@@ -25,6 +23,7 @@ free_request(struct aws_request *request)
 {
     free(request->url);
     free(request->header);
+    aws_wipe(request->form);
     memset(request, 0, sizeof(*request));
 }
 

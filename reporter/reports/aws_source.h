@@ -22,9 +22,10 @@ enum aws_source_result {
                          answer */
 };
 
-/* A request without body. Its memory belongs to the lookup. */
+/* Its memory belongs to the lookup. */
 struct aws_request {
-    bool put;     /* PUT; else GET */
+    bool put;     /* PUT without a body */
+    char *form;   /* the body of a POST; NULL: it is a GET, or put */
     char *url;    /* http or https */
     char *header; /* "Name: value"; NULL: none */
 };
@@ -47,11 +48,12 @@ struct aws_source {
 
 /* In the order in which they are asked. */
 extern const struct aws_source aws_environment;
+extern const struct aws_source aws_web_identity;
 extern const struct aws_source aws_profile;
 extern const struct aws_source aws_container;
 extern const struct aws_source aws_instance;
 
-enum { AWS_SOURCES = 4 };
+enum { AWS_SOURCES = 5 };
 
 extern const struct aws_source *const aws_sources[AWS_SOURCES];
 

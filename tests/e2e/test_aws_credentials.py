@@ -5,7 +5,7 @@ import time
 
 import pytest
 from harness import aws
-from harness.aws import Container, Instance, credentials, keys
+from harness.aws import Container, Instance, Sts, credentials, keys
 from harness.kinesis import FakeKinesis, settings
 from harness.receiver import Answer
 from harness.reporter import Reporter
@@ -151,9 +151,34 @@ def test_the_role_of_an_instance(sandbox, redis, kinesis, expected):
     assert_no_secret(reporter)
 
 
+def test_a_web_identity(sandbox, redis, kinesis, expected):
+    """The token of a Kubernetes cluster; its file is read anew each time."""
+    token = sandbox.folder / "token"
+    token.write_text("AUTHORIZE.1+", encoding="ascii")
+    sts = open_endpoint(sandbox, Sts)
+    sts.respond("/", Answer(400, body=b"<Error><Code>ExpiredTokenException"
+                            b"</Code></Error>"), sts.answer("AKIDA"))
+    kinesis.keys = keys("AKIDA")
+    reporter = start(sandbox, redis, kinesis, sts.settings(
+        AWS_WEB_IDENTITY_TOKEN_FILE=token))
+    expected.send(1)
+    reporter.process.wait_output(
+        "; web identity: HTTP 400 ExpiredTokenException; trying again")
+    request = wait_for_key(kinesis, "AKIDA")
+    assert request.headers["x-amz-security-token"] == aws.TOKEN + "AKIDA"
+    expected.check(kinesis.wait_reported(expected.send(2)))
+    asked = sts.received[-1]
+    assert (asked.method, asked.headers["content-type"], asked.body) == (
+        "POST", "application/x-www-form-urlencoded",
+        b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn="
+        b"arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fx&RoleSessionName=verve&"
+        b"WebIdentityToken=AUTHORIZE.1%2B")
+    assert_no_secret(reporter)
+
+
 @pytest.mark.parametrize("change,words", [
-    ({}, "credentials: environment: AWS_ACCESS_KEY_ID is not set; credentials "
-         "file: /dev/null: no regular file; container: neither AWS_CONTAINER_"
+    ({}, "credentials: environment: AWS_ACCESS_KEY_ID is not set; web "
+         "identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; credentials file: /dev/null: no regular file; container: neither AWS_CONTAINER_"
          "CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is "
          "set; instance metadata: AWS_EC2_METADATA_DISABLED is set"),
     ({"AWS_PROFILE": "verve", "AWS_SHARED_CREDENTIALS_FILE": "FILE"},

@@ -53,6 +53,26 @@ class Container(Receiver):
                 **more}
 
 
+class Sts(Receiver):
+    """STS, which gives credentials for the token of another provider."""
+
+    def settings(self, **more):
+        return {**NO_CREDENTIALS, "AWS_ENDPOINT_URL_STS": self.url("/"),
+                "AWS_ROLE_ARN": "arn:aws:iam::1:role/x", **more}
+
+    @staticmethod
+    def answer(key):
+        return Answer(body=(
+            '<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.'
+            'com/doc/2011-06-15/">\n<AssumeRoleWithWebIdentityResult>\n'
+            f"<Credentials>\n<SessionToken>{TOKEN}{key}</SessionToken>\n"
+            f"<SecretAccessKey>{SECRET}{key}</SecretAccessKey>\n"
+            f"<Expiration>{stamp(3600)}</Expiration>\n"
+            f"<AccessKeyId>{key}</AccessKeyId>\n</Credentials>\n"
+            "</AssumeRoleWithWebIdentityResult>\n"
+            "</AssumeRoleWithWebIdentityResponse>\n").encode())
+
+
 class Instance(Receiver):
     """The instance metadata service, version 2. Its role is verve-role."""
     ROLES = "/latest/meta-data/iam/security-credentials/"

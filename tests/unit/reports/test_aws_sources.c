@@ -292,7 +292,7 @@ static const struct answer_row {
     {200,
      "{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\","
      "\"Expiration\":\"soon\"}",
-     AWS_SOURCE_BAD, "Expiration of the answer is no time"},
+     AWS_SOURCE_BAD, "the expiration is no time"},
     {200, "{\"AccessKeyId\":\"a\",\"SecretAccessKey\":7}", AWS_SOURCE_BAD,
      "SecretAccessKey of the answer is missing"},
     {200, "{\"AccessKeyId\":\"a\\nb\",\"SecretAccessKey\":\"b\"}",
@@ -306,21 +306,115 @@ static const struct answer_row {
 };
 
 static void
-test_answers(void **state)
+check_answers(const struct aws_source *source, const struct answer_row *rows,
+              size_t count)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
-        const struct answer_row *row = &answers[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct answer_row *row = &rows[i];
         struct aws_lookup lookup = {
             .step = 1, .status = row->status, .body = row->body};
 
-        assert_found(&lookup, aws_container.step(&lookup), row->result,
-                     row->text);
+        assert_found(&lookup, source->step(&lookup), row->result, row->text);
         if (strstr(row->body, "2026") != NULL) {
             assert_true(lookup.found.expires_s == 1767323040);
         }
         aws_lookup_fini(&lookup);
     }
+}
+
+static void
+test_answers(void **state)
+{
+    (void)state;
+    check_answers(&aws_container, answers, sizeof(answers) / sizeof(*answers));
+}
+
+#define TOKEN_FILE "AWS_WEB_IDENTITY_TOKEN_FILE"
+#define FORM                                                                   \
+    "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn="             \
+    "arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fx&RoleSessionName="
+
+static const struct web_identity_row {
+    const char *variables[5];
+    enum aws_source_result result;
+    const char *text;
+    const char *form;
+} web_identities[] = {
+    {{NULL}, AWS_SOURCE_NONE, TOKEN_FILE " is not set", NULL},
+    {{TOKEN_FILE "=FILE"}, AWS_SOURCE_BAD, "AWS_ROLE_ARN is not set", NULL},
+    {{TOKEN_FILE "=/nowhere", "AWS_ROLE_ARN=x"},
+     AWS_SOURCE_BAD,
+     TOKEN_FILE ": No such file",
+     NULL},
+    {{TOKEN_FILE "=FILE", "AWS_ROLE_ARN=arn:aws:iam::1:role/x"},
+     AWS_SOURCE_ASK,
+     "GET https://sts.amazonaws.com/ -",
+     FORM "verve&WebIdentityToken=a.b%2Bc"},
+    {{TOKEN_FILE "=FILE", "AWS_ROLE_ARN=arn:aws:iam::1:role/x",
+      "AWS_ROLE_SESSION_NAME=a b", "AWS_REGION=eu-west-1"},
+     AWS_SOURCE_ASK,
+     "GET https://sts.eu-west-1.amazonaws.com/ -",
+     FORM "a%20b&WebIdentityToken=a.b%2Bc"},
+    {{TOKEN_FILE "=FILE", "AWS_ROLE_ARN=x", "AWS_DEFAULT_REGION=cn-north-1"},
+     AWS_SOURCE_ASK,
+     "GET https://sts.cn-north-1.amazonaws.com.cn/ -",
+     NULL},
+    {{TOKEN_FILE "=FILE", "AWS_ROLE_ARN=x", "AWS_REGION=eu-west-1",
+      "AWS_ENDPOINT_URL_STS=https://sts.example.com/"},
+     AWS_SOURCE_ASK,
+     "GET https://sts.example.com/ -",
+     NULL},
+};
+
+static void
+test_web_identity(void **state)
+{
+    (void)state;
+    write_file("a.b+c\n");
+    for (size_t i = 0; i < sizeof(web_identities) / sizeof(*web_identities);
+         i++) {
+        const struct web_identity_row *row = &web_identities[i];
+        struct aws_lookup lookup = {0};
+
+        set_variables(row->variables);
+        if (getenv(TOKEN_FILE) != NULL &&
+            strcmp(getenv(TOKEN_FILE), "FILE") == 0) {
+            setenv(TOKEN_FILE, path, 1);
+        }
+        assert_found(&lookup, aws_web_identity.step(&lookup), row->result,
+                     row->text);
+        if (row->form != NULL) {
+            assert_string_equal(lookup.request.form, row->form);
+        }
+        aws_lookup_fini(&lookup);
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
+/* The example of AWS's reference, shortened. */
+#define STS(expiration)                                                        \
+    "<AssumeRoleWithWebIdentityResponse>\n <Credentials>\n"                    \
+    "  <SessionToken>AQo/p+IE</SessionToken>\n"                                \
+    "  <SecretAccessKey>wJalr/KEY</SecretAccessKey>\n"                         \
+    "  <Expiration>" expiration "</Expiration>\n"                              \
+    "  <AccessKeyId>ASgeIAI</AccessKeyId>\n </Credentials>\n"
+
+static const struct answer_row answers_of_sts[] = {
+    {200, STS("2026-01-02T03:04:00Z"), AWS_SOURCE_FOUND,
+     "ASgeIAI wJalr/KEY AQo/p+IE"},
+    {200, STS("soon"), AWS_SOURCE_BAD, "the expiration is no time"},
+    {200, "<html>", AWS_SOURCE_BAD, "AccessKeyId of the answer is missing"},
+    {400, "<Error><Code>ExpiredTokenException</Code><Message>x</Message>",
+     AWS_SOURCE_BAD, "HTTP 400 ExpiredTokenException"},
+    {503, "", AWS_SOURCE_BAD, "HTTP 503 "},
+};
+
+static void
+test_answers_of_sts(void **state)
+{
+    (void)state;
+    check_answers(&aws_web_identity, answers_of_sts,
+                  sizeof(answers_of_sts) / sizeof(*answers_of_sts));
 }
 
 #define ROLES "/latest/meta-data/iam/security-credentials/"
@@ -441,6 +535,8 @@ main(void)
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_container),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_web_identity),
+        cmocka_unit_test(test_answers_of_sts),
         cmocka_unit_test(test_instance),
         cmocka_unit_test(test_where_the_instance_is_asked),
         cmocka_unit_test(test_check),
