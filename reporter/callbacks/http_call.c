@@ -179,8 +179,7 @@ set_pointer(const struct http_call *call, CURLoption option, void *value)
 static bool
 set_bounds(const struct http_call *call)
 {
-    return set_text(call, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           set_text(call, CURLOPT_PROXY, "") &&
+    return set_text(call, CURLOPT_PROXY, "") &&
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
            set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&

@@ -85,7 +85,6 @@ static bool
 set_common(struct aws_chain *chain)
 {
     return set_text(chain, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
-           set_text(chain, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_text(chain, CURLOPT_PROXY, "") &&
            set_long(chain, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
            tls_set_up(chain->easy, NULL, NULL) == 0 &&

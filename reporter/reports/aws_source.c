@@ -50,7 +50,8 @@ aws_lookup_ask(struct aws_lookup *lookup, bool put, char *header,
     free_request(&lookup->request);
     lookup->request.header = header;
     if (len < 0) {
-        return aws_lookup_end(lookup, AWS_SOURCE_BAD, "no memory");
+        snprintf(lookup->why, sizeof(lookup->why), "no memory");
+        return AWS_SOURCE_BAD;
     }
     lookup->request.put = put;
     lookup->request.url = url;

@@ -364,7 +364,6 @@ set_up(struct kinesis_client *client)
 {
     return set_text(client, CURLOPT_URL, client->url) &&
            set_text(client, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
-           set_text(client, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_long(client, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
            tls_set_up(client->easy, NULL, NULL) == 0 &&
            set_long(client, CURLOPT_POST, 1) &&

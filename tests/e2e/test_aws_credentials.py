@@ -142,7 +142,8 @@ def test_the_role_of_an_instance(sandbox, redis, kinesis, expected):
     reporter = start(sandbox, redis, kinesis, instance.settings())
     expected.check(reporter.wait_reported(expected.send(1)))
     reporter.process.wait_output("; instance metadata: Timeout was reached")
-    reporter.process.wait_output("; instance metadata: the instance has no role")
+    reporter.process.wait_output("; instance metadata: the instance has no "
+                                 "role")
     expected.check(kinesis.wait_reported(expected.send(2)))
     assert [request.method for request in instance.received] == \
         ["PUT", "PUT", "GET", "PUT", "GET", "GET"]
@@ -178,7 +179,8 @@ def test_a_web_identity(sandbox, redis, kinesis, expected):
 
 @pytest.mark.parametrize("change,words", [
     ({}, "credentials: environment: AWS_ACCESS_KEY_ID is not set; web "
-         "identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; credentials file: /dev/null: no regular file; container: neither AWS_CONTAINER_"
+         "identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; credentials file: "
+         "/dev/null: no regular file; container: neither AWS_CONTAINER_"
          "CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is "
          "set; instance metadata: AWS_EC2_METADATA_DISABLED is set"),
     ({"AWS_PROFILE": "verve", "AWS_SHARED_CREDENTIALS_FILE": "FILE"},

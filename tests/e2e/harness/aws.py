@@ -33,7 +33,8 @@ def write_file(path, key, profile="verve"):
 
 
 def stamp(left_s):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + left_s))
+    end = time.gmtime(time.time() + left_s)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", end)
 
 
 def credentials(key, left_s=3600):
