@@ -309,6 +309,19 @@ allow_http_only(CURL *easy)
 #endif
 }
 
+/* Otherwise a name server that does not answer stops the loop at the end of the
+   transfer: libcurl would wait for its thread. Before 7.87 it always does. */
+static bool
+leave_lookups(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+#else
+    (void)easy;
+    return true;
+#endif
+}
+
 static bool
 set_ages(CURL *easy)
 {
@@ -323,7 +336,7 @@ curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host)
 {
     struct partition *partition = partition_of(curl, host);
 
-    if (!allow_http_only(easy) || !set_ages(easy) ||
+    if (!allow_http_only(easy) || !leave_lookups(easy) || !set_ages(easy) ||
         curl_multi_add_handle(partition->multi, easy) != CURLM_OK) {
         return -1;
     }

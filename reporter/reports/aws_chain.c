@@ -93,8 +93,6 @@ set_common(struct aws_chain *chain)
            set_long(chain, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
            set_long(chain, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&
            set_long(chain, CURLOPT_NOSIGNAL, 1) &&
-           /* Otherwise a name server that does not answer stops the loop. */
-           set_long(chain, CURLOPT_QUICK_EXIT, 1) &&
            curl_easy_setopt(chain->easy, CURLOPT_WRITEFUNCTION, on_body) ==
                CURLE_OK &&
            curl_easy_setopt(chain->easy, CURLOPT_WRITEDATA, chain) == CURLE_OK;

@@ -369,9 +369,7 @@ set_up(struct kinesis_client *client)
            set_long(client, CURLOPT_POST, 1) &&
            set_long(client, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
            set_long(client, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&
-           set_long(client, CURLOPT_NOSIGNAL, 1) &&
-           /* Otherwise a name server that does not answer stops the loop. */
-           set_long(client, CURLOPT_QUICK_EXIT, 1) && set_callbacks(client);
+           set_long(client, CURLOPT_NOSIGNAL, 1) && set_callbacks(client);
 }
 
 /* The URL is kinesis.endpoint, or AWS's endpoint of the region if that is not
