@@ -162,14 +162,23 @@ name_file(void)
                : path;
 }
 
-/* As AWS's tools do, passes over a file that is not there; a device, such as
-   /dev/null, is none. */
+/*
+ * As AWS's tools do, passes over a file that is not there; a device, such as
+ * /dev/null, is none. So is a home that a service may not look into.
+ */
+static bool
+is_absent(int reason)
+{
+    return reason == ENOENT || reason == ENOTDIR || reason == ENOTSUP ||
+           (reason == EACCES && aws_variable(FILE_VARIABLE) == NULL);
+}
+
 static enum aws_source_result
 step(struct aws_lookup *lookup)
 {
     char *path = name_file();
     char *text = path == NULL ? NULL : aws_file_read(path);
-    bool missing = errno == ENOENT || errno == ENOTDIR || errno == ENOTSUP;
+    int reason = errno;
     enum aws_source_result result;
 
     if (path == NULL) {
@@ -177,8 +186,9 @@ step(struct aws_lookup *lookup)
     }
     if (text == NULL) {
         result = aws_lookup_end(
-            lookup, missing ? AWS_SOURCE_NONE : AWS_SOURCE_BAD, "%.128s: %s",
-            path, errno == ENOTSUP ? "no regular file" : strerror(errno));
+            lookup, is_absent(reason) ? AWS_SOURCE_NONE : AWS_SOURCE_BAD,
+            "%.128s: %s", path,
+            reason == ENOTSUP ? "no regular file" : strerror(reason));
     } else {
         result = read_text(lookup, text, path);
     }

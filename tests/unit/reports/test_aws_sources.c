@@ -218,6 +218,30 @@ test_files(void **state)
     aws_lookup_fini(&lookup);
 }
 
+/* A home that a service may not look into is no source; a file that somebody
+   named is. */
+static void
+test_forbidden_files(void **state)
+{
+    static const char *const none[] = {NULL};
+    struct aws_lookup lookup = {0};
+    bool root = geteuid() == 0;
+
+    (void)state;
+    set_variables(none);
+    setenv("HOME", folder, 1);
+    assert_int_equal(chmod(folder, 0), 0);
+    assert_true(!root || seteuid(65534) == 0);
+    assert_found(&lookup, aws_profile.step(&lookup), AWS_SOURCE_NONE,
+                 "/.aws/credentials: Permission denied");
+    setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
+    assert_found(&lookup, aws_profile.step(&lookup), AWS_SOURCE_BAD,
+                 "/credentials: Permission denied");
+    assert_true(!root || seteuid(0) == 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+    aws_lookup_fini(&lookup);
+}
+
 static const struct environment_row containers[] = {
     {{NULL}, AWS_SOURCE_NONE, "neither " RELATIVE " nor " FULL " is set"},
     {{RELATIVE "=/v2/x?id=1"},
@@ -533,6 +557,7 @@ main(void)
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_profile),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_forbidden_files),
         cmocka_unit_test(test_container),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_web_identity),
