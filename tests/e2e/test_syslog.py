@@ -18,7 +18,7 @@ from harness.wait import wait_until
 pytestmark = needs_mounts
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 1}
-TEXT = re.compile(r"Unique requests in the last minute: (\d+) "
+TEXT = re.compile(r"Unique requests in the last 1 seconds: (\d+) "
                   r"window=(\S+) window_seconds=1 late=(true|false)")
 
 

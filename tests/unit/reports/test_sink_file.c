@@ -116,8 +116,8 @@ offer(struct fixture *f, int from, int to)
     size_t count = 0;
 
     for (int i = from; i <= to; i++) {
-        records[count++] =
-            (struct window_record){.start_s = WINDOW(i), .count = i};
+        records[count++] = (struct window_record){
+            .start_s = WINDOW(i), .length_s = 60, .count = i};
     }
     sink_file.offer(f->sink, records, count);
 }
