@@ -377,14 +377,14 @@ file_open(const struct options *options, struct event_loop *loop,
     if (file == NULL) {
         return NULL;
     }
-    host_name(host);
     file->sink.type = &sink_file;
     file->sink.events = *events;
     file->sink.from_newest = line_file_names_standard(options->file.path);
     file->options = options;
     file->lines = line_file_open(options->file.path, O_RDWR);
-    if (file->lines == NULL || asprintf(&file->sink.name, "file:%s:%s", host,
-                                        options->file.path) < 0) {
+    if (file->lines == NULL ||
+        asprintf(&file->sink.name, "file:%s:%s", sinks_place(options, host),
+                 options->file.path) < 0) {
         file->sink.name = NULL; /* undefined after an error */
         file_close(&file->sink);
         return NULL;

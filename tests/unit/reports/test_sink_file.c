@@ -223,6 +223,11 @@ test_name(void **state)
     assert_true(asprintf(&name, "file:%s:%s", host, f->path) > 0);
     assert_string_equal(f->sink->name, name);
     free(name);
+    f->options.sink.name = (char *)"reporter-1";
+    restart(f);
+    assert_true(asprintf(&name, "file:reporter-1:%s", f->path) > 0);
+    assert_string_equal(f->sink->name, name);
+    free(name);
 }
 
 /* A kill after the line and before the cursor moved: a second offer. */
@@ -613,6 +618,7 @@ set_up(void **state)
     snprintf(f.rotated, sizeof(f.rotated), "%s.1", f.path);
     f.options.file.path = f.path;
     f.options.file.format = FORMAT_TEXT;
+    f.options.sink.name = (char *)"";
     f.options.window.seconds = 60;
     open_sink(&f);
     *state = &f;
