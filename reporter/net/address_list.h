@@ -5,7 +5,7 @@
 #ifndef ADDRESS_LIST_H
 #define ADDRESS_LIST_H
 
-#include "ip_address.h"
+#include "base/ip_address.h"
 
 /* Size of a buffer for two addresses, with brackets, a comma and a NUL. */
 enum { ADDRESS_LIST_PAIR_SIZE = 2 * (IP_ADDRESS_TEXT_SIZE + 3) };

@@ -21,8 +21,8 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/ip_address.h"
 #include "base/util.h"
-#include "ip_address.h"
 
 enum {
     TICK_MS = 20,

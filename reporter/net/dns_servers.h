@@ -5,7 +5,7 @@
 #ifndef DNS_SERVERS_H
 #define DNS_SERVERS_H
 
-#include "ip_address.h"
+#include "base/ip_address.h"
 
 /* Size of a buffer for the longest reason, with its NUL. */
 enum { DNS_SERVERS_WHY_SIZE = IP_BLOCK_TEXT_SIZE + 64 };

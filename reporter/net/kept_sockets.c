@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ip_address.h"
+#include "base/ip_address.h"
 
 enum { BUCKETS = 1024, FDS_MIN = 64 };
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "aws_source.h"
-#include "net/ip_address.h"
+#include "base/ip_address.h"
 
 #define RELATIVE_URI "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 #define FULL_URI "AWS_CONTAINER_CREDENTIALS_FULL_URI"

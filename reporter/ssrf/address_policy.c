@@ -11,14 +11,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ip_address.h"
+#include "base/ip_list.h"
 #include "local_addresses.h"
-#include "net/ip_address.h"
 #include "special_ranges.h"
-
-#define SEPARATORS ", \t"
-
-/* How much of a bad entry is shown: enough for any address. */
-enum { ENTRY_SHOWN = IP_BLOCK_TEXT_SIZE };
 
 /* An address with a port. */
 struct target {
@@ -28,61 +24,32 @@ struct target {
 
 struct address_policy {
     struct local_addresses *locals;
-    struct ip_block *allowed; /* callbacks.allow */
-    size_t allowed_count;
+    struct ip_list allowed; /* callbacks.allow */
     /* Redis's last addresses, in a ring: the oldest is overwritten. */
     struct target protected[ADDRESS_POLICY_PROTECTED_MAX];
     size_t protected_count; /* so far; may be more than the ring has */
 };
 
-/* Reads callbacks.allow. 0, or -1 (errno) with the reason. */
-static int
-read_allow(struct address_policy *policy, const char *allow,
-           char why[ADDRESS_POLICY_WHY_SIZE])
-{
-    size_t len;
-
-    /* Each entry has at least one byte and, except the last, a separator. */
-    policy->allowed = calloc(strlen(allow) / 2 + 1, sizeof(struct ip_block));
-    if (policy->allowed == NULL) {
-        snprintf(why, ADDRESS_POLICY_WHY_SIZE, "no memory");
-        return -1;
-    }
-    for (allow += strspn(allow, SEPARATORS); *allow != '\0';
-         allow += len + strspn(allow + len, SEPARATORS)) {
-        struct ip_block *block = &policy->allowed[policy->allowed_count++];
-        const char *problem;
-
-        len = strcspn(allow, SEPARATORS);
-        problem = ip_block_parse(allow, len, block);
-        if (problem != NULL) {
-            snprintf(
-                why, ADDRESS_POLICY_WHY_SIZE, "callbacks.allow: \"%.*s\" %s",
-                len < ENTRY_SHOWN ? (int)len : ENTRY_SHOWN, allow, problem);
-            errno = EINVAL;
-            return -1;
-        }
-    }
-    return 0;
-}
-
 struct address_policy *
 address_policy_open(const char *allow, char why[ADDRESS_POLICY_WHY_SIZE])
 {
     struct address_policy *policy = calloc(1, sizeof(*policy));
+    char problem[IP_LIST_WHY_SIZE];
     int reason;
 
     if (policy == NULL) {
         snprintf(why, ADDRESS_POLICY_WHY_SIZE, "no memory");
         return NULL;
     }
-    if (read_allow(policy, allow, why) == 0) {
+    if (ip_list_read(&policy->allowed, allow, problem) == 0) {
         policy->locals = local_addresses_open(clock_mono_ms());
         if (policy->locals != NULL) {
             return policy;
         }
         snprintf(why, ADDRESS_POLICY_WHY_SIZE,
                  "cannot list this host's addresses: %s", strerror(errno));
+    } else {
+        snprintf(why, ADDRESS_POLICY_WHY_SIZE, "callbacks.allow: %s", problem);
     }
     reason = errno;
     address_policy_close(policy);
@@ -95,7 +62,7 @@ address_policy_close(struct address_policy *policy)
 {
     if (policy != NULL) {
         local_addresses_close(policy->locals);
-        free(policy->allowed);
+        ip_list_fini(&policy->allowed);
         free(policy);
     }
 }
@@ -175,21 +142,6 @@ is_redis(struct address_policy *policy, const struct target *target,
     return false;
 }
 
-static bool
-is_allowed(const struct address_policy *policy,
-           const struct ip_address *address, bool exact_only)
-{
-    for (size_t i = 0; i < policy->allowed_count; i++) {
-        const struct ip_block *block = &policy->allowed[i];
-
-        if (ip_block_contains(block, address) &&
-            (!exact_only || ip_block_is_single(block))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* range is NULL if the address is only one of this host's own. */
 static void
 explain(const struct ip_address *address, const struct special_range *range,
@@ -239,8 +191,8 @@ check_target(struct address_policy *policy, const struct target *target,
     }
     if ((range == NULL &&
          !local_addresses_contain(policy->locals, &target->address, now_ms)) ||
-        is_allowed(policy, &target->address,
-                   range != NULL && range->metadata)) {
+        ip_list_has(&policy->allowed, &target->address,
+                    range != NULL && range->metadata)) {
         return true;
     }
     explain(&target->address, range, why);

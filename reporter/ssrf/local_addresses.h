@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/ip_address.h"
+#include "base/ip_address.h"
 
 struct local_addresses;
 

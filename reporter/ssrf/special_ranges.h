@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "net/ip_address.h"
+#include "base/ip_address.h"
 
 /* The place of an IPv4 address that is embedded in an IPv6 address. */
 enum special_range_embeds {

@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "net/ip_address.h"
+#include "base/ip_address.h"
 
 #define NO_ADDRESS "is no address"
 #define BITS4 "needs 0 to 32 bits behind the slash"
