@@ -1,0 +1,90 @@
+/*
+ * Numbers that the processes of a pool share: one file for each host, mapped by
+ * each process. Each process has a slot, an array of cells, and is the only one
+ * that writes there. A reader adds up the slots of all processes, also of those
+ * that have ended: a sum of counters never becomes smaller, however processes
+ * end.
+ *
+ * What the cells mean is the user's: stats_layout.
+ */
+#ifndef STATS_FILE_H
+#define STATS_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    STATS_SLOT_BYTES = 4096,
+    STATS_SLOTS = 254, /* processes that have a slot at the same time */
+    STATS_CELLS = STATS_SLOT_BYTES / 8,
+};
+
+/* How the cells of several slots become one number. */
+enum stats_merge {
+    STATS_UNUSED,
+    STATS_COUNTER, /* the sum over all processes, also those that have ended */
+    STATS_SUM,     /* of living processes only, as the following */
+    STATS_MOST,
+    STATS_LEAST,
+};
+
+struct stats_layout {
+    /* Differs if the cells have another meaning. A file of another layout is
+       replaced: numbers are never read as something else. */
+    uint64_t id;
+    uint8_t merge[STATS_CELLS]; /* enum stats_merge of each cell */
+};
+
+struct stats_file;
+
+/* Size of a buffer for the longest reason, with its NUL. */
+enum { STATS_WHY_SIZE = 256 };
+
+/*
+ * Opens the file, makes it if it does not exist, and takes a slot; path is
+ * absolute or relative to the working directory. If that is not possible, sets
+ * why to the reason, and the cells are in private memory: all works, but the
+ * numbers are those of this process alone; else why is "". Blocks for at most a
+ * second, if another process stopped while it took a slot.
+ *
+ * layout is borrowed for its life. NULL: no memory.
+ */
+struct stats_file *stats_file_open(const char *path,
+                                   const struct stats_layout *layout,
+                                   char why[STATS_WHY_SIZE]);
+
+/*
+ * Gives the slot back, for the next process. Counters stay in the sums. (A
+ * process that is killed gives its slot back as well.)
+ */
+void stats_file_close(struct stats_file *file);
+
+/* The cells of this process, STATS_CELLS of them, for stats_add and stats_set;
+   valid until stats_file_close. */
+uint64_t *stats_file_cells(struct stats_file *file);
+
+/*
+ * Merges the cells of all processes into sums, as the layout says. STATS_LEAST
+ * of no living process is 0. Takes no lock and never waits.
+ */
+void stats_file_sum(const struct stats_file *file, uint64_t sums[STATS_CELLS]);
+
+/*
+ * A cell has one writer; so a plain load and store do, which cost a quarter of
+ * an atomic addition. Readers see the value before or after.
+ */
+static inline void
+stats_add(uint64_t *cell, uint64_t n)
+{
+    __atomic_store_n(cell, __atomic_load_n(cell, __ATOMIC_RELAXED) + n,
+                     __ATOMIC_RELAXED);
+}
+
+static inline void
+stats_set(uint64_t *cell, uint64_t value)
+{
+    __atomic_store_n(cell, value, __ATOMIC_RELAXED);
+}
+
+#endif
