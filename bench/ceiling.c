@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "store/counter.h"
 #include "store/window.h"
 
@@ -31,6 +32,22 @@ void
 counter_close(struct counter *counter)
 {
     free(counter);
+}
+
+void
+counter_observe(struct counter *counter, counter_observer *observer,
+                void *context)
+{
+    (void)counter;
+    (void)observer;
+    (void)context;
+}
+
+int64_t
+counter_started_us(const struct counter *counter)
+{
+    (void)counter;
+    return clock_mono_us();
 }
 
 bool

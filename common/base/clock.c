@@ -1,5 +1,5 @@
 /*
- * clock: the two local clocks in milliseconds. clock_gettime(2) cannot fail for
+ * clock: the two local clocks. clock_gettime(2) cannot fail for
  * these two clocks.
  */
 #include "clock.h"
@@ -7,22 +7,28 @@
 #include <time.h>
 
 static int64_t
-read_ms(clockid_t clock)
+read_us(clockid_t clock)
 {
     struct timespec now = {0};
 
     clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t
 clock_mono_ms(void)
 {
-    return read_ms(CLOCK_MONOTONIC);
+    return read_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t
+clock_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 int64_t
 clock_wall_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    return read_us(CLOCK_REALTIME) / 1000;
 }

@@ -10,6 +10,9 @@
 /* Milliseconds of CLOCK_MONOTONIC: for time limits and durations. */
 int64_t clock_mono_ms(void);
 
+/* The same in microseconds. */
+int64_t clock_mono_us(void);
+
 /* Milliseconds since the Unix epoch: for logs and for receivers. */
 int64_t clock_wall_ms(void);
 

@@ -13,6 +13,7 @@
 
 enum {
     JOB_ID_BYTES = 16,
+    ADDED_RANGE = 2048,  /* of `added` in the reply, see accept.lua */
     MAX_QUEUE_MB = 1024, /* if neither it nor maxmemory is set */
     /* Every byte of the endpoint escaped, and the JSON around it. */
     JOB_MAX_BYTES = 2 * ENDPOINT_URL_MAX_BYTES + 128,
@@ -206,6 +207,8 @@ accept_call_read(const struct redis_reply *reply, struct accept_reply *read)
     int64_t kind;
 
     if (redis_reply_int(reply, &read->left_ms)) {
+        read->added = read->left_ms % ADDED_RANGE;
+        read->left_ms /= ADDED_RANGE;
         read->counted = true;
         return true;
     }
@@ -220,7 +223,8 @@ accept_call_read(const struct redis_reply *reply, struct accept_reply *read)
     }
     if (read->counted) {
         return redis_reply_int(redis_reply_at(reply, 1), &read->left_ms) &&
-               redis_reply_int(redis_reply_at(reply, 2), &read->jobs);
+               redis_reply_int(redis_reply_at(reply, 2), &read->jobs) &&
+               redis_reply_int(redis_reply_at(reply, 3), &read->added);
     }
     read->sets = 0;
     redis_reply_int(redis_reply_at(reply, 3), &read->sets);

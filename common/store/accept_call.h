@@ -37,6 +37,7 @@ struct accept_reply {
     int64_t left_ms;  /* until that window ends */
     int64_t sets;     /* the window's number of sets, if the caller's guess of
                          it was wrong; else 0 */
+    int64_t added;    /* by how much the window's count grew */
     int64_t jobs;     /* how many of the batch's jobs were queued: the first */
 };
 

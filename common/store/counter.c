@@ -25,6 +25,8 @@ enum {
 struct counter {
     const struct options *options;
     struct redis *redis;
+    counter_observer *observer; /* NULL: none */
+    void *observer_context;
     int64_t window_s;       /* believed to be on; 0: not known yet */
     int64_t window_ends_ms; /* monotonic: when the next window begins */
     bool refused;           /* Redis refused the last run */
@@ -44,8 +46,9 @@ struct counter {
     struct counter_request *requests;
     size_t count;
     bool confirming;              /* marks-confirm.lua is under way */
-    int64_t started_ms;           /* monotonic */
-    int64_t sent_ms;              /* monotonic: before the script was sent */
+    int64_t started_us;           /* monotonic */
+    int64_t sent_us;              /* monotonic: before the script was sent */
+    int64_t ended_us;             /* monotonic: when its result was there */
     struct counter_window result; /* zeroed unless it was counted */
 };
 
@@ -69,6 +72,26 @@ counter_close(struct counter *counter)
     free(counter);
 }
 
+void
+counter_observe(struct counter *counter, counter_observer *observer,
+                void *context)
+{
+    counter->observer = observer;
+    counter->observer_context = context;
+}
+
+/* Tells of a run that began at sent_us and has ended now. */
+static void
+tell_run(struct counter *counter, enum counter_script script,
+         enum redis_result result)
+{
+    counter->ended_us = clock_mono_us();
+    if (counter->observer != NULL) {
+        counter->observer(counter->observer_context, script, result,
+                          counter->ended_us - counter->sent_us);
+    }
+}
+
 /* Moves on to the window that is on, by our own clock since the last reply. */
 static void
 guess_window(struct counter *counter, int64_t now_ms)
@@ -89,7 +112,7 @@ guess_window(struct counter *counter, int64_t now_ms)
 static void
 note_window(struct counter *counter, const struct accept_reply *read)
 {
-    counter->window_ends_ms = clock_mono_ms() + read->left_ms;
+    counter->window_ends_ms = counter->ended_us / 1000 + read->left_ms;
     if (!read->counted) {
         counter->window_s = read->window_s;
         counter->sets = read->sets;
@@ -108,8 +131,8 @@ send_batch(struct counter *counter)
                                 .requests = counter->requests,
                                 .count = counter->count};
 
-    counter->sent_ms = clock_mono_ms();
-    guess_window(counter, counter->sent_ms);
+    counter->sent_us = clock_mono_us();
+    guess_window(counter, counter->sent_us / 1000);
     batch.window_s = counter->window_s;
     batch.sets = counter->sets;
     if (accept_call_start(&accept, &batch) != 0) {
@@ -128,6 +151,7 @@ send_memory(struct counter *counter, bool sign_off)
     struct command *call = redis_call(counter->redis, &script_marks_confirm);
     struct key_parts parts = {.prefix = counter->options->redis.prefix};
 
+    counter->sent_us = clock_mono_us();
     keys_add(call, KEY_BORN, &parts);
     keys_add(call, KEY_MARKS, &parts);
     keys_add(call, KEY_UNCONFIRMED, &parts);
@@ -142,8 +166,10 @@ send_memory(struct counter *counter, bool sign_off)
 
 /* True if a run has brought a reply; notes whether it was refused. */
 static bool
-is_done(struct counter *counter, enum redis_result result)
+is_done(struct counter *counter, enum counter_script script,
+        enum redis_result result)
 {
+    tell_run(counter, script, result);
     counter->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
     return result == REDIS_DONE;
 }
@@ -152,9 +178,11 @@ is_done(struct counter *counter, enum redis_result result)
 static bool
 agree(struct counter *counter)
 {
-    enum redis_result result =
-        schema_agree(counter->options, counter->redis, counter->born);
+    enum redis_result result;
 
+    counter->sent_us = clock_mono_us();
+    result = schema_agree(counter->options, counter->redis, counter->born);
+    tell_run(counter, COUNTER_SCHEMA, result);
     counter->refused = result == REDIS_REFUSED;
     counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
     return result == REDIS_DONE;
@@ -188,7 +216,7 @@ valid_until_ms(const struct counter *counter, const struct accept_reply *read)
     int64_t timeout_ms = counter->options->redis.timeout_ms;
     int64_t left_ms = read->left_ms - 1;
 
-    return counter->sent_ms + int64_min(left_ms, timeout_ms);
+    return counter->sent_us / 1000 + int64_min(left_ms, timeout_ms);
 }
 
 /*
@@ -198,8 +226,8 @@ valid_until_ms(const struct counter *counter, const struct accept_reply *read)
 static bool
 has_time(const struct counter *counter)
 {
-    return clock_mono_ms() - counter->started_ms <
-           counter->options->redis.timeout_ms;
+    return clock_mono_us() - counter->started_us <
+           counter->options->redis.timeout_ms * 1000;
 }
 
 /* True if what was confirmed has to be compared with Redis. */
@@ -219,6 +247,13 @@ note_try(struct counter *counter)
 {
     counter->tried_connection = redis_connection(counter->redis);
     counter->tried_ms = clock_mono_ms();
+}
+
+/* The script that is under way. */
+static enum counter_script
+current_script(const struct counter *counter)
+{
+    return counter->confirming ? COUNTER_CONFIRM : COUNTER_ACCEPT;
 }
 
 /*
@@ -243,7 +278,8 @@ try_batch(struct counter *counter)
     } else {
         return false;
     }
-    return result == REDIS_PENDING || is_done(counter, result);
+    return result == REDIS_PENDING ||
+           is_done(counter, current_script(counter), result);
 }
 
 bool
@@ -253,7 +289,7 @@ counter_start(struct counter *counter, struct counter_request *requests,
     counter->requests = requests;
     counter->count = count;
     counter->result = (struct counter_window){0};
-    counter->started_ms = clock_mono_ms();
+    counter->started_us = clock_mono_us();
     for (size_t i = 0; i < count; i++) {
         requests[i].answer = COUNTER_UNAVAILABLE;
     }
@@ -299,7 +335,7 @@ static void
 note_confirmed(struct counter *counter, int64_t jobs)
 {
     if (!marks_is_needed(&counter->marks)) {
-        counter->tried_ms = counter->sent_ms;
+        counter->tried_ms = counter->sent_us / 1000;
     }
     counter->connection = redis_connection(counter->redis);
     marks_confirm_batch(&counter->marks, counter->window_s, jobs);
@@ -324,6 +360,7 @@ apply_reply(struct counter *counter, const struct accept_reply *read)
         counter->result.start_s = counter->window_s;
         counter->result.born_us = counter->born_us;
         counter->result.until_ms = valid_until_ms(counter, read);
+        counter->result.added = read->added;
     }
 }
 
@@ -337,7 +374,7 @@ counter_step(struct counter *counter)
     if (result == REDIS_PENDING) {
         return true;
     }
-    if (!is_done(counter, result)) {
+    if (!is_done(counter, current_script(counter), result)) {
         return false;
     }
     if (counter->confirming) {
@@ -355,6 +392,12 @@ counter_step(struct counter *counter)
      * a round trip.
      */
     return !read.counted && has_time(counter) && try_batch(counter);
+}
+
+int64_t
+counter_started_us(const struct counter *counter)
+{
+    return counter->started_us;
 }
 
 struct counter_window
@@ -393,8 +436,9 @@ try_sign_off(struct counter *counter)
     const struct redis_reply *reply;
 
     return (counter->born[0] != '\0' || agree(counter)) && has_time(counter) &&
-           redis_finish(counter->redis, send_memory(counter, true), &reply) ==
-               REDIS_DONE &&
+           is_done(counter, COUNTER_CONFIRM,
+                   redis_finish(counter->redis, send_memory(counter, true),
+                                &reply)) &&
            apply_memory(counter, reply) && counter->born[0] == '\0' &&
            has_time(counter);
 }
@@ -405,7 +449,7 @@ counter_sign_off(struct counter *counter)
     bool again = marks_has_sent(&counter->marks) &&
                  redis_connection(counter->redis) != 0;
 
-    counter->started_ms = clock_mono_ms();
+    counter->started_us = clock_mono_us();
     while (again) {
         again = try_sign_off(counter);
     }
@@ -423,10 +467,11 @@ counter_is_ready(struct counter *counter)
         clock_mono_ms() - started_ms >= counter->options->redis.timeout_ms) {
         return false;
     }
+    counter->sent_us = clock_mono_us();
     call = redis_call(counter->redis, &script_probe);
     keys_add(call, KEY_READY, &parts);
     redis_call_replicas(call, counter->options->redis.wait_replicas);
-    return is_done(counter, redis_run(counter->redis, &reply));
+    return is_done(counter, COUNTER_PROBE, redis_run(counter->redis, &reply));
 }
 
 bool

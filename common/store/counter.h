@@ -33,12 +33,31 @@ struct counter_window {
     int64_t start_s;  /* start of the window; 0: nothing was counted */
     int64_t born_us;  /* when Redis's data began; changes if it is reset */
     int64_t until_ms; /* monotonic; 0 if start_s is 0 */
+    int64_t added;    /* by how much the window's count grew */
 };
+
+/* The scripts that a counter runs. */
+enum counter_script {
+    COUNTER_ACCEPT,  /* counts a batch */
+    COUNTER_CONFIRM, /* compares what was confirmed with what Redis has */
+    COUNTER_SCHEMA,  /* compares the settings */
+    COUNTER_PROBE,   /* of counter_is_ready */
+    COUNTER_SCRIPTS_COUNT,
+};
+
+/* Receives each run of a script: its result, and how many microseconds it took
+   (without meaning if nothing was sent: REDIS_AWAY). */
+typedef void counter_observer(void *context, enum counter_script script,
+                              enum redis_result result, int64_t us);
 
 /* options and redis are borrowed for its life. NULL: no memory. */
 struct counter *counter_open(const struct options *options,
                              struct redis *redis);
 void counter_close(struct counter *counter);
+
+/* Sets who is told of each run; context is borrowed for the counter's life. */
+void counter_observe(struct counter *counter, counter_observer *observer,
+                     void *context);
 
 /*
  * Starts to count requests[0..count), none to options->accept.max_batch of
@@ -54,6 +73,9 @@ void counter_close(struct counter *counter);
 bool counter_start(struct counter *counter, struct counter_request *requests,
                    size_t count);
 bool counter_step(struct counter *counter);
+
+/* When counter_start was called last: microseconds, monotonic. */
+int64_t counter_started_us(const struct counter *counter);
 
 /*
  * The window of the requests that were counted in the batch that is over.

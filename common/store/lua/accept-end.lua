@@ -2,8 +2,9 @@
 
 call('HSET', KEYS[6], ARGV[5], mark)
 if unique > count then
-    local added = unique - count -- with few connections it is often 1
-    call('INCRBY', KEYS[3], added == 1 and '1' or tostring(added))
+    -- With few connections it is often 1.
+    call('INCRBY', KEYS[3],
+        unique - count == 1 and '1' or tostring(unique - count))
     if not before then
         -- At least as long as the ids, if the clock stepped back far.
         call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
@@ -27,4 +28,5 @@ if queued > 0 then
     call('HSET', KEYS[last + 3], 'jobs', string.format('%.0f', all_jobs),
         'bytes', string.format('%.0f', all_bytes))
 end
-return failed or job and {1, left_ms, queued} or left_ms
+local added = math.min(unique - count, 2047)
+return failed or job and {1, left_ms, queued, added} or left_ms * 2048 + added

@@ -20,10 +20,11 @@
 --        be run first
 --        {3} if nothing was done: Redis has lost batches of this responder,
 --        and marks-confirm.lua has to be run first
---        {1, ms left, jobs queued} if a batch with jobs was counted; of the
---        requests with a job, the first `jobs queued` were counted, and the
---        others were not
---        ms left, without a table, if a batch without jobs was counted
+--        {1, ms left, jobs queued, added} if a batch with jobs was counted; of
+--        the requests with a job, the first `jobs queued` were counted, and the
+--        others were not; `added` is by how much the count grew, at most 2047
+--        ms left x 2048 + added, without a table, if a batch without jobs was
+--        counted
 --
 -- A batch of one id costs nearly as much as one of ten. Therefore the keys that
 -- every batch reads are read by one command, nothing is formatted that is not

@@ -241,6 +241,60 @@ test_how_long_it_holds(void **state)
                     clock_mono_ms() + left_ms);
 }
 
+/* Ids that are new, of a batch with or without jobs; an estimate for hll. */
+static void
+test_tells_how_many_ids_are_new(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request batch[] = {request(1, NULL), request(2, NULL),
+                                      request(1, NULL)};
+    struct counter_request jobs[] = {request(1, "http://h/"),
+                                     request(3, "http://h/")};
+
+    assert_int_equal(commit_batch(f->redis, f->counter, batch, 3).added, 2);
+    assert_int_equal(commit_batch(f->redis, f->counter, batch, 3).added, 0);
+    assert_int_equal(commit_batch(f->redis, f->counter, jobs, 2).added, 1);
+}
+
+struct runs {
+    int done[COUNTER_SCRIPTS_COUNT];
+    int failed[COUNTER_SCRIPTS_COUNT];
+};
+
+static void
+note_run(void *context, enum counter_script script, enum redis_result result,
+         int64_t us)
+{
+    struct runs *runs = context;
+
+    *(result == REDIS_DONE ? &runs->done[script] : &runs->failed[script]) += 1;
+    assert_in_range(us, 0, 10000000);
+}
+
+static void
+test_tells_of_each_run(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(1, NULL);
+    struct runs runs = {0};
+
+    counter_observe(f->counter, note_run, &runs);
+    count_one(f, 1);
+    assert_int_equal(runs.done[COUNTER_SCHEMA], 1);
+    assert_in_range(runs.done[COUNTER_ACCEPT], 1, 3); /* it guesses first */
+    assert_int_equal(runs.failed[COUNTER_ACCEPT], 0);
+    assert_true(counter_is_ready(f->counter));
+    assert_int_equal(runs.done[COUNTER_PROBE], 1);
+
+    redis_do(f->redis, "DEL", "verve:{0}:open", NULL);
+    redis_do(f->redis, "SET", "verve:{0}:open", "no sorted set", NULL);
+    redis_do(f->redis, "DEL",
+             key_of("count", clock_wall_ms() / 1000 / HOUR_S * HOUR_S), NULL);
+    assert_int_equal(commit_batch(f->redis, f->counter, &one, 1).start_s, 0);
+    assert_int_equal(runs.failed[COUNTER_ACCEPT], 1);
+    counter_observe(f->counter, NULL, NULL);
+}
+
 /* If a key in Redis is wrong, a batch changes nothing. */
 static void
 check_refused(struct fixture *f)
@@ -534,6 +588,8 @@ run_all(const char *name)
         TEST(test_a_sealed_window_is_over),
         TEST(test_after_a_sealed_one_of_another_length),
         TEST(test_how_long_it_holds),
+        TEST(test_tells_how_many_ids_are_new),
+        TEST(test_tells_of_each_run),
         TEST(test_all_or_nothing),
         TEST(test_a_count_of_zero_is_a_count),
         TEST(test_another_strategy_begins_the_next_window),
