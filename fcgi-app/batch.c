@@ -14,14 +14,18 @@
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
+#include "base/util.h"
 #include "fcgi_conn.h"
 #include "id_cache.h"
+#include "metrics_page.h"
 #include "response.h"
 
 struct batch {
     const struct options *options;
     struct redis *redis;
     struct counter *counter;
+    struct pool_stats *stats;
+    struct metrics_page *metrics;
     struct id_cache *cache;
     struct host_list *hosts; /* that endpoints may have; empty: any */
     uint64_t connection;     /* number of the connection to Redis; 0: none */
@@ -31,14 +35,27 @@ struct batch {
     size_t counting_count;
     struct fcgi_exchange **probing; /* requests for /readyz */
     size_t probing_count;
+    int64_t started_us;   /* monotonic */
+    size_t at_once_count; /* requests for ids that were answered at once */
     struct log_throttle refused; /* Redis refuses to count */
     struct log_throttle full;    /* there is no room for callbacks */
     struct log_throttle unready; /* Redis refuses the probe */
 };
 
+/* A counter_observer. */
+static void
+note_run(void *context, enum counter_script script, enum redis_result result,
+         int64_t us)
+{
+    struct batch *batch = context;
+
+    pool_stats_observe_script(batch->stats, script, result, us,
+                              redis_error(batch->redis));
+}
+
 struct batch *
 batch_open(const struct options *options, struct redis *redis,
-           struct counter *counter)
+           struct counter *counter, struct pool_stats *stats)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
     size_t most = (size_t)options->accept.max_batch;
@@ -49,12 +66,16 @@ batch_open(const struct options *options, struct redis *redis,
     batch->options = options;
     batch->redis = redis;
     batch->counter = counter;
+    batch->stats = stats;
+    counter_observe(counter, note_run, batch);
+    batch->metrics = metrics_page_open(options, stats);
     batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
     batch->hosts = host_list_open(options->callbacks.hosts);
     batch->wanted = calloc(most, sizeof(*batch->wanted));
     batch->counting = calloc(most, sizeof(struct fcgi_exchange *));
     batch->probing = calloc(most, sizeof(struct fcgi_exchange *));
-    if (batch->cache == NULL || batch->hosts == NULL || batch->wanted == NULL ||
+    if (batch->metrics == NULL || batch->cache == NULL ||
+        batch->hosts == NULL || batch->wanted == NULL ||
         batch->counting == NULL || batch->probing == NULL) {
         batch_close(batch);
         return NULL;
@@ -68,6 +89,8 @@ batch_close(struct batch *batch)
     if (batch == NULL) {
         return;
     }
+    counter_observe(batch->counter, NULL, NULL);
+    metrics_page_close(batch->metrics);
     id_cache_close(batch->cache);
     host_list_close(batch->hosts);
     free(batch->wanted);
@@ -78,8 +101,8 @@ batch_close(struct batch *batch)
 
 /* window_s is the header Verve-Window; 0: no header. */
 static void
-respond(struct fcgi_exchange *exchange, int status, enum error_code error,
-        int64_t window_s)
+respond(struct batch *batch, struct fcgi_exchange *exchange, int status,
+        enum error_code error, int64_t window_s)
 {
     struct response response = {.status = status,
                                 .error = error,
@@ -87,21 +110,23 @@ respond(struct fcgi_exchange *exchange, int status, enum error_code error,
                                 .head = exchange->request.head};
 
     fcgi_conn_respond(exchange, &response);
+    pool_stats_count_answer(batch->stats, exchange->request.kind, status,
+                            error);
 }
 
 static void
-respond_counted(struct fcgi_exchange *exchange, enum counter_answer counted,
-                int64_t window_s)
+respond_counted(struct batch *batch, struct fcgi_exchange *exchange,
+                enum counter_answer counted, int64_t window_s)
 {
     switch (counted) {
     case COUNTER_COUNTED:
-        respond(exchange, 200, ERROR_CODE_NONE, window_s);
+        respond(batch, exchange, 200, ERROR_CODE_NONE, window_s);
         break;
     case COUNTER_QUEUE_FULL:
-        respond(exchange, 503, ERROR_CODE_CALLBACK_QUEUE_FULL, 0);
+        respond(batch, exchange, 503, ERROR_CODE_CALLBACK_QUEUE_FULL, 0);
         break;
     case COUNTER_UNAVAILABLE:
-        respond(exchange, 503, ERROR_CODE_REDIS_UNAVAILABLE, 0);
+        respond(batch, exchange, 503, ERROR_CODE_REDIS_UNAVAILABLE, 0);
         break;
     }
 }
@@ -159,6 +184,27 @@ log_room(struct batch *batch)
     }
 }
 
+/* Counts what the round trip has brought. */
+static void
+count_batch(struct batch *batch, const struct counter_window *window)
+{
+    size_t counted = 0;
+    size_t jobs = 0;
+    size_t fresh;
+
+    for (size_t i = 0; i < batch->counting_count; i++) {
+        const struct counter_request *one = &batch->wanted[i];
+
+        counted += one->answer == COUNTER_COUNTED;
+        jobs += one->answer == COUNTER_COUNTED && one->endpoint != NULL;
+    }
+    /* An estimate (hll) may grow by more than there were ids. */
+    fresh = size_min((size_t)window->added, counted);
+    pool_stats_observe_batch(batch->stats, batch->counting_count, jobs);
+    pool_stats_count_ids(batch->stats, POOL_STATS_NEW, fresh);
+    pool_stats_count_ids(batch->stats, POOL_STATS_SEEN, counted - fresh);
+}
+
 /* Logs that Redis lost data that was confirmed to clients. */
 static void
 log_loss(struct batch *batch)
@@ -169,6 +215,7 @@ log_loss(struct batch *batch)
     if (!counter_take_loss(batch->counter, &loss)) {
         return;
     }
+    pool_stats_count_loss(batch->stats, &loss);
     rfc3339_format(first, loss.first_s);
     rfc3339_format(last, loss.last_s);
     log_error("Redis lost ids that were answered with ok, in the windows %s to "
@@ -191,6 +238,7 @@ cache_ids(struct batch *batch, const struct counter_window *window)
             id_cache_add(batch->cache, batch->wanted[i].id);
         }
     }
+    pool_stats_set_recent_ids(batch->stats, id_cache_count(batch->cache));
 }
 
 /* The round trip is over. */
@@ -201,8 +249,9 @@ finish_counting(struct batch *batch)
 
     log_commit(batch, window.until_ms != 0);
     log_room(batch);
+    count_batch(batch, &window);
     for (size_t i = 0; i < batch->counting_count; i++) {
-        respond_counted(batch->counting[i], batch->wanted[i].answer,
+        respond_counted(batch, batch->counting[i], batch->wanted[i].answer,
                         window.start_s);
     }
     if (window.until_ms != 0) {
@@ -218,7 +267,8 @@ finish_probing(struct batch *batch)
 
     log_probe(batch, ready);
     for (size_t i = 0; i < batch->probing_count; i++) {
-        respond(batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE, 0);
+        respond(batch, batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE,
+                0);
     }
 }
 
@@ -242,13 +292,26 @@ add_id(struct batch *batch, struct fcgi_exchange *exchange)
 
     if (batch->cached_s != 0 && request->endpoint == NULL &&
         id_cache_has(batch->cache, request->id)) {
-        respond(exchange, 200, ERROR_CODE_NONE, batch->cached_s);
+        pool_stats_count_ids(batch->stats, POOL_STATS_CACHED, 1);
+        respond(batch, exchange, 200, ERROR_CODE_NONE, batch->cached_s);
         return;
     }
     *wanted = (struct counter_request){.id = request->id,
                                        .endpoint = request->endpoint,
                                        .endpoint_len = request->endpoint_len};
     batch->counting[batch->counting_count++] = exchange;
+}
+
+static void
+respond_metrics(struct batch *batch, struct fcgi_exchange *exchange)
+{
+    if (metrics_page_is_allowed(batch->metrics, &exchange->request)) {
+        metrics_page_respond(batch->metrics, exchange);
+        pool_stats_count_answer(batch->stats, REQUEST_METRICS, 200,
+                                ERROR_CODE_NONE);
+    } else {
+        respond(batch, exchange, 403, ERROR_CODE_METRICS_NOT_ALLOWED, 0);
+    }
 }
 
 /* Answers a request that needs no Redis, and notes the others. */
@@ -258,7 +321,7 @@ dispatch(struct batch *batch, struct fcgi_exchange *exchange)
     const struct request *request = &exchange->request;
 
     if (request->status != 200) {
-        respond(exchange, request->status, request->error, 0);
+        respond(batch, exchange, request->status, request->error, 0);
         return;
     }
     switch (request->kind) {
@@ -266,19 +329,45 @@ dispatch(struct batch *batch, struct fcgi_exchange *exchange)
         if (is_allowed(batch, request)) {
             add_id(batch, exchange);
         } else {
-            respond(exchange, 400, ERROR_CODE_ENDPOINT_NOT_ALLOWED, 0);
+            respond(batch, exchange, 400, ERROR_CODE_ENDPOINT_NOT_ALLOWED, 0);
         }
         break;
     case REQUEST_READYZ:
         batch->probing[batch->probing_count++] = exchange;
         break;
+    case REQUEST_METRICS:
+        respond_metrics(batch, exchange);
+        break;
     case REQUEST_HEALTHZ:
-        respond(exchange, 200, ERROR_CODE_NONE, 0);
+        respond(batch, exchange, 200, ERROR_CODE_NONE, 0);
         break;
     case REQUEST_UNKNOWN:
-        respond(exchange, 404, ERROR_CODE_NONE, 0);
+        respond(batch, exchange, 404, ERROR_CODE_NONE, 0);
         break;
     }
+}
+
+/* Notes how long the requests for ids took. */
+static void
+observe_requests(struct batch *batch)
+{
+    int64_t now_us, at_once_us;
+
+    if (batch->at_once_count + batch->counting_count == 0) {
+        return;
+    }
+    now_us = clock_mono_us();
+    at_once_us =
+        batch->counting_count > 0 ? counter_started_us(batch->counter) : now_us;
+    if (batch->at_once_count > 0) {
+        pool_stats_observe_requests(
+            batch->stats, at_once_us - batch->started_us, batch->at_once_count);
+    }
+    if (batch->counting_count > 0) {
+        pool_stats_observe_requests(batch->stats, now_us - batch->started_us,
+                                    batch->counting_count);
+    }
+    pool_stats_refresh(batch->stats, now_us);
 }
 
 /* The round trip is over, or there was none. Always false. */
@@ -289,6 +378,7 @@ finish(struct batch *batch)
     if (batch->counting_count > 0) {
         finish_counting(batch);
     }
+    observe_requests(batch);
     if (batch->probing_count > 0) {
         finish_probing(batch);
     }
@@ -306,13 +396,17 @@ bool
 batch_start(struct batch *batch, struct fcgi_exchange *exchanges, size_t count)
 {
     batch->connection = redis_check_connection(batch->redis);
-    batch->cached_s =
-        id_cache_window(batch->cache, batch->connection, clock_mono_ms());
+    batch->started_us = clock_mono_us();
+    batch->cached_s = id_cache_window(batch->cache, batch->connection,
+                                      batch->started_us / 1000);
     batch->counting_count = 0;
     batch->probing_count = 0;
+    batch->at_once_count = 0;
     for (size_t i = 0; i < count; i++) {
+        batch->at_once_count += exchanges[i].request.kind == REQUEST_ACCEPT;
         dispatch(batch, &exchanges[i]);
     }
+    batch->at_once_count -= batch->counting_count;
     return ((batch->counting_count > 0 ||
              counter_idle_ms(batch->counter) == 0) &&
             counter_start(batch->counter, batch->wanted,

@@ -10,6 +10,7 @@
 
 #include "config/options.h"
 #include "fcgi_conn.h"
+#include "pool_stats.h"
 #include "redis/redis.h"
 #include "store/counter.h"
 
@@ -17,7 +18,7 @@ struct batch;
 
 /* The arguments are borrowed for its life. NULL: no memory. */
 struct batch *batch_open(const struct options *options, struct redis *redis,
-                         struct counter *counter);
+                         struct counter *counter, struct pool_stats *stats);
 void batch_close(struct batch *batch);
 
 /* The last call before the end: see counter_sign_off. */

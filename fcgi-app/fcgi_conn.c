@@ -135,6 +135,12 @@ read_request(const struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
     if (FCGX_GetParam("HTTP_VERVE_CALLBACK", strings) != NULL) {
         exchange->request.endpoint = NULL; /* a callback of ours: no loop */
     }
+    if (exchange->request.kind == REQUEST_METRICS) {
+        request_set_client(
+            &exchange->request, FCGX_GetParam("REMOTE_ADDR", strings),
+            FCGX_GetParam("HTTP_X_FORWARDED_FOR", strings) != NULL ||
+                FCGX_GetParam("HTTP_FORWARDED", strings) != NULL);
+    }
     return true;
 }
 
@@ -229,21 +235,45 @@ fcgi_conn_read(struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
     return result;
 }
 
-void
-fcgi_conn_respond(struct fcgi_exchange *exchange,
-                  const struct response *response)
+/* Sends the text, as fcgi_record_frame wants it. */
+static void
+send_text(struct fcgi_conn *conn, uint8_t *records, size_t text_len)
 {
-    uint8_t records[RESPONSE_MAX_BYTES + FCGI_RECORD_FRAME_BYTES];
-    struct fcgi_conn *conn = exchange->conn;
-    size_t text_len =
-        response_format(response, (char *)records + FCGI_RECORD_HEADER_BYTES);
     size_t len = fcgi_record_frame(&conn->parser, records, text_len);
 
     if (send(conn->fd, records, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
         (ssize_t)len) {
         conn->failed = true;
     }
-    fcgi_record_answered(&conn->parser);
+}
+
+void
+fcgi_conn_respond(struct fcgi_exchange *exchange,
+                  const struct response *response)
+{
+    uint8_t records[RESPONSE_MAX_BYTES + FCGI_RECORD_FRAME_BYTES];
+
+    send_text(
+        exchange->conn, records,
+        response_format(response, (char *)records + FCGI_RECORD_HEADER_BYTES));
+    fcgi_record_answered(&exchange->conn->parser);
+}
+
+void
+fcgi_conn_respond_text(struct fcgi_exchange *exchange, const char *text,
+                       size_t len)
+{
+    uint8_t *records =
+        len <= UINT16_MAX ? malloc(len + FCGI_RECORD_FRAME_BYTES) : NULL;
+
+    if (records == NULL) {
+        exchange->conn->failed = true;
+    } else {
+        memcpy(records + FCGI_RECORD_HEADER_BYTES, text, len);
+        send_text(exchange->conn, records, len);
+        free(records);
+    }
+    fcgi_record_answered(&exchange->conn->parser);
 }
 
 bool

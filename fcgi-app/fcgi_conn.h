@@ -79,6 +79,13 @@ void fcgi_conn_respond(struct fcgi_exchange *exchange,
                        const struct response *response);
 
 /*
+ * The same with a text as response_format makes it, of len bytes. A text of
+ * more than 65,535 bytes cannot be sent: the connection counts as failed.
+ */
+void fcgi_conn_respond_text(struct fcgi_exchange *exchange, const char *text,
+                            size_t len);
+
+/*
  * True between two requests. A body that is still to come counts as such, but
  * not half a record.
  */

@@ -153,3 +153,9 @@ id_cache_has(const struct id_cache *cache, int64_t id)
 
     return find(cache, id, &slot);
 }
+
+size_t
+id_cache_count(const struct id_cache *cache)
+{
+    return cache->count;
+}

@@ -36,6 +36,9 @@ void id_cache_renew(struct id_cache *cache, const struct id_cache_scope *scope,
 /* Adds id if there is room. */
 void id_cache_add(struct id_cache *cache, int64_t id);
 
+/* The number of ids that are cached. */
+size_t id_cache_count(const struct id_cache *cache);
+
 /*
  * The start of the window in which the cached ids are confirmed, at now_ms and
  * for this connection; 0: no id is valid now. Call it before id_cache_has.

@@ -18,6 +18,7 @@
 #include "base/notify.h"
 #include "base/util.h"
 #include "config/cli.h"
+#include "pool_stats.h"
 #include "responder.h"
 #include "store/counter.h"
 #include "store/schema.h"
@@ -119,15 +120,31 @@ run(const struct options *options, struct responder *responder)
     return code;
 }
 
+/* Metrics are never a reason not to serve. */
+static struct pool_stats *
+open_stats(const struct options *options)
+{
+    char why[STATS_WHY_SIZE] = "";
+    struct pool_stats *stats = pool_stats_open(options, why);
+
+    if (why[0] != '\0') {
+        log_warn("/metrics has the numbers of single responders, as stats.path "
+                 "cannot be used: %s",
+                 why);
+    }
+    return stats;
+}
+
 static int
 serve(const struct options *options, int listen_fd, struct redis *redis)
 {
     struct counter *counter = counter_open(options, redis);
+    struct pool_stats *stats = open_stats(options);
     struct responder *responder = NULL;
     int code = EXIT_SYSTEM;
 
-    if (counter != NULL) {
-        responder = responder_open(options, listen_fd, redis, counter);
+    if (counter != NULL && stats != NULL) {
+        responder = responder_open(options, listen_fd, redis, counter, stats);
     }
     /*
      * While the responder waits for its turn on the processor, more requests
@@ -141,6 +158,7 @@ serve(const struct options *options, int listen_fd, struct redis *redis)
         code = run(options, responder);
     }
     responder_close(responder);
+    pool_stats_close(stats);
     counter_close(counter);
     return code;
 }

@@ -29,6 +29,7 @@ static const struct {
     {"/api/verve/accept", REQUEST_ACCEPT},
     {"/healthz", REQUEST_HEALTHZ},
     {"/readyz", REQUEST_READYZ},
+    {"/metrics", REQUEST_METRICS},
 };
 
 static enum request_kind
@@ -245,5 +246,27 @@ request_parse(struct request *request, const char *method, const char *target)
     } else if (request->kind == REQUEST_ACCEPT) {
         request->error = read_query(query + (*query == '?'), request);
         request->status = request->error == ERROR_CODE_NONE ? 200 : 400;
+    }
+}
+
+void
+request_set_client(struct request *request, const char *address, bool forwarded)
+{
+    static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    struct ip_address *client = &request->client;
+    struct ip_block block = {0};
+
+    request->forwarded = forwarded;
+    *client = (struct ip_address){0};
+    if (address == NULL || strchr(address, '/') != NULL ||
+        ip_block_parse(address, strlen(address), &block) != NULL) {
+        return;
+    }
+    *client = block.first;
+    if (client->family == AF_INET6 &&
+        memcmp(client->bytes, mapped, sizeof(mapped)) == 0) {
+        memmove(client->bytes, client->bytes + sizeof(mapped), 4);
+        memset(client->bytes + 4, 0, sizeof(client->bytes) - 4);
+        client->family = AF_INET;
     }
 }

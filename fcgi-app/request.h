@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ip_address.h"
 #include "store/endpoint_url.h"
 
 enum { REQUEST_ID_MAX_BYTES = 64 }; /* after decoding */
@@ -17,6 +18,7 @@ enum request_kind {
     REQUEST_ACCEPT,  /* GET /api/verve/accept */
     REQUEST_HEALTHZ, /* GET /healthz */
     REQUEST_READYZ,  /* GET /readyz */
+    REQUEST_METRICS, /* GET /metrics */
     REQUEST_UNKNOWN, /* any other path */
 };
 
@@ -30,6 +32,10 @@ struct request {
     int64_t id;
     const char *endpoint; /* decoded, without fragment; NULL if none */
     size_t endpoint_len;
+
+    /* Set only for REQUEST_METRICS: */
+    struct ip_address client; /* family 0: not known */
+    bool forwarded;           /* by a proxy: client is the proxy's address */
 
     char buffer[ENDPOINT_URL_MAX_BYTES + 1]; /* holds the endpoint */
 };
@@ -45,5 +51,13 @@ struct request {
  */
 void request_parse(struct request *request, const char *method,
                    const char *target);
+
+/*
+ * Sets client and forwarded. address is REMOTE_ADDR, the text of an address;
+ * NULL or another text: not known. An IPv4 address inside an IPv6 address
+ * (RFC 4291, 2.5.5.2) counts as the IPv4 address.
+ */
+void request_set_client(struct request *request, const char *address,
+                        bool forwarded);
 
 #endif

@@ -24,6 +24,7 @@ enum { EVENTS = 256, DRAIN_MS = 2000 };
 struct responder {
     struct redis *redis;
     struct counter *counter;
+    struct pool_stats *stats;
     struct notify *notify;        /* the service manager; set while it runs */
     enum redis_state redis_state; /* as the manager was told */
     int listen_fd;
@@ -69,12 +70,14 @@ status_of(enum redis_state state)
     return "";
 }
 
-/* Tells the service manager about Redis, if that has changed. */
+/* Tells the metrics about Redis, and the service manager if that has changed.
+ */
 static void
 tell_state(struct responder *responder)
 {
     enum redis_state state = redis_state(responder->redis);
 
+    pool_stats_set_redis_up(responder->stats, state == REDIS_STATE_UP);
     if (state != responder->redis_state && responder->drain_until_ms == 0) {
         responder->redis_state = state;
         notify_send(responder->notify, "STATUS=%s", status_of(state));
@@ -177,6 +180,7 @@ responder_run(struct responder *responder, struct notify *notify)
 {
     responder->notify = notify;
     responder->redis_state = redis_state(responder->redis);
+    tell_state(responder);
     notify_send(notify, "READY=1\nSTATUS=%s",
                 status_of(responder->redis_state));
     while (responder->under_way || !is_drained(responder)) {
@@ -243,7 +247,8 @@ open_fds(struct responder *responder, const struct options *options)
 
 struct responder *
 responder_open(const struct options *options, int listen_fd,
-               struct redis *redis, struct counter *counter)
+               struct redis *redis, struct counter *counter,
+               struct pool_stats *stats)
 {
     struct responder *responder = calloc(1, sizeof(*responder));
 
@@ -252,13 +257,14 @@ responder_open(const struct options *options, int listen_fd,
     }
     responder->redis = redis;
     responder->counter = counter;
+    responder->stats = stats;
     responder->listen_fd = listen_fd;
     responder->epoll_fd = -1;
     responder->signal_fd = -1;
     responder->max_batch = (size_t)options->accept.max_batch;
     responder->exchanges =
         calloc(responder->max_batch, sizeof(*responder->exchanges));
-    responder->batch = batch_open(options, redis, counter);
+    responder->batch = batch_open(options, redis, counter, stats);
     if (responder->exchanges == NULL || responder->batch == NULL ||
         !open_fds(responder, options)) {
         responder_close(responder);

@@ -10,6 +10,7 @@
 
 #include "base/notify.h"
 #include "config/options.h"
+#include "pool_stats.h"
 #include "redis/redis.h"
 #include "store/counter.h"
 
@@ -22,7 +23,8 @@ struct responder;
  * the system refuses (errno).
  */
 struct responder *responder_open(const struct options *options, int listen_fd,
-                                 struct redis *redis, struct counter *counter);
+                                 struct redis *redis, struct counter *counter,
+                                 struct pool_stats *stats);
 void responder_close(struct responder *responder);
 
 /*

@@ -134,6 +134,12 @@ struct options {
         int level;  /* enum log_level */
         int target; /* enum log_target */
     } log;
+    struct {
+        char *path; /* of the file that the responders count in */
+    } stats;
+    struct {
+        char *allow; /* as in ip_list.h */
+    } metrics;
     /* For options.c: what set each key, by its row in the table. */
     const char *file_name; /* borrowed; NULL: no file was read */
     struct option_source *sources;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/host_list.h"
+#include "base/ip_list.h"
 #include "base/util.h"
 #include "options.h"
 #include "redis/redis.h"
@@ -224,6 +225,14 @@ const struct option_row option_rows[] = {
     {ROW(log, target),
      CHOICE({"stderr", TARGET_STDERR}, {"syslog", TARGET_SYSLOG}),
      .fallback = "stderr", .help = "Destination of the program's own log."},
+
+    {ROW(stats, path), TEXT(1, 1024), .fallback = "/run/verve/stats/fcgi",
+     .help = "File in which the responders of a host count for /metrics."},
+
+    {ROW(metrics, allow), TEXT(0, 4096), .problem = ip_list_problem,
+     .fallback = "",
+     .help = "Addresses and networks (CIDR, separated by commas) that may read "
+             "/metrics,\n      beside this host."},
 };
 
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);

@@ -29,6 +29,7 @@ static const char *const names[ERROR_CODES_COUNT] = {
     [ERROR_CODE_ENDPOINT_NOT_ALLOWED] = "endpoint-not-allowed",
     [ERROR_CODE_CALLBACK_QUEUE_FULL] = "callback-queue-full",
     [ERROR_CODE_REDIS_UNAVAILABLE] = "redis-unavailable",
+    [ERROR_CODE_METRICS_NOT_ALLOWED] = "metrics-not-allowed",
 };
 
 const char *

@@ -57,7 +57,8 @@ class Sandbox:
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         for name, value in SANITIZERS.items():
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
-        settings = {**self.settings, **(settings or {})}
+        settings = {"VERVE_STATS_PATH": self.folder / "stats",
+                    **self.settings, **(settings or {})}
         env.update({k: str(v) for k, v in settings.items()})
         return env
 
