@@ -216,7 +216,7 @@ asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
 .PHONY: nightly
-nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers
+nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) test-random RANDOM_SECONDS=3600
