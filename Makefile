@@ -72,6 +72,7 @@ FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill multi)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
+MAN := $(patsubst docs/man/%,$(BUILD)/man/%,$(wildcard docs/man/*))
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
 # these goals install packages; a plain `make` compiles and nothing else.
@@ -92,7 +93,7 @@ DEPS := deps
 endif
 
 .PHONY: all
-all: $(PROGRAMS) ## build both programs
+all: $(PROGRAMS) $(MAN) ## build both programs and the manual pages
 
 .PHONY: deps
 deps:
@@ -137,6 +138,17 @@ $(shell mkdir -p $(BUILD))
 $(file >$(BUILD)/flags,$(FLAGS))
 endif
 endif
+
+# Manual pages: the lists in them are those that -h of the program has.
+$(BUILD)/man/verve-fcgi.8: program = $(BUILD)/verve-fcgi
+$(BUILD)/man/verve-reporter.8: program = $(BUILD)/verve-reporter
+$(BUILD)/man/verve.conf.5: program = $(BUILD)/verve-reporter
+$(BUILD)/man/vervectl.8: program = ops/vervectl
+$(BUILD)/man/verve-spawn.8: program = ops/verve-spawn
+$(MAN): $(BUILD)/man/%: docs/man/% tools/man-page $(PROGRAMS) ops/vervectl \
+		ops/verve-spawn
+	@mkdir -p $(@D)
+	$(call say,MAN) $(program) -h | tools/man-page - $< >$@.tmp && mv $@.tmp $@
 
 # A unit test links the modules that it needs, out of all but the two main.c.
 $(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Itests/unit
@@ -186,7 +198,7 @@ run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080 WEB=light
 	@tools/run $(BUILD)
 
 .PHONY: test
-test: $(DEPS) $(PROGRAMS) $(HELPERS) $(UNIT) ## run all tests
+test: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) $(UNIT) ## run all tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT) tests/e2e
 
 .PHONY: unit
@@ -194,7 +206,7 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
 
 .PHONY: e2e
-e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
+e2e: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
 .PHONY: test-random
@@ -229,7 +241,7 @@ fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 .PHONY: lint
-lint: $(DEPS) $(LUA) ## run all linters
+lint: $(DEPS) $(LUA) $(MAN) ## run all linters
 	@tools/lint $(BUILD)
 
 .PHONY: bench
@@ -238,7 +250,7 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pair
 	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
 .PHONY: install
-install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr, with units for systemd
+install: $(PROGRAMS) $(MAN) ## install into DESTDIR, PREFIX=/usr, with units for systemd
 	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) UNIT_DIR=$(UNIT_DIR) \
 		tools/install-files $(BUILD)
 

@@ -114,11 +114,15 @@ int job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
 /* What is to be noted of one destination. */
 struct job_queue_proof {
     const char *origin; /* borrowed */
-    bool proven;
+    int64_t kept_ms;    /* its place in Redis is kept for this long; 0: it is
+                           not proven any more */
 };
 
-/* Notes which destinations are proven. 0, or -1 as job_queue_claim. Blocks for
-   at most 2 x redis.timeout_ms. */
+/*
+ * Notes which destinations are proven. If Redis has JOB_QUEUE_PROVEN_MAX, those
+ * whose time is over make room; if there are none, a new one is not noted. 0,
+ * or -1 as job_queue_claim. Blocks for at most 2 x redis.timeout_ms.
+ */
 int job_queue_prove(struct job_queue *queue,
                     const struct job_queue_proof *proofs, size_t count);
 
