@@ -78,6 +78,7 @@ struct redis_change {
 
 struct redis_options {
     const char *url; /* unix:///path, redis://[user:pass@]host[:port][/db] */
+    const char *password;    /* if url has none; NULL or "": none */
     const char *client_name; /* shown by CLIENT LIST */
     int64_t timeout_ms;      /* for connecting, and for each script */
     /*
@@ -103,6 +104,18 @@ struct redis_options {
 
 /* What is wrong with url, static; NULL if redis_open can use it. */
 const char *redis_url_problem(const char *url);
+
+/*
+ * What a url has of a login. A user without a password needs the password of
+ * redis_options.
+ */
+struct redis_login {
+    bool has_user;
+    bool has_password;
+};
+
+/* The login in url, which may be wrong: then the login has nothing. */
+struct redis_login redis_login_of(const char *url);
 
 /*
  * Starts connecting and returns at once. NULL if the system refuses (errno).

@@ -92,9 +92,6 @@ read_tcp(CURLU *parsed, struct redis_url *url)
     if (strcmp(url->port, "0") == 0) {
         return "the port is none: 1 to 65535";
     }
-    if (url->user != NULL && url->password == NULL) {
-        return "a user needs a password: redis://user:password@host";
-    }
     remove_brackets(url->host);
     return read_database(parsed, url);
 }
@@ -140,6 +137,20 @@ redis_url_problem(const char *text)
 
     redis_url_fini(&url);
     return problem;
+}
+
+struct redis_login
+redis_login_of(const char *text)
+{
+    struct redis_url url;
+    struct redis_login login = {0};
+
+    if (redis_url_parse(text, &url) == NULL) {
+        login.has_user = url.user != NULL;
+        login.has_password = url.password != NULL;
+    }
+    redis_url_fini(&url);
+    return login;
 }
 
 void

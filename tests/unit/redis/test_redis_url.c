@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "redis/redis.h"
 #include "redis/redis_url.h"
 
 struct good {
@@ -27,6 +28,8 @@ static const struct good goods[] = {
       .port = (char *)"7000",
       .database = (char *)"3"}},
     {"redis://[::1]:1", {.host = (char *)"::1", .port = (char *)"1"}},
+    {"redis://me@h",
+     {.host = (char *)"h", .port = (char *)"6379", .user = (char *)"me"}},
     {"redis://:p%40ss@h",
      {.host = (char *)"h", .port = (char *)"6379", .password = (char *)"p@ss"}},
     {"redis://me:p%3A%2F@h:1/0",
@@ -56,7 +59,6 @@ static const char *const bads[] = {
     "redis://h/x",
     "redis://h/-1",
     "redis://h/1/2",
-    "redis://hunter2@h",
     "redis+sentinel://h:1/hunter2",
     "redis+cluster://h:1",
 };
@@ -106,12 +108,39 @@ test_bad(void **state)
     }
 }
 
+static void
+test_login(void **state)
+{
+    static const struct {
+        const char *url;
+        struct redis_login login;
+    } rows[] = {
+        {"redis://u:p@h", {.has_user = true, .has_password = true}},
+        {"redis://:p@h", {.has_password = true}},
+        {"redis://u@h", {.has_user = true}},
+        {"redis://h", {.has_user = false}},
+        {"unix:///s", {.has_user = false}},
+        {"redis://u:p@h:x", {.has_user = false}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct redis_login login = redis_login_of(rows[i].url);
+
+        if (login.has_user != rows[i].login.has_user ||
+            login.has_password != rows[i].login.has_password) {
+            fail_msg("%s: wrong login", rows[i].url);
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_login),
     };
 
     return cmocka_run_group_tests_name("redis_url", tests, NULL, NULL);
