@@ -37,7 +37,7 @@ check_written(const struct options *options, option_file_use *uses,
         if (!is_written(row) || !uses(options, key)) {
             continue;
         }
-        if (log_path_check(*(char **)option_field(options, row),
+        if (log_path_check(option_text(options, row),
                            row->file == OPTION_FILE_REPORT, why) != 0) {
             snprintf(text, sizeof(text), "%s: %s", key, why);
             options_complain(options, text, complain, context);

@@ -132,9 +132,10 @@ check_login(struct check *check)
     if (login.has_password && key != NULL) {
         complain(check, "%s: redis.url has a password, too; set only one", key);
     } else if (login.has_user && !login.has_password && key == NULL) {
-        complain(check, "redis.url: a user needs a password, as in "
-                        "redis://user:password@host, or in redis.password or "
-                        "redis.password_file");
+        complain(
+            check,
+            "redis.url: there is no password before the @: write :password@ or "
+            "user:password@, or set redis.password or redis.password_file");
     }
 }
 

@@ -69,7 +69,7 @@ secret_next(const struct options *options, struct secret_cursor *at,
                 return true;
             }
         } else if (row->file == OPTION_FILE_SECRET) {
-            secret->path = *(char **)option_field(options, row);
+            secret->path = option_text(options, row);
             if (secret->path != NULL && secret->path[0] != '\0') {
                 snprintf(secret->file_key, OPTION_NAME_SIZE, "%s.%s",
                          row->section, row->key);
@@ -224,7 +224,7 @@ is_set_twice(const struct options *options, const struct secret *secret)
 {
     return secret->row->type == OPTION_PROPERTIES
                ? option_property(options, secret->row, secret->key) != NULL
-               : (*(char **)option_field(options, secret->row))[0] != '\0';
+               : option_text(options, secret->row)[0] != '\0';
 }
 
 int
@@ -307,8 +307,7 @@ secret_in_file(const struct options *options, char key[OPTION_NAME_SIZE])
                 return true;
             }
         } else if (row->secret && is_in_file(&options->sources[i]) &&
-                   is_secret(row, row->key,
-                             *(char **)option_field(options, row))) {
+                   is_secret(row, row->key, option_text(options, row))) {
             snprintf(key, OPTION_NAME_SIZE, "%s.%s", row->section, row->key);
             return true;
         }

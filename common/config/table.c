@@ -76,10 +76,10 @@ region_problem(const char *text)
 
 const struct option_row option_rows[] = {
     {ROW(redis, url), TEXT(1, 1024), .secret = true,
-     .problem = redis_url_problem,
+     .problem = redis_url_problem, .print_part = redis_url_print,
      .fallback = "unix:///run/redis-verve/redis.sock",
-     .help = "Address of Redis, unix:///path or\n      "
-             "redis://[user:password@]host[:port][/database]."},
+     .help = "Address of Redis, unix://[[user]:password@]/path[?db=number] or\n"
+             "      redis://[[user]:password@]host[:port][/database]."},
     {ROW(redis, password), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Password for Redis, if it is not in url. The user is in url:\n"
              "      redis://user@host."},

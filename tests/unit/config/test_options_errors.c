@@ -129,8 +129,8 @@ static const struct {
      "= 1024; make it at most 1024"},
     {"callbacks", "concurrency = 8", NULL}, /* below the other's default */
     {"redis", "url = redis://u@h",
-     "redis.url: a user needs a password, as in redis://user:password@host, or "
-     "in redis.password or redis.password_file"},
+     "redis.url: there is no password before the @: write :password@ or "
+     "user:password@, or set redis.password or redis.password_file"},
     {"redis", "password = p", NULL},
     {"log", "level = warning",
      "log.level: \"warning\" is not one of error, warn, info, debug"},
