@@ -91,14 +91,20 @@ log_path_check(const char *path, bool is_read, char why[LOG_PATH_WHY_SIZE])
 {
     struct stat status;
     int mode = W_OK | (is_read ? R_OK : 0);
+    bool exists;
 
     if (is_descriptor(path)) {
         return 0;
     }
-    if (path[strlen(path) - 1] == '/' ||
-        (stat(path, &status) == 0 && S_ISDIR(status.st_mode))) {
+    exists = stat(path, &status) == 0;
+    if (path[strlen(path) - 1] == '/' || (exists && S_ISDIR(status.st_mode))) {
         snprintf(why, LOG_PATH_WHY_SIZE,
                  "\"%.1024s\" is a folder; name a file in it", path);
+        return -1;
+    }
+    if (is_read && exists && !S_ISREG(status.st_mode)) {
+        snprintf(why, LOG_PATH_WHY_SIZE, "\"%.1024s\" is not a regular file",
+                 path);
         return -1;
     }
     if (access(path, mode) == 0) {

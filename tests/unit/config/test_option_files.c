@@ -182,6 +182,8 @@ test_other_files(void **state)
     assert_int_equal(mkfifo(in_directory("fifo"), 0600), 0);
     assert_int_equal(chmod(other, 0622), 0);
     assert_string_equal(checked_by_nobody(other, false), "");
+    snprintf(expected, sizeof(expected), "\"%s\" is not a regular file", other);
+    assert_string_equal(checked_by_nobody(other, true), expected);
     unlink(other);
     assert_int_equal(symlink("/nowhere/log", in_directory("link")), 0);
     assert_string_equal(checked_by_nobody(other, false), "");
@@ -198,7 +200,7 @@ test_only_used_files_are_checked(void **state)
     (void)state;
     load_text(&loaded, "[callbacks]\nlog = /nowhere/log\n"
                        "secret_file = /nowhere/secret\n"
-                       "[file]\npath = /dev/null\n");
+                       "[file]\npath = /dev/stdout\n");
     assert_int_equal(loaded.result, 0);
     assert_int_equal(options_check_files(&loaded.options, uses_redis, collect,
                                          loaded.complaints),
