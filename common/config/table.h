@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum option_type {
     OPTION_NUMBER,     /* int64_t: a whole number from min to max */
@@ -18,6 +19,19 @@ enum option_type {
     OPTION_DELAYS,     /* struct option_delays: each from min to max */
     OPTION_PROPERTIES, /* struct option_properties: all other keys */
 };
+
+/* What a text is the path of. A path is absolute. */
+enum option_file {
+    OPTION_NO_FILE,
+    OPTION_FILE_READ,   /* a file that is read; its reader checks it */
+    OPTION_FILE_LOG,    /* a file that is appended to, and made if missing */
+    OPTION_FILE_REPORT, /* the same, and its end is read */
+    OPTION_FILE_SECRET, /* the value of the key without OPTION_FILE_SUFFIX */
+};
+
+/* Of a key that names the file with the value of another key. All properties of
+   OPTION_PROPERTIES have such a key. */
+#define OPTION_FILE_SUFFIX "_file"
 
 struct option_choice {
     const char *name;
@@ -37,7 +51,11 @@ struct option_row {
     struct option_choice choices[OPTION_CHOICES_SIZE]; /* name NULL: the end */
     /* An additional check of a text: the error as a sentence, or NULL. */
     const char *(*problem)(const char *text);
-    bool secret; /* error messages do not show the value */
+    /* Prints a part of a text by its name; false: there is no such part. NULL:
+       it has no parts. */
+    bool (*print_part)(FILE *out, const char *text, const char *part);
+    bool secret;           /* error messages do not show the value */
+    enum option_file file; /* of OPTION_TEXT */
     const char *help;
 };
 
@@ -58,6 +76,12 @@ bool option_section_exists(const char *section);
 
 /* The row that an unknown key ("redis.ulr") may have meant, or NULL. */
 const struct option_row *option_nearest(const char *name);
+
+/*
+ * The row that an unknown variable ("rdis_url", of VERVE_RDIS_URL) may have
+ * meant, or NULL. A row of OPTION_PROPERTIES: only the section is misspelt.
+ */
+const struct option_row *option_nearest_joined(const char *name);
 
 /* The section that an unknown section may have meant, or NULL. */
 const char *option_nearest_section(const char *section);

@@ -20,12 +20,19 @@ enum { OPTION_WHY_SIZE = 512 };
 int option_set(struct options *options, const struct option_row *row,
                const char *name, const char *text, char why[OPTION_WHY_SIZE]);
 
+/* The field of row, of the C type that option_type has for it. */
+void *option_field(const struct options *options, const struct option_row *row);
+
 /* Frees the field of row and empties it. */
 void option_clear(struct options *options, const struct option_row *row);
 
 /* Writes the value of row, or of the property name, as the file would say it */
 void option_print(FILE *out, const struct options *options,
                   const struct option_row *row, const char *name);
+
+/* The value of an OPTION_TEXT row, borrowed. */
+const char *option_text(const struct options *options,
+                        const struct option_row *row);
 
 /* Writes the permitted values of row: "a whole number from 1 to 9". */
 void option_expected(const struct option_row *row, char *text, size_t size);
