@@ -29,13 +29,18 @@ for device in null zero full random urandom tty; do
     touch "$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"
 done
-mkdir "$root/dev/shm"
+mkdir "$root/dev/shm" "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 ln -s /proc/self/fd "$root/dev/fd"
 ip link set lo up
 cd "$root"
 pivot_root . oldroot
 umount -l /oldroot
+# What a container manager has to do: LoadCredential= mounts in a namespace of its
+# own, and the service has to see that.
+mount --make-rshared /
 exec env -i container=verve PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /lib/systemd/systemd --system --unit=multi-user.target
 """
@@ -95,8 +100,9 @@ class System:
         self.cgroup.mkdir()
         self.log = open(f"{folder}.log", "w", encoding="utf-8")
         self.unshare = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc",
-             "--uts", "--net", "--cgroup", "bash", "-c", BOOT, "boot", folder],
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid",
+             "--fork", "--kill-child", "--ipc", "--uts", "--net", "--cgroup",
+             "bash", "-c", BOOT, "boot", folder],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             preexec_fn=lambda: (self.cgroup / "cgroup.procs").write_text(
                 str(os.getpid())))
@@ -143,5 +149,10 @@ class System:
             os.kill(self.pid, signal.SIGKILL)
         self.unshare.wait(30)
         self.log.close()
+        # The kernel takes a moment to end the other processes.
+        deadline = time.monotonic() + BOOT_S
+        while "populated 1" in (self.cgroup / "cgroup.events").read_text():
+            assert time.monotonic() < deadline, self.cgroup
+            time.sleep(0.1)
         for path, _, _ in os.walk(self.cgroup, topdown=False):
             os.rmdir(path)
