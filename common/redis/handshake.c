@@ -11,6 +11,8 @@
 #include "base/decimal.h"
 #include "base/util.h"
 
+enum { OLDEST_MAJOR = 7 }; /* our scripts need functions of Redis 7.0 */
+
 static void
 send_step(struct handshake *handshake, redisContext *context,
           enum handshake_step step, int argc, const char **argv)
@@ -101,6 +103,24 @@ read_field(const redisReply *info, const char *field, char *value, size_t size)
     return true;
 }
 
+/* Refuses a Redis that is too old. Valkey says 7.2.4 here. */
+static enum handshake_result
+check_version(struct handshake *handshake, const redisReply *info)
+{
+    char version[24];
+    int64_t major;
+
+    if (!read_field(info, "\nredis_version:", version, sizeof(version)) ||
+        !decimal_parse(version, strcspn(version, "."), &major) ||
+        major >= OLDEST_MAJOR) {
+        return HANDSHAKE_DONE;
+    }
+    snprintf(handshake->why, sizeof(handshake->why),
+             "it is Redis %s, and verve needs Redis %d.0 or later, or Valkey",
+             version, OLDEST_MAJOR);
+    return HANDSHAKE_UNUSABLE;
+}
+
 static void
 read_info(struct handshake *handshake, const redisReply *info)
 {
@@ -152,9 +172,18 @@ read_config(struct handshake *handshake, const redisReply *pairs)
 }
 
 /*
- * Any policy but noeviction may drop keys that count. Called after the replies
- * to both INFO and CONFIG GET.
+ * The step after which the policy is judged, which INFO or CONFIG GET may have
+ * told. If INFO is forbidden, only `rights` finds out that a Redis is too old,
+ * and such a Redis refuses our CONFIG GET, too: so its age is said first.
  */
+static enum handshake_step
+policy_step(const struct handshake *handshake)
+{
+    return handshake->options->rights.script != NULL ? HANDSHAKE_RIGHTS
+                                                     : HANDSHAKE_CONFIG;
+}
+
+/* Any policy but noeviction may drop keys that count. */
 static enum handshake_result
 check_policy(struct handshake *handshake)
 {
@@ -258,10 +287,11 @@ read_reply(struct handshake *handshake, enum handshake_step step,
         result = read_error(handshake, step, reply->str);
     } else if (step == HANDSHAKE_INFO) {
         read_info(handshake, reply);
+        result = check_version(handshake, reply);
     } else if (step == HANDSHAKE_CONFIG) {
         read_config(handshake, reply);
     }
-    return step == HANDSHAKE_CONFIG && result == HANDSHAKE_DONE
+    return step == policy_step(handshake) && result == HANDSHAKE_DONE
                ? check_policy(handshake)
                : result;
 }

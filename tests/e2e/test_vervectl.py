@@ -11,6 +11,7 @@ import time
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
+from harness.old_redis import OldRedis
 from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
@@ -471,6 +472,12 @@ def test_a_password_stays_out_of_the_arguments(sandbox):
         assert operator("queue", "list", code=111) == []
 
 
+def test_a_redis_that_is_too_old(sandbox, redis):
+    operator = Operator(sandbox, VERVE_REDIS_URL=OldRedis(sandbox, redis).url)
+    assert operator("status", code=111) == []
+    assert "needs Redis 7.0 or later, or Valkey" in operator.errors
+
+
 def test_tail_follows_over_a_rotation(sandbox, operator):
     log = sandbox.folder / "callbacks.txt"
     log.write_text("one\ntwo\nthree\n")
@@ -481,22 +488,3 @@ def test_tail_follows_over_a_rotation(sandbox, operator):
     log.rename(sandbox.folder / "callbacks.txt.1")
     log.write_text("four\n")
     tail.wait_output("four\n")
-
-
-def complete(*words):
-    script = 'compopt() { :; }; . "$1"; shift; COMP_WORDS=("$@"); ' \
-             'COMP_CWORD=$(($# - 1)); _vervectl; echo "${COMPREPLY[*]}"'
-    return subprocess.run(
-        ["bash", "-c", script, "bash",
-         ROOT / "conf" / "vervectl.bash-completion", "vervectl", *words],
-        capture_output=True, check=True, text=True).stdout.split()
-
-
-@pytest.mark.parametrize("words,expected", [
-    (["s"], ["status"]), (["-c", "x", "qu"], ["queue"]),
-    (["queue", ""], ["list", "show", "retry", "drop"]),
-    (["queue", "list", "--w"], ["--waiting"]),
-    (["queue", "drop", "--all", "-y"], ["-y"]), (["queue", "show", ""], []),
-    (["queue", "retry", "--outcome", "ti"], ["timeout"])])
-def test_completion(words, expected):
-    assert complete(*words) == expected

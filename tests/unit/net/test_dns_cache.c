@@ -162,6 +162,8 @@ test_a_failure_is_remembered(void **state)
     assert_int_equal(f->server.asked, asked);
 }
 
+/* Not at once. Since 1.22, c-ares takes up to half of each further try away at
+   random. */
 static void
 test_silence_is_a_failure(void **state)
 {
@@ -171,7 +173,7 @@ test_silence_is_a_failure(void **state)
     assert_int_equal(ask(f, "silent.test", 0), DNS_CACHE_WAIT);
     run(f, 1, LIMIT_MS);
     assert_int_equal(f->answer, DNS_CACHE_FAILED);
-    assert_true(clock_mono_ms() - start_ms >= PATIENCE_MS - 100);
+    assert_true(clock_mono_ms() - start_ms >= PATIENCE_MS / 2);
     assert_int_equal(ask(f, "silent.test", 0), DNS_CACHE_FAILED);
 }
 
