@@ -4,6 +4,7 @@
 BUILD ?= build
 WERROR ?= 0
 PREFIX ?= /usr
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 FUZZ_SECONDS ?= 30
 RANDOM_SECONDS ?= 300
 
@@ -70,6 +71,7 @@ FUZZ_OBJ := $(FUZZ_SRC:tests/%.c=$(OBJ)/%.o)
 FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH := $(addprefix $(BUILD)/bench/,load naive ceiling receiver fill multi)
 PROGRAMS := $(BUILD)/verve-fcgi $(BUILD)/verve-reporter
+MAN := $(patsubst docs/man/%,$(BUILD)/man/%,$(wildcard docs/man/*))
 
 # What each goal needs of Debian, in the groups of tools/install-deps. Only
 # these goals install packages; a plain `make` compiles and nothing else.
@@ -82,6 +84,7 @@ NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
+NEEDS_deb := build deb
 NEEDS_bench := build run bench
 NEEDS := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
 ifneq ($(NEEDS),)
@@ -89,7 +92,7 @@ DEPS := deps
 endif
 
 .PHONY: all
-all: $(PROGRAMS) ## build both programs
+all: $(PROGRAMS) $(MAN) ## build both programs and the manual pages
 
 .PHONY: deps
 deps:
@@ -134,6 +137,17 @@ $(shell mkdir -p $(BUILD))
 $(file >$(BUILD)/flags,$(FLAGS))
 endif
 endif
+
+# Manual pages: the lists in them are those that -h of the program has.
+$(BUILD)/man/verve-fcgi.8: program = $(BUILD)/verve-fcgi
+$(BUILD)/man/verve-reporter.8: program = $(BUILD)/verve-reporter
+$(BUILD)/man/verve.conf.5: program = $(BUILD)/verve-reporter
+$(BUILD)/man/vervectl.8: program = ops/vervectl
+$(BUILD)/man/verve-spawn.8: program = ops/verve-spawn
+$(MAN): $(BUILD)/man/%: docs/man/% tools/man-page $(PROGRAMS) ops/vervectl \
+		ops/verve-spawn
+	@mkdir -p $(@D)
+	$(call say,MAN) $(program) -h | tools/man-page - $< >$@.tmp && mv $@.tmp $@
 
 # A unit test links the modules that it needs, out of all but the two main.c.
 $(UNIT_OBJ): BASE_CFLAGS += -Ifcgi-app -Itests/unit
@@ -183,7 +197,7 @@ run: $(DEPS) $(PROGRAMS) ## run all of it here until Ctrl-C (PORT=8080 WEB=light
 	@tools/run $(BUILD)
 
 .PHONY: test
-test: $(DEPS) $(PROGRAMS) $(HELPERS) $(UNIT) ## run all tests
+test: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) $(UNIT) ## run all tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT) tests/e2e
 
 .PHONY: unit
@@ -191,7 +205,7 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 	@VERVE_BUILD=$(BUILD) tools/test $(UNIT)
 
 .PHONY: e2e
-e2e: $(DEPS) $(PROGRAMS) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
+e2e: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
 .PHONY: test-random
@@ -220,7 +234,7 @@ fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 .PHONY: lint
-lint: $(DEPS) $(LUA) ## run all linters
+lint: $(DEPS) $(LUA) $(MAN) ## run all linters
 	@tools/lint $(BUILD)
 
 .PHONY: bench
@@ -228,26 +242,24 @@ bench: $(DEPS) $(PROGRAMS) $(BENCH) ## measure against the peers (SECTIONS="pair
 	@VERVE_BUILD=$(BUILD) bench/run $(SECTIONS)
 	@$(if $(SECTIONS),,VERVE_BUILD=$(BUILD) bench/callbacks)
 
-# Installs a file into /etc with PREFIX in it. If the file exists, it stays.
-install-conf = test -e $(DESTDIR)/etc/$2 || { \
-	mkdir -p $(dir $(DESTDIR)/etc/$2) && \
-	sed 's|"/usr/|"$(PREFIX)/|' $1 >$(DESTDIR)/etc/$2; }
-
 .PHONY: install
-install: $(PROGRAMS) ## install into DESTDIR, PREFIX=/usr
-	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS) ops/verve-spawn \
-		ops/vervectl
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve ops/vervectl-*.lua
-	install -D -m 644 conf/vervectl.bash-completion \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vervectl
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/verve/errors conf/errors/*
-	$(call install-conf,conf/15-verve.conf,lighttpd/conf-available/15-verve.conf)
-	$(call install-conf,conf/nginx/verve.conf,nginx/snippets/verve.conf)
-	$(call install-conf,conf/nginx/verve-upstream.conf,nginx/snippets/verve-upstream.conf)
-	$(call install-conf,conf/verve.conf,verve/verve.conf)
-	$(call install-conf,conf/logrotate,logrotate.d/verve)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/verve conf/redis.conf \
-		conf/redis.acl conf/nginx.conf
+install: $(PROGRAMS) $(MAN) ## install into DESTDIR, PREFIX=/usr, with units for systemd
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) UNIT_DIR=$(UNIT_DIR) \
+		tools/install-files $(BUILD)
+
+.PHONY: uninstall
+uninstall: ## stop and remove it; files in /etc that were changed stay
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) UNIT_DIR=$(UNIT_DIR) \
+		tools/install-files -r $(BUILD)
+
+.PHONY: dist
+dist: ## make a tarball of the last commit, with a checksum
+	@mkdir -p $(BUILD)
+	@tools/dist $(BUILD)
+
+.PHONY: deb
+deb: $(DEPS) ## make a Debian package of what is here, in build/deb
+	@tools/deb $(BUILD)
 
 .PHONY: acl
 acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed

@@ -4,6 +4,7 @@
  * activation (systemd).
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,38 +15,30 @@
 
 #include "base/decimal.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/util.h"
 #include "config/cli.h"
 #include "responder.h"
 #include "store/counter.h"
 #include "store/schema.h"
 
-enum { FIRST_PASSED_FD = 3 }; /* SD_LISTEN_FDS_START */
-
-/* A number in the environment; -1 if there is none. */
-static int64_t
-read_environment(const char *name)
-{
-    const char *text = getenv(name);
-    int64_t value = -1;
-
-    if (text != NULL) {
-        decimal_parse(text, strlen(text), &value);
-    }
-    return value;
-}
+enum {
+    FIRST_PASSED_FD = 3, /* SD_LISTEN_FDS_START */
+    /* A turn of the event loop may wait for Redis: for twice redis.timeout_ms
+       if Redis hangs, longer if it is slow several times. */
+    TURN_TIMEOUTS = 4,
+};
 
 /*
- * The listening socket. Socket activation (sd_listen_fds(3)) means this process
- * if LISTEN_PID is its pid; only the first socket is served.
+ * How many sockets were passed by socket activation (sd_listen_fds(3)), which
+ * means this process if LISTEN_PID is its pid.
  */
-static int
-find_listener(void)
+static int64_t
+count_passed(void)
 {
-    bool passed = read_environment("LISTEN_PID") == getpid() &&
-                  read_environment("LISTEN_FDS") > 0;
-
-    return passed ? FIRST_PASSED_FD : STDIN_FILENO;
+    return decimal_getenv("LISTEN_PID", -1) == getpid()
+               ? decimal_getenv("LISTEN_FDS", 0)
+               : 0;
 }
 
 /*
@@ -73,6 +66,28 @@ is_listening(int fd)
            listening;
 }
 
+/* Returns the listening socket; -1 if there is not exactly one. */
+static int
+find_listener(void)
+{
+    int64_t passed = count_passed();
+    int fd = passed > 0 ? FIRST_PASSED_FD : STDIN_FILENO;
+
+    if (passed > 1) {
+        log_error("%" PRId64 " sockets were passed (LISTEN_FDS): this program "
+                  "serves one",
+                  passed);
+        return -1;
+    }
+    if (!is_listening(fd)) {
+        log_error("fd %d is no listening socket: start this program through "
+                  "lighttpd, spawn-fcgi or systemd",
+                  fd);
+        return -1;
+    }
+    return fd;
+}
+
 /*
  * INT: a web server with workers sends it to its whole process group, but it is
  * meant for the web server. HUP: there is no file to reopen. PIPE: a closed
@@ -84,6 +99,24 @@ ignore_signals(void)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+run(const struct options *options, struct responder *responder)
+{
+    struct notify notify;
+    int code = EXIT_OK;
+
+    if (notify_init(&notify, TURN_TIMEOUTS * options->redis.timeout_ms) != 0) {
+        log_warn("cannot reach the service manager: %s", strerror(errno));
+    }
+    log_info("ready");
+    if (responder_run(responder, &notify) != 0) {
+        log_error("cannot go on: %s", strerror(errno));
+        code = EXIT_SYSTEM;
+    }
+    notify_fini(&notify);
+    return code;
 }
 
 static int
@@ -105,12 +138,7 @@ serve(const struct options *options, int listen_fd, struct redis *redis)
     if (responder == NULL) {
         log_error("cannot start: %s", strerror(errno));
     } else {
-        log_info("ready");
-        if (responder_run(responder) == 0) {
-            code = EXIT_OK;
-        } else {
-            log_error("cannot go on: %s", strerror(errno));
-        }
+        code = run(options, responder);
     }
     responder_close(responder);
     counter_close(counter);
@@ -148,20 +176,16 @@ main(int argc, char **argv)
         .summary = "counts unique ids for FastCGI web servers",
     };
     struct options options = {0};
-    int listen_fd = find_listener();
     int code;
 
     ignore_signals();
     code = cli_start(argc, argv, &program, &options);
-    if (code < 0 && !is_listening(listen_fd)) {
-        log_error("fd %d is no listening socket: start this program through "
-                  "lighttpd, spawn-fcgi or systemd",
-                  listen_fd);
-        code = EXIT_USAGE;
-    }
     if (code < 0) {
+        int listen_fd = find_listener();
+
         raise_descriptor_limit();
-        code = connect_and_serve(&options, listen_fd);
+        code =
+            listen_fd < 0 ? EXIT_USAGE : connect_and_serve(&options, listen_fd);
     }
     options_fini(&options);
     return code;

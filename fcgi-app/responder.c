@@ -24,6 +24,8 @@ enum { EVENTS = 256, DRAIN_MS = 2000 };
 struct responder {
     struct redis *redis;
     struct counter *counter;
+    struct notify *notify;        /* the service manager; set while it runs */
+    enum redis_state redis_state; /* as the manager was told */
     int listen_fd;
     int epoll_fd; /* everything: waited for while no batch is under way */
     int signal_fd;
@@ -46,6 +48,36 @@ start_draining(struct responder *responder)
     if (responder->drain_until_ms == 0) {
         responder->drain_until_ms = clock_mono_ms() + DRAIN_MS;
         listener_drain(responder->listener);
+        notify_send(responder->notify,
+                    "STOPPING=1\nSTATUS=Answers what has arrived");
+    }
+}
+
+static const char *
+status_of(enum redis_state state)
+{
+    switch (state) {
+    case REDIS_STATE_UP:
+        return "Serves";
+    case REDIS_STATE_CONNECTING:
+        return "Connects to Redis";
+    case REDIS_STATE_DOWN:
+        return "Redis does not answer: nothing is counted";
+    case REDIS_STATE_UNUSABLE:
+        return "Redis cannot be used, see the log: nothing is counted";
+    }
+    return "";
+}
+
+/* Tells the service manager about Redis, if that has changed. */
+static void
+tell_state(struct responder *responder)
+{
+    enum redis_state state = redis_state(responder->redis);
+
+    if (state != responder->redis_state && responder->drain_until_ms == 0) {
+        responder->redis_state = state;
+        notify_send(responder->notify, "STATUS=%s", status_of(state));
     }
 }
 
@@ -62,6 +94,7 @@ wait_ms(const struct responder *responder)
     int64_t ms = shorter_ms(listener_wait_ms(responder->listener),
                             counter_idle_ms(responder->counter));
 
+    ms = shorter_ms(ms, notify_wait_ms(responder->notify));
     if (responder->drain_until_ms != 0) {
         ms = shorter_ms(
             ms, int64_max(responder->drain_until_ms - clock_mono_ms(), 0));
@@ -140,8 +173,12 @@ is_drained(const struct responder *responder)
 }
 
 int
-responder_run(struct responder *responder)
+responder_run(struct responder *responder, struct notify *notify)
 {
+    responder->notify = notify;
+    responder->redis_state = redis_state(responder->redis);
+    notify_send(notify, "READY=1\nSTATUS=%s",
+                status_of(responder->redis_state));
     while (responder->under_way || !is_drained(responder)) {
         if (responder->under_way) {
             step_batch(responder);
@@ -153,6 +190,8 @@ responder_run(struct responder *responder)
         if (!responder->under_way) {
             end_batch(responder);
         }
+        tell_state(responder);
+        notify_beat(notify);
     }
     batch_sign_off(responder->batch);
     return 0;

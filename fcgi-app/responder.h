@@ -8,6 +8,7 @@
 #ifndef RESPONDER_H
 #define RESPONDER_H
 
+#include "base/notify.h"
 #include "config/options.h"
 #include "redis/redis.h"
 #include "store/counter.h"
@@ -26,8 +27,9 @@ void responder_close(struct responder *responder);
 
 /*
  * Serves until TERM or USR1, and then answers the requests that are waiting,
- * for at most 2 s. 0, or -1 if the system refuses to go on (errno).
+ * for at most 2 s. The service manager is told that it serves, what Redis does,
+ * and that it stops. 0, or -1 if the system refuses to go on (errno).
  */
-int responder_run(struct responder *responder);
+int responder_run(struct responder *responder, struct notify *notify);
 
 #endif

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/util.h"
 #include "config/cli.h"
 #include "net/event_loop.h"
@@ -38,6 +39,7 @@ struct child {
     pid_t pid;          /* 0: it does not run */
     int beat_fd;        /* -1: it does not run, or has closed its end */
     bool ready;         /* it has given a sign of life */
+    bool reopening;     /* it has not obeyed the last HUP yet */
     int64_t started_ms; /* monotonic */
     int64_t delay_ms;   /* the last delay of a start; 0: none yet */
     struct event_loop_timer silence; /* armed while it runs: its limit */
@@ -50,9 +52,12 @@ struct supervisor {
     pid_t pid;
     struct event_loop *loop;
     int signal_fd;
-    bool ready; /* all workers have been ready */
+    bool ready;     /* all workers have been ready */
+    bool reloading; /* the service manager was told so */
     bool stopping;
     struct event_loop_timer stop_limit;
+    struct notify notify;         /* the service manager */
+    struct event_loop_timer beat; /* armed if that has a watchdog */
     struct child children[SUPERVISOR_WORKERS_MAX];
 };
 
@@ -78,6 +83,20 @@ signal_all(struct supervisor *supervisor, int number)
     }
 }
 
+/* Says that this loop lives. The workers' lives are watched by it. */
+static void
+on_beat_due(void *context)
+{
+    struct supervisor *supervisor = context;
+    int64_t wait_ms;
+
+    notify_beat(&supervisor->notify);
+    wait_ms = notify_wait_ms(&supervisor->notify);
+    if (wait_ms >= 0) {
+        event_loop_arm(supervisor->loop, &supervisor->beat, wait_ms);
+    }
+}
+
 /* Ends the loop if the program is stopping and no worker is left. */
 static void
 end_if_alone(struct supervisor *supervisor)
@@ -94,6 +113,8 @@ stop_all(struct supervisor *supervisor, enum exit_code code)
 {
     supervisor->stopping = true;
     supervisor->outcome.code = code;
+    notify_send(&supervisor->notify,
+                "STOPPING=1\nSTATUS=Finishes the work in progress");
     for (size_t i = 0; i < supervisor->settings->count; i++) {
         event_loop_disarm(supervisor->loop, &supervisor->children[i].restart);
     }
@@ -159,6 +180,23 @@ close_beats(struct child *child)
     }
 }
 
+/* Ends a reload if no worker that runs has yet to obey it. */
+static void
+end_reload(struct supervisor *supervisor)
+{
+    struct child *child = NULL;
+
+    while ((child = next_running(supervisor, child)) != NULL) {
+        if (child->reopening) {
+            return;
+        }
+    }
+    if (supervisor->reloading && !supervisor->stopping) {
+        notify_send(&supervisor->notify, "READY=1");
+    }
+    supervisor->reloading = false;
+}
+
 /* Notes that a worker is ready, and whether all are. */
 static void
 note_ready(struct child *child)
@@ -168,15 +206,37 @@ note_ready(struct child *child)
     child->ready = true;
     if (supervisor->ready) {
         log_info("%s[%d] is ready again", child->name, (int)child->pid);
-        return;
     }
     for (size_t i = 0; i < supervisor->settings->count; i++) {
         if (!supervisor->children[i].ready) {
             return;
         }
     }
-    supervisor->ready = true;
-    log_info("ready");
+    if (!supervisor->ready) {
+        supervisor->ready = true;
+        log_info("ready");
+        notify_send(&supervisor->notify, "READY=1");
+    }
+    notify_send(&supervisor->notify, "STATUS=All %zu workers run",
+                supervisor->settings->count);
+}
+
+/* Passes HUP on. The reload lasts until all workers that run have obeyed. */
+static void
+reopen_all(struct supervisor *supervisor)
+{
+    struct child *child = NULL;
+
+    log_info("opening files anew");
+    if (supervisor->ready && !supervisor->stopping) {
+        supervisor->reloading = true;
+        notify_reloading(&supervisor->notify);
+    }
+    while ((child = next_running(supervisor, child)) != NULL) {
+        child->reopening = true;
+        kill(child->pid, SIGHUP);
+    }
+    end_reload(supervisor);
 }
 
 /* A sign of life, or the end of the pipe, which SIGCHLD follows. */
@@ -192,6 +252,10 @@ on_beat(void *context, int fd, uint32_t events)
     if (count > 0) {
         event_loop_arm(supervisor->loop, &child->silence,
                        supervisor->settings->silence_ms);
+        if (memchr(bytes, SUPERVISOR_REOPENED, (size_t)count) != NULL) {
+            child->reopening = false;
+            end_reload(supervisor);
+        }
         if (!child->ready && !supervisor->stopping) {
             note_ready(child);
         }
@@ -321,6 +385,9 @@ on_end(struct child *child, int status)
     close_beats(child);
     event_loop_disarm(supervisor->loop, &child->silence);
     child->pid = 0;
+    child->ready = false;
+    child->reopening = false;
+    end_reload(supervisor);
     if (supervisor->stopping) {
         if (!proper && supervisor->outcome.code == EXIT_OK) {
             log_warn("%s[%d] has ended: %s", child->name, (int)pid, why);
@@ -332,6 +399,8 @@ on_end(struct child *child, int status)
     } else {
         log_error("%s[%d] has ended: %s; it is started again in %" PRId64 " s",
                   child->name, (int)pid, why, plan_restart(child) / 1000);
+        notify_send(&supervisor->notify, "STATUS=%s has ended: %s", child->name,
+                    why);
     }
 }
 
@@ -365,8 +434,7 @@ on_signal(void *context, int fd, uint32_t events)
         reap(supervisor);
         break;
     case SIGHUP:
-        log_info("opening files anew");
-        signal_all(supervisor, SIGHUP);
+        reopen_all(supervisor);
         break;
     default:
         stop(supervisor);
@@ -418,6 +486,8 @@ open_loop(struct supervisor *supervisor)
 {
     supervisor->stop_limit.handler = on_stop_limit;
     supervisor->stop_limit.context = supervisor;
+    supervisor->beat.handler = on_beat_due;
+    supervisor->beat.context = supervisor;
     init_children(supervisor);
     if (open_signals(supervisor) < 0 ||
         (supervisor->loop = event_loop_open()) == NULL) {
@@ -434,6 +504,10 @@ run(struct supervisor *supervisor)
     if (open_loop(supervisor) < 0) {
         return -1;
     }
+    if (notify_init(&supervisor->notify, LATE_MS) != 0) {
+        log_warn("cannot reach the service manager: %s", strerror(errno));
+    }
+    on_beat_due(supervisor);
     for (size_t i = 0; i < supervisor->settings->count; i++) {
         if (fork_child(&supervisor->children[i]) < 0) {
             return -1; /* the workers before it end with this process */
@@ -454,6 +528,7 @@ close_all(struct supervisor *supervisor)
             close(supervisor->children[i].beat_fd);
         }
     }
+    notify_fini(&supervisor->notify);
     event_loop_close(supervisor->loop);
     if (supervisor->signal_fd >= 0) {
         close(supervisor->signal_fd);
@@ -468,6 +543,7 @@ supervisor_run(const struct supervisor_settings *settings)
         .outcome = {.worker = -1, .code = EXIT_OK, .beat_fd = -1},
         .pid = getpid(),
         .signal_fd = -1,
+        .notify = {.fd = -1},
     };
 
     if (run(&supervisor) < 0) {

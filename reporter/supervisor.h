@@ -9,6 +9,11 @@
  * and at least every SUPERVISOR_BEAT_MS after that. If the supervisor ends, the
  * kernel kills its workers (PR_SET_PDEATHSIG).
  *
+ * A service manager (notify.h) is told when all workers are ready, when a HUP
+ * is obeyed, which workers do not run, and that the supervisor lives. The
+ * watchdog of the service manager is for the supervisor alone, because the
+ * supervisor is the watchdog of its workers.
+ *
  * A worker obeys these signals of the supervisor, and no others:
  *   TERM  finish the work in progress and end
  *   USR2  end at once
@@ -24,6 +29,9 @@ enum {
     SUPERVISOR_WORKERS_MAX = 65,
     SUPERVISOR_NAME_SIZE = 16, /* with its NUL; the limit of PR_SET_NAME */
     SUPERVISOR_BEAT_MS = 1000,
+    /* What a worker writes into its pipe: */
+    SUPERVISOR_BEAT = '.',     /* a sign of life */
+    SUPERVISOR_REOPENED = 'r', /* one, too: it has obeyed a HUP */
     /* A worker that ended is started again after this, which doubles. A worker
        that ran for as long as the longest delay begins with the shortest. */
     SUPERVISOR_DELAY_MS = 1000,

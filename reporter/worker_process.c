@@ -80,7 +80,9 @@ take_share(struct worker_process *process, size_t worker)
 static void
 give_beat(struct worker_process *process)
 {
-    (void)!write(process->beat_fd, "", 1);
+    const char beat = SUPERVISOR_BEAT;
+
+    (void)!write(process->beat_fd, &beat, 1);
     event_loop_arm(process->loop, &process->beat, SUPERVISOR_BEAT_MS);
 }
 
@@ -131,12 +133,15 @@ drain(struct worker_process *process)
 static void
 reopen(struct worker_process *process)
 {
+    const char reopened = SUPERVISOR_REOPENED;
+
     if (process->reports != NULL) {
         reports_reopen(process->reports);
     }
     if (process->worker != NULL) {
         worker_reopen(process->worker);
     }
+    (void)!write(process->beat_fd, &reopened, 1);
 }
 
 static void

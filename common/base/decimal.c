@@ -5,6 +5,7 @@
  */
 #include "decimal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool
@@ -34,6 +35,18 @@ decimal_parse(const char *text, size_t len, int64_t *value)
     }
     *value = negative ? sum : -sum;
     return true;
+}
+
+int64_t
+decimal_getenv(const char *name, int64_t fallback)
+{
+    const char *text = getenv(name);
+    int64_t value = fallback;
+
+    if (text != NULL) {
+        decimal_parse(text, strlen(text), &value);
+    }
+    return value;
 }
 
 size_t

@@ -17,6 +17,9 @@
  */
 bool decimal_parse(const char *text, size_t len, int64_t *value);
 
+/* The number that the environment variable name is; fallback if it is none. */
+int64_t decimal_getenv(const char *name, int64_t fallback);
+
 /* Size of the longest number: "-9223372036854775808". */
 enum { DECIMAL_TEXT_SIZE = 20 };
 

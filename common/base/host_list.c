@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host_name.h"
+
 #define SEPARATORS ", \t"
 
 struct host_list {
@@ -69,10 +71,7 @@ is_name_or_address(const char *name)
         inet_pton(AF_INET, name, &four) == 1) {
         return true;
     }
-    return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] ==
-               '\0' &&
-           name[0] != '.' && strstr(name, "..") == NULL &&
-           !ends_in_number(name);
+    return host_name_is_valid(name, strlen(name)) && !ends_in_number(name);
 }
 
 /* Writes the canonical form of a pattern. False if it is none. */

@@ -2,6 +2,6 @@
 #ifndef VERSION_H
 #define VERSION_H
 
-#define VERVE_VERSION "0.1.0"
+#define VERVE_VERSION "1.0.0"
 
 #endif

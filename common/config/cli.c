@@ -5,6 +5,7 @@
 #define _GNU_SOURCE /* environ */
 #include "cli.h"
 
+#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,11 +32,12 @@ print_help(const struct cli_program *program)
 {
     printf(
         "usage: %s [-c FILE] [-t] [-p KEY] [-h] [-V]\n%s\n\n"
-        "  -c FILE  read this configuration, not $VERVE_CONF or %s\n"
-        "  -t       check the configuration and exit\n"
-        "  -p KEY   print the value of KEY (for example redis.url) and exit\n"
-        "  -h       show this help and exit\n"
-        "  -V       show the version and exit\n\n"
+        "  -c FILE        read this configuration, not $VERVE_CONF or %s\n"
+        "  -t             check the configuration and exit\n"
+        "  -p KEY         print the value of KEY (for example redis.url) and "
+        "exit\n"
+        "  -h, --help     show this help and exit\n"
+        "  -V, --version  show the version and exit\n\n"
         "TERM finishes the work in progress, then ends the program.\n\n"
         "Exit codes:\n"
         "  %-3d  done, or stopped by a signal\n"
@@ -50,9 +52,15 @@ static int
 read_command(int argc, char **argv, const struct cli_program *program,
              struct command *command)
 {
+    static const struct option long_names[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
     int flag;
 
-    while ((flag = getopt(argc, argv, "c:tp:hV")) != -1) {
+    while ((flag = getopt_long(argc, argv, "c:tp:hV", long_names, NULL)) !=
+           -1) {
         switch (flag) {
         case 'c':
             command->file = optarg;
@@ -69,7 +77,7 @@ read_command(int argc, char **argv, const struct cli_program *program,
         case 'V':
             printf("%s %s\n", program->name, VERVE_VERSION);
             return EXIT_OK;
-        default: /* getopt has printed the reason */
+        default: /* getopt_long has printed the reason */
             return refuse_usage(program->name);
         }
     }

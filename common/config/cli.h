@@ -1,6 +1,7 @@
 /*
- * The command line of both programs: -c FILE, -t, -p KEY, -h, -V; the exit
- * codes; the start of the log. Only main exits.
+ * The command line of both programs: -c FILE, -t, -p KEY, -h, -V, and --help
+ * and --version for the last two; the exit codes; the start of the log. Only
+ * main exits.
  */
 #ifndef CLI_H
 #define CLI_H

@@ -397,15 +397,32 @@ options_fini(struct options *options)
     memset(options, 0, sizeof(*options));
 }
 
+/* Writes a part of a value, "section.key.part". False: there is none. */
+static bool
+print_part(FILE *out, const struct options *options, const char *name)
+{
+    const char *part = strrchr(name, '.');
+    const struct option_row *row = NULL;
+    char key[OPTION_NAME_SIZE];
+
+    if (part != NULL && part - name < OPTION_NAME_SIZE) {
+        snprintf(key, sizeof(key), "%.*s", (int)(part - name), name);
+        row = option_find(key);
+    }
+    return row != NULL && row->print_part != NULL &&
+           row->print_part(out, option_text(options, row), part + 1);
+}
+
 int
 options_print(FILE *out, const struct options *options, const char *key)
 {
     const struct option_row *row = option_find(key);
 
-    if (row == NULL) {
+    if (row != NULL) {
+        option_print(out, options, row, key);
+    } else if (!print_part(out, options, key)) {
         return -1;
     }
-    option_print(out, options, row, key);
     fputc('\n', out);
     return 0;
 }

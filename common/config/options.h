@@ -178,7 +178,8 @@ void options_fini(struct options *options);
 
 /*
  * Writes the value of key in the form that the file uses, and a newline; also
- * if the value is secret. Returns 0, or -1 if there is no such key.
+ * if the value is secret. key may be a part of redis.url ("redis.url.host"; see
+ * redis_url_print). Returns 0, or -1 if there is no such key.
  */
 int options_print(FILE *out, const struct options *options, const char *key);
 

@@ -75,10 +75,10 @@ region_problem(const char *text)
 
 const struct option_row option_rows[] = {
     {ROW(redis, url), TEXT(1, 1024), .secret = true,
-     .problem = redis_url_problem,
+     .problem = redis_url_problem, .print_part = redis_url_print,
      .fallback = "unix:///run/redis-verve/redis.sock",
-     .help = "Address of Redis, unix:///path or\n      "
-             "redis://[user:password@]host[:port][/database]."},
+     .help = "Address of Redis, unix://[[user]:password@]/path[?db=number] or\n"
+             "      redis://[[user]:password@]host[:port][/database]."},
     {ROW(redis, timeout_ms), NUMBER(1, 60000), .fallback = "250",
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,

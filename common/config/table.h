@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum option_type {
     OPTION_NUMBER,     /* int64_t: a whole number from min to max */
@@ -37,6 +38,9 @@ struct option_row {
     struct option_choice choices[OPTION_CHOICES_SIZE]; /* name NULL: the end */
     /* An additional check of a text: the error as a sentence, or NULL. */
     const char *(*problem)(const char *text);
+    /* Prints a part of a text by its name; false: there is no such part. NULL:
+       it has no parts. */
+    bool (*print_part)(FILE *out, const char *text, const char *part);
     bool secret; /* error messages do not show the value */
     const char *help;
 };

@@ -384,6 +384,12 @@ print_delays(FILE *out, const struct option_delays *delays)
     }
 }
 
+const char *
+option_text(const struct options *options, const struct option_row *row)
+{
+    return *(char *const *)field_of(options, row);
+}
+
 void
 option_print(FILE *out, const struct options *options,
              const struct option_row *row, const char *name)
@@ -396,7 +402,7 @@ option_print(FILE *out, const struct options *options,
         fprintf(out, "%" PRId64, *(const int64_t *)field);
         break;
     case OPTION_TEXT:
-        fputs(*(char *const *)field, out);
+        fputs(option_text(options, row), out);
         break;
     case OPTION_CHOICE:
     case OPTION_CHOICES:

@@ -27,6 +27,10 @@ void option_clear(struct options *options, const struct option_row *row);
 void option_print(FILE *out, const struct options *options,
                   const struct option_row *row, const char *name);
 
+/* The value of an OPTION_TEXT row, borrowed. */
+const char *option_text(const struct options *options,
+                        const struct option_row *row);
+
 /* Writes the permitted values of row: "a whole number from 1 to 9". */
 void option_expected(const struct option_row *row, char *text, size_t size);
 

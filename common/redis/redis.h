@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct redis;
 struct redis_reply;
@@ -77,7 +78,7 @@ struct redis_change {
 };
 
 struct redis_options {
-    const char *url; /* unix:///path, redis://[user:pass@]host[:port][/db] */
+    const char *url;         /* as redis_url_problem accepts it */
     const char *client_name; /* shown by CLIENT LIST */
     int64_t timeout_ms;      /* for connecting, and for each script */
     /*
@@ -101,8 +102,19 @@ struct redis_options {
     void *on_change_context;
 };
 
-/* What is wrong with url, static; NULL if redis_open can use it. */
+/*
+ * What is wrong with url, static; NULL if redis_open can use it. It is
+ * unix://[[user]:password@]/path[?db=number] or
+ * redis://[[user]:password@]host[:port][/database].
+ */
 const char *redis_url_problem(const char *url);
+
+/*
+ * Writes a part of a url that redis_url_problem accepts: socket (its path),
+ * host, port, user, password or database, without percent-encoding. Writes
+ * nothing if the url has no such part. False if there is no part of this name.
+ */
+bool redis_url_print(FILE *out, const char *url, const char *part);
 
 /*
  * Starts connecting and returns at once. NULL if the system refuses (errno).

@@ -9,17 +9,19 @@ struct redis_url {
     char *path;     /* of a unix socket; NULL for TCP */
     char *host;     /* name or address without brackets; NULL for a socket */
     char *port;     /* decimal; NULL for a socket */
-    char *user;     /* NULL: none */
+    char *user;     /* NULL: Redis's "default" */
     char *password; /* NULL: none */
     char *database; /* decimal; NULL: the server's default */
 };
 
 /*
- * Reads unix:///path or redis://[user:password@]host[:port][/database], the
- * form of redis-cli -u (its registration at IANA is provisional). Parts are
- * percent-decoded. Returns NULL, or what is wrong: static, and without any part
- * of the text, which may hold a password. Free url with redis_url_fini in both
- * cases.
+ * Reads unix://[[user]:password@]/path[?db=number] or
+ * redis://[[user]:password@]host[:port][/database], the forms of redis-py and
+ * of redis-cli -u (the registration of the second at IANA is provisional).
+ * Parts are percent-decoded (RFC 3986, 2.1) to any byte but NUL. A part that
+ * means nothing is an error. Returns NULL, or what is wrong: static, and
+ * without any part of the text, which may hold a password. Free url with
+ * redis_url_fini in both cases.
  */
 const char *redis_url_parse(const char *text, struct redis_url *url);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/host_name.h"
 #include "base/util.h"
 
 /* True if every byte is printable ASCII and no byte is a blank. */
@@ -71,25 +72,41 @@ code_of(CURLUcode code)
     if (code == CURLUE_BAD_PORT_NUMBER) {
         return ERROR_CODE_ENDPOINT_BAD_PORT;
     }
+    if (code == CURLUE_BAD_HOSTNAME || code == CURLUE_BAD_IPV6) {
+        return ERROR_CODE_ENDPOINT_BAD_HOST;
+    }
     return ERROR_CODE_ENDPOINT_MALFORMED;
 }
 
-/* libcurl decodes %XX in hosts, and accepts port 0. */
+/* libcurl has decoded %XX, and checks what is between brackets. */
+static enum error_code
+check_host(const char *host)
+{
+    size_t len = strlen(host);
+
+    if (!all_visible(host, len)) {
+        return ERROR_CODE_ENDPOINT_BAD_BYTE;
+    }
+    return host[0] == '[' || host_name_is_valid(host, len)
+               ? ERROR_CODE_NONE
+               : ERROR_CODE_ENDPOINT_BAD_HOST;
+}
+
+/* libcurl accepts port 0, and hosts that no DNS has. */
 static enum error_code
 check_parts(CURLU *parsed)
 {
-    enum error_code problem = ERROR_CODE_NONE;
+    enum error_code problem = ERROR_CODE_ENDPOINT_MALFORMED;
     char *host = NULL;
     char *port = NULL;
 
-    if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) !=
+    if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
             CURLUE_OK) {
-        problem = ERROR_CODE_ENDPOINT_MALFORMED;
-    } else if (!all_visible(host, strlen(host))) {
-        problem = ERROR_CODE_ENDPOINT_BAD_BYTE;
-    } else if (strcmp(port, "0") == 0) {
-        problem = ERROR_CODE_ENDPOINT_BAD_PORT;
+        problem = check_host(host);
+        if (problem == ERROR_CODE_NONE && strcmp(port, "0") == 0) {
+            problem = ERROR_CODE_ENDPOINT_BAD_PORT;
+        }
     }
     curl_free(host);
     curl_free(port);

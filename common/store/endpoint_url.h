@@ -24,6 +24,8 @@ enum { ENDPOINT_URL_MAX_BYTES = 2048 };
  *   ENDPOINT_NOT_ABSOLUTE   no scheme, or no // after it
  *   ENDPOINT_BAD_SCHEME     not http or https
  *   ENDPOINT_NO_HOST        an empty host
+ *   ENDPOINT_BAD_HOST       the host, decoded, is no address and no name
+ *                           (host_name_is_valid)
  *   ENDPOINT_CREDENTIALS    user information before the host
  *   ENDPOINT_BAD_PORT       port 0, over 65535, or not a number
  *   ENDPOINT_ZONE_ID        an IPv6 zone (RFC 6874)

@@ -21,6 +21,7 @@ static const char *const names[ERROR_CODES_COUNT] = {
     [ERROR_CODE_ENDPOINT_NOT_ABSOLUTE] = "endpoint-not-absolute",
     [ERROR_CODE_ENDPOINT_BAD_SCHEME] = "endpoint-bad-scheme",
     [ERROR_CODE_ENDPOINT_NO_HOST] = "endpoint-no-host",
+    [ERROR_CODE_ENDPOINT_BAD_HOST] = "endpoint-bad-host",
     [ERROR_CODE_ENDPOINT_CREDENTIALS] = "endpoint-credentials",
     [ERROR_CODE_ENDPOINT_BAD_PORT] = "endpoint-bad-port",
     [ERROR_CODE_ENDPOINT_ZONE_ID] = "endpoint-zone-id",

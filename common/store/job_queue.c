@@ -414,9 +414,10 @@ job_queue_prove(struct job_queue *queue, const struct job_queue_proof *proofs,
     keys_add(call, KEY_DESTINATIONS, &parts);
     keys_add(call, KEY_STRANGERS, &parts);
     redis_arg_int(call, JOB_QUEUE_PROVEN_MAX);
+    redis_arg_int(call, JOB_QUEUE_KEPT_MAX_MS);
     for (size_t i = 0; i < count; i++) {
         redis_arg(call, proofs[i].origin, strlen(proofs[i].origin));
-        redis_arg_int(call, proofs[i].proven);
+        redis_arg_int(call, proofs[i].kept_ms);
     }
     return redis_run(queue->redis, &reply) == REDIS_DONE ? 0 : -1;
 }

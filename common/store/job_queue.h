@@ -44,7 +44,8 @@ enum {
     JOB_QUEUE_BATCH = 256,
     JOB_QUEUE_FOUND_MAX = 64, /* destinations that one look finds */
     JOB_QUEUE_RECOUNT_MS = 60000,
-    JOB_QUEUE_PROVEN_MAX = 10000, /* destinations that Redis remembers */
+    JOB_QUEUE_PROVEN_MAX = 10000,    /* destinations that Redis remembers */
+    JOB_QUEUE_KEPT_MAX_MS = 7200000, /* for so long at most, without news */
 };
 
 /* Called for each destination with jobs whose turn it is, and whether it is
@@ -114,11 +115,16 @@ int job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
 /* What is to be noted of one destination. */
 struct job_queue_proof {
     const char *origin; /* borrowed */
-    bool proven;
+    int64_t kept_ms;    /* its place in Redis is kept for this long, at most
+                           JOB_QUEUE_KEPT_MAX_MS; 0: it is not proven any
+                           more */
 };
 
-/* Notes which destinations are proven. 0, or -1 as job_queue_claim. Blocks for
-   at most 2 x redis.timeout_ms. */
+/*
+ * Notes which destinations are proven. If Redis has JOB_QUEUE_PROVEN_MAX, those
+ * whose time is over make room; if there are none, a new one is not noted. 0,
+ * or -1 as job_queue_claim. Blocks for at most 2 x redis.timeout_ms.
+ */
 int job_queue_prove(struct job_queue *queue,
                     const struct job_queue_proof *proofs, size_t count);
 

@@ -259,14 +259,24 @@ hold(struct destination *destination, int64_t hold_ms, int64_t now_ms)
     }
 }
 
+void
+destination_prove(struct destination *destination, int64_t now_ms)
+{
+    if (!destination->proven) {
+        destination->proven = true;
+        destination->proven_ms = now_ms;
+    }
+}
+
 static void
-record_reach(struct destination *destination, enum retry_reach reach)
+record_reach(struct destination *destination, enum retry_reach reach,
+             int64_t now_ms)
 {
     switch (reach) {
     case RETRY_REACH_UNKNOWN:
         break;
     case RETRY_REACH_ANSWERED:
-        destination->proven = true;
+        destination_prove(destination, now_ms);
         destination->lost = 0;
         break;
     case RETRY_REACH_LOST:
@@ -291,7 +301,7 @@ destination_end(const struct destination_ticket *ticket,
         record_evidence(ticket, verdict->evidence, now_ms);
         hold(destination, verdict->hold_ms, now_ms);
     }
-    record_reach(destination, verdict->reach);
+    record_reach(destination, verdict->reach, now_ms);
     destination->under_way--;
 }
 

@@ -70,6 +70,7 @@ struct destination {
     size_t under_way;         /* attempts */
     size_t limit;             /* on under_way, while it is proven; else 1 */
     bool proven;              /* it has answered, and was not lost since */
+    int64_t proven_ms;        /* monotonic: since when it is proven here */
     int lost;                 /* attempts in a row that did not reach it */
     int64_t crowded_until_ms; /* monotonic: its address has no room so long */
     size_t max_limit;         /* on limit: callbacks.per_host_concurrency */
@@ -125,6 +126,9 @@ struct destination_ticket destination_start(struct destination *destination,
    verdict. */
 void destination_end(const struct destination_ticket *ticket,
                      const struct retry_verdict *verdict, int64_t now_ms);
+
+/* Notes that it is proven, if it was not. */
+void destination_prove(struct destination *destination, int64_t now_ms);
 
 /* The cost of one attempt, 1 to DESTINATION_COST_MAX: see fair_queue.h. */
 int destination_cost(const struct destination *destination);

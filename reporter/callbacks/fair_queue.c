@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "paths.h"
+#include "store/job_queue.h"
 #include "store/origin.h"
 
 enum {
@@ -19,7 +20,10 @@ enum {
     SWEEP_MS = 1000,
     HOLD_SPREAD_MS = 60000, /* within this jobs of a blocked path return */
     HOLD_STEP_MS = 7, /* between the returns of two jobs of blocked paths */
-    NOTE_AGAIN_MS = 3600000, /* a proof in Redis is renewed after this */
+    NOTE_AGAIN_MS = 3600000,     /* a proof in Redis is renewed after this */
+    STEADY_MS = 30000,           /* a proof that has stood for this is steady */
+    KEPT_NEW_MS = 2 * STEADY_MS, /* of a place in Redis, at first */
+    KEPT_STEADY_MS = JOB_QUEUE_KEPT_MAX_MS, /* the same, once it is steady */
     STRANGER_WAIT_MS = 1000, /* until a stranger without room is found again */
     RETURN_MS = 20,          /* of a job whose lease is too short to start */
     EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */
@@ -336,12 +340,12 @@ fair_queue_set_slots(struct fair_queue *queue, size_t slots)
  */
 static void
 compare_proof(struct fair_queue *queue, struct destination *destination,
-              bool proven)
+              bool proven, int64_t now_ms)
 {
     if (proven && !destination->proven &&
         destination->lost < DESTINATION_LOST) {
         uncount(queue, destination);
-        destination->proven = true;
+        destination_prove(destination, now_ms);
         count(queue, destination);
     } else if (!proven && destination->proven) {
         set_news(queue, destination, true);
@@ -374,7 +378,7 @@ fair_queue_room_of(struct fair_queue *queue, const char *origin, bool proven,
     if (destination == NULL) {
         return 1;
     }
-    compare_proof(queue, destination, proven);
+    compare_proof(queue, destination, proven, now_ms);
     *stranger = !destination->proven;
     room = room_of(queue, destination, now_ms);
     if (room == 0) {
@@ -404,8 +408,15 @@ fair_queue_permits(struct fair_queue *queue,
     return true;
 }
 
+/* Whether a proven destination was steady, or will be, at a time. */
+static bool
+is_steady(const struct destination *destination, int64_t at_ms)
+{
+    return at_ms - destination->proven_ms >= STEADY_MS;
+}
+
 const char *
-fair_queue_news(struct fair_queue *queue, bool *proven, int64_t now_ms)
+fair_queue_news(struct fair_queue *queue, int64_t *kept_ms, int64_t now_ms)
 {
     struct destination *destination = TAILQ_FIRST(&queue->news);
 
@@ -414,7 +425,9 @@ fair_queue_news(struct fair_queue *queue, bool *proven, int64_t now_ms)
     }
     set_news(queue, destination, false);
     destination->noted_ms = now_ms;
-    *proven = destination->proven;
+    *kept_ms = !destination->proven             ? 0
+               : is_steady(destination, now_ms) ? KEPT_STEADY_MS
+                                                : KEPT_NEW_MS;
     return destination->origin;
 }
 
@@ -699,6 +712,15 @@ fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
     return job;
 }
 
+/* True if what Redis knows of a proven destination should be renewed. */
+static bool
+is_note_old(const struct destination *destination, int64_t now_ms)
+{
+    return now_ms - destination->noted_ms > NOTE_AGAIN_MS ||
+           (is_steady(destination, now_ms) &&
+            !is_steady(destination, destination->noted_ms));
+}
+
 /* Notes that the proof of a destination has changed, or is old in Redis. */
 static void
 note_proof(struct fair_queue *queue, struct destination *destination,
@@ -706,7 +728,7 @@ note_proof(struct fair_queue *queue, struct destination *destination,
 {
     if (destination->proven != was_proven ||
         (destination->proven && destination->lost == 0 &&
-         now_ms - destination->noted_ms > NOTE_AGAIN_MS)) {
+         is_note_old(destination, now_ms))) {
         set_news(queue, destination, true);
     }
 }

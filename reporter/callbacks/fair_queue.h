@@ -68,10 +68,13 @@ size_t fair_queue_room_of(struct fair_queue *queue, const char *origin,
                           int64_t now_ms);
 
 /*
- * A destination that Redis has to learn of: whether it is proven. NULL: there
- * is no news. Borrowed as by fair_queue_hungry.
+ * A destination that Redis has to learn of: for how long its place among the
+ * proven ones is kept, 0 if it is not proven any more. A destination that has
+ * just been proven has its place for a minute, later for two hours: so many
+ * that answer once take no places for long. NULL: there is no news. Borrowed as
+ * by fair_queue_hungry.
  */
-const char *fair_queue_news(struct fair_queue *queue, bool *proven,
+const char *fair_queue_news(struct fair_queue *queue, int64_t *kept_ms,
                             int64_t now_ms);
 
 /* How many slots there are, if fewer than callbacks.concurrency. */

@@ -333,7 +333,7 @@ tell_news(struct worker *worker)
     size_t count = 0;
 
     while (count < NEWS_MAX && (proofs[count].origin = fair_queue_news(
-                                    worker->queue, &proofs[count].proven,
+                                    worker->queue, &proofs[count].kept_ms,
                                     clock_mono_ms())) != NULL) {
         count++;
     }

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 import threading
 import time
 
@@ -14,6 +13,7 @@ import pytest
 from harness import fastcgi
 from harness.fastcgi import (FCGI, KEEP_CONN, PARAMS, STDIN, Responder, begin,
                              params, record, request, variables)
+from harness.manager import activated
 from harness.process import cpu_s, memory_kb, stat_fields
 from harness.settings import SANITIZED
 from harness.wait import wait_until
@@ -204,9 +204,10 @@ def test_thousands_of_idle_connections_cost_little(responder):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     try:
         before_kb = memory_kb(pid)
-        peers = [responder.peer() for _ in range(3000)]
-        for peer in peers:
-            assert peer.ask_kept(ACCEPT).body == b"ok"
+        peers = []
+        for _ in range(3000):
+            peers.append(responder.peer())
+            assert peers[-1].ask_kept(ACCEPT).body == b"ok"
         if not SANITIZED:
             assert memory_kb(pid) - before_kb < 3000  # 1 KB each
         spent = cpu_s(pid)
@@ -323,17 +324,7 @@ def test_a_listener_made_blocking_while_it_serves(sandbox, redis):
         thread.join()
 
 
-ACTIVATE = """
-import os, sys
-fd = int(sys.argv[1])
-os.dup2(fd, 3)
-os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[2]))
-os.environ["LISTEN_FDS"] = "1"
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-
-
-def activate(sandbox, redis, pid_offset=0):
+def activate(sandbox, redis, **settings):
     """verve-fcgi with its listener as fd 3, by sd_listen_fds(3)."""
     listener = socket.socket(socket.AF_UNIX)
     path = sandbox.folder / "activated.sock"
@@ -341,8 +332,8 @@ def activate(sandbox, redis, pid_offset=0):
     listener.listen(16)
     sandbox.on_close(listener.close)
     process = sandbox.start(
-        "activated", [sys.executable, "-c", ACTIVATE, "0", pid_offset, FCGI],
-        {"VERVE_REDIS_URL": redis.url}, stdin=listener)
+        "activated", activated(FCGI),
+        {"VERVE_REDIS_URL": redis.url, **settings}, stdin=listener)
     return process, path
 
 
@@ -355,7 +346,7 @@ def test_socket_activation(sandbox, redis):
 
 def test_sockets_passed_to_another_process_are_not_taken(sandbox, redis):
     """Then fd 0 counts, as without socket activation."""
-    process, path = activate(sandbox, redis, pid_offset=1)
+    process, path = activate(sandbox, redis, PID_OFFSET=1)
     wait_until(lambda: Responder.is_ready(process), "it is ready")
     fd0 = os.readlink(f"/proc/{process.pid}/fd/0")
     assert fd0.startswith("socket:")

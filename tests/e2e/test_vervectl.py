@@ -488,22 +488,3 @@ def test_tail_follows_over_a_rotation(sandbox, operator):
     log.rename(sandbox.folder / "callbacks.txt.1")
     log.write_text("four\n")
     tail.wait_output("four\n")
-
-
-def complete(*words):
-    script = 'compopt() { :; }; . "$1"; shift; COMP_WORDS=("$@"); ' \
-             'COMP_CWORD=$(($# - 1)); _vervectl; echo "${COMPREPLY[*]}"'
-    return subprocess.run(
-        ["bash", "-c", script, "bash",
-         ROOT / "conf" / "vervectl.bash-completion", "vervectl", *words],
-        capture_output=True, check=True, text=True).stdout.split()
-
-
-@pytest.mark.parametrize("words,expected", [
-    (["s"], ["status"]), (["-c", "x", "qu"], ["queue"]),
-    (["queue", ""], ["list", "show", "retry", "drop"]),
-    (["queue", "list", "--w"], ["--waiting"]),
-    (["queue", "drop", "--all", "-y"], ["-y"]), (["queue", "show", ""], []),
-    (["queue", "retry", "--outcome", "ti"], ["timeout"])])
-def test_completion(words, expected):
-    assert complete(*words) == expected

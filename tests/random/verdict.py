@@ -209,9 +209,9 @@ class Judge:
                 f"{name}: begins at {windows[0] if windows else None}, and "
                 f"there are ids since {min(self.known)}")
         for line in lines:
-            self.check_line(name, line)
+            self.check_line(name, line, newcomer)
 
-    def check_line(self, name, line):
+    def check_line(self, name, line, newcomer):
         other = self.numbers.setdefault(line.window, line.count)
         if other != line.count and not (
                 None in (other, line.count) and
@@ -220,7 +220,7 @@ class Judge:
                               f"here and {other} in another file")
             return
         if line.count is None:
-            self.check_gap(name, line.window)
+            self.check_gap(name, line.window, newcomer)
         else:
             self.check_count(name, line.window, line.count)
 
@@ -230,8 +230,11 @@ class Judge:
             loss.state.recorded < window <= max(loss.written.values())
             for loss in self.facts.losses)
 
-    def check_gap(self, name, window):
+    def check_gap(self, name, window, newcomer):
+        """A newcomer does not know what others have recorded and written."""
         reason = self.reason_of_gap(window)
+        if newcomer and not reason and self.was_forgotten(window):
+            reason = "apart"
         if reason == "apart":
             self.apart.add(window)
         elif not reason:

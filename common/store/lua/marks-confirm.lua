@@ -37,8 +37,9 @@ local length = tonumber(ARGV[4])
 -- A window far in the future is not believed (see window_closer.h).
 local over = (tonumber(string.match(confirmed, ' (%d+)$')) or 0) - length
 local sealed = tonumber(call('GET', KEYS[6]) or 0)
-if over > sealed
-    and over < call('TIME')[1] + math.max(10 * length, 600) then
+local now = call('TIME')[1]
+local believed = over < now + math.max(10 * length, 600)
+if believed and over > sealed then
     call('SET', KEYS[6], string.format('%.0f', over))
 end
 
@@ -47,13 +48,32 @@ local function sequence(text)
 end
 
 local kept = math.max(sequence(mark), sequence(old))
-local lost, late = 0, 0
+local written, lost, late = {}, 0, 0
+
+local function lose(window)
+    if not written[window] then
+        written[window] = true
+        call('ZADD', KEYS[4], string.format('%.0f', window),
+            string.format('%.0f', window))
+        lost = lost + 1
+    end
+end
+
+-- If the clock was ahead before the data began, some windows from its beginning
+-- on are over. Nobody may remember how many ids they had.
+if confirmed ~= '' and not mark and not old and believed
+    and over >= now - now % length then
+    local begun = math.floor(ARGV[1])
+    for window = math.max(begun - begun % length, recorded + length,
+        over - 16384 * length), over, length do
+        lose(window)
+    end
+end
 for i = 6, #ARGV, 3 do
     local window = tonumber(ARGV[i])
     while kept < tonumber(ARGV[i + 2]) and window <= tonumber(ARGV[i + 1]) do
         if window > recorded then
-            call('ZADD', KEYS[4], window, window)
-            lost = lost + 1
+            lose(window)
         elseif mark or old then
             late = late + 1
         end

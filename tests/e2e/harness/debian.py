@@ -10,6 +10,7 @@ from .settings import FCGI, ROOT
 LIGHTTPD = Path("/etc/lighttpd")
 NGINX = Path("/etc/nginx")
 CONF = ROOT / "conf"
+SPAWN = ROOT / "ops" / "verve-spawn"
 
 
 def replace_all(text, pairs):
@@ -30,8 +31,9 @@ def enable(sandbox, program):
     ours = (CONF / "15-verve.conf").read_text()
     assert ours.startswith("# -*- depends: fastcgi -*-\n")
     (enabled / "15-verve.conf").write_text(replace_all(ours, (
-        ("/usr/bin/verve-fcgi", program),
-        ("/run/lighttpd/verve.socket", sandbox.folder / "v.sock"),
+        ('verve_program = ""', f'verve_program = "{program}"'),
+        ("/usr/bin/verve-spawn", f"{SPAWN} -u ''"),  # no user: see site()
+        ("/run/verve/fcgi.socket", sandbox.folder / "v.sock"),
         ("/usr/share/verve/errors/", f"{CONF}/errors/"))))
     return enabled
 

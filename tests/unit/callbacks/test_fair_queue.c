@@ -2,6 +2,8 @@
  * test_fair_queue: which job starts next, and which jobs are returned. The
  * tests pass the time. A simulation of the whole is in test_fairness.c.
  */
+#include <inttypes.h>
+
 #include "fair_queue_fixture.h"
 #include "store/origin.h"
 
@@ -466,7 +468,7 @@ test_an_answer_proves(void **state)
 {
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket ticket, other;
-    bool proven;
+    int64_t kept_ms;
 
     (void)state;
     assert_int_equal(room_of_origin(queue, "http://a:80", false, NOW_MS), 1);
@@ -475,14 +477,15 @@ test_an_answer_proves(void **state)
     assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
     assert_int_equal(next(queue, &other, NOW_MS), 0);
     assert_int_equal(room_of_origin(queue, "http://a:80", false, NOW_MS), 0);
-    assert_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_null(fair_queue_news(queue, &kept_ms, NOW_MS));
     fair_queue_end(queue, &ticket, &failure, NOW_MS);
-    assert_string_equal(fair_queue_news(queue, &proven, NOW_MS), "http://a:80");
-    assert_true(proven);
-    assert_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_string_equal(fair_queue_news(queue, &kept_ms, NOW_MS),
+                        "http://a:80");
+    assert_true(kept_ms > 0);
+    assert_null(fair_queue_news(queue, &kept_ms, NOW_MS));
     assert_true(room_of_origin(queue, "http://a:80", false, NOW_MS) > 1);
     /* Redis did not know: it is news again. */
-    assert_non_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_non_null(fair_queue_news(queue, &kept_ms, NOW_MS));
     assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
     fair_queue_end(queue, &ticket, &success, NOW_MS);
     fair_queue_close(queue);
@@ -495,7 +498,7 @@ test_the_proof_is_lost(void **state)
     struct fair_queue *queue = fair_queue_open(&options, 1);
     struct destination_ticket tickets[DESTINATION_LOST];
     struct destination_ticket ticket;
-    bool proven;
+    int64_t kept_ms;
 
     (void)state;
     add(queue, "a", 8, NOW_MS);
@@ -504,7 +507,7 @@ test_the_proof_is_lost(void **state)
             assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
             fair_queue_end(queue, &ticket, &lost, NOW_MS);
         }
-        assert_null(fair_queue_news(queue, &proven, NOW_MS));
+        assert_null(fair_queue_news(queue, &kept_ms, NOW_MS));
         if (round == 0) { /* an answer between them */
             assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
             fair_queue_end(queue, &ticket, &failure, NOW_MS);
@@ -512,16 +515,53 @@ test_the_proof_is_lost(void **state)
     }
     assert_int_equal(next(queue, &tickets[0], NOW_MS), 'a');
     fair_queue_end(queue, &tickets[0], &lost, NOW_MS);
-    assert_string_equal(fair_queue_news(queue, &proven, NOW_MS), "http://a:80");
-    assert_false(proven);
+    assert_string_equal(fair_queue_news(queue, &kept_ms, NOW_MS),
+                        "http://a:80");
+    assert_int_equal(kept_ms, 0);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'a');
     assert_int_equal(next(queue, &tickets[0], NOW_MS), 0);
     /* Another reporter reaches it, which changes nothing here. */
     assert_int_equal(room_of_origin(queue, "http://a:80", true, NOW_MS), 0);
-    assert_null(fair_queue_news(queue, &proven, NOW_MS));
+    assert_null(fair_queue_news(queue, &kept_ms, NOW_MS));
     fair_queue_end(queue, &ticket, &success, NOW_MS);
-    assert_non_null(fair_queue_news(queue, &proven, NOW_MS));
-    assert_true(proven);
+    assert_non_null(fair_queue_news(queue, &kept_ms, NOW_MS));
+    assert_true(kept_ms > 0);
+    fair_queue_close(queue);
+}
+
+/* Those that answer once give their place in Redis up soon. */
+static void
+test_a_place_is_kept_for_those_that_last(void **state)
+{
+    enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+    static const struct {
+        int64_t at_ms;   /* of an answer */
+        int64_t kept_ms; /* -1: no news */
+    } rows[] = {
+        {0, MINUTE_MS},
+        {MINUTE_MS / 2 - 1, -1},
+        {MINUTE_MS / 2, 2 * HOUR_MS},
+        {MINUTE_MS, -1},
+        {HOUR_MS, -1},
+        {HOUR_MS + MINUTE_MS, 2 * HOUR_MS},
+    };
+    struct fair_queue *queue = fair_queue_open(&options, 1);
+    struct destination_ticket ticket;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t now_ms = NOW_MS + rows[i].at_ms;
+        struct job *job = make("a", now_ms);
+        int64_t kept_ms = -1;
+
+        assert_int_equal(fair_queue_add(queue, job, now_ms), 0);
+        assert_int_equal(next(queue, &ticket, now_ms), 'a');
+        fair_queue_end(queue, &ticket, &success, now_ms);
+        fair_queue_news(queue, &kept_ms, now_ms);
+        if (kept_ms != rows[i].kept_ms) {
+            fail_msg("row %zu: kept for %" PRId64 " ms", i, kept_ms);
+        }
+    }
     fair_queue_close(queue);
 }
 
@@ -775,6 +815,7 @@ main(void)
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_an_answer_proves),
         cmocka_unit_test(test_the_proof_is_lost),
+        cmocka_unit_test(test_a_place_is_kept_for_those_that_last),
         cmocka_unit_test(test_strangers_have_half_of_the_slots),
         cmocka_unit_test(test_an_address_has_a_limit),
         cmocka_unit_test(test_a_path_that_fails_stops_no_other),

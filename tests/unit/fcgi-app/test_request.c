@@ -287,7 +287,11 @@ static const struct {
     {"?id=7&endpoint=http://u%40h", "endpoint-credentials", NULL},
     {"?id=7&endpoint=http://h:0", "endpoint-bad-port", NULL},
     {"?id=7&endpoint=http://[fe80::1%25eth0]", "endpoint-zone-id", NULL},
-    {"?id=7&endpoint=http://[::1", "endpoint-malformed", NULL},
+    {"?id=7&endpoint=http://[::1", "endpoint-bad-host", NULL},
+    {"?id=7&endpoint=http://|", "endpoint-bad-host", NULL},
+    {"?id=7&endpoint=http://%7C", "endpoint-bad-host", NULL},
+    {"?id=7&endpoint=http://%257C", "endpoint-bad-host", NULL},
+    {"?id=7&endpoint=http://%25", "endpoint-bad-host", NULL},
 
     {"?id=x&endpoint=x", "id-not-an-integer", NULL},
     {"?endpoint=http://h", "id-missing", NULL},

@@ -11,54 +11,164 @@
 
 #include <cmocka.h>
 
+#include "redis/redis.h"
 #include "redis/redis_url.h"
+
+#define UNIX_FORM "unix://[[user]:password@]/path[?db=number]"
+#define TCP_FORM "redis://[[user]:password@]host[:port][/database]"
 
 struct good {
     const char *text;
     struct redis_url url;
 };
 
+#define S(text) (char *)text
+
 static const struct good goods[] = {
-    {"unix:///run/r.sock", {.path = (char *)"/run/r.sock"}},
-    {"redis://h", {.host = (char *)"h", .port = (char *)"6379"}},
-    {"redis://h/", {.host = (char *)"h", .port = (char *)"6379"}},
+    {"unix:///run/r.sock", {.path = S("/run/r.sock")}},
+    {"unix:////a/../b@c:d//e", {.path = S("//a/../b@c:d//e")}},
+    {"unix:///a b%20c%3F%23%25%0a", {.path = S("/a b c?#%\n")}},
+    {"unix://:p@/s", {.path = S("/s"), .password = S("p")}},
+    {"unix://me:p@/s", {.path = S("/s"), .user = S("me"), .password = S("p")}},
+    {"unix://m%3Ae:%2F%3F%23%40%25%3A@/s?db=15",
+     {.path = S("/s"),
+      .user = S("m:e"),
+      .password = S("/?#@%:"),
+      .database = S("15")}},
+    {"unix://:a:b@/s", {.path = S("/s"), .password = S("a:b")}},
+    {"unix:///s?db=0", {.path = S("/s"), .database = S("0")}},
+    {"redis://h", {.host = S("h"), .port = S("6379")}},
+    {"redis://h/", {.host = S("h"), .port = S("6379")}},
+    {"redis://h:/", {.host = S("h"), .port = S("6379")}},
+    {"redis://my_redis.example.",
+     {.host = S("my_redis.example."), .port = S("6379")}},
     {"redis://10.0.0.1:7000/3",
-     {.host = (char *)"10.0.0.1",
-      .port = (char *)"7000",
-      .database = (char *)"3"}},
-    {"redis://[::1]:1", {.host = (char *)"::1", .port = (char *)"1"}},
+     {.host = S("10.0.0.1"), .port = S("7000"), .database = S("3")}},
+    {"redis://h/007", {.host = S("h"), .port = S("6379"), .database = S("7")}},
+    {"redis://h/2147483647",
+     {.host = S("h"), .port = S("6379"), .database = S("2147483647")}},
+    {"redis://[::1]:1", {.host = S("::1"), .port = S("1")}},
     {"redis://:p%40ss@h",
-     {.host = (char *)"h", .port = (char *)"6379", .password = (char *)"p@ss"}},
+     {.host = S("h"), .port = S("6379"), .password = S("p@ss")}},
+    {"redis://:a%01b@h",
+     {.host = S("h"),
+      .port = S("6379"),
+      .password = S("a\x01"
+                    "b")}},
+    {"redis://%7F:%0D%0A%09%ff@h",
+     {.host = S("h"),
+      .port = S("6379"),
+      .user = S("\x7f"),
+      .password = S("\r\n\t\xff")}},
+    {"unix://:a%01b%1f@/s",
+     {.path = S("/s"),
+      .password = S("a\x01"
+                    "b\x1f")}},
     {"redis://me:p%3A%2F@h:1/0",
-     {.host = (char *)"h",
-      .port = (char *)"1",
-      .user = (char *)"me",
-      .password = (char *)"p:/",
-      .database = (char *)"0"}},
+     {.host = S("h"),
+      .port = S("1"),
+      .user = S("me"),
+      .password = S("p:/"),
+      .database = S("0")}},
 };
 
-static const char *const bads[] = {
-    "",
-    "h",
-    "h:6379",
-    "tcp://h",
-    "rediss://h",
-    "http://h",
-    "unix://",
-    "unix://run/r.sock",
-    ("unix:///123456789012345678901234567890123456789012345678901234567890"
-     "12345678901234567890123456789012345678901234567"),
-    "redis://",
-    "redis://:6379",
-    "redis://h:0",
-    "redis://h:65536",
-    "redis://h:x",
-    "redis://h/x",
-    "redis://h/-1",
-    "redis://h/1/2",
-    "redis://hunter2@h",
-    "redis+sentinel://h:1/hunter2",
-    "redis+cluster://h:1",
+static const struct bad {
+    const char *text;
+    const char *word; /* in the error */
+} bads[] = {
+    {"", UNIX_FORM " nor " TCP_FORM},
+    {"h", TCP_FORM},
+    {"h:6379", TCP_FORM},
+    {"tcp://h", TCP_FORM},
+    {"rediss://h", "TLS"},
+    {"http://h", TCP_FORM},
+    {"Redis://h", TCP_FORM},
+    {"/run/r.sock", UNIX_FORM},
+    {"redis+sentinel://h:1/hunter2", "Sentinel"},
+    {"redis+cluster://h:1", "Cluster"},
+
+    {"unix://", "whole path"},
+    {"unix://run/r.sock", "whole path"},
+    {"unix://hunter2/r.sock", "whole path"},
+    {"unix://:hunter2@", "whole path"},
+    {"unix://:hunter2@?db=1", "whole path"},
+    {"unix://:hun/ter2@/s", "%2F"},
+    {"unix://:hun@ter2@/s", "%40"},
+    {"unix:///1234567890123456789012345678901234567890123456789012345678901"
+     "2345678901234567890123456789012345678901234567",
+     "107 bytes"},
+    {"unix:///s?", "?db=number"},
+    {"unix:///s?db", "?db=number"},
+    {"unix:///s?DB=1", "?db=number"},
+    {"unix:///s?ssl=true", "?db=number"},
+    {"unix:///s?password=hunter2", "?db=number"},
+    {"unix:///s?db=", "not a whole number"},
+    {"unix:///s?db=x", "not a whole number"},
+    {"unix:///s?db=-1", "not a whole number"},
+    {"unix:///s?db=+1", "not a whole number"},
+    {"unix:///s?db=1&db=2", "not a whole number"},
+    {"unix:///s?db=1?db=2", "not a whole number"},
+    {"unix:///s?db=1&ssl=true", "not a whole number"},
+    {"unix:///s?db=2147483648", "not a whole number"},
+    {"unix:///s#x", "a # and what"},
+    {"unix:///s?db=1#x", "a # and what"},
+    {"unix:///s%", "hexadecimal"},
+    {"unix:///s%zz", "hexadecimal"},
+    {"unix:///s%00", "%00"},
+    {"unix://@/s", "no password"},
+    {"unix://:@/s", "no password"},
+    {"unix://hunter2@/s", "no password"},
+    {"unix://hunter2:@/s", "no password"},
+    {"unix://:hunter2%@/s", "hexadecimal"},
+    {"unix://:hunter2%00@/s", "%00"},
+
+    {"redis://", "no host"},
+    {"redis:///", "no host"},
+    {"redis:///1", "no host"},
+    {"redis://:6379", "no host"},
+    {"redis://:hunter2@", "no host"},
+    {"redis://:hunter2@/1", "no host"},
+    {"redis://h:0", "1 to 65535"},
+    {"redis://h:65536", "1 to 65535"},
+    {"redis://h:x", "1 to 65535"},
+    {"redis://:hun/ter2@h", "%2F"},
+    {"redis://:hun@ter2@h", "%40"},
+    {"redis://h/x", "not a whole number"},
+    {"redis://h/-1", "not a whole number"},
+    {"redis://h/+1", "not a whole number"},
+    {"redis://h/1/2", "not a whole number"},
+    {"redis://h/1/", "not a whole number"},
+    {"redis://h/a/../1", "not a whole number"},
+    {"redis://h//1", "not a whole number"},
+    {"redis://h/2147483648", "not a whole number"},
+    {"redis://h/9223372036854775808", "not a whole number"},
+    {"redis://h/%00", "%00"},
+    {"redis://h?db=1", "the database follows the host"},
+    {"redis://h/2?db=1", "the database follows the host"},
+    {"redis://h?ssl=true", "after a ? nothing"},
+    {"redis://h/1?", "after a ? nothing"},
+    {"redis://:hun?ter2@h", "%3F"},
+    {"redis://h#x", "a # and what"},
+    {"redis://h/1#", "a # and what"},
+    {"redis://:hun#ter2@h", "%23"},
+    {"redis://@h", "no password"},
+    {"redis://:@h", "no password"},
+    {"redis://hunter2@h", "no password"},
+    {"redis://hunter2:@h", "no password"},
+    {"redis://:hunter2%@h", "hexadecimal"},
+    {"redis://:hunter2%4@h", "hexadecimal"},
+    {"redis://hunter2%zz:p@h", "hexadecimal"},
+    {"redis://:hunter2%00@h", "%00"},
+    {"redis://[fe80::1%25eth0]", "zone"},
+    {"redis://a|b", "neither a name nor an address"},
+    {"redis://a%7Cb", "neither a name nor an address"},
+    {"redis://a..b", "neither a name nor an address"},
+    {"redis://a%", "neither a name nor an address"},
+    {"redis://a,b", "neither a name nor an address"},
+    {"redis://a%20b", "neither a name nor an address"},
+    {"redis://[h]", "neither a name nor an address"},
+    {"redis://a%01b", "neither a name nor an address"},
+    {"redis://hunter2 :p@h", ""},
 };
 
 static int
@@ -97,12 +207,51 @@ test_bad(void **state)
     (void)state;
     for (i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
         struct redis_url got;
-        const char *problem = redis_url_parse(bads[i], &got);
+        const char *problem = redis_url_parse(bads[i].text, &got);
 
-        if (problem == NULL || strstr(problem, "hunter2") != NULL) {
-            fail_msg("%s: %s", bads[i], problem ? problem : "accepted");
+        if (problem == NULL || strstr(problem, bads[i].word) == NULL ||
+            strstr(problem, "hunter2") != NULL) {
+            fail_msg("%s: %s", bads[i].text, problem ? problem : "accepted");
         }
         redis_url_fini(&got);
+    }
+}
+
+/* The parts without percent-encoding; no others. */
+static void
+test_print(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *part;
+        const char *text; /* NULL: there is no such part */
+    } rows[] = {
+        {"unix://m%25e:%0a@/s?db=07", "socket", "/s"},
+        {"unix://m%25e:%0a@/s?db=07", "user", "m%e"},
+        {"unix://m%25e:%0a@/s?db=07", "password", "\n"},
+        {"unix://m%25e:%0a@/s?db=07", "database", "7"},
+        {"unix://m%25e:%0a@/s?db=07", "host", ""},
+        {"redis://[::1]", "host", "::1"},
+        {"redis://[::1]", "port", "6379"},
+        {"redis://[::1]", "socket", ""},
+        {"redis://[::1]", "database", ""},
+        {"redis://[::1]", "path", NULL},
+        {"redis://[::1]", "", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[16] = "";
+        FILE *out = fmemopen(text, sizeof(text), "w");
+        bool found;
+
+        assert_non_null(out);
+        found = redis_url_print(out, rows[i].url, rows[i].part);
+        fclose(out);
+        if (found != (rows[i].text != NULL) ||
+            (found && strcmp(text, rows[i].text) != 0)) {
+            fail_msg("%s of %s: %s", rows[i].part, rows[i].url, text);
+        }
     }
 }
 
@@ -112,6 +261,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_print),
     };
 
     return cmocka_run_group_tests_name("redis_url", tests, NULL, NULL);

@@ -16,6 +16,12 @@
 /* Text with its length, NUL bytes included. */
 #define T(literal) literal, sizeof(literal) - 1
 
+#define LABEL_21 "aaaaaaaaaaaaaaaaaaaaa"
+#define LABEL_63 LABEL_21 LABEL_21 LABEL_21
+#define NAME_253                                                               \
+    LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_21 LABEL_21 "."               \
+             "aaaaaaaaaaaaaaaaaa"
+
 static const struct row {
     const char *url;
     size_t len;
@@ -40,6 +46,17 @@ static const struct row {
     {T("http://[::1]"), NULL, NULL},
     {T("http://[2001:db8::1]:8080/x"), NULL, NULL},
     {T("http://xn--mnchen-3ya.example/"), NULL, NULL},
+    {T("http://_/"), NULL, NULL},
+    {T("http://_a.b_c.example/"), NULL, NULL},
+    {T("http://-a.example./"), NULL, NULL},
+    {T("http://a%2Eexample/"), NULL, NULL},
+    {T("http://%61%5fb/"), NULL, NULL},
+    {T("http://127.1/"), NULL, NULL},
+    {T("http://2130706433/"), NULL, NULL},
+    {T("http://[::ffff:127.0.0.1]/"), NULL, NULL},
+    {T("http://h/%|?%zz|"), NULL, NULL},
+    {T("http://" LABEL_63 ".example/"), NULL, NULL},
+    {T("http://" NAME_253 "./"), NULL, NULL},
 
     {T("http://h/p#"), NULL, "http://h/p"},
     {T("http://h/p#a#b"), NULL, "http://h/p"},
@@ -98,18 +115,40 @@ static const struct row {
     {T("http://[fe80::1%25eth0]/"), "endpoint-zone-id", NULL},
     {T("http://[fe80::1%eth0]/"), "endpoint-zone-id", NULL},
 
-    {T("http://[::1/"), "endpoint-malformed", NULL},
-    {T("http://[]/"), "endpoint-malformed", NULL},
-    {T("http://[h]/"), "endpoint-malformed", NULL},
+    {T("http://[::1/"), "endpoint-bad-host", NULL},
+    {T("http://[]/"), "endpoint-bad-host", NULL},
+    {T("http://[h]/"), "endpoint-bad-host", NULL},
     {T("http://[::1]x/"), "endpoint-bad-port", NULL},
-    {T("http://a\\b/"), "endpoint-malformed", NULL},
-    {T("http://a,b/"), "endpoint-malformed", NULL},
-    {T("http://a<b/"), "endpoint-malformed", NULL},
-    {T("http://h%00/"), "endpoint-malformed", NULL},
-    {T("http://h%0d%0ax/"), "endpoint-malformed", NULL},
-    {T("http://a%20b/"), "endpoint-malformed", NULL},
-    {T("http://a%2fb/"), "endpoint-malformed", NULL},
-    {T("http://a%40b/"), "endpoint-malformed", NULL},
+    {T("http://a\\b/"), "endpoint-bad-host", NULL},
+    {T("http://a,b/"), "endpoint-bad-host", NULL},
+    {T("http://a<b/"), "endpoint-bad-host", NULL},
+    {T("http://a+b/"), "endpoint-bad-host", NULL},
+    {T("http://a~b/"), "endpoint-bad-host", NULL},
+    {T("http://|"), "endpoint-bad-host", NULL},
+    {T("http://a|b:8080/"), "endpoint-bad-host", NULL},
+    {T("http://%7C/"), "endpoint-bad-host", NULL},
+    {T("http://a%7cb?q"), "endpoint-bad-host", NULL},
+    {T("http://%"), "endpoint-bad-host", NULL},
+    {T("http://a%/"), "endpoint-bad-host", NULL},
+    {T("http://a%zz/"), "endpoint-bad-host", NULL},
+    {T("http://a%2541/"), "endpoint-bad-host", NULL},
+    {T("http://h%00/"), "endpoint-bad-host", NULL},
+    {T("http://h%01/"), "endpoint-bad-host", NULL},
+    {T("http://h%7f/"), "endpoint-bad-byte", NULL},
+    {T("http://h%0d%0ax/"), "endpoint-bad-host", NULL},
+    {T("http://a%20b/"), "endpoint-bad-host", NULL},
+    {T("http://a%2fb/"), "endpoint-bad-host", NULL},
+    {T("http://a%40b/"), "endpoint-bad-host", NULL},
+    {T("http://./"), "endpoint-bad-host", NULL},
+    {T("http://%2E/"), "endpoint-bad-host", NULL},
+    {T("http://.a/"), "endpoint-bad-host", NULL},
+    {T("http://a../"), "endpoint-bad-host", NULL},
+    {T("http://a..b/"), "endpoint-bad-host", NULL},
+    {T("http://a%2E.b/"), "endpoint-bad-host", NULL},
+    {T("http://256.1.1.1/"), "endpoint-bad-host", NULL},
+    {T("http://1.2.3.4.5/"), "endpoint-bad-host", NULL},
+    {T("http://" LABEL_63 "a/"), "endpoint-bad-host", NULL},
+    {T("http://" NAME_253 "a/"), "endpoint-bad-host", NULL},
 
     {T("http://h/a b"), "endpoint-bad-byte", NULL},
     {T(" http://h/"), "endpoint-bad-byte", NULL},

@@ -18,7 +18,7 @@
 #define STRANGERS "verve:{0}:strangers"
 #define PROVEN "verve:{0}:proven"
 
-enum { TAKEN_MAX = 1024 };
+enum { TAKEN_MAX = 1024, KEPT_MS = 60000 };
 
 struct fixture {
     struct options options;
@@ -972,7 +972,7 @@ assert_listed(struct fixture *f, const char *proven, const char *strangers)
 static void
 test_proof(void **state)
 {
-    struct job_queue_proof proof = {"http://h:80", true};
+    struct job_queue_proof proof = {"http://h:80", KEPT_MS};
     struct fixture *f = *state;
 
     push(f, text_of("a", 1));
@@ -986,7 +986,7 @@ test_proof(void **state)
     assert_true(f->proven[0]);
     assert_string_equal(claim(f, 1), "a");
     assert_listed(f, "1", "0");
-    proof.proven = false;
+    proof.kept_ms = 0;
     assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
     assert_listed(f, "0", "1");
     assert_string_equal(claim(f, 1), "b");
@@ -994,33 +994,102 @@ test_proof(void **state)
     assert_string_equal(redis_do(f->redis, "EXISTS", PROVEN, NULL), "0");
 
     /* The proof outlives its jobs, and jobs find it. */
-    proof.proven = true;
+    proof.kept_ms = KEPT_MS;
     assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
     push(f, text_of("c", 1));
     look_by(f, f->queue);
     assert_true(f->proven[0]);
 }
 
-/* Redis remembers the newest proofs. */
+/* Tells of count destinations "http://h<first>:80" and so on. */
 static void
-test_proofs_are_bounded(void **state)
+prove_many(struct fixture *f, int first, int count, int64_t kept_ms)
 {
     enum { BATCH = 500 };
     static char origins[BATCH][32];
     struct job_queue_proof proofs[BATCH];
+
+    for (int n = 0; n < count; n += BATCH) {
+        int size = count - n < BATCH ? count - n : BATCH;
+
+        for (int i = 0; i < size; i++) {
+            snprintf(origins[i], sizeof(origins[i]), "http://h%d:80",
+                     first + n + i);
+            proofs[i] = (struct job_queue_proof){origins[i], kept_ms};
+        }
+        assert_int_equal(job_queue_prove(f->queue, proofs, (size_t)size), 0);
+    }
+}
+
+static void
+assert_remembered(struct fixture *f, const char *origin, bool remembered)
+{
+    const char *score = redis_do(f->redis, "ZSCORE", PROVEN, origin, NULL);
+
+    assert_int_equal(score[0] != '\0', remembered);
+}
+
+/* 18,000 hosts that answer once displace no destination in its time. */
+static void
+test_no_crowd_displaces_a_proof(void **state)
+{
+    struct job_queue_proof proof = {"http://good:80", KEPT_MS};
     struct fixture *f = *state;
 
-    for (int n = 0; n <= JOB_QUEUE_PROVEN_MAX; n += BATCH) {
-        for (int i = 0; i < BATCH; i++) {
-            snprintf(origins[i], sizeof(origins[i]), "http://h%d:80", n + i);
-            proofs[i] = (struct job_queue_proof){origins[i], true};
-        }
-        assert_int_equal(job_queue_prove(f->queue, proofs, BATCH), 0);
-        pause_ms(2);
-    }
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    prove_many(f, 0, 18000, KEPT_MS);
     assert_string_equal(redis_do(f->redis, "ZCARD", PROVEN, NULL), "10000");
-    assert_string_equal(
-        redis_do(f->redis, "ZSCORE", PROVEN, "http://h0:80", NULL), "");
+    assert_remembered(f, "http://good:80", true);
+    assert_remembered(f, "http://h17999:80", false);
+
+    /* Those that are known may be noted again, and lost. */
+    proof.kept_ms = 2 * KEPT_MS;
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    proof.kept_ms = 0;
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    assert_remembered(f, "http://good:80", false);
+    prove_many(f, 17999, 1, KEPT_MS);
+    assert_remembered(f, "http://h17999:80", true);
+    prove_many(f, 17998, 1, KEPT_MS);
+    assert_remembered(f, "http://h17998:80", false);
+}
+
+/* A clock that was wrong for a moment keeps no place for years. */
+static void
+test_a_proof_of_a_wrong_clock_makes_room(void **state)
+{
+    struct fixture *f = *state;
+
+    prove_many(f, 0, JOB_QUEUE_PROVEN_MAX, KEPT_MS);
+    redis_do(f->redis, "ZADD", PROVEN, "9000000000000", "http://h0:80", NULL);
+    redis_do(f->redis, "ZADD", PROVEN, "9000000000000", "http://h1:80", NULL);
+    prove_many(f, 1, 1, KEPT_MS);
+    prove_many(f, 10000, 2, KEPT_MS);
+    assert_remembered(f, "http://h0:80", false);
+    assert_remembered(f, "http://h1:80", true);
+    assert_remembered(f, "http://h10000:80", true);
+    assert_remembered(f, "http://h10001:80", false);
+}
+
+/* Places whose time is over are there for others. */
+static void
+test_a_proof_that_is_over_makes_room(void **state)
+{
+    struct job_queue_proof proof = {"http://good:80", KEPT_MS};
+    struct fixture *f = *state;
+
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    proof.kept_ms = 1; /* another reporter has just met it */
+    assert_int_equal(job_queue_prove(f->queue, &proof, 1), 0);
+    prove_many(f, 0, JOB_QUEUE_PROVEN_MAX - 1, 1);
+    pause_ms(2);
+    assert_remembered(f, "http://h0:80", true); /* while there is room */
+    prove_many(f, 10000, JOB_QUEUE_PROVEN_MAX, KEPT_MS);
+    assert_string_equal(redis_do(f->redis, "ZCARD", PROVEN, NULL), "10000");
+    assert_remembered(f, "http://good:80", true);
+    assert_remembered(f, "http://h0:80", false);
+    assert_remembered(f, "http://h19998:80", true);
+    assert_remembered(f, "http://h19999:80", false);
 }
 
 /* No more strangers are found than there is room for. */
@@ -1095,7 +1164,9 @@ main(void)
         TEST(test_a_wrong_count_is_corrected),
         TEST(test_no_count_is_negative),
         TEST(test_proof),
-        TEST(test_proofs_are_bounded),
+        TEST(test_no_crowd_displaces_a_proof),
+        TEST(test_a_proof_of_a_wrong_clock_makes_room),
+        TEST(test_a_proof_that_is_over_makes_room),
         TEST(test_strangers_are_found_as_asked),
         TEST(test_a_lost_mark_is_set_again),
     };

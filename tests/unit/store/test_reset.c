@@ -60,6 +60,30 @@ test_the_end_of_a_responder(void **state)
                         "0");
 }
 
+/*
+ * Redis's clock was ahead, and new data begins after it stepped back. Windows
+ * that are over, as the responder knows, are gaps there: others may have
+ * recorded them with ids.
+ */
+static void
+test_windows_that_were_over_before_the_data_began(void **state)
+{
+    struct fixture *f = *state;
+    struct marks_loss loss;
+    char text[24];
+    int64_t window_s = count_one(f, 1);
+
+    snprintf(text, sizeof(text), "%" PRId64, window_s + 3 * HOUR_S);
+    redis_do(f->redis, "SET", "verve:{0}:sealed", text, NULL);
+    assert_int_equal(count_one(f, 2), window_s + 4 * HOUR_S);
+    redis_do(f->redis, "FLUSHALL", NULL);
+    await_idle(f->counter);
+    commit_batch(f->redis, f->counter, NULL, 0);
+    assert_string_equal(lost_windows(f), "5");
+    assert_true(counter_take_loss(f->counter, &loss));
+    assert_int_equal(loss.lost, 5);
+}
+
 /* If the new data follows another schema, it is asked once a second. */
 static void
 test_a_refusal_is_no_reason_to_hurry(void **state)
@@ -225,6 +249,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_quiet_responder_confirms_at_once),
         TEST(test_the_end_of_a_responder),
+        TEST(test_windows_that_were_over_before_the_data_began),
         TEST(test_a_refusal_is_no_reason_to_hurry),
         TEST(test_many_responders_that_do_not_come_back),
         TEST(test_many_records_are_gone_but_no_count),
