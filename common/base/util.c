@@ -10,14 +10,35 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+/* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
+static void
+fill_random(void *to, size_t bytes)
+{
+    (void)!getrandom(to, bytes, 0);
+}
+
+uint64_t
+random_number(void)
+{
+    uint64_t number = 0;
+
+    fill_random(&number, sizeof(number));
+    return number;
+}
+
+uint64_t
+random_below(uint64_t bound)
+{
+    return random_number() % bound;
+}
+
 void
 random_hex(char *to, size_t bytes)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t *from = (uint8_t *)to + bytes; /* the second half of the digits */
 
-    /* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
-    (void)!getrandom(from, bytes, 0);
+    fill_random(from, bytes);
     for (; bytes > 0; bytes--) {
         uint8_t byte = *from++;
 

@@ -1,6 +1,6 @@
 /*
  * Small helpers that belong to no other module: minimum and maximum, the prefix
- * of a text, a hash for hash tables, the host's name, random digits, the
+ * of a text, a hash for hash tables, the host's name, random numbers, the
  * scheduling policy.
  */
 #ifndef UTIL_H
@@ -61,6 +61,13 @@ fnv1a(uint64_t seed, const char *text)
     }
     return hash ^ hash >> 32;
 }
+
+/* A random number from the kernel: getrandom(2), since arc4random(3) needs
+   glibc 2.36. */
+uint64_t random_number(void);
+
+/* A random number from 0 to bound - 1. The bias is under bound / 2^64. */
+uint64_t random_below(uint64_t bound);
 
 /* Writes at most 256 random bytes as 2 hexadecimal digits each, without NUL. */
 void random_hex(char *to, size_t bytes);

@@ -83,7 +83,8 @@ struct sink_type {
      */
     void (*drop)(struct sink *sink);
 
-    /* Opens the sink's files again, by name. NULL: there are none. */
+    /* HUP: opens the sink's files again, by name, and reads credentials anew.
+       NULL: there are none. */
     void (*reopen)(struct sink *sink);
 };
 
