@@ -13,19 +13,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/line_file.h"
 #include "base/util.h"
 
 /*
- * The descriptors of the process itself, such as /dev/stdout. They are open,
- * and what they lead to (a pipe or socket of another user, for example) need
- * not be a file that could be opened again.
+ * The descriptors of the process itself, such as /dev/stdout, or a link to it.
+ * They are open, and what they lead to (a pipe or socket of another user, for
+ * example) need not be a file that could be opened again. -t may have another
+ * stdout than the program that will run, or none.
  */
 static bool
 is_descriptor(const char *path)
 {
     return strcmp(path, "/dev/stdout") == 0 ||
            strcmp(path, "/dev/stderr") == 0 || starts_with(path, "/dev/fd/") ||
-           starts_with(path, "/proc/self/fd/");
+           starts_with(path, "/proc/self/fd/") ||
+           line_file_names_standard(path);
 }
 
 /* True if a failed call tells of a wrong path. Others may end by themselves. */

@@ -63,8 +63,8 @@ option_expected(const struct option_row *row, char *text, size_t size)
         break;
     case OPTION_TEXT:
         snprintf(text, size,
-                 "text of %" PRId64 " to %" PRId64
-                 " bytes without control bytes",
+                 "%s of %" PRId64 " to %" PRId64 " bytes without control bytes",
+                 row->file == OPTION_NO_FILE ? "text" : "an absolute path",
                  row->min, row->max);
         break;
     case OPTION_CHOICE:

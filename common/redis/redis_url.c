@@ -29,6 +29,8 @@
     "in a user or a password, / ? # @ : % are %2F %3F %23 %40 %3A %25"
 
 static const char no_memory[] = "no memory";
+static const char bad_host[] =
+    "the host is neither a name nor an address; " ENCODED;
 
 /* True if each % is followed by two hexadecimal digits. */
 static bool
@@ -150,6 +152,10 @@ split(const char *text, const char **problem)
     case CURLUE_NO_HOST:
         *problem = "it names no host: " TCP_FORM;
         break;
+    case CURLUE_BAD_HOSTNAME:
+    case CURLUE_BAD_IPV6:
+        *problem = bad_host;
+        break;
     case CURLUE_BAD_PORT_NUMBER:
         *problem =
             "the port is not a number from 1 to 65535: " TCP_FORM "; " ENCODED;
@@ -236,10 +242,9 @@ read_host(CURLU *parsed, struct redis_url *url)
         bool bracketed = host[0] == '[';
 
         url->host = bracketed ? strndup(host + 1, len - 2) : strdup(host);
-        problem = url->host == NULL ? no_memory
-                  : bracketed || host_name_is_valid(host, len)
-                      ? NULL
-                      : "the host is neither a name nor an address";
+        problem = url->host == NULL                            ? no_memory
+                  : bracketed || host_name_is_valid(host, len) ? NULL
+                                                               : bad_host;
     }
     curl_free(zone);
     curl_free(host);

@@ -57,7 +57,7 @@ job_queue_open(const struct options *options, struct redis *redis)
     if (queue != NULL) {
         queue->options = options;
         queue->redis = redis;
-        arc4random_buf(&queue->self, sizeof(queue->self));
+        queue->self = random_number();
         queue->last = &queue->first;
         TAILQ_INIT(&queue->begun);
     }
@@ -414,6 +414,7 @@ job_queue_prove(struct job_queue *queue, const struct job_queue_proof *proofs,
     keys_add(call, KEY_DESTINATIONS, &parts);
     keys_add(call, KEY_STRANGERS, &parts);
     redis_arg_int(call, JOB_QUEUE_PROVEN_MAX);
+    redis_arg_int(call, JOB_QUEUE_KEPT_MAX_MS);
     for (size_t i = 0; i < count; i++) {
         redis_arg(call, proofs[i].origin, strlen(proofs[i].origin));
         redis_arg_int(call, proofs[i].kept_ms);

@@ -44,7 +44,8 @@ enum {
     JOB_QUEUE_BATCH = 256,
     JOB_QUEUE_FOUND_MAX = 64, /* destinations that one look finds */
     JOB_QUEUE_RECOUNT_MS = 60000,
-    JOB_QUEUE_PROVEN_MAX = 10000, /* destinations that Redis remembers */
+    JOB_QUEUE_PROVEN_MAX = 10000,    /* destinations that Redis remembers */
+    JOB_QUEUE_KEPT_MAX_MS = 7200000, /* for so long at most, without news */
 };
 
 /* Called for each destination with jobs whose turn it is, and whether it is
@@ -114,8 +115,9 @@ int job_queue_claim(struct job_queue *queue, struct job_queue_wish *wishes,
 /* What is to be noted of one destination. */
 struct job_queue_proof {
     const char *origin; /* borrowed */
-    int64_t kept_ms;    /* its place in Redis is kept for this long; 0: it is
-                           not proven any more */
+    int64_t kept_ms;    /* its place in Redis is kept for this long, at most
+                           JOB_QUEUE_KEPT_MAX_MS; 0: it is not proven any
+                           more */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "paths.h"
+#include "store/job_queue.h"
 #include "store/origin.h"
 
 enum {
@@ -22,7 +23,7 @@ enum {
     NOTE_AGAIN_MS = 3600000,     /* a proof in Redis is renewed after this */
     STEADY_MS = 30000,           /* a proof that has stood for this is steady */
     KEPT_NEW_MS = 2 * STEADY_MS, /* of a place in Redis, at first */
-    KEPT_STEADY_MS = 2 * NOTE_AGAIN_MS, /* the same, once it is steady */
+    KEPT_STEADY_MS = JOB_QUEUE_KEPT_MAX_MS, /* the same, once it is steady */
     STRANGER_WAIT_MS = 1000, /* until a stranger without room is found again */
     RETURN_MS = 20,          /* of a job whose lease is too short to start */
     EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */

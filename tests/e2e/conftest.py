@@ -4,25 +4,20 @@ callbacks. A module sets options for all its tests by SETTINGS (environment
 variables of the programs) and REDIS (options of harness.redis.Redis). A test
 that needs other options, or two of a kind, makes them with harness."""
 
-import random
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 from harness.expected import Expected
 from harness.fastcgi import Responder
-from harness.process import prepare_child
 from harness.receiver import Receiver
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
-from harness.settings import MARATHON_WINDOWS, PATIENT_MS, SANITIZED
+from harness.settings import PATIENT_MS, SANITIZED
 from harness.web import SERVERS
 
 # A sanitizer has its own allocator, whose calls can't be counted.
-collect_ignore = ["test_heap.py"] if SANITIZED else []
+collect_ignore = ["test_heap.py", "test_portability.py"] if SANITIZED else []
 
 
 @pytest.fixture(scope="session")
@@ -117,47 +112,10 @@ def receiver(sandbox):
     return receiver
 
 
-class Marathon(subprocess.Popen):
-    """marathon.py with a seed of its own, its output in a file."""
-
-    def __init__(self):
-        self.log = tempfile.TemporaryFile("w+")
-        program = Path(__file__).with_name("marathon.py")
-        super().__init__(
-            [sys.executable, "-B", program, str(MARATHON_WINDOWS),
-             str(random.randrange(10**6))], stdout=self.log,
-            stderr=subprocess.STDOUT, preexec_fn=prepare_child)
-
-    def output(self):
-        self.log.seek(0)
-        return f"{self.args}\n{self.log.read()}"
-
-
-def is_marathon(item):
-    return "marathon" in item.fixturenames
-
-
 def pytest_collection_modifyitems(items):
-    """The marathon's test is the last, so that the others run meanwhile."""
-    items.sort(key=is_marathon)
-
-
-def pytest_collection_finish(session):
-    if any(map(is_marathon, session.items)) and \
-            not session.config.option.collectonly:
-        session.config.marathon = Marathon()
-
-
-def pytest_sessionfinish(session):
-    running = getattr(session.config, "marathon", None)
-    if running and running.poll() is None:
-        running.terminate()
-        running.wait()
-
-
-@pytest.fixture
-def marathon(request):
-    return request.config.marathon
+    """The marathon is the longest test. It begins first, and the others run
+    beside it."""
+    items.sort(key=lambda item: "test_marathon.py" not in item.nodeid)
 
 
 def sandboxes(item):

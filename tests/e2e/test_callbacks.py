@@ -6,7 +6,7 @@ import time
 
 import pytest
 from harness.load import accept
-from harness.queue import DEAD, DUE, LIST, is_settled, waiting
+from harness.queue import DEAD, DUE, LIST, is_settled, put, waiting
 from harness.receiver import Answer
 from harness.records import complete_lines
 from harness.reporter import QUICK_CALLBACKS, Reporter
@@ -66,6 +66,26 @@ def test_the_json_field_is_configurable(sandbox, redis, responder, receiver):
     Reporter(sandbox, redis, VERVE_CALLBACKS_JSON_FIELD="n").start()
     ask(responder, 7, receiver.url())
     assert receiver.wait_count(1)[0].body == b'{"n": 1}'
+
+
+@pytest.mark.parametrize("host,called", [
+    ("%31%327.0.0.1", "127.0.0.1"), ("loc%61lhost", "localhost")])
+def test_a_percent_encoded_host_is_called(responder, reporter, receiver, host,
+                                          called):
+    """libcurl decodes it: what is accepted can be called."""
+    ask(responder, 7, f"http://{host}:{receiver.port}/x")
+    (got,) = receiver.wait_count(1, seconds=30.0)
+    assert got.headers["host"] == f"{called}:{receiver.port}"
+    (line,) = wait_until(reporter.callbacks, "the attempt is logged")
+    assert (line["host"], line["status"]) == (got.headers["host"], "200")
+
+
+def test_a_queued_job_whose_host_is_none_is_dead(redis, reporter):
+    """As an older version accepted it. No attempt is made."""
+    put(redis, "http://a|b/", "http://a%7Cb/")
+    wait_until(lambda: redis("LLEN", DEAD) == 2, "both are dead", 30.0)
+    assert is_settled(redis)
+    assert not reporter.callbacks()
 
 
 @every_strategy
@@ -234,6 +254,20 @@ def test_the_log_is_opened_anew(responder, reporter, receiver):
     ask(responder, 8, receiver.url())
     wait_until(reporter.callbacks, "the second line")
     assert len(complete_lines(rotated)) == 1
+
+
+def test_a_log_that_was_moved_or_removed_is_left(responder, reporter,
+                                                 receiver):
+    """Without HUP, as with unique.log."""
+    rotated = reporter.callback_log.with_name("rotated.txt")
+    for number, leave in ((7, rotated.with_suffix("")), (8, None), (9, None)):
+        ask(responder, number, receiver.url())
+        (line,) = wait_until(reporter.callbacks, f"line {number}")
+        assert line["count"] == str(number - 6)
+        if leave:
+            os.rename(reporter.callback_log, leave)
+        else:
+            reporter.callback_log.unlink()
 
 
 def test_connections_are_used_again(responder, reporter, receiver):

@@ -113,7 +113,7 @@ def test_warnings(sandbox, redis):
 
 def variables_of_scripts():
     """The variables VERVE_* that configurations and scripts use and that set no
-    key."""
+    key. VERVE_VERSION is a macro."""
     names = set()
     folders = ("conf", "ops", "tools", "bench", "tests/e2e/harness")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
@@ -126,7 +126,7 @@ def variables_of_scripts():
     sections = re.findall(r"^\[(\w+)\](.*?)(?=^\[|\Z)", keys, re.M | re.S)
     known = {f"VERVE_{section}_{key}".upper() for section, text in sections
              for key in re.findall(r"^  (\w+) = ", text, re.M)}
-    return {name for name in names - known
+    return {name for name in names - known - {"VERVE_VERSION"}
             if not name.startswith("VERVE_KAFKA_")}
 
 

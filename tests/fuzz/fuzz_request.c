@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host_name.h"
 #include "request.h"
 
 enum { TARGET_SIZE = 3 * ENDPOINT_URL_MAX_BYTES + 128 };
@@ -29,6 +30,7 @@ static void
 check_endpoint(const struct request *request)
 {
     size_t len = request->endpoint_len;
+    char host[ENDPOINT_URL_MAX_BYTES];
 
     MUST(request->endpoint == request->buffer);
     MUST(len > strlen("http://") && len <= ENDPOINT_URL_MAX_BYTES);
@@ -39,6 +41,8 @@ check_endpoint(const struct request *request)
     }
     MUST(endpoint_url_check(request->endpoint, &len) == ERROR_CODE_NONE);
     MUST(len == request->endpoint_len);
+    MUST(endpoint_url_host(request->endpoint, host, sizeof(host)));
+    MUST(host[0] == '[' || host_name_is_valid(host, strlen(host)));
 }
 
 static void

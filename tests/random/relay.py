@@ -5,6 +5,17 @@ import socket
 import threading
 
 
+def end_all(sockets):
+    """Closes them. A thread that waits at one of them is woken up: close alone
+    would leave the connection open for as long as it waits."""
+    for one in sockets:
+        try:
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        one.close()
+
+
 class Relay:
     def __init__(self, port):
         """To that port of 127.0.0.1; its own is `port`."""
@@ -42,8 +53,7 @@ class Relay:
                 sink.sendall(data)
         except OSError:
             pass
-        for end in (source, sink):
-            end.close()
+        end_all((source, sink))
 
     def hold(self):
         """What comes from now on waits."""
@@ -52,10 +62,5 @@ class Relay:
     def close(self):
         """What waits is lost."""
         self.ended = True
-        for end in self.open:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
+        end_all(self.open)
         self.flows.set()

@@ -92,7 +92,8 @@ static const struct {
     {"callbacks", "workers = 65",
      "callbacks.workers: \"65\" is not a whole number from 0 to 64"},
     {"file", "path =",
-     "file.path: \"\" is not text of 1 to 1024 bytes without control bytes"},
+     "file.path: \"\" is not an absolute path of 1 to 1024 bytes without "
+     "control bytes"},
     {"file", "path = unique.log",
      "file.path: \"unique.log\": a path begins with /"},
     {"callbacks", "log = ./x", "callbacks.log: \"./x\": a path begins with /"},

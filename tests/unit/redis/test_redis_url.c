@@ -95,6 +95,7 @@ static const struct bad {
     {"unix://:hunter2@", "whole path"},
     {"unix://:hunter2@?db=1", "whole path"},
     {"unix://:hun/ter2@/s", "%2F"},
+    {"unix://:hun@ter2@/s", "%40"},
     {"unix:///1234567890123456789012345678901234567890123456789012345678901"
      "2345678901234567890123456789012345678901234567",
      "107 bytes"},
@@ -163,9 +164,10 @@ static const struct bad {
     {"redis://a%7Cb", "neither a name nor an address"},
     {"redis://a..b", "neither a name nor an address"},
     {"redis://a%", "neither a name nor an address"},
-    {"redis://a,b", ""},
-    {"redis://a%20b", ""},
-    {"redis://[h]", ""},
+    {"redis://a,b", "neither a name nor an address"},
+    {"redis://a%20b", "neither a name nor an address"},
+    {"redis://[h]", "neither a name nor an address"},
+    {"redis://a%01b", "neither a name nor an address"},
     {"redis://hunter2 :p@h", ""},
 };
 

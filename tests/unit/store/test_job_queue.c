@@ -715,12 +715,10 @@ test_keys_of_a_wrong_type_lose_nothing(void **state)
 static void
 set_max_memory(const char *bytes)
 {
-    char command[256];
+    char words[64];
 
-    snprintf(command, sizeof(command),
-             "redis-cli -s %s config set maxmemory %s >/dev/null", server.path,
-             bytes);
-    assert_int_equal(system(command), 0);
+    snprintf(words, sizeof(words), "config set maxmemory %s", bytes);
+    assert_int_equal(redis_server_administer(&server, words), 0);
 }
 
 /* The queue can be emptied while Redis is out of memory. */
@@ -1056,6 +1054,23 @@ test_no_crowd_displaces_a_proof(void **state)
     assert_remembered(f, "http://h17998:80", false);
 }
 
+/* A clock that was wrong for a moment keeps no place for years. */
+static void
+test_a_proof_of_a_wrong_clock_makes_room(void **state)
+{
+    struct fixture *f = *state;
+
+    prove_many(f, 0, JOB_QUEUE_PROVEN_MAX, KEPT_MS);
+    redis_do(f->redis, "ZADD", PROVEN, "9000000000000", "http://h0:80", NULL);
+    redis_do(f->redis, "ZADD", PROVEN, "9000000000000", "http://h1:80", NULL);
+    prove_many(f, 1, 1, KEPT_MS);
+    prove_many(f, 10000, 2, KEPT_MS);
+    assert_remembered(f, "http://h0:80", false);
+    assert_remembered(f, "http://h1:80", true);
+    assert_remembered(f, "http://h10000:80", true);
+    assert_remembered(f, "http://h10001:80", false);
+}
+
 /* Places whose time is over are there for others. */
 static void
 test_a_proof_that_is_over_makes_room(void **state)
@@ -1150,6 +1165,7 @@ main(void)
         TEST(test_no_count_is_negative),
         TEST(test_proof),
         TEST(test_no_crowd_displaces_a_proof),
+        TEST(test_a_proof_of_a_wrong_clock_makes_room),
         TEST(test_a_proof_that_is_over_makes_room),
         TEST(test_strangers_are_found_as_asked),
         TEST(test_a_lost_mark_is_set_again),

@@ -1,0 +1,119 @@
+/*
+ * fuzz_redis_url: libFuzzer over the parser of redis.url. Checked for any
+ * input: what a struct redis_url promises, and that an accepted address, with
+ * each byte of its parts escaped, is read as the same.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/redis.h"
+#include "redis/redis_url.h"
+
+/* Not assert: it has to hold with NDEBUG too. */
+#define MUST(condition)                                                        \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition);    \
+            abort();                                                           \
+        }                                                                      \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_promises(const struct redis_url *url)
+{
+    MUST((url->path == NULL) != (url->host == NULL));
+    MUST((url->port == NULL) == (url->host == NULL));
+    MUST(url->path == NULL || url->path[0] == '/');
+    MUST(url->host == NULL || url->host[0] != '\0');
+    MUST(url->user == NULL || (url->user[0] != '\0' && url->password != NULL));
+    MUST(url->password == NULL || url->password[0] != '\0');
+    MUST(url->database == NULL ||
+         url->database[strspn(url->database, "0123456789")] == '\0');
+}
+
+/* Writes each byte as %XX, but the bytes of kept as they are. */
+static void
+write_escaped(FILE *out, const char *text, const char *kept)
+{
+    for (; text != NULL && *text != '\0'; text++) {
+        if (strchr(kept, *text) != NULL) {
+            fputc(*text, out);
+        } else {
+            fprintf(out, "%%%02X", (unsigned char)*text);
+        }
+    }
+}
+
+/* Writes the address again; free it. */
+static char *
+write_again(const struct redis_url *url)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    MUST(out != NULL);
+    fputs(url->path != NULL ? "unix://" : "redis://", out);
+    if (url->password != NULL) {
+        write_escaped(out, url->user, "");
+        fputc(':', out);
+        write_escaped(out, url->password, "");
+        fputc('@', out);
+    }
+    if (url->path != NULL) {
+        write_escaped(out, url->path, "/");
+    } else {
+        fprintf(out, strchr(url->host, ':') != NULL ? "[%s]:%s" : "%s:%s",
+                url->host, url->port);
+    }
+    if (url->database != NULL) {
+        fprintf(out, url->path != NULL ? "?db=%s" : "/%s", url->database);
+    }
+    fclose(out);
+    return text;
+}
+
+static void
+check_same(const char *a, const char *b)
+{
+    MUST((a == NULL) == (b == NULL));
+    MUST(a == NULL || strcmp(a, b) == 0);
+}
+
+static void
+check_again(const struct redis_url *url)
+{
+    char *text = write_again(url);
+    struct redis_url again;
+
+    MUST(redis_url_parse(text, &again) == NULL);
+    check_same(again.path, url->path);
+    check_same(again.host, url->host);
+    check_same(again.port, url->port);
+    check_same(again.user, url->user);
+    check_same(again.password, url->password);
+    check_same(again.database, url->database);
+    redis_url_fini(&again);
+    free(text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = strndup((const char *)data, size);
+    struct redis_url url;
+
+    MUST(text != NULL);
+    if (redis_url_parse(text, &url) == NULL) {
+        MUST(redis_url_problem(text) == NULL);
+        check_promises(&url);
+        check_again(&url);
+    }
+    redis_url_fini(&url);
+    free(text);
+    return 0;
+}
