@@ -86,6 +86,7 @@ NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
 NEEDS_deb := build deb
+NEEDS_test-package := build chroot
 NEEDS_bench := build run bench
 NEEDS := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
 ifneq ($(NEEDS),)
@@ -218,7 +219,7 @@ test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECON
 		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
 .PHONY: test-package
-test-package: $(BUILD)/bench/load ## the life of the package on booted Debians, RELEASES="12 13" (REDIS=valkey)
+test-package: $(DEPS) $(BUILD)/bench/load ## the life of the package on booted Debians, RELEASES="12 13" (REDIS=valkey)
 	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/package $(RELEASES)
 
 .PHONY: test-kafka

@@ -101,7 +101,7 @@ def test_the_paths_in_units_are_those_of_the_prefix(installed):
     for path in installed.units.glob("verve*.service"):
         for line in path.read_text().splitlines():
             if line.startswith(("ExecStart", "ExecReload")) and "verve" in line:
-                assert f"={installed.usr}/bin/verve-" in line, line
+                assert f"{installed.usr}/bin/verve-" in line, line
 
 
 def test_the_version_is_the_same_everywhere():
