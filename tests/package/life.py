@@ -242,7 +242,6 @@ class Life:
                 >"$folder/secret.conf"
             systemctl daemon-reload
             systemctl restart verve-reporter
-            systemctl reload verve-reporter
             rm "$folder/secret.conf"
             systemctl daemon-reload
             systemctl restart verve-reporter""")
