@@ -223,11 +223,14 @@ asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
 .PHONY: nightly
-nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers
+nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers, other releases of Debian
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) fuzz FUZZ_SECONDS=600
+	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
+		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \
+	done
 
 .PHONY: fuzz
 fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
