@@ -1,6 +1,6 @@
 /*
  * Small helpers that belong to no other module: minimum and maximum, the prefix
- * of a text, a hash for hash tables, the host's name, random digits, the
+ * of a text, a hash for hash tables, the host's name, random numbers, the
  * scheduling policy.
  */
 #ifndef UTIL_H
@@ -62,11 +62,25 @@ fnv1a(uint64_t seed, const char *text)
     return hash ^ hash >> 32;
 }
 
+/* A random number from the kernel: getrandom(2), since arc4random(3) needs
+   glibc 2.36. */
+uint64_t random_number(void);
+
+/* A random number from 0 to bound - 1. The bias is under bound / 2^64. */
+uint64_t random_below(uint64_t bound);
+
 /* Writes at most 256 random bytes as 2 hexadecimal digits each, without NUL. */
 void random_hex(char *to, size_t bytes);
 
 /* Writes this host's name, or "unknown" if the kernel does not tell it. */
 void host_name(char name[HOST_NAME_SIZE]);
+
+/*
+ * Opens /dev/null in place of each of stdin, stdout and stderr that is closed.
+ * Otherwise the next file or connection would get that descriptor, and the log
+ * would be written into it.
+ */
+void fill_standard_fds(void);
 
 /*
  * Sets the scheduling policy SCHED_BATCH (sched(7)): if this process wakes up,

@@ -57,7 +57,7 @@ job_queue_open(const struct options *options, struct redis *redis)
     if (queue != NULL) {
         queue->options = options;
         queue->redis = redis;
-        arc4random_buf(&queue->self, sizeof(queue->self));
+        queue->self = random_number();
         queue->last = &queue->first;
         TAILQ_INIT(&queue->begun);
     }

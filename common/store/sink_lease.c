@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -36,13 +35,10 @@ void
 sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE])
 {
     char host[HOST_NAME_SIZE];
-    uint64_t word = 0;
 
     host_name(host);
-    /* Up to 256 bytes are never cut short nor interrupted: getrandom(2). */
-    (void)!getrandom(&word, sizeof(word), 0);
     snprintf(owner, SINK_LEASE_OWNER_SIZE, "%.64s:%d:%016" PRIx64, host,
-             (int)getpid(), word);
+             (int)getpid(), random_number());
 }
 
 struct sink_lease *

@@ -15,6 +15,7 @@
 #include "base/host_list.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
+#include "base/util.h"
 #include "blocked-read.lua.h"
 #include "store/endpoint_url.h"
 #include "store/keys.h"
@@ -198,7 +199,7 @@ retry_ms(void)
     int64_t fifth = BLOCKLIST_RETRY_MS / 5;
 
     return BLOCKLIST_RETRY_MS - fifth +
-           (int64_t)arc4random_uniform((uint32_t)(2 * fifth + 1));
+           (int64_t)random_below((uint64_t)(2 * fifth + 1));
 }
 
 bool

@@ -179,8 +179,7 @@ set_pointer(const struct http_call *call, CURLoption option, void *value)
 static bool
 set_bounds(const struct http_call *call)
 {
-    return set_text(call, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           set_text(call, CURLOPT_PROXY, "") &&
+    return set_text(call, CURLOPT_PROXY, "") &&
            set_long(call, CURLOPT_FOLLOWLOCATION, 0) &&
            set_long(call, CURLOPT_HTTP_CONTENT_DECODING, 0) &&
            set_long(call, CURLOPT_HTTP_TRANSFER_DECODING, 0) &&
@@ -412,7 +411,7 @@ http_call_facts(const struct http_call *call, CURLcode code)
         .retry_after_ms = call->response.retry_after_ms,
         .attempts = call->job->attempts,
         .returned = call->job->returned,
-        .random = arc4random(),
+        .random = (uint32_t)random_number(),
     };
 
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &facts.status);

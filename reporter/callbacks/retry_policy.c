@@ -1,7 +1,8 @@
 /*
  * retry_policy: a response counts if its head is complete, whatever its body
  * does. A receiver that has sent a status line and hangs within the headers has
- * not answered.
+ * not answered. If libcurl ends a transfer because a header makes no sense, the
+ * status counts: which headers those are depends on libcurl's version.
  */
 #define _GNU_SOURCE /* strptime, timegm */
 #include "retry_policy.h"
@@ -24,6 +25,23 @@ enum {
     NO_RESOURCES_DELAY_MS = 1000, /* the first; doubles ... */
     NO_RESOURCES_MAX_MS = 60000,  /* ... up to this */
 };
+
+/* The status of HTTP that counts; 0: none. */
+static long
+known_status(const struct retry_facts *facts)
+{
+    switch (facts->code) {
+    case CURLE_OK:
+        return facts->status;
+    /* Of a header; a body that is bad comes after the end of the attempt. */
+    case CURLE_BAD_CONTENT_ENCODING: /* Transfer-Encoding */
+    case CURLE_FILESIZE_EXCEEDED:    /* Content-Length, too large */
+    case CURLE_WEIRD_SERVER_REPLY:   /* Content-Length, or no header at all */
+        return facts->status >= 200 ? facts->status : 0;
+    default:
+        return 0;
+    }
+}
 
 /* The error word of a transfer without a response. */
 static const char *
@@ -171,7 +189,7 @@ struct retry_verdict
 retry_policy_classify(const struct option_delays *retry_delays_s,
                       const struct retry_facts *facts)
 {
-    long status = facts->code == CURLE_OK ? facts->status : 0;
+    long status = known_status(facts);
     struct retry_verdict verdict = {
         .disposition = JOB_DELIVERED,
         .status = status,

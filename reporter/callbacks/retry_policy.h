@@ -75,7 +75,8 @@ struct retry_verdict {
 };
 
 /*
- * The verdict on an attempt. A 2xx is delivery. Any other result is retried
+ * The verdict on an attempt. A 2xx is delivery, even if libcurl ends the
+ * transfer for a header that makes no sense. Any other result is retried
  * after retry_delays_s, each +-20 %, up to a number of attempts:
  *
  *   network error, 408, 425, 429, 5xx    delays + 1

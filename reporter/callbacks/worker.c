@@ -152,7 +152,7 @@ fail_lookup(struct worker *worker, struct job *job, const char *host,
     struct retry_facts facts = {.code = CURLE_COULDNT_RESOLVE_HOST,
                                 .attempts = job->attempts,
                                 .returned = job->returned,
-                                .random = arc4random()};
+                                .random = (uint32_t)random_number()};
     struct retry_verdict verdict = retry_policy_classify(
         &worker->options->callbacks.retry_delays_s, &facts);
     struct callback_log_line line = {.job = job,
@@ -438,15 +438,13 @@ open_all(struct worker *worker)
 {
     const struct options *options = worker->options;
     struct dispatcher_parts parts;
-    uint64_t seed;
 
     if (settings_init(&worker->settings, options) != 0) {
         return -1;
     }
-    arc4random_buf(&seed, sizeof(seed));
     worker->log = callback_log_open(options->callbacks.log);
     worker->jobs = job_queue_open(options, worker->redis);
-    worker->queue = fair_queue_open(options, seed);
+    worker->queue = fair_queue_open(options, random_number());
     worker->lookups = lookups_open(
         &worker->settings.payload, worker->loop, worker->settings.resolvers,
         options->callbacks.timeout_ms, on_looked_up, worker);

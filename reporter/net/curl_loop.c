@@ -294,6 +294,34 @@ partition_of(struct curl_loop *curl, const char *host)
     return &curl->partitions[fnv1a(0, host) % curl->count];
 }
 
+/* libcurl before 7.85 has no CURLOPT_PROTOCOLS_STR, and a later one calls its
+   predecessor deprecated. */
+static bool
+allow_http_only(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ==
+           CURLE_OK;
+#else
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+                            (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) ==
+           CURLE_OK;
+#endif
+}
+
+/* Otherwise a name server that does not answer stops the loop at the end of the
+   transfer: libcurl would wait for its thread. Before 7.87 it always does. */
+static bool
+leave_lookups(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+#else
+    (void)easy;
+    return true;
+#endif
+}
+
 static bool
 set_ages(CURL *easy)
 {
@@ -308,7 +336,7 @@ curl_loop_start(struct curl_loop *curl, CURL *easy, const char *host)
 {
     struct partition *partition = partition_of(curl, host);
 
-    if (!set_ages(easy) ||
+    if (!allow_http_only(easy) || !leave_lookups(easy) || !set_ages(easy) ||
         curl_multi_add_handle(partition->multi, easy) != CURLM_OK) {
         return -1;
     }

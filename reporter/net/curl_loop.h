@@ -40,7 +40,8 @@ struct curl_loop *curl_loop_open(struct event_loop *loop, size_t max_transfers,
 void curl_loop_close(struct curl_loop *curl);
 
 /*
- * Starts a transfer, which ends at the next turn of the loop or later. host is
+ * Starts a transfer, which ends at the next turn of the loop or later, of http
+ * or https only: with another scheme it fails. host is
  * a text that is equal for transfers that can use the same connection, such as
  * host:port. 0 or -1.
  */

@@ -436,7 +436,7 @@ dns_cache_open(struct event_loop *loop, const char *servers,
     cache->context = context;
     cache->timer.handler = on_timer;
     cache->timer.context = cache;
-    cache->seed = arc4random();
+    cache->seed = (uint32_t)random_number();
     TAILQ_INIT(&cache->ending);
     TAILQ_INIT(&cache->idle);
     TAILQ_INIT(&cache->looking);

@@ -99,6 +99,7 @@ set_text(CURL *easy, CURLoption option, const char *value)
  * Parsing a CA bundle takes 50 ms. libcurl caches the result in the multi
  * handle, but only if no CA folder is set; Debian's libcurl sets both by
  * default. If a bundle is set and its file is missing, all handshakes fail.
+ * Before 7.87 libcurl has no cache.
  * https://curl.se/libcurl/c/CURLOPT_CA_CACHE_TIMEOUT.html
  */
 static bool
@@ -109,8 +110,12 @@ set_trust(CURL *easy)
     if (bundle == NULL || access(bundle, R_OK) != 0) {
         return set_text(easy, CURLOPT_CAINFO, NULL);
     }
-    return set_text(easy, CURLOPT_CAPATH, NULL) &&
-           set_long(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    if (!set_long(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S)) {
+        return false;
+    }
+#endif
+    return set_text(easy, CURLOPT_CAPATH, NULL);
 }
 
 /* Without a passphrase: nobody is there to type it. A pem_password_cb. */

@@ -54,6 +54,14 @@ static const char *const retried_errors[] = {
     "RequestTimeoutException",
 };
 
+/* Error types that other credentials may do away with.
+   https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.html */
+static const char *const credential_errors[] = {
+    "ExpiredTokenException",       "ExpiredToken",
+    "UnrecognizedClientException", "InvalidClientTokenId",
+    "InvalidSignatureException",
+};
+
 struct kinesis_client {
     const struct options *options;
     CURL *easy;
@@ -111,18 +119,29 @@ error_type(const json_t *json)
     return hash == NULL ? type : hash + 1;
 }
 
+static bool
+is_one_of(const char *type, const char *const *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(type, types[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum kinesis_result
 classify_error(long status, const char *type)
 {
-    if (status >= 500 || status == 429 || status == 408) {
+    if (status >= 500 || status == 429 || status == 408 ||
+        is_one_of(type, retried_errors,
+                  sizeof(retried_errors) / sizeof(char *))) {
         return KINESIS_RETRY;
     }
-    for (size_t i = 0; i < sizeof(retried_errors) / sizeof(char *); i++) {
-        if (strcmp(type, retried_errors[i]) == 0) {
-            return KINESIS_RETRY;
-        }
-    }
-    return KINESIS_REFUSED;
+    return is_one_of(type, credential_errors,
+                     sizeof(credential_errors) / sizeof(char *))
+               ? KINESIS_UNKNOWN
+               : KINESIS_REFUSED;
 }
 
 enum kinesis_result
@@ -143,8 +162,10 @@ kinesis_client_classify(long status, const char *body, size_t len,
         if (message[0] == '\0') {
             message = string_at(json, "Message");
         }
-        snprintf(why, SINK_WHY_SIZE, "HTTP %ld %s: %s", status,
-                 error_type(json), message);
+        /* After a wrong signature, the lines after the first have the whole
+           request, with its session token. */
+        snprintf(why, SINK_WHY_SIZE, "HTTP %ld %s: %.*s", status,
+                 error_type(json), (int)strcspn(message, "\r\n"), message);
         result = classify_error(status, error_type(json));
     }
     json_decref(json);
@@ -210,11 +231,12 @@ add_header(struct kinesis_client *client, const char *name, const char *value)
    or libcrypto refuses. */
 static int
 add_signed(struct kinesis_client *client,
-           const struct aws_sigv4_request *request)
+           const struct aws_sigv4_request *request,
+           const struct aws_credentials *credentials)
 {
     const struct aws_sigv4_signer signer = {
-        .access_key = getenv(KINESIS_ACCESS_KEY),
-        .secret_key = getenv(KINESIS_SECRET_KEY),
+        .access_key = credentials->access_key,
+        .secret_key = credentials->secret_key,
         .region = client->options->kinesis.region,
         .service = "kinesis",
     };
@@ -251,15 +273,14 @@ write_date(const struct kinesis_client *client, char date[DATE_SIZE])
    does not make one of its own. Returns how many there are. */
 static size_t
 list_headers(const struct kinesis_client *client, const char *date,
-             struct aws_sigv4_header headers[HEADERS_MAX])
+             const char *token, struct aws_sigv4_header headers[HEADERS_MAX])
 {
-    const char *token = getenv(KINESIS_SESSION_TOKEN);
     struct aws_sigv4_header *next = headers;
 
     *next++ = (struct aws_sigv4_header){"content-type", CONTENT_TYPE};
     *next++ = (struct aws_sigv4_header){"host", client->host};
     *next++ = (struct aws_sigv4_header){"x-amz-date", date};
-    if (token != NULL && token[0] != '\0') {
+    if (token[0] != '\0') {
         *next++ = (struct aws_sigv4_header){"x-amz-security-token", token};
     }
     *next++ = (struct aws_sigv4_header){"x-amz-target", TARGET};
@@ -279,7 +300,7 @@ explain_signing(char why[SINK_WHY_SIZE])
 
 static int
 make_headers(struct kinesis_client *client, size_t body_len,
-             char why[SINK_WHY_SIZE])
+             const struct aws_credentials *credentials, char why[SINK_WHY_SIZE])
 {
     struct aws_sigv4_header headers[HEADERS_MAX];
     struct aws_sigv4_request request = {
@@ -300,9 +321,10 @@ make_headers(struct kinesis_client *client, size_t body_len,
                  "past the year 9999");
         return -1;
     }
-    request.header_count = list_headers(client, date, headers);
+    request.header_count =
+        list_headers(client, date, credentials->session_token, headers);
     ERR_clear_error(); /* so that an error in its queue is of this request */
-    if (add_signed(client, &request) < 0) {
+    if (add_signed(client, &request, credentials) < 0) {
         explain_signing(why);
         return -1;
     }
@@ -342,15 +364,12 @@ set_up(struct kinesis_client *client)
 {
     return set_text(client, CURLOPT_URL, client->url) &&
            set_text(client, CURLOPT_USERAGENT, "verve/" VERVE_VERSION) &&
-           set_text(client, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_long(client, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
            tls_set_up(client->easy, NULL, NULL) == 0 &&
            set_long(client, CURLOPT_POST, 1) &&
            set_long(client, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) &&
            set_long(client, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) &&
-           set_long(client, CURLOPT_NOSIGNAL, 1) &&
-           /* Otherwise a name server that does not answer stops the loop. */
-           set_long(client, CURLOPT_QUICK_EXIT, 1) && set_callbacks(client);
+           set_long(client, CURLOPT_NOSIGNAL, 1) && set_callbacks(client);
 }
 
 /* The URL is kinesis.endpoint, or AWS's endpoint of the region if that is not
@@ -444,6 +463,7 @@ kinesis_client_close(struct kinesis_client *client)
 int
 kinesis_client_prepare(struct kinesis_client *client,
                        const struct window_record *record,
+                       const struct aws_credentials *credentials,
                        char why[SINK_WHY_SIZE])
 {
     size_t len = kinesis_client_body(client->body,
@@ -453,7 +473,7 @@ kinesis_client_prepare(struct kinesis_client *client,
     client->skewed = false;
     socket_guard_start(&client->guard, NULL, client->kept);
     snprintf(why, SINK_WHY_SIZE, "no memory to start");
-    if (len == 0 || make_headers(client, len, why) < 0 ||
+    if (len == 0 || make_headers(client, len, credentials, why) < 0 ||
         curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, client->headers) !=
             CURLE_OK ||
         !set_long(client, CURLOPT_POSTFIELDSIZE, (long)len) ||
@@ -481,11 +501,16 @@ kinesis_client_result(const struct kinesis_client *client, CURLcode code,
 {
     long status = 0;
 
+    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code != CURLE_OK && status != 0) {
+        snprintf(why, SINK_WHY_SIZE, "HTTP %ld: %s", status,
+                 curl_easy_strerror(code));
+        return KINESIS_RETRY;
+    }
     if (code != CURLE_OK) {
         snprintf(why, SINK_WHY_SIZE, "%s", curl_easy_strerror(code));
         return KINESIS_RETRY;
     }
-    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
     return kinesis_client_classify(status, client->response,
                                    client->response_len, why);
 }
@@ -494,4 +519,10 @@ bool
 kinesis_client_skewed(const struct kinesis_client *client)
 {
     return client->skewed;
+}
+
+int64_t
+kinesis_client_skew_s(const struct kinesis_client *client)
+{
+    return client->skew_s;
 }

@@ -10,21 +10,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "aws_credentials.h"
 #include "config/options.h"
 #include "sink.h"
 #include "store/window_closer.h"
-
-/* Environment variables with the credentials. The token belongs to temporary
-   credentials; it is not sent if it is unset or empty. */
-#define KINESIS_ACCESS_KEY "AWS_ACCESS_KEY_ID"
-#define KINESIS_SECRET_KEY "AWS_SECRET_ACCESS_KEY"
-#define KINESIS_SESSION_TOKEN "AWS_SESSION_TOKEN"
 
 struct kinesis_client;
 
 enum kinesis_result {
     KINESIS_STORED,  /* the record is in the stream */
     KINESIS_RETRY,   /* throttled, or a fault in AWS or the network */
+    KINESIS_UNKNOWN, /* the credentials have expired, or are not known: others
+                        may do */
     KINESIS_REFUSED, /* retries fail until somebody changes something */
 };
 
@@ -37,10 +34,12 @@ void kinesis_client_close(struct kinesis_client *client);
 
 /*
  * Makes the request that puts the record, signed with the time of the call. 0,
- * or -1 and why: no memory, or libcrypto refuses to sign.
+ * or -1 and why: no memory, or libcrypto refuses to sign. credentials are
+ * borrowed for the call.
  */
 int kinesis_client_prepare(struct kinesis_client *client,
                            const struct window_record *record,
+                           const struct aws_credentials *credentials,
                            char why[SINK_WHY_SIZE]);
 
 /* The prepared transfer. It belongs to the client. */
@@ -58,6 +57,9 @@ enum kinesis_result kinesis_client_result(const struct kinesis_client *client,
 /* Whether the last response showed that the local clock is wrong. The next
    request is then signed with the right time. */
 bool kinesis_client_skewed(const struct kinesis_client *client);
+
+/* How far AWS's clock is ahead of the local clock, by the last response. */
+int64_t kinesis_client_skew_s(const struct kinesis_client *client);
 
 /*
  * The rest is public for tests. Pure.

@@ -3,12 +3,21 @@
  * and in order, with the window's start as partition key. One PutRecord runs at
  * a time, so that a failure cannot change the order. A failure that may pass by
  * itself is retried after growing waits, any other one after a long wait.
+ *
+ * A record waits for credentials only if there are none that may be used, or if
+ * some are being fetched. If AWS does not know the credentials of a request,
+ * they are fetched anew, and if others come, the record is sent again at once.
  */
 #define _GNU_SOURCE /* asprintf */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws_chain.h"
+#include "base/log.h"
+#include "base/log_throttle.h"
+#include "base/rfc3339.h"
+#include "base/util.h"
 #include "kinesis_client.h"
 #include "net/curl_loop.h"
 #include "sinks.h"
@@ -24,9 +33,14 @@ struct kinesis_sink {
     struct sink sink; /* first: a struct sink is cast to this */
     struct curl_loop *transfers;
     struct kinesis_client *client;
-    bool busy;      /* a request is running */
-    int64_t sent_s; /* start of the request's window */
-    int failures;   /* in a row */
+    struct aws_chain *chain;
+    struct log_throttle fetch_trouble;
+    struct window_record record; /* that is offered */
+    bool waiting;                /* the record waits for credentials */
+    bool busy;                   /* a request is running */
+    bool refused;                /* AWS did not know the credentials that the
+                                    record was sent with */
+    int failures;                /* in a row */
 };
 
 static struct kinesis_sink *
@@ -45,7 +59,7 @@ backoff_ms(const struct kinesis_sink *kinesis)
     for (int i = 1; i < kinesis->failures && wait_ms < RETRY_MAX_MS / 2; i++) {
         wait_ms *= 2;
     }
-    return wait_ms + arc4random_uniform((uint32_t)wait_ms);
+    return wait_ms + (int64_t)random_below((uint64_t)wait_ms);
 }
 
 /* Reports a failure, whose reason is in sink.error. */
@@ -65,6 +79,87 @@ fail(struct kinesis_sink *kinesis, enum kinesis_result result)
     sink->events.failed(sink->events.context, wait_ms);
 }
 
+/* Sends the record with the credentials that there are. */
+static void
+send_record(struct kinesis_sink *kinesis)
+{
+    struct sink *sink = &kinesis->sink;
+
+    if (kinesis_client_prepare(kinesis->client, &kinesis->record,
+                               aws_chain_credentials(kinesis->chain),
+                               sink->error) < 0) {
+        fail(kinesis, KINESIS_RETRY);
+        return;
+    }
+    if (curl_loop_start(kinesis->transfers,
+                        kinesis_client_easy(kinesis->client), SHARE) < 0) {
+        snprintf(sink->error, sizeof(sink->error), "no memory to start");
+        fail(kinesis, KINESIS_RETRY);
+        return;
+    }
+    kinesis->busy = true;
+}
+
+static void
+fetch(struct kinesis_sink *kinesis)
+{
+    aws_chain_fetch(kinesis->chain, kinesis_client_skew_s(kinesis->client));
+}
+
+/* Logs the end of a fetch: where the credentials come from, and no part of
+   them. */
+static void
+log_fetch(struct kinesis_sink *kinesis, bool fetched)
+{
+    const struct aws_chain *chain = kinesis->chain;
+    int64_t expires_s = aws_chain_credentials(chain)->expires_s;
+    char until[RFC3339_SIZE], who[SINK_WHY_SIZE];
+
+    snprintf(who, sizeof(who), "%s: credentials", kinesis->sink.name);
+    if (!fetched) {
+        log_throttle_note(&kinesis->fetch_trouble, who, aws_chain_why(chain));
+        return;
+    }
+    log_throttle_over(&kinesis->fetch_trouble, who);
+    if (aws_chain_has_changed(chain) && expires_s != 0) {
+        rfc3339_format(until, expires_s);
+        log_info("%s from the %s, until %s", who, aws_chain_source(chain),
+                 until);
+    } else if (aws_chain_has_changed(chain)) {
+        log_info("%s from the %s", who, aws_chain_source(chain));
+    }
+}
+
+/* The record waited. Sends it, unless it was refused and would be again. */
+static void
+stop_waiting(struct kinesis_sink *kinesis, bool fetched)
+{
+    const struct aws_chain *chain = kinesis->chain;
+    struct sink *sink = &kinesis->sink;
+
+    kinesis->waiting = false;
+    if (kinesis->refused && !(fetched && aws_chain_has_changed(chain))) {
+        fail(kinesis, KINESIS_REFUSED); /* its reason is AWS's */
+    } else if (aws_chain_state(chain) == AWS_CHAIN_NONE) {
+        snprintf(sink->error, sizeof(sink->error), "there are no credentials");
+        fail(kinesis, KINESIS_RETRY);
+    } else {
+        send_record(kinesis);
+    }
+}
+
+/* An aws_chain_ended. */
+static void
+on_fetched(void *context, bool fetched)
+{
+    struct kinesis_sink *kinesis = context;
+
+    log_fetch(kinesis, fetched);
+    if (kinesis->waiting) {
+        stop_waiting(kinesis, fetched);
+    }
+}
+
 static void
 on_ended(void *context, CURL *easy, CURLcode code)
 {
@@ -78,12 +173,16 @@ on_ended(void *context, CURL *easy, CURLcode code)
     }
     kinesis->busy = false;
     result = kinesis_client_result(kinesis->client, code, sink->error);
-    if (result != KINESIS_STORED) {
+    if (result == KINESIS_UNKNOWN && !kinesis->refused &&
+        !kinesis_client_skewed(kinesis->client)) {
+        kinesis->refused = kinesis->waiting = true;
+        fetch(kinesis);
+    } else if (result != KINESIS_STORED) {
         fail(kinesis, result);
-        return;
+    } else {
+        kinesis->failures = 0;
+        sink->events.delivered(sink->events.context, kinesis->record.start_s);
     }
-    kinesis->failures = 0;
-    sink->events.delivered(sink->events.context, kinesis->sent_s);
 }
 
 static void
@@ -91,20 +190,19 @@ kinesis_offer(struct sink *sink, const struct window_record *records,
               size_t count)
 {
     struct kinesis_sink *kinesis = kinesis_of(sink);
+    enum aws_chain_state state = aws_chain_state(kinesis->chain);
 
     (void)count; /* 1: see sink_kinesis below */
-    if (kinesis_client_prepare(kinesis->client, &records[0], sink->error) < 0) {
-        fail(kinesis, KINESIS_RETRY);
-        return;
+    kinesis->record = records[0];
+    kinesis->refused = false;
+    kinesis->waiting =
+        state == AWS_CHAIN_NONE || aws_chain_is_fetching(kinesis->chain);
+    if (!kinesis->waiting) {
+        send_record(kinesis);
     }
-    if (curl_loop_start(kinesis->transfers,
-                        kinesis_client_easy(kinesis->client), SHARE) < 0) {
-        snprintf(sink->error, sizeof(sink->error), "no memory to start");
-        fail(kinesis, KINESIS_RETRY);
-        return;
+    if (state != AWS_CHAIN_GOOD && !aws_chain_is_fetching(kinesis->chain)) {
+        fetch(kinesis);
     }
-    kinesis->busy = true;
-    kinesis->sent_s = records[0].start_s;
 }
 
 static void
@@ -112,11 +210,19 @@ kinesis_drop(struct sink *sink)
 {
     struct kinesis_sink *kinesis = kinesis_of(sink);
 
+    kinesis->waiting = false;
     if (kinesis->busy) {
         curl_loop_stop(kinesis->transfers, kinesis_client_easy(kinesis->client),
                        SHARE);
         kinesis->busy = false;
     }
+}
+
+/* HUP: somebody may have written new credentials. */
+static void
+kinesis_reopen(struct sink *sink)
+{
+    fetch(kinesis_of(sink));
 }
 
 static void
@@ -125,6 +231,7 @@ kinesis_close(struct sink *sink)
     struct kinesis_sink *kinesis = kinesis_of(sink);
 
     kinesis_drop(sink);
+    aws_chain_close(kinesis->chain);
     kinesis_client_close(kinesis->client);
     curl_loop_close(kinesis->transfers);
     free(sink->name);
@@ -148,42 +255,13 @@ kinesis_open(const struct options *options, struct event_loop *loop,
     }
     kinesis->transfers = curl_loop_open(loop, 1, on_ended, kinesis);
     kinesis->client = kinesis_client_open(options);
+    kinesis->chain = aws_chain_open(loop, on_fetched, kinesis);
     if (kinesis->sink.name == NULL || kinesis->transfers == NULL ||
-        kinesis->client == NULL) {
+        kinesis->client == NULL || kinesis->chain == NULL) {
         kinesis_close(&kinesis->sink);
         return NULL;
     }
     return &kinesis->sink;
-}
-
-/* Whether all of text is visible ASCII, so that a header can hold it. */
-static bool
-is_visible(const char *text)
-{
-    while (*text > 0x20 && *text < 0x7f) {
-        text++;
-    }
-    return *text == '\0';
-}
-
-static int
-check_credential(const char *name, bool needed, char why[SINK_WHY_SIZE])
-{
-    const char *value = getenv(name);
-
-    if (value == NULL || value[0] == '\0') {
-        snprintf(why, SINK_WHY_SIZE,
-                 "kinesis: " KINESIS_ACCESS_KEY " and " KINESIS_SECRET_KEY
-                 " have to be in the environment");
-        return needed ? -1 : 0;
-    }
-    if (!is_visible(value)) {
-        snprintf(why, SINK_WHY_SIZE,
-                 "kinesis: %s has a blank, a newline or a byte outside ASCII",
-                 name);
-        return -1;
-    }
-    return 0;
 }
 
 /* Whether a part of url is text; a part that is missing is "". */
@@ -200,12 +278,12 @@ part_is(CURLU *url, CURLUPart part, const char *text)
 }
 
 /* Whether text is a URL of http or https with a host and port alone: Kinesis
-   has no path, and credentials are in the environment. */
+   has no path, and credentials come from elsewhere. */
 static bool
 is_endpoint(const char *text)
 {
     CURLU *url = curl_url();
-    bool result = url != NULL && is_visible(text) &&
+    bool result = url != NULL && aws_is_visible(text) &&
                   curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) ==
                       CURLUE_OK &&
                   (part_is(url, CURLUPART_SCHEME, "http") ||
@@ -222,10 +300,11 @@ static int
 kinesis_check(const struct options *options, char why[SINK_WHY_SIZE])
 {
     const char *endpoint = options->kinesis.endpoint;
+    char reasons[AWS_CHAIN_WHY_SIZE];
 
-    if (check_credential(KINESIS_ACCESS_KEY, true, why) < 0 ||
-        check_credential(KINESIS_SECRET_KEY, true, why) < 0 ||
-        check_credential(KINESIS_SESSION_TOKEN, false, why) < 0) {
+    if (aws_chain_check(reasons) < 0) {
+        snprintf(why, SINK_WHY_SIZE, "kinesis: no credentials: %.480s",
+                 reasons);
         return -1;
     }
     if (endpoint[0] != '\0' && !is_endpoint(endpoint)) {
@@ -246,4 +325,5 @@ const struct sink_type sink_kinesis = {
     .close = kinesis_close,
     .offer = kinesis_offer,
     .drop = kinesis_drop,
+    .reopen = kinesis_reopen,
 };

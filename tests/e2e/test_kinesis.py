@@ -156,6 +156,17 @@ def test_an_answer_of_something_else_delivers_nothing(kinesis, expected,
     expected.check(kinesis.wait_reported(expected.send(2)))
 
 
+def test_the_status_of_an_answer_without_end_is_logged(kinesis, expected,
+                                                       reporter):
+    """Its body cannot be read, so that it may be Kinesis's or not."""
+    stored = b'{"SequenceNumber":"1","ShardId":"shardId-000000000000"}'
+    kinesis.scripts["/"] = [Answer(200, {"Transfer-Encoding": "bogus"}, stored)]
+    expected.send(1)
+    reporter.process.wait_output(f"{NAME}: HTTP 200: ")
+    kinesis.fail()
+    expected.check(kinesis.wait_reported(expected.send(2)))
+
+
 def test_windows_are_sent_after_kinesis_was_away(sandbox, redis, expected):
     port = free_port()
     reporter = Reporter(sandbox, redis,

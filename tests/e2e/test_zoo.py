@@ -14,7 +14,7 @@ from harness.sandbox import Sandbox
 from harness.settings import SANITIZED
 from harness.tls import BUNDLE
 from harness.wait import wait_until
-from harness.zoo import ANIMALS, RETRY_AFTER_S, Zoo
+from harness.zoo import ANIMALS, ODD, RETRY_AFTER_S, Zoo
 
 TIMEOUT_S = 2.0
 # The animal, status and error of each attempt, the error in the dead list.
@@ -37,6 +37,10 @@ ROWS = [
     ("chunked", ["200 -"], None),
     ("bomb", ["200 -"], None),
     ("coded", ["200 -"], None),
+    *((name, ["200 -"], None) for name in ODD),
+    ("odd-500", ["500 status-500", "500 status-500"], "status-500"),
+    ("odd-410", ["410 status-410"], "status-410"),
+    ("odd-103", ["- malformed", "- malformed"], "malformed"),
     ("big-head", ["- too-large", "- too-large"], "too-large"),
     ("long-line", ["- too-large", "- too-large"], "too-large"),
     ("reset", ["- reset", "- reset"], "reset"),

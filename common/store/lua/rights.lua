@@ -18,17 +18,23 @@ end
 
 local keyed = {'EXISTS', 'HSET', 'SET', 'XADD'}
 
--- An unknown command, which may have been renamed, raises an error. Redis looks
--- for keys among the arguments without counting these first; so many are enough
--- for every command.
+-- An unknown command, which may have been renamed, raises an error. So does a
+-- wrong number of arguments, but only since Redis 8.0.2 (as Debian has it):
+-- before that, Redis looks for keys among the arguments without counting them,
+-- and so many as here at first are enough for every command.
 local function may_run(name, key)
     local command, sub = string.match(name, '^([^|]+)|?(.*)$')
     local words = {command, key, key, key, key, key}
     if sub ~= '' then
         table.insert(words, 2, sub)
     end
-    local known, may = pcall(redis.acl_check_cmd, unpack(words))
-    return known and may
+    local least = sub ~= '' and 2 or 1
+    for count = #words, least, -1 do
+        local known, may = pcall(redis.acl_check_cmd, unpack(words, 1, count))
+        if known then
+            return may
+        end
+    end
 end
 
 local function may_use(key)

@@ -50,17 +50,20 @@ class Kinesis:
 
 
 class FakeKinesis(Receiver, Kinesis):
-    """Stores records that are signed well, unless fail() was called."""
+    """Stores records that are signed well with one of `keys`, {id: secret},
+    unless fail() was called."""
 
     def __init__(self, port=0):
         self.taken = []
         self.problems = []
+        self.keys = {ACCESS_KEY: SECRET_KEY}
         super().__init__(port)
 
     def record(self, request):
         answer = super().record(request)
-        wrong = sigv4.problem(request, ACCESS_KEY, SECRET_KEY, REGION,
-                              "kinesis")
+        key = sigv4.access_key(request)
+        wrong = sigv4.problem(request, key if key in self.keys else "none",
+                              self.keys.get(key, ""), REGION, "kinesis")
         if wrong:
             self.problems.append(wrong)
             return self.answer(403, {"__type": wrong, "message": "no"})

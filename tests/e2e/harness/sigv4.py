@@ -33,6 +33,12 @@ def canonical(request, names):
                       ";".join(names), digest(request.body)])
 
 
+def access_key(request):
+    """The id of the key that signed a request; None: it is not signed."""
+    match = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+    return match and match["key"]
+
+
 def problem(request, access_key, secret_key, region, service):
     """The error in a request (of harness.receiver), or None. AWS accepts a
     doubled header if its joined values are signed; here it is an error."""

@@ -93,6 +93,39 @@ def coded(zoo, connection):
                        b"Connection: close\r\n\r\nno gzip at all")
 
 
+def odd(line, code=200):
+    """A header that says nothing of use about the body, or is none."""
+    def answer(zoo, connection):
+        connection.sendall(b"HTTP/1.1 %d Whatever\r\n%b\r\nX-Filler: 1\r\n\r\n"
+                           b"no body of use" % (code, line))
+    return answer
+
+
+MANY_CODINGS = b"Transfer-Encoding: " + b",".join([b"gzip"] * 20)
+# libcurl ends a transfer at some of these headers; its versions differ. With 200
+# all of them are a delivery.
+ODD = {
+    "unknown-coding": odd(b"Transfer-Encoding: bogus"),
+    "coded-chunks": odd(b"Transfer-Encoding: gzip, chunked"),
+    "chunks-first": odd(b"Transfer-Encoding: chunked, gzip"),
+    "chunked-twice": odd(b"Transfer-Encoding: chunked\r\n"
+                         b"Transfer-Encoding: chunked"),
+    "no-chunks": odd(b"Transfer-Encoding: chunked"),
+    "many-codings": odd(MANY_CODINGS),
+    "unknown-content": odd(b"Content-Encoding: bogus"),
+    "many-contents": odd(b"Content-Encoding: " + b",".join([b"gzip"] * 20)),
+    "length-word": odd(b"Content-Length: some"),
+    "length-minus": odd(b"Content-Length: -1"),
+    "length-vast": odd(b"Content-Length: " + b"9" * 30),
+    "two-lengths": odd(b"Content-Length: 1\r\nContent-Length: 2"),
+    "short-body": odd(b"Content-Length: 1000"),
+    "long-body": odd(b"Content-Length: 1"),
+    "no-colon": odd(b"hello"),
+    "nul": odd(b"X: \0"),
+    "folded": odd(b"X: 1\r\n 2"),
+}
+
+
 def big_head(zoo, connection):
     connection.sendall(b"HTTP/1.1 200 OK\r\n" +
                        b"X-Filler: 0123456789abcdef\r\n" * (1 << 20 >> 5) +
@@ -127,6 +160,8 @@ ANIMALS = {
     "flood": flood, "chunked": chunked, "bomb": bomb, "coded": coded,
     "big-head": big_head, "long-line": long_line, "reset": reset,
     "http09": http09,
+    **ODD, "odd-500": odd(MANY_CODINGS, 500), "odd-410": odd(b"no colon", 410),
+    "odd-103": odd(b"no colon", 103),
     "bad-tls": simple(200), "good-tls": simple(200), "old-tls": simple(200),
 }
 TLS = {"bad-tls", "good-tls", "old-tls"}

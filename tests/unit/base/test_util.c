@@ -76,14 +76,32 @@ test_host_name(void **state)
     assert_string_equal(name, kernel.nodename);
 }
 
+/* Each half of a number, and each number below a bound, comes up. */
+static void
+test_random(void **state)
+{
+    uint64_t ones = 0, below = 0;
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        uint64_t few = random_below(3);
+
+        assert_true(few < 3);
+        below |= UINT64_C(1) << few;
+        ones |= random_number();
+    }
+    assert_true(below == 7);
+    assert_true(ones == UINT64_MAX);
+    assert_true(random_number() != random_number());
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_min_max),
-        cmocka_unit_test(test_starts_with),
-        cmocka_unit_test(test_fnv1a),
-        cmocka_unit_test(test_host_name),
+        cmocka_unit_test(test_min_max), cmocka_unit_test(test_starts_with),
+        cmocka_unit_test(test_fnv1a),   cmocka_unit_test(test_host_name),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests_name("util", tests, NULL, NULL);

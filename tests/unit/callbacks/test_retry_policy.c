@@ -66,6 +66,14 @@ static const struct row rows[] = {
     /* CURLE_TOO_LARGE of libcurl 8.6 and later, whatever its header is here. */
     {100, 0, "RRRD", '-', "too-large", "too-large"},
     {CURLE_URL_MALFORMAT, 0, "DDDD", '-', "malformed", "malformed"},
+    /* libcurl ended the transfer because of a header. */
+    {CURLE_BAD_CONTENT_ENCODING, 200, "....", '+', "-", ""},
+    {CURLE_BAD_CONTENT_ENCODING, 500, "RRRD", '-', "-", "status-500"},
+    {CURLE_WEIRD_SERVER_REPLY, 204, "....", '+', "-", ""},
+    {CURLE_WEIRD_SERVER_REPLY, 410, "DDDD", '+', "-", "status-410"},
+    {CURLE_WEIRD_SERVER_REPLY, 103, "RRRD", '-', "malformed", "malformed"},
+    {CURLE_BAD_CONTENT_ENCODING, 0, "RRRD", '-', "malformed", "malformed"},
+    {CURLE_FILESIZE_EXCEEDED, 429, "RRRD", 'o', "-", "status-429"},
     /* The status of an incomplete response does not count. */
     {CURLE_OPERATION_TIMEDOUT, 200, "RRRD", '-', "timeout", "timeout"},
     {CURLE_PARTIAL_FILE, 200, "RRRD", '-', "reset", "reset"},

@@ -27,7 +27,7 @@ struct fixture {
 };
 
 static void
-stop(void *context)
+end_run(void *context)
 {
     event_loop_stop(((struct fixture *)context)->loop);
 }
@@ -344,7 +344,7 @@ set_up(void **state)
 
     memset(&f, 0, sizeof(f));
     f.loop = event_loop_open();
-    f.end.handler = stop;
+    f.end.handler = end_run;
     f.end.context = &f;
     *state = &f;
     return f.loop == NULL || pipe2(f.pipes[0], O_CLOEXEC) != 0 ||
