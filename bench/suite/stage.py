@@ -223,8 +223,7 @@ class Stage:
         after since_s; None: there is none."""
         lags = []
         for line in complete_lines(self.reporter.report_path):
-            match = REPORT_LINE.match(line.replace(
-                f"in the last {WINDOW_S} seconds", "in the last minute"))
+            match = REPORT_LINE.match(line)
             if match and epoch(match["window"]) + WINDOW_S >= since_s:
                 written = epoch(match["written"][:19] + "Z") + \
                     int(match["written"][20:23]) / 1000

@@ -9,15 +9,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "line_write.h"
 #include "rfc3339.h"
 
 enum {
@@ -94,36 +93,14 @@ append_escaped(char line[LINE_SIZE], size_t len, const char *text)
     return len;
 }
 
-/*
- * True if a write does not block, for example on a full pipe. If poll(2)
- * reports a pipe writable, PIPE_BUF bytes fit into it.
- */
-static bool
-has_room(int fd)
-{
-    struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
-    int n;
-
-    do {
-        n = poll(&pollfd, 1, 0);
-    } while (n < 0 && errno == EINTR);
-    return n > 0 && (pollfd.revents & POLLOUT) != 0;
-}
-
 static void
 write_stderr(enum log_level level, const char *text)
 {
     char line[LINE_SIZE];
     size_t len = append_escaped(line, write_head(line, level), text);
-    ssize_t written;
 
     line[len++] = '\n';
-    if (!has_room(STDERR_FILENO)) {
-        return;
-    }
-    do {
-        written = write(STDERR_FILENO, line, len);
-    } while (written < 0 && errno == EINTR);
+    (void)!line_write(STDERR_FILENO, line, len);
 }
 
 static void

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE /* SCHED_BATCH */
 #include "util.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -53,6 +54,19 @@ host_name(char name[HOST_NAME_SIZE])
         snprintf(name, HOST_NAME_SIZE, "unknown");
     }
     name[HOST_NAME_SIZE - 1] = '\0'; /* a longer name is cut without a NUL */
+}
+
+void
+fill_standard_fds(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR); /* the lowest that is closed */
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 void

@@ -76,6 +76,13 @@ void random_hex(char *to, size_t bytes);
 void host_name(char name[HOST_NAME_SIZE]);
 
 /*
+ * Opens /dev/null in place of each of stdin, stdout and stderr that is closed.
+ * Otherwise the next file or connection would get that descriptor, and the log
+ * would be written into it.
+ */
+void fill_standard_fds(void);
+
+/*
  * Sets the scheduling policy SCHED_BATCH (sched(7)): if this process wakes up,
  * it waits for its turn on the processor and does not preempt other processes.
  * If the kernel refuses, nothing changes.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "base/version.h"
 
 enum { CONTINUE = -1 };
@@ -127,6 +128,7 @@ cli_start(int argc, char **argv, const struct cli_program *program,
     void *context = (void *)program;
     int code;
 
+    fill_standard_fds();
     memset(options, 0, sizeof(*options));
     code = read_command(argc, argv, program, &command);
     if (code != CONTINUE) {

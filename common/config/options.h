@@ -19,6 +19,7 @@
 enum dedup_kind { DEDUP_SETNX, DEDUP_SET, DEDUP_HLL };
 enum callback_method { CALLBACK_POST, CALLBACK_GET };
 enum line_format { FORMAT_TEXT, FORMAT_JSON };
+enum sink_from { FROM_NEWEST, FROM_BEGINNING };
 
 /* Bits of options.report.sinks. */
 enum sink_kind {
@@ -110,9 +111,15 @@ struct options {
         int sinks; /* bits of enum sink_kind; 0: none */
     } report;
     struct {
+        char *name; /* in place of the host's name; "": that one */
+    } sink;
+    struct {
         char *path;
         int format; /* enum line_format */
     } file;
+    struct {
+        int from; /* enum sink_from */
+    } syslog;
     struct {
         char *brokers;
         char *topic;

@@ -48,7 +48,8 @@ field_problem(const char *text)
         "only printable ASCII without \" and \\ is allowed");
 }
 
-/* The rule for Kafka's topics and Kinesis's streams. */
+/* The rule for Kafka's topics and Kinesis's streams, and for the names of
+   sinks, which become a part of a key. */
 static const char *
 stream_problem(const char *text)
 {
@@ -182,10 +183,19 @@ const struct option_row option_rows[] = {
      .fallback = "file",
      .help = "Sinks: the places that each window's count is reported to."},
 
+    {ROW(sink, name), TEXT(0, 64), .problem = stream_problem, .fallback = "",
+     .help = "Name for the cursors of the sinks file and syslog; empty: the "
+             "host's name."},
+
     {ROW(file, path), TEXT(1, 1024), .fallback = "/var/log/verve/unique.log",
      .help = "File with a line for each window."},
     {ROW(file, format), CHOICE({"text", FORMAT_TEXT}, {"json", FORMAT_JSON}),
      .fallback = "text", .help = "Format of a line."},
+
+    {ROW(syslog, from),
+     CHOICE({"newest", FROM_NEWEST}, {"beginning", FROM_BEGINNING}),
+     .fallback = "newest",
+     .help = "Which of the recorded windows a new syslog sink begins with."},
 
     {ROW(kafka, brokers), TEXT(1, 4096), .fallback = "localhost:9092",
      .help = "Bootstrap brokers: host:port, separated by commas."},

@@ -5,15 +5,16 @@
 #include "callback_log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/line_file.h"
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
-#include "line_file.h"
 #include "store/endpoint_url.h"
 
 /* A host may be as long as an endpoint; all else fits into 512 bytes. */
@@ -34,11 +35,12 @@ callback_log_open(const char *path)
         return NULL;
     }
     log->path = path;
-    log->file = line_file_open(path);
+    log->file = line_file_open(path, O_WRONLY);
     if (log->file == NULL) {
         free(log);
         return NULL;
     }
+    (void)line_file_follow(log->file);
     return log;
 }
 
@@ -54,7 +56,8 @@ callback_log_close(struct callback_log *log)
 void
 callback_log_reopen(struct callback_log *log)
 {
-    line_file_reopen(log->file);
+    line_file_release(log->file);
+    (void)line_file_follow(log->file);
 }
 
 static const char *
@@ -100,7 +103,9 @@ write_line(struct line_file *file, const struct callback_log_line *line)
         errno = EMSGSIZE;
         return -1;
     }
-    return line_file_write(file, text, (size_t)len);
+    return line_file_follow(file) < 0
+               ? -1
+               : line_file_write(file, text, (size_t)len);
 }
 
 void
@@ -110,6 +115,6 @@ callback_log_write(struct callback_log *log,
     if (write_line(log->file, line) == 0) {
         log_throttle_over(&log->trouble, log->path);
     } else {
-        log_throttle_note(&log->trouble, log->path, strerror(errno));
+        log_throttle_note(&log->trouble, log->path, line_file_strerror(errno));
     }
 }

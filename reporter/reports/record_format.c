@@ -11,24 +11,45 @@
 
 #include "base/rfc3339.h"
 
-#define WORDS "Unique requests in the last minute: "
+/* The words of a line and of a syslog message; between them the length of the
+   window. */
+#define WORDS_BEFORE "Unique requests in the last "
+#define WORDS_AFTER ": "
+
+enum { SPAN_SIZE = sizeof("9223372036854775807 seconds") };
+
+/* Writes the length of a window: "minute" or "10 seconds". "1 seconds" has its
+   s, so that programs find every length by one pattern. */
+static void
+format_span(char span[SPAN_SIZE], int64_t length_s)
+{
+    if (length_s == 60) {
+        snprintf(span, SPAN_SIZE, "minute");
+    } else {
+        snprintf(span, SPAN_SIZE, "%" PRId64 " seconds", length_s);
+    }
+}
 
 size_t
 record_format_text(char text[RECORD_FORMAT_SIZE],
                    const struct window_record *record, int64_t now_ms)
 {
-    char now[RFC3339_SIZE], start[RFC3339_SIZE];
+    char now[RFC3339_SIZE], start[RFC3339_SIZE], span[SPAN_SIZE];
     int len;
 
     rfc3339_format_ms(now, now_ms);
     rfc3339_format(start, record->start_s);
+    format_span(span, record->length_s);
     if (record->gap) {
         len = snprintf(text, RECORD_FORMAT_SIZE,
-                       "%s WARN " WORDS "unknown window=%s gap", now, start);
+                       "%s WARN " WORDS_BEFORE "%s" WORDS_AFTER
+                       "unknown window=%s gap",
+                       now, span, start);
     } else {
-        len = snprintf(text, RECORD_FORMAT_SIZE,
-                       "%s INFO " WORDS "%" PRId64 " window=%s%s", now,
-                       record->count, start, record->late ? " late" : "");
+        len = snprintf(
+            text, RECORD_FORMAT_SIZE,
+            "%s INFO " WORDS_BEFORE "%s" WORDS_AFTER "%" PRId64 " window=%s%s",
+            now, span, record->count, start, record->late ? " late" : "");
     }
     return (size_t)len;
 }
@@ -37,18 +58,20 @@ size_t
 record_format_syslog(char text[RECORD_FORMAT_SIZE],
                      const struct window_record *record)
 {
-    char count[24] = "unknown", start[RFC3339_SIZE];
+    char count[24] = "unknown", start[RFC3339_SIZE], span[SPAN_SIZE];
     int len;
 
     rfc3339_format(start, record->start_s);
+    format_span(span, record->length_s);
     if (!record->gap) {
         snprintf(count, sizeof(count), "%" PRId64, record->count);
     }
-    len = snprintf(text, RECORD_FORMAT_SIZE,
-                   WORDS "%s window=%s window_seconds=%" PRId64 " late=%s%s",
-                   count, start, record->length_s,
-                   record->late ? "true" : "false",
-                   record->gap ? " gap=true" : "");
+    len = snprintf(
+        text, RECORD_FORMAT_SIZE,
+        WORDS_BEFORE "%s" WORDS_AFTER "%s window=%s window_seconds=%" PRId64
+                     " late=%s%s",
+        span, count, start, record->length_s, record->late ? "true" : "false",
+        record->gap ? " gap=true" : "");
     return (size_t)len;
 }
 
@@ -113,7 +136,7 @@ record_format_window(const char *line, size_t len, int64_t *start_s)
     if (len > 0 && line[0] == '{') {
         return find_window(line, len, "\"window_start\":\"", '"', start_s);
     }
-    if (memmem(line, len, WORDS, strlen(WORDS)) == NULL) {
+    if (memmem(line, len, WORDS_BEFORE, strlen(WORDS_BEFORE)) == NULL) {
         return -1;
     }
     return find_window(line, len, " window=", ' ', start_s);

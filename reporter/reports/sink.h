@@ -11,6 +11,7 @@
 #ifndef SINK_H
 #define SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -91,7 +92,9 @@ struct sink_type {
 struct sink {
     const struct sink_type *type;
     struct sink_events events;
-    char *name; /* names cursor and lease, as in verve:sink:<name> */
+    char *name;       /* names cursor and lease, as in verve:sink:<name> */
+    bool from_newest; /* a new sink begins with the newest window, not with the
+                         oldest that is recorded */
     int64_t implausible_from_s; /* see window_closer_implausible_from_s; 0: not
                                    known yet */
     int64_t future_window_s;    /* an implausible window that was found at the

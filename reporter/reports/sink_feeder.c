@@ -15,6 +15,7 @@
 #include "base/rfc3339.h"
 #include "base/util.h"
 #include "store/sink_lease.h"
+#include "store/window_stream.h"
 
 /* An offer that is not settled after this time is logged. */
 enum { SLOW_MS = 5000 };
@@ -29,6 +30,7 @@ struct sink_feeder {
     struct log_throttle cursor_trouble; /* ... to save the cursor */
     struct log_throttle future_trouble; /* a window of the future was found */
     struct log_throttle skip_trouble;   /* windows past the retention */
+    bool begun;          /* it is known which window comes first */
     bool last_known;     /* last_s was read with a known implausible_from_s */
     int64_t last_s;      /* the last window at the destination; 0: none */
     bool ours;           /* the lease was ours at the last renewal */
@@ -176,6 +178,50 @@ read_last(struct sink_feeder *feeder)
     feeder->last_known = sink->implausible_from_s != 0;
 }
 
+/*
+ * Leaves out the windows before the one at start_s, which is length_s long: the
+ * window before it counts as delivered.
+ */
+static void
+begin_at(struct sink_feeder *feeder, int64_t start_s, int64_t length_s)
+{
+    char text[RFC3339_SIZE];
+
+    if (length_s <= 0) {
+        length_s = feeder->shared->options->window.seconds;
+    }
+    feeder->delivered_s = start_s - length_s;
+    rfc3339_format(text, start_s);
+    log_info("%s: new, and begins with the window %s", feeder->sink->name,
+             text);
+}
+
+/*
+ * Finds out which window comes first, once the lease is ours. It does so before
+ * more windows are recorded: those that end from now on are not left out. If
+ * nothing is recorded yet, the first record will tell.
+ */
+static void
+begin(struct sink_feeder *feeder)
+{
+    const struct sink_feeder_shared *shared = feeder->shared;
+    struct window_stream_end end = {0};
+
+    if (feeder->sink->from_newest && sink_feeder_cursor_s(feeder) == 0) {
+        int result = window_stream_last(shared->redis,
+                                        shared->options->redis.prefix, &end);
+
+        log_result(feeder, &feeder->read_trouble, result);
+        if (result < 0) {
+            return;
+        }
+        if (end.start_s != 0) {
+            begin_at(feeder, end.start_s, end.length_s);
+        }
+    }
+    feeder->begun = true;
+}
+
 /* Another reporter has the lease, or the lease ended while Redis was away. */
 static void
 lose_lease(struct sink_feeder *feeder)
@@ -197,6 +243,9 @@ sink_feeder_renew_lease(struct sink_feeder *feeder)
     feeder->ours = sink_lease_ours(feeder->lease);
     if (!feeder->last_known || (feeder->ours && !was_ours)) {
         read_last(feeder);
+    }
+    if (feeder->ours && !feeder->begun) {
+        begin(feeder);
     }
     if (feeder->ours && !was_ours) {
         log_info("%s: ours to write", feeder->sink->name);
@@ -283,7 +332,7 @@ sink_feeder_serve(struct sink_feeder *feeder)
     log_future_window(feeder); /* before save_cursor replaces it in Redis */
     save_cursor(feeder);
     log_slow(feeder);
-    if (feeder->busy || clock_mono_ms() < feeder->retry_ms) {
+    if (!feeder->begun || feeder->busy || clock_mono_ms() < feeder->retry_ms) {
         return false;
     }
     count =
@@ -293,6 +342,9 @@ sink_feeder_serve(struct sink_feeder *feeder)
     /* Checked last, because reading takes time. */
     if (count <= 0 || !sink_lease_ours(feeder->lease)) {
         return false;
+    }
+    if (feeder->sink->from_newest && sink_feeder_cursor_s(feeder) == 0) {
+        begin_at(feeder, records[0].start_s, records[0].length_s);
     }
     log_skipped(feeder, skipped, records[0].start_s);
     offer(feeder, records, (size_t)count);

@@ -4,6 +4,9 @@
  * than the last line are written, and synced before they count as delivered. So
  * no window is written twice if a reporter is killed before its cursor moved,
  * or if two reporters write. After any failure the file has whole lines only.
+ *
+ * The program's stdout or stderr is a stream: it has no tail to read, so that a
+ * line may come twice, and a new sink begins with the newest window.
  */
 #define _GNU_SOURCE /* asprintf */
 #include <errno.h>
@@ -18,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line_file.h"
 #include "base/util.h"
 #include "file_tail.h"
 #include "record_format.h"
@@ -32,7 +36,7 @@ enum { LOCK_TRIES = 20, LOCK_PAUSE_MS = 5 };
 struct file_sink {
     struct sink sink; /* first: a struct sink is cast to this */
     const struct options *options;
-    int fd;            /* -1: not open */
+    struct line_file *lines;
     int64_t written_s; /* the last window that this process wrote; 0: none */
 };
 
@@ -47,15 +51,6 @@ fail(struct file_sink *file, const char *what, const char *why)
 {
     snprintf(file->sink.error, sizeof(file->sink.error), "%s: %s", what, why);
     return -1;
-}
-
-static void
-close_fd(struct file_sink *file)
-{
-    if (file->fd >= 0) {
-        close(file->fd);
-        file->fd = -1;
-    }
 }
 
 /* Syncs the folder of a file that may be new, so that the file's name is on the
@@ -77,38 +72,29 @@ sync_folder(const char *path)
     }
 }
 
-/* Opens the path if it is not open. Only a regular file has a tail to read. */
+/* Opens the path, unless the file that it names is open. Only a regular file
+   has a tail to read. */
 static int
-open_path(struct file_sink *file)
+follow(struct file_sink *file)
 {
+    int opened = line_file_follow(file->lines);
     struct stat status;
 
-    if (file->fd >= 0) {
+    if (opened < 0) {
+        return fail(file, "cannot open it", line_file_strerror(errno));
+    }
+    if (line_file_is_standard(file->lines)) {
         return 0;
     }
-    file->fd = open(
-        file->options->file.path,
-        O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    if (file->fd < 0) {
-        return fail(file, "cannot open it", strerror(errno));
-    }
-    if (fstat(file->fd, &status) < 0 || !S_ISREG(status.st_mode)) {
-        close_fd(file);
+    if (fstat(line_file_fd(file->lines), &status) < 0 ||
+        !S_ISREG(status.st_mode)) {
+        line_file_release(file->lines);
         return fail(file, "cannot use it", "not a regular file");
     }
-    sync_folder(file->options->file.path);
+    if (opened > 0) {
+        sync_folder(file->options->file.path);
+    }
     return 0;
-}
-
-/* Whether the open file is still the one at the path. */
-static bool
-is_current(const struct file_sink *file)
-{
-    struct stat opened, named;
-
-    return fstat(file->fd, &opened) == 0 &&
-           stat(file->options->file.path, &named) == 0 &&
-           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 static void
@@ -119,19 +105,23 @@ pause_ms(long ms)
     nanosleep(&pause, NULL);
 }
 
-/* Locks the file at the path, and opens it again if it was rotated. */
+/* Locks the file at the path, which may have been rotated. Each writer to a
+   stream has the stream of its own process: there is nothing to lock. */
 static int
 lock(struct file_sink *file)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
-        if (open_path(file) < 0) {
+        if (follow(file) < 0) {
             return -1;
         }
-        if (flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
-            if (is_current(file)) {
+        if (line_file_is_standard(file->lines)) {
+            return 0;
+        }
+        if (flock(line_file_fd(file->lines), LOCK_EX | LOCK_NB) == 0) {
+            if (line_file_is_current(file->lines)) {
                 return 0;
             }
-            close_fd(file); /* rotated */
+            line_file_release(file->lines); /* rotated just now */
         } else if (errno == EWOULDBLOCK) {
             pause_ms(LOCK_PAUSE_MS);
         } else {
@@ -164,7 +154,7 @@ read_rotated(struct file_sink *file, int fd, int64_t *last_s)
  * Sets *last_s to the last window in the file that was rotated last, PATH.1; 0:
  * none. -1 if another process has its lock: a reporter may have been stopped
  * while it wrote a line, before the rotation. A reporter that takes the lock
- * after this call finds that the path names another file (is_current).
+ * after this call finds that the path names another file.
  */
 static int
 last_rotated(struct file_sink *file, int64_t *last_s)
@@ -214,7 +204,6 @@ write_line(struct file_sink *file, const struct window_record *record)
 {
     char line[RECORD_FORMAT_SIZE + 1];
     size_t len = 0;
-    ssize_t n;
 
     switch ((enum line_format)file->options->file.format) {
     case FORMAT_TEXT:
@@ -229,14 +218,10 @@ write_line(struct file_sink *file, const struct window_record *record)
         return -1;
     }
     line[len++] = '\n';
-    n = write(file->fd, line, len);
-    if (n >= 0 && (size_t)n < len) {
-        errno = ENOSPC; /* the usual reason for a short write */
-    }
-    return n == (ssize_t)len ? 0 : -1;
+    return line_file_write(file->lines, line, len);
 }
 
-/* Writes and syncs the records that are newer than last_s. */
+/* Writes the records that are newer than last_s. */
 static int
 write_lines(struct file_sink *file, const struct window_record *records,
             size_t count, int64_t last_s)
@@ -246,34 +231,49 @@ write_lines(struct file_sink *file, const struct window_record *records,
             return -1;
         }
     }
-    return fdatasync(file->fd);
+    return 0;
 }
 
 static int
 append_locked(struct file_sink *file, const struct window_record *records,
               size_t count)
 {
+    int fd = line_file_fd(file->lines);
     struct file_tail tail;
     int64_t last_s;
     int reason;
 
-    if (file_tail_read(file->fd, file->sink.implausible_from_s, &tail) < 0) {
+    if (file_tail_read(fd, file->sink.implausible_from_s, &tail) < 0) {
         return fail(file, "cannot read its end",
                     errno == EMEDIUMTYPE ? "it has no lines" : strerror(errno));
     }
-    if (tail.whole < tail.size && ftruncate(file->fd, tail.whole) < 0) {
+    if (tail.whole < tail.size && ftruncate(fd, tail.whole) < 0) {
         return fail(file, "cannot cut its torn last line", strerror(errno));
     }
     if (last_written(file, &tail, &last_s) < 0) {
         return -1;
     }
-    if (write_lines(file, records, count, last_s) == 0) {
+    if (write_lines(file, records, count, last_s) == 0 && fdatasync(fd) == 0) {
         return 0;
     }
     reason = errno;
     /* If this fails, too, the next append cuts a torn line. */
-    (void)!ftruncate(file->fd, tail.whole);
+    (void)!ftruncate(fd, tail.whole);
     return fail(file, "cannot write", strerror(reason));
+}
+
+/* Writes the records to a stream, up to the first that fails. */
+static int
+append_stream(struct file_sink *file, const struct window_record *records,
+              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (write_lines(file, &records[i], 1, file->written_s) < 0) {
+            return fail(file, "cannot write", line_file_strerror(errno));
+        }
+        file->written_s = int64_max(file->written_s, records[i].start_s);
+    }
+    return 0;
 }
 
 static int
@@ -285,8 +285,11 @@ append(struct file_sink *file, const struct window_record *records,
     if (lock(file) < 0) {
         return -1;
     }
+    if (line_file_is_standard(file->lines)) {
+        return append_stream(file, records, count);
+    }
     result = append_locked(file, records, count);
-    flock(file->fd, LOCK_UN);
+    flock(line_file_fd(file->lines), LOCK_UN);
     return result;
 }
 
@@ -296,12 +299,16 @@ file_offer(struct sink *sink, const struct window_record *records, size_t count)
     struct file_sink *file = file_of(sink);
     int64_t last_s = records[count - 1].start_s;
 
-    if (append(file, records, count) < 0) {
-        sink->events.failed(sink->events.context, SINK_WAIT_MS);
+    if (append(file, records, count) == 0) {
+        file->written_s = last_s;
+        sink->events.delivered(sink->events.context, last_s);
         return;
     }
-    file->written_s = last_s;
-    sink->events.delivered(sink->events.context, last_s);
+    if (line_file_is_standard(file->lines) &&
+        file->written_s >= records[0].start_s) {
+        sink->events.delivered(sink->events.context, file->written_s);
+    }
+    sink->events.failed(sink->events.context, SINK_WAIT_MS);
 }
 
 static int64_t
@@ -310,10 +317,18 @@ file_last(struct sink *sink)
     struct file_sink *file = file_of(sink);
     struct file_tail tail;
     int64_t last_s;
+    int fd;
 
+    if (follow(file) < 0) {
+        return 0;
+    }
+    if (line_file_is_standard(file->lines)) {
+        return file->written_s;
+    }
+    fd = line_file_fd(file->lines);
     /* Another process may have been killed before it synced its line. */
-    if (open_path(file) < 0 || fdatasync(file->fd) < 0 ||
-        file_tail_read(file->fd, sink->implausible_from_s, &tail) < 0) {
+    if (fdatasync(fd) < 0 ||
+        file_tail_read(fd, sink->implausible_from_s, &tail) < 0) {
         return 0;
     }
     (void)last_written(file, &tail, &last_s);
@@ -323,22 +338,24 @@ file_last(struct sink *sink)
 static void
 file_reopen(struct sink *sink)
 {
-    close_fd(file_of(sink));
+    line_file_release(file_of(sink)->lines);
 }
 
 static void
 file_close(struct sink *sink)
 {
-    close_fd(file_of(sink));
+    line_file_close(file_of(sink)->lines);
     free(sink->name);
     free(sink);
 }
 
-/* A torn last line is cut off; that must not happen to the callback log. */
+/* A torn last line is cut off; that must not happen to the callback log. No
+   stream is cut. */
 static int
 file_check(const struct options *options, char why[SINK_WHY_SIZE])
 {
-    if (strcmp(options->file.path, options->callbacks.log) == 0) {
+    if (strcmp(options->file.path, options->callbacks.log) == 0 &&
+        !line_file_names_standard(options->file.path)) {
         bool blame_path = options_is_set(options, "file.path");
 
         snprintf(why, SINK_WHY_SIZE, "%s: it must not be the same as %s",
@@ -360,14 +377,16 @@ file_open(const struct options *options, struct event_loop *loop,
     if (file == NULL) {
         return NULL;
     }
-    host_name(host);
     file->sink.type = &sink_file;
     file->sink.events = *events;
+    file->sink.from_newest = line_file_names_standard(options->file.path);
     file->options = options;
-    file->fd = -1;
-    if (asprintf(&file->sink.name, "file:%s:%s", host, options->file.path) <
-        0) {
-        free(file);
+    file->lines = line_file_open(options->file.path, O_RDWR);
+    if (file->lines == NULL ||
+        asprintf(&file->sink.name, "file:%s:%s", sinks_place(options, host),
+                 options->file.path) < 0) {
+        file->sink.name = NULL; /* undefined after an error */
+        file_close(&file->sink);
         return NULL;
     }
     return &file->sink;

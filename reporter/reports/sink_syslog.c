@@ -129,10 +129,11 @@ syslog_open(const struct options *options, struct event_loop *loop,
     if (sink == NULL) {
         return NULL;
     }
-    host_name(host);
     sink->sink.type = &sink_syslog;
     sink->sink.events = *events;
-    if (asprintf(&sink->sink.name, "syslog:%s", host) < 0) {
+    sink->sink.from_newest = options->syslog.from == FROM_NEWEST;
+    if (asprintf(&sink->sink.name, "syslog:%s", sinks_place(options, host)) <
+        0) {
         free(sink);
         return NULL;
     }

@@ -16,6 +16,16 @@ sinks_wanted(const struct options *options, const struct sink_type *type)
     return (options->report.sinks & (int)type->kind) != 0;
 }
 
+const char *
+sinks_place(const struct options *options, char host[HOST_NAME_SIZE])
+{
+    if (options->sink.name[0] != '\0') {
+        return options->sink.name;
+    }
+    host_name(host);
+    return host;
+}
+
 int
 sinks_check(const struct options *options, option_complaint *complain,
             void *context)

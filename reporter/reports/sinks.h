@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/util.h"
 #include "config/options.h"
 #include "sink.h"
 
@@ -22,6 +23,11 @@ extern const struct sink_type *const sinks[SINKS];
 
 /* Whether report.sinks names this sink. */
 bool sinks_wanted(const struct options *options, const struct sink_type *type);
+
+/* The name of this host in the names of sinks that write on it: sink.name, or
+   the host's own, which is written to host. */
+const char *sinks_place(const struct options *options,
+                        char host[HOST_NAME_SIZE]);
 
 /* Has each wanted sink check its options. 0, or -1 after one complaint for each
    sink whose options are wrong. */

@@ -256,6 +256,20 @@ def test_the_log_is_opened_anew(responder, reporter, receiver):
     assert len(complete_lines(rotated)) == 1
 
 
+def test_a_log_that_was_moved_or_removed_is_left(responder, reporter,
+                                                 receiver):
+    """Without HUP, as with unique.log."""
+    rotated = reporter.callback_log.with_name("rotated.txt")
+    for number, leave in ((7, rotated.with_suffix("")), (8, None), (9, None)):
+        ask(responder, number, receiver.url())
+        (line,) = wait_until(reporter.callbacks, f"line {number}")
+        assert line["count"] == str(number - 6)
+        if leave:
+            os.rename(reporter.callback_log, leave)
+        else:
+            reporter.callback_log.unlink()
+
+
 def test_connections_are_used_again(responder, reporter, receiver):
     for number in range(20):
         ask(responder, number, receiver.url())

@@ -12,7 +12,7 @@ from harness import http
 from harness.load import accept
 from harness.process import children
 from harness.sandbox import free_port
-from harness.settings import BUILD, ROOT
+from harness.settings import BUILD, REDIS_SERVER, ROOT
 from harness.wait import wait_until
 
 
@@ -136,7 +136,7 @@ def test_another_web_server(sandbox):
 
 # Each child's name, and a word of its command line.
 each_child = pytest.mark.parametrize("name, word", [
-    ("redis", "redis-server"), ("reporter", "verve-reporter"),
+    ("redis", Path(REDIS_SERVER).name), ("reporter", "verve-reporter"),
     ("lighttpd", "lighttpd")])
 
 

@@ -1,16 +1,19 @@
 """Both programs under a service manager: what they tell it (sd_notify(3)), and
 what its watchdog can rely on. The manager is harness.manager."""
 
+import itertools
 import os
 import signal
 import time
 
 import pytest
 from harness.fastcgi import Responder
-from harness.manager import Manager, activated
+from harness.load import Load, accept
+from harness.manager import Instances, Manager, activated
 from harness.redis import Redis
 from harness.reporter import Reporter
-from harness.settings import FCGI
+from harness.servers import every_server
+from harness.settings import FCGI, scaled
 from harness.wait import wait_until
 
 # A turn of a loop may take as long as several of these.
@@ -112,6 +115,26 @@ def test_two_sockets_are_one_too_many(sandbox, redis):
     assert process.wait() == 100
     assert "2 sockets were passed (LISTEN_FDS): this program serves one" in \
         process.output()
+
+
+@every_server
+def test_a_restart_loses_no_request(sandbox, redis, make_web):
+    """One instance at a time, or all: what comes meanwhile waits in the
+    listener, which is the manager's."""
+    instances = Instances(sandbox, redis).start(2)
+    web = make_web(sandbox, redis, VERVE_FCGI="",
+                   VERVE_SOCKET=instances.path).start()
+    load = Load(sandbox, [web.host], map(accept, range(scaled(30000))))
+    restarts = 0
+    for count in itertools.cycle([1, 1, 2]):
+        if not load.process.running():
+            break
+        instances.restart(count)
+        assert not os.get_blocking(instances.listener.fileno())
+        restarts += 1
+    load.finish()
+    assert restarts > 3, "the load was too short"
+    assert [row for row in load.rows if not row.ok] == []
 
 
 def test_a_reporter_says_what_it_does(sandbox, redis):

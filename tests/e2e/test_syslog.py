@@ -18,7 +18,7 @@ from harness.wait import wait_until
 pytestmark = needs_mounts
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 1}
-TEXT = re.compile(r"Unique requests in the last minute: (\d+) "
+TEXT = re.compile(r"Unique requests in the last 1 seconds: (\d+) "
                   r"window=(\S+) window_seconds=1 late=(true|false)")
 
 
@@ -134,3 +134,35 @@ def test_a_stream_that_is_not_read_holds_up_nobody(sandbox, redis, system_log,
     reporter.process.wait_output("its queue is full", 20.0)
     expected.check(reporter.wait_reported(expected.send(1, 2)))
     assert reporter.term(5.0) == 0
+
+
+def test_a_new_host_begins_with_the_newest_window(sandbox, redis, system_log,
+                                                  expected):
+    """A container has a new host name at each start."""
+    def run(host, **settings):
+        """The windows that a reporter on that host has sent, once there are
+        two; before it starts, the newest recorded window."""
+        newest = int(redis("XREVRANGE", "verve:windows", "+", "-", "COUNT",
+                           1)[0][0].split("-")[0]) \
+            if redis("EXISTS", "verve:windows") else 0
+        seen = len(system_log.read())
+        reporter = Reporter(sandbox, redis, name=f"on-{host}",
+                            before=system_log.inside_of(host),
+                            VERVE_REPORT_SINKS="syslog", **settings).start()
+        wait_until(lambda: len(system_log.read()) >= seen + 2, "two messages")
+        assert reporter.term() == 0
+        sent = [epoch(TEXT.fullmatch(message["text"])[2])
+                for message in system_log.read()[seen:]]
+        records.assert_no_window_missing(sent, 1)
+        return newest, sent
+
+    system_log.start()
+    expected.send(1)
+    _, first = run("one")
+    newest, sent = run("two")
+    assert sent[0] == newest >= first[-1]
+    _, sent = run("three", VERVE_SYSLOG_FROM="beginning")
+    assert sent[0] == first[0]
+    _, sent = run("four", VERVE_SINK_NAME="one")
+    assert sent[0] == first[-1] + 1
+    assert redis("EXISTS", "verve:sink:syslog:four") == 0

@@ -16,7 +16,7 @@ from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
-from harness.settings import REPORTER, ROOT
+from harness.settings import REDIS_CLI, REPORTER, ROOT
 from harness.wait import wait_until
 
 VERVECTL = ROOT / "ops" / "vervectl"
@@ -121,6 +121,10 @@ def test_status_of_an_empty_redis(operator):
     assert "waiting=0 leased=0 delayed=0 dead=0" in text
     assert "none delivers callbacks" in text
     assert "cursor=-" in text
+    operator.env["VERVE_SINK_NAME"] = "reporter-1"
+    assert [line.split()[1] for line in operator("status")
+            if line.startswith("sink")] == [
+                f"file:reporter-1:{operator.env['VERVE_FILE_PATH']}"]
 
 
 # --- Looking at jobs
@@ -450,10 +454,10 @@ def test_a_password_stays_out_of_the_arguments(sandbox):
     redis("ACL", "SETUSER", "op%er", "on", f">{secret}", "~*", "+@all")
     redis("SELECT", 3)
     redis("RPUSH", DEAD, dead("y"))
-    spy = sandbox.folder / "bin" / "redis-cli"
+    spy = sandbox.folder / "bin" / REDIS_CLI
     spy.parent.mkdir()
     spy.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >>"$SPY"\n'
-                   f'exec {shutil.which("redis-cli")} "$@"\n')
+                   f'exec {shutil.which(REDIS_CLI)} "$@"\n')
     spy.chmod(0o755)
     quoted = "p%40ss%3A%20%2F%25%22%27%24x"
     operator = Operator(
@@ -488,3 +492,12 @@ def test_tail_follows_over_a_rotation(sandbox, operator):
     log.rename(sandbox.folder / "callbacks.txt.1")
     log.write_text("four\n")
     tail.wait_output("four\n")
+
+
+def test_a_log_that_is_stdout_is_not_read(redis, operator):
+    """It would be the stdout of vervectl."""
+    operator.env["VERVE_CALLBACKS_LOG"] = "/dev/stdout"
+    redis("RPUSH", DEAD, dead("y"))
+    assert len(operator("queue", "show", "y")) == 2
+    assert operator("tail", code=100) == []
+    assert "/dev/stdout of the reporter" in operator.errors

@@ -163,7 +163,7 @@ class Responder:
     def __init__(self, sandbox, redis, name="fcgi", backlog=1024,
                  program=FCGI, **settings):
         self.sandbox = sandbox
-        self.program = program
+        self.command = [program]
         self.settings = {
             "VERVE_REDIS_URL": redis.url_of("verve-responder"), **settings}
         self.name = name
@@ -178,7 +178,7 @@ class Responder:
         for _ in range(count):
             name = f"{self.name}-{len(self.processes)}"
             self.processes.append(self.sandbox.start(
-                name, [self.program], self.settings, stdin=self.listener))
+                name, self.command, self.settings, stdin=self.listener))
         for process in self.processes[-count:]:
             wait_until(lambda p=process: self.is_ready(p), "fcgi is ready")
         return self

@@ -1,9 +1,12 @@
 """The service manager's side of sd_notify(3) and of socket activation."""
 
 import os
+import signal
 import socket
 import sys
 
+from .fastcgi import Responder
+from .settings import FCGI
 from .wait import wait_until
 
 # Runs argv[2:] with stdin as descriptors from 3 on, argv[1] times.
@@ -22,6 +25,25 @@ def activated(program, sockets=1):
     """The command that starts program with its stdin as the listener passed by
     socket activation."""
     return [sys.executable, "-c", ACTIVATE, sockets, program]
+
+
+class Instances(Responder):
+    """Responders as the instances of a systemd unit: they share a listener that
+    was passed to them, non-blocking, and that stays when they end."""
+
+    def __init__(self, sandbox, redis, name="fcgi", backlog=4096, **settings):
+        super().__init__(sandbox, redis, name, backlog, **settings)
+        self.listener.setblocking(False)
+        self.command = activated(FCGI)
+
+    def restart(self, count):
+        """Ends the oldest instances, and starts as many when they have ended."""
+        oldest = [one for one in self.processes if one.running()][:count]
+        for process in oldest:
+            process.signal(signal.SIGTERM)
+        for process in oldest:
+            assert process.wait() == 0
+        self.start(count)
 
 
 class Manager:

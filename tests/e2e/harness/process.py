@@ -78,15 +78,17 @@ def times_ready(process):
 class Process:
     """A child in a process group of its own."""
 
-    def __init__(self, name, argv, folder, env, stdin=subprocess.DEVNULL):
+    def __init__(self, name, argv, folder, env, stdin=subprocess.DEVNULL,
+                 stdout=None):
+        """stdout None: it goes to the log, as stderr does."""
         self.name = name
         self.log = folder / f"{name}.out"
         self.expected_to_die = False
         with open(self.log, "ab") as out:
             self.child = subprocess.Popen(
                 [str(arg) for arg in argv], cwd=folder, env=env, stdin=stdin,
-                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-                preexec_fn=prepare_child)
+                stdout=out if stdout is None else stdout, stderr=out,
+                start_new_session=True, preexec_fn=prepare_child)
 
     @property
     def pid(self):

@@ -9,7 +9,8 @@ from .wait import wait_until
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 REPORT_LINE = re.compile(
     rf"(?P<written>{TIME}\.\d{{3}}Z) (?P<level>INFO|WARN) "
-    r"Unique requests in the last minute: (?P<count>\d+|unknown) "
+    r"Unique requests in the last (?P<length>minute|\d+ seconds): "
+    r"(?P<count>\d+|unknown) "
     rf"window=(?P<window>{TIME}Z)(?P<note>| late| gap)")
 
 
@@ -40,6 +41,7 @@ def read_report(path):
         gap = match["note"] == " gap"
         assert gap == (match["count"] == "unknown"), line
         assert gap == (match["level"] == "WARN"), line
+        assert match["length"] != "60 seconds", line
         report[window] = None if gap else int(match["count"])
     return report
 

@@ -15,10 +15,12 @@ QUICK_CALLBACKS = {
 
 
 class Reporter:
-    def __init__(self, sandbox, redis, name="reporter", before=(), **settings):
+    def __init__(self, sandbox, redis, name="reporter", before=(), stdout=None,
+                 **settings):
         self.sandbox = sandbox
         self.name = name
         self.command = [*before, REPORTER]
+        self.stdout = stdout
         self.report_path = settings.get("VERVE_FILE_PATH",
                                         sandbox.memory / f"{name}-unique.txt")
         self.callback_log = sandbox.folder / f"{name}-callbacks.txt"
@@ -39,7 +41,7 @@ class Reporter:
         if self.process:
             seen = times_ready(self.process)
         self.process = self.sandbox.start(self.name, self.command,
-                                          self.settings)
+                                          self.settings, stdout=self.stdout)
         wait_until(self.is_ready(seen), f"{self.name} is ready")
         return self
 

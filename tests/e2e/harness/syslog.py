@@ -9,6 +9,7 @@ from .namespace import inside
 MESSAGE = re.compile(r"<(?P<priority>\d+)>"
                      r"(?P<time>\w{3} [ 123]\d \d\d:\d\d:\d\d) "
                      r"(?P<tag>[^:]*): (?P<text>.*)", re.DOTALL)
+OWN_LOG = 'mount -t tmpfs none /dev && ln -s "$1" /dev/log'
 
 
 class SystemLog:
@@ -23,8 +24,12 @@ class SystemLog:
     @property
     def inside(self):
         """The words before the command of a program that is to use it."""
-        return inside('mount -t tmpfs none /dev && ln -s "$1" /dev/log',
-                      self.path)
+        return inside(OWN_LOG, self.path)
+
+    def inside_of(self, host):
+        """As inside, and the program believes to be on a host of that name."""
+        return inside(f'{OWN_LOG} && hostname "$2"', self.path, host,
+                      flags=["--uts"])
 
     def start(self, kind=socket.SOCK_DGRAM, backlog=64):
         self.socket = socket.socket(socket.AF_UNIX, kind)

@@ -17,6 +17,7 @@
 
 #define TEXT "2026-01-02T03:05:00.123Z "
 #define TEXT_INFO TEXT "INFO Unique requests in the last minute: "
+#define TEXT_10_S TEXT "INFO Unique requests in the last 10 seconds: "
 #define SYSLOG "Unique requests in the last minute: "
 #define SYSLOG_WINDOW " window=2026-01-02T03:04:00Z window_seconds="
 #define JSON_WINDOW "\"window_start\":\"2026-01-02T03:04:00Z\""
@@ -33,10 +34,23 @@ static const struct row {
      ",\"window_seconds\":60,\"late\":false}",
      SYSLOG "42" SYSLOG_WINDOW "60 late=false"},
     {{.start_s = START_S, .length_s = 1, .count = 0},
-     TEXT_INFO "0 window=2026-01-02T03:04:00Z",
+     TEXT "INFO Unique requests in the last 1 seconds: 0"
+          " window=2026-01-02T03:04:00Z",
      "{\"unique_request_count\":0," JSON_WINDOW
      ",\"window_seconds\":1,\"late\":false}",
-     SYSLOG "0" SYSLOG_WINDOW "1 late=false"},
+     "Unique requests in the last 1 seconds: 0" SYSLOG_WINDOW "1 late=false"},
+    {{.start_s = START_S, .length_s = 10, .count = 5, .late = true},
+     TEXT_10_S "5 window=2026-01-02T03:04:00Z late",
+     "{\"unique_request_count\":5," JSON_WINDOW
+     ",\"window_seconds\":10,\"late\":true}",
+     "Unique requests in the last 10 seconds: 5" SYSLOG_WINDOW "10 late=true"},
+    {{.start_s = START_S, .length_s = 86400, .gap = true},
+     TEXT "WARN Unique requests in the last 86400 seconds: unknown"
+          " window=2026-01-02T03:04:00Z gap",
+     "{\"unique_request_count\":null," JSON_WINDOW
+     ",\"window_seconds\":86400,\"late\":false,\"gap\":true}",
+     "Unique requests in the last 86400 seconds: unknown" SYSLOG_WINDOW
+     "86400 late=false gap=true"},
     {{.start_s = START_S, .length_s = 60, .count = INT64_MAX, .late = true},
      TEXT_INFO "9223372036854775807 window=2026-01-02T03:04:00Z late",
      "{\"unique_request_count\":9223372036854775807," JSON_WINDOW
@@ -110,6 +124,7 @@ test_what_is_no_record(void **state)
         "window=2026-01-02T03:04:00Z",
         "a note on window=2026-01-02T03:04:00Z",
         TEXT_INFO "42",
+        TEXT_10_S "42",
         TEXT_INFO "42 window=",
         TEXT_INFO "42 window=2026-01-02T03:04:0",
         TEXT_INFO "42 window=2026-13-02T03:04:00Z",

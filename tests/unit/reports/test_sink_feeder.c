@@ -307,6 +307,72 @@ test_end(void **state)
                         "0");
 }
 
+/* Starts a new feeder, as after a restart. */
+static void
+restart(struct fixture *f)
+{
+    sink_feeder_close(f->feeder);
+    f->feeder = sink_feeder_open(&f->shared, &fake_type);
+    assert_non_null(f->feeder);
+}
+
+/* A new sink that begins with the newest window gets no older one; windows that
+   end from now on are not left out, whatever becomes of the offers. */
+static void
+test_begins_with_the_newest(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 106);
+    fake.sink.from_newest = true;
+    sink_feeder_renew_lease(f->feeder);
+    add_records(f, 107, 108);
+    sink_feeder_serve(f->feeder);
+    assert_offered(1, 106, 3);
+    fake.sink.events.failed(fake.sink.events.context, 0);
+    assert_int_equal(saved_cursor(f), 105);
+    restart(f);
+    fake.sink.from_newest = true;
+    add_records(f, 109, 109);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 106, 4);
+}
+
+/* If nothing is recorded yet, the first record is the newest. */
+static void
+test_begins_with_the_first(void **state)
+{
+    struct fixture *f = *state;
+
+    fake.sink.from_newest = true;
+    sink_feeder_renew_lease(f->feeder);
+    add_records(f, 101, 103);
+    sink_feeder_serve(f->feeder);
+    assert_offered(1, 101, 3);
+    fake.sink.events.failed(fake.sink.events.context, 0);
+    assert_int_equal(saved_cursor(f), 100);
+    restart(f);
+    fake.sink.from_newest = true;
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 101, 3);
+}
+
+/* A sink that is not new goes on where it was. */
+static void
+test_goes_on_at_its_cursor(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 106);
+    redis_do(f->redis, "HSET", KEY, "cursor", "102", NULL);
+    fake.sink.from_newest = true;
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(1, 103, 4);
+}
+
 static int
 set_up(void **state)
 {
@@ -353,10 +419,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_offered_step_by_step),  TEST(test_failed),
-        TEST(test_another_has_the_lease), TEST(test_lease_lost),
-        TEST(test_destination_is_ahead),  TEST(test_windows_of_the_future),
-        TEST(test_cursor_lost),           TEST(test_end),
+        TEST(test_offered_step_by_step),
+        TEST(test_failed),
+        TEST(test_another_has_the_lease),
+        TEST(test_lease_lost),
+        TEST(test_destination_is_ahead),
+        TEST(test_windows_of_the_future),
+        TEST(test_cursor_lost),
+        TEST(test_end),
+        TEST(test_begins_with_the_newest),
+        TEST(test_begins_with_the_first),
+        TEST(test_goes_on_at_its_cursor),
     };
 
     return cmocka_run_group_tests_name("sink_feeder", tests, start_server,

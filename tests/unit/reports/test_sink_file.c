@@ -116,8 +116,8 @@ offer(struct fixture *f, int from, int to)
     size_t count = 0;
 
     for (int i = from; i <= to; i++) {
-        records[count++] =
-            (struct window_record){.start_s = WINDOW(i), .count = i};
+        records[count++] = (struct window_record){
+            .start_s = WINDOW(i), .length_s = 60, .count = i};
     }
     sink_file.offer(f->sink, records, count);
 }
@@ -221,6 +221,11 @@ test_name(void **state)
 
     gethostname(host, sizeof(host) - 1);
     assert_true(asprintf(&name, "file:%s:%s", host, f->path) > 0);
+    assert_string_equal(f->sink->name, name);
+    free(name);
+    f->options.sink.name = (char *)"reporter-1";
+    restart(f);
+    assert_true(asprintf(&name, "file:reporter-1:%s", f->path) > 0);
     assert_string_equal(f->sink->name, name);
     free(name);
 }
@@ -613,6 +618,7 @@ set_up(void **state)
     snprintf(f.rotated, sizeof(f.rotated), "%s.1", f.path);
     f.options.file.path = f.path;
     f.options.file.format = FORMAT_TEXT;
+    f.options.sink.name = (char *)"";
     f.options.window.seconds = 60;
     open_sink(&f);
     *state = &f;
