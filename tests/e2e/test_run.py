@@ -12,7 +12,7 @@ from harness import http
 from harness.load import accept
 from harness.process import children
 from harness.sandbox import free_port
-from harness.settings import BUILD, ROOT
+from harness.settings import BUILD, REDIS_SERVER, ROOT
 from harness.wait import wait_until
 
 
@@ -74,7 +74,7 @@ def test_runs_until_it_is_told_to_stop(run, number):
     run.ready()
     assert http.fetch(run.port, accept(7)).body == b"ok"
     log = run.folder / "run" / "unique.log"
-    wait_until(lambda: log.exists() and " minute: 1 " in log.read_text(),
+    wait_until(lambda: log.exists() and " seconds: 1 " in log.read_text(),
                "the window's line")
     assert run.end(number) == 0
 
@@ -98,6 +98,14 @@ def test_a_redis_of_ones_own(sandbox, redis):
     run = Run(sandbox, sandbox.folder / "checkout", VERVE_REDIS_URL=redis.url)
     assert http.fetch(run.ready().port, accept(7)).body == b"ok"
     assert redis("EXISTS", "verve:{0}:meta") == 1
+    assert run.end(signal.SIGTERM) == 0
+
+
+def test_another_server(sandbox):
+    server = sandbox.folder / "valkey-server"
+    server.symlink_to(shutil.which(REDIS_SERVER))
+    run = Run(sandbox, sandbox.folder / "checkout", REDIS_SERVER=server).ready()
+    assert run.child(str(server))
     assert run.end(signal.SIGTERM) == 0
 
 
@@ -136,7 +144,7 @@ def test_another_web_server(sandbox):
 
 # Each child's name, and a word of its command line.
 each_child = pytest.mark.parametrize("name, word", [
-    ("redis", "redis-server"), ("reporter", "verve-reporter"),
+    ("redis", Path(REDIS_SERVER).name), ("reporter", "verve-reporter"),
     ("lighttpd", "lighttpd")])
 
 

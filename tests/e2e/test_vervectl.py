@@ -16,7 +16,7 @@ from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
-from harness.settings import REPORTER, ROOT
+from harness.settings import REDIS_CLI, REPORTER, ROOT
 from harness.wait import wait_until
 
 VERVECTL = ROOT / "ops" / "vervectl"
@@ -454,10 +454,10 @@ def test_a_password_stays_out_of_the_arguments(sandbox):
     redis("ACL", "SETUSER", "op%er", "on", f">{secret}", "~*", "+@all")
     redis("SELECT", 3)
     redis("RPUSH", DEAD, dead("y"))
-    spy = sandbox.folder / "bin" / "redis-cli"
+    spy = sandbox.folder / "bin" / REDIS_CLI
     spy.parent.mkdir()
     spy.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >>"$SPY"\n'
-                   f'exec {shutil.which("redis-cli")} "$@"\n')
+                   f'exec {shutil.which(REDIS_CLI)} "$@"\n')
     spy.chmod(0o755)
     quoted = "p%40ss%3A%20%2F%25%22%27%24x"
     operator = Operator(

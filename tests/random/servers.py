@@ -8,12 +8,9 @@ import time
 
 from harness.redis import RedisClient, RedisError
 from harness.sandbox import free_port
+from harness.settings import REDIS_SERVER
 from harness.wait import wait_until
 from relay import Relay
-
-
-# Another Redis, or Valkey, than that of the system.
-PROGRAM = os.environ.get("REDIS_SERVER", "redis-server")
 
 
 class Node:
@@ -37,7 +34,7 @@ class Node:
             "maxmemory-policy": "noeviction", "daemonize": "no",
             "enable-debug-command": "yes", "repl-diskless-sync-delay": 0,
             **self.config, **config}
-        argv = [PROGRAM]
+        argv = [REDIS_SERVER]
         for key, value in config.items():
             argv += [f"--{key}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)

@@ -1,5 +1,5 @@
 /*
- * A real, private redis-server for one test program: on a unix socket in a
+ * A real, private Redis or Valkey for one test program: on a unix socket in a
  * temporary directory of its own, nothing on disk but that. Header only, as
  * each file here is one program.
  */
@@ -23,12 +23,14 @@ struct redis_server {
     char path[64];       /* of its socket */
     char url[80];        /* as redis.url */
     pid_t pid;           /* 0: not running */
-    const char *args[8]; /* more arguments of redis-server, up to NULL */
+    const char *args[8]; /* more arguments, up to NULL */
 };
 
+/* Another server than the one that is installed is in REDIS_SERVER. */
 static inline void
 redis_server_exec(const struct redis_server *server)
 {
+    const char *wanted = getenv("REDIS_SERVER");
     const char *argv[24] = {"redis-server", "--port",     "0",
                             "--unixsocket", server->path, "--dir",
                             server->dir,    "--save",     ""};
@@ -41,7 +43,12 @@ redis_server_exec(const struct redis_server *server)
     for (size_t i = 0; server->args[i] != NULL; i++) {
         argv[argc++] = server->args[i];
     }
+    if (wanted != NULL) {
+        execvp(wanted, (char *const *)argv);
+        _exit(127);
+    }
     execvp("redis-server", (char *const *)argv);
+    execvp("valkey-server", (char *const *)argv);
     _exit(127);
 }
 
@@ -73,6 +80,19 @@ redis_server_kill(struct redis_server *server)
         waitpid(server->pid, NULL, 0);
         server->pid = 0;
     }
+}
+
+/* Runs a command that no script may run, by the client that is installed. */
+static inline int
+redis_server_administer(const struct redis_server *server, const char *words)
+{
+    char command[512];
+
+    snprintf(command, sizeof(command),
+             "\"$(command -v redis-cli || command -v valkey-cli)\" -e -s %s %s "
+             ">/dev/null",
+             server->path, words);
+    return system(command);
 }
 
 static inline void

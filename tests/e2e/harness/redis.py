@@ -1,7 +1,8 @@
-"""A private redis-server on a unix socket, and a client for its protocol."""
+"""A private redis-server or valkey-server on a unix socket, and a client for its protocol."""
 
 import socket
 
+from .settings import REDIS_SERVER
 from .wait import wait_until
 
 
@@ -53,7 +54,7 @@ class RedisClient:
 
 
 class Redis:
-    """redis-server. start() after kill() or stop() uses the same socket and
+    """The server. start() after kill() or stop() uses the same socket and
     data."""
 
     def __init__(self, sandbox, fsync="everysec", name="redis",
@@ -81,7 +82,7 @@ class Redis:
             "port": 0, "unixsocket": self.path, "dir": self.folder,
             "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
             "daemonize": "no", **self.config}
-        argv = ["redis-server"]
+        argv = [REDIS_SERVER]
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)

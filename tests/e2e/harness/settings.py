@@ -1,6 +1,7 @@
 """Paths, and the size of the load."""
 
 import os
+import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -8,6 +9,11 @@ BUILD = (ROOT / os.environ.get("VERVE_BUILD", "build")).resolve()
 FCGI = BUILD / "verve-fcgi"
 REPORTER = BUILD / "verve-reporter"
 LOAD = BUILD / "bench" / "load"
+
+# Another Redis, or Valkey, than the one that is installed.
+REDIS_SERVER = os.environ.get("REDIS_SERVER") or next(
+    filter(shutil.which, ["redis-server", "valkey-server"]), "redis-server")
+REDIS_CLI = next(filter(shutil.which, ["redis-cli", "valkey-cli"]), "redis-cli")
 
 # Whether the programs were built with ASan (make asan).
 SANITIZED = REPORTER.exists() and b"__asan_init" in REPORTER.read_bytes()

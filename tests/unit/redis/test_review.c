@@ -54,15 +54,10 @@ connect_reviewed(struct fixture *f, int64_t review_ms)
     assert_true(redis_server_await(f->redis, REDIS_STATE_UP));
 }
 
-/* Runs a command that no script may run. */
 static void
 administer(const char *words)
 {
-    char command[256];
-
-    snprintf(command, sizeof(command), "redis-cli -e -s %s %s >/dev/null",
-             server.path, words);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(redis_server_administer(&server, words), 0);
 }
 
 static int

@@ -715,12 +715,10 @@ test_keys_of_a_wrong_type_lose_nothing(void **state)
 static void
 set_max_memory(const char *bytes)
 {
-    char command[256];
+    char words[64];
 
-    snprintf(command, sizeof(command),
-             "redis-cli -s %s config set maxmemory %s >/dev/null", server.path,
-             bytes);
-    assert_int_equal(system(command), 0);
+    snprintf(words, sizeof(words), "config set maxmemory %s", bytes);
+    assert_int_equal(redis_server_administer(&server, words), 0);
 }
 
 /* The queue can be emptied while Redis is out of memory. */
