@@ -14,7 +14,7 @@ RUN apt-get -q update && \
     groupadd --system --gid 10001 verve && \
     useradd --system --uid 10001 --gid verve --no-create-home \
         --home-dir /nonexistent verve && \
-    install -d -o verve -g verve /run/verve /var/log/verve
+    install -d -o verve -g verve /run/verve /run/verve/stats /var/log/verve
 COPY --from=build /out /
 # It is installed for root and its group only.
 RUN chgrp verve /etc/verve/verve.conf

@@ -83,6 +83,7 @@ NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
+NEEDS_test-monitoring := $(NEEDS_test) monitoring
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
 NEEDS_deb := build deb
@@ -225,6 +226,10 @@ test-package: $(DEPS) $(BUILD)/bench/load ## the life of the package on booted D
 .PHONY: test-kafka
 test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
+
+.PHONY: test-monitoring
+test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test the metrics with a real Prometheus
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py
 
 .PHONY: asan
 asan: ## run all tests with ASan and UBSan
