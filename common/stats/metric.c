@@ -34,30 +34,31 @@ metric_cells(const struct metric *metric)
     return series_count(metric) * cells_of_series(metric);
 }
 
-/* FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */
+/* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), of whole numbers. */
 static uint64_t
-hash(uint64_t sum, const void *bytes, size_t len)
+hash(uint64_t sum, uint64_t number)
 {
-    for (size_t i = 0; i < len; i++) {
-        sum = (sum ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3);
-    }
-    return sum;
+    return (sum ^ number) * UINT64_C(0x100000001b3);
 }
 
 static uint64_t
 hash_text(uint64_t sum, const char *text)
 {
-    return hash(sum, text, strlen(text) + 1);
+    for (; *text != '\0'; text++) {
+        sum = hash(sum, (unsigned char)*text);
+    }
+    return hash(sum, 0);
 }
 
 static uint64_t
 hash_metric(uint64_t sum, const struct metric *metric)
 {
-    const uint64_t numbers[] = {metric->type, metric->merge, metric->decimals,
-                                metric->first, metric_cells(metric)};
-
     sum = hash_text(sum, metric->name);
-    sum = hash(sum, numbers, sizeof(numbers));
+    sum = hash(sum, metric->type);
+    sum = hash(sum, metric->merge);
+    sum = hash(sum, metric->decimals);
+    sum = hash(sum, metric->first);
+    sum = hash(sum, metric_cells(metric));
     for (size_t i = 0; i < METRIC_LABELS; i++) {
         const struct metric_label *label = &metric->labels[i];
 
@@ -66,7 +67,7 @@ hash_metric(uint64_t sum, const struct metric *metric)
         }
     }
     for (size_t i = 0; i < metric->bound_count; i++) {
-        sum = hash(sum, &metric->bounds[i].most, sizeof(uint64_t));
+        sum = hash(sum, metric->bounds[i].most);
     }
     return sum;
 }

@@ -2,11 +2,9 @@
  * stats_file: a page with the header, two slots for the processes that have
  * ended, and the slots of processes.
  *
- * A process holds an OFD lock (fcntl_locking(2)) on the first byte of its slot.
- * The kernel releases it when the process ends in whatever way, so that there
- * are no process ids that could be out of date. A slot that is not locked
- * belongs to a process that has ended; the next owner first adds its counters
- * to those of the departed.
+ * A process holds a lock on the first byte of its slot (stats_lock.h). A slot
+ * that is not locked belongs to a process that has ended; the next owner first
+ * adds its counters to those of the departed.
  *
  * That has to survive a kill at any point, and readers take no lock. So there
  * are two slots for the departed, and `state` says which of them is valid and
@@ -18,26 +16,23 @@
  * The bytes of the file exist before it is mapped (posix_fallocate), as a full
  * disk would otherwise be a SIGBUS.
  */
-#define _GNU_SOURCE /* F_OFD_SETLK */
 #include "stats_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "stats_lock.h"
 
 #define MAGIC UINT64_C(0x7374617473767276) /* "vrvstats" */
 
 enum {
     FILE_MODE = 0600, /* others could cut it off under our feet */
-    LOCK_TRIES = 100,
-    LOCK_PAUSE_MS = 10,
     READ_TRIES = 1000,
     OPEN_TRIES = 10,
     DEPARTED = 2, /* slots for the processes that have ended */
@@ -107,62 +102,11 @@ offset_of(int slot)
     return (off_t)offsetof(struct map, slots) + slot * STATS_SLOT_BYTES;
 }
 
-/* F_OFD_SETLK or F_OFD_GETLK for one byte. */
-static int
-lock_byte(int fd, int command, short type, off_t at, bool *locked)
-{
-    struct flock lock = {
-        .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
-    int result = fcntl(fd, command, &lock);
-
-    *locked = lock.l_type != F_UNLCK;
-    return result;
-}
-
-static bool
-try_lock(int fd, off_t at)
-{
-    bool locked;
-
-    return lock_byte(fd, F_OFD_SETLK, F_WRLCK, at, &locked) == 0;
-}
-
-static void
-unlock(int fd, off_t at)
-{
-    bool locked;
-
-    lock_byte(fd, F_OFD_SETLK, F_UNLCK, at, &locked);
-}
-
 /* True if a process holds the slot. */
 static bool
 is_alive(const struct stats_file *file, int slot)
 {
-    bool locked = false;
-
-    return slot == file->own || (lock_byte(file->fd, F_OFD_GETLK, F_WRLCK,
-                                           offset_of(slot), &locked) == 0 &&
-                                 locked);
-}
-
-/* Locks the header. A holder needs microseconds, unless it is stopped. */
-static int
-lock_header(int fd)
-{
-    static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
-
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (try_lock(fd, 0)) {
-            return 0;
-        }
-        if (errno != EAGAIN && errno != EACCES) {
-            return -1;
-        }
-        nanosleep(&pause, NULL);
-    }
-    errno = EBUSY;
-    return -1;
+    return slot == file->own || stats_lock_is_held(file->fd, offset_of(slot));
 }
 
 static void
@@ -218,11 +162,11 @@ add_to_departed(const struct stats_file *file, int slot)
 static int
 take_slot(struct stats_file *file)
 {
-    if (lock_header(file->fd) != 0) {
+    if (stats_lock_wait(file->fd, 0) != 0) {
         return -1;
     }
     for (int i = 0; i < STATS_SLOTS; i++) {
-        if (try_lock(file->fd, offset_of(i))) {
+        if (stats_lock_try(file->fd, offset_of(i))) {
             add_to_departed(file, i);
             file->own = i;
             if (load(&file->map->header.used) <= (uint64_t)i) {
@@ -231,7 +175,7 @@ take_slot(struct stats_file *file)
             break;
         }
     }
-    unlock(file->fd, 0);
+    stats_lock_release(file->fd, 0);
     errno = EUSERS;
     return file->own == NO_SLOT ? -1 : 0;
 }
@@ -361,11 +305,11 @@ prepare(int fd, const char *path, const struct stats_layout *layout,
     if (refused != NULL) {
         return explain_refusal(path, refused, why);
     }
-    if (lock_header(fd) != 0) {
+    if (stats_lock_wait(fd, 0) != 0) {
         return explain(path, why);
     }
     result = prepare_locked(fd, path, layout, why);
-    unlock(fd, 0);
+    stats_lock_release(fd, 0);
     return result;
 }
 
