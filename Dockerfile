@@ -23,6 +23,7 @@ COPY conf/lighttpd.conf conf/balancer.conf conf/server.conf \
 COPY conf/errors /etc/verve/errors
 LABEL org.opencontainers.image.title="verve" \
     org.opencontainers.image.description="Counts unique ids per minute, reports the counts, and calls endpoints back" \
+    org.opencontainers.image.version="1.0.0" \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.base.name="debian:trixie-slim"
 # By number, so that Kubernetes can tell that it is not root (runAsNonRoot).

@@ -231,11 +231,14 @@ asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
 .PHONY: nightly
-nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers, the package
+nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) fuzz FUZZ_SECONDS=600
+	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
+		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \
+	done
 	@$(MAKE) test-package
 	@$(MAKE) test-package REDIS=valkey
 
