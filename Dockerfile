@@ -16,6 +16,8 @@ RUN apt-get -q update && \
         --home-dir /nonexistent verve && \
     install -d -o verve -g verve /run/verve /var/log/verve
 COPY --from=build /out /
+# It is installed for root and its group only.
+RUN chgrp verve /etc/verve/verve.conf
 COPY conf/lighttpd.conf conf/balancer.conf conf/server.conf \
     conf/15-verve.conf /etc/verve/
 COPY conf/errors /etc/verve/errors

@@ -168,12 +168,21 @@ connect_and_serve(const struct options *options, int listen_fd)
     return code;
 }
 
+/* An option_file_use. Logs and the other secrets are the reporter's. */
+static bool
+uses_file(const struct options *options, const char *key)
+{
+    (void)options;
+    return starts_with(key, "redis.");
+}
+
 int
 main(int argc, char **argv)
 {
     static const struct cli_program program = {
         .name = "verve-fcgi",
         .summary = "counts unique ids for FastCGI web servers",
+        .uses = uses_file,
     };
     struct options options = {0};
     int code;

@@ -3,6 +3,7 @@
  * supervisor keeps the worker processes running that do so; this file tells
  * each process what it is.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -51,6 +52,22 @@ run(const struct options *options)
                               outcome.beat_fd);
 }
 
+/* An option_file_use. */
+static bool
+uses_file(const struct options *options, const char *key)
+{
+    if (starts_with(key, "callbacks.")) {
+        return options->callbacks.workers > 0;
+    }
+    if (starts_with(key, "file.")) {
+        return sinks_wanted(options, &sink_file);
+    }
+    if (starts_with(key, "kafka.")) {
+        return sinks_wanted(options, &sink_kafka);
+    }
+    return true;
+}
+
 /* Checks what the table of options cannot check. A cli_check. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
@@ -67,6 +84,7 @@ main(int argc, char **argv)
     static const struct cli_program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
+        .uses = uses_file,
         .check = check,
     };
     struct options options;

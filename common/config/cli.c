@@ -99,25 +99,51 @@ print_complaint(void *context, const char *text)
     fprintf(stderr, "%s: %s\n", program->name, text);
 }
 
-/* Answers -p and -t. Returns CONTINUE if neither was given, else the code. */
-static int
-answer(const struct command *command, const char *name,
-       const struct options *options)
+/* An option_complaint: for -t. */
+static void
+print_warning(void *context, const char *text)
 {
-    if (command->key != NULL) {
-        if (options_print(stdout, options, command->key) == 0) {
-            return EXIT_OK;
-        }
-        fprintf(stderr, "%s: %s: there is no such key\n", name, command->key);
+    const struct cli_program *program = context;
+
+    fprintf(stderr, "%s: warning: %s\n", program->name, text);
+}
+
+/* An option_complaint: for the start. */
+static void
+log_warning(void *context, const char *text)
+{
+    (void)context;
+    log_warn("%s", text);
+}
+
+/* Answers -p, which uses no file but that of its key. */
+static int
+print_key(const struct cli_program *program, struct options *options,
+          const char *key)
+{
+    if (options_read_secret(options, key, print_complaint, (void *)program) !=
+        0) {
         return EXIT_USAGE;
     }
-    if (command->check) {
-        printf("%s: ok\n", options->file_name == NULL
-                               ? "defaults and environment"
-                               : options->file_name);
-        return EXIT_OK;
+    if (options_print(stdout, options, key) != 0) {
+        fprintf(stderr, "%s: %s: there is no such key\n", program->name, key);
+        return EXIT_USAGE;
     }
-    return CONTINUE;
+    return EXIT_OK;
+}
+
+/* Checks what the program uses. Returns CONTINUE, or the exit code. */
+static int
+check_use(const struct cli_program *program, struct options *options)
+{
+    void *context = (void *)program;
+    int files =
+        options_check_files(options, program->uses, print_complaint, context);
+    int rest = program->check == NULL
+                   ? 0
+                   : program->check(options, print_complaint, context);
+
+    return files == 0 && rest == 0 ? CONTINUE : EXIT_USAGE;
 }
 
 int
@@ -135,14 +161,23 @@ cli_start(int argc, char **argv, const struct cli_program *program,
         return code;
     }
     if (options_load(options, options_file(command.file), environ,
-                     print_complaint, context) != 0 ||
-        (program->check != NULL &&
-         program->check(options, print_complaint, context) != 0)) {
+                     print_complaint, context) != 0) {
         return EXIT_USAGE;
     }
-    code = answer(&command, program->name, options);
-    if (code == CONTINUE) {
+    if (command.key != NULL) {
+        return print_key(program, options, command.key);
+    }
+    if (!command.check) {
         log_open(program->name, options->log.target, options->log.level);
+    }
+    options_warn(options, program->uses, environ,
+                 command.check ? print_warning : log_warning, context);
+    code = check_use(program, options);
+    if (code == CONTINUE && command.check) {
+        printf("%s: ok\n", options->file_name == NULL
+                               ? "defaults and environment"
+                               : options->file_name);
+        code = EXIT_OK;
     }
     return code;
 }

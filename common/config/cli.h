@@ -23,8 +23,9 @@ typedef int cli_check(const struct options *options, option_complaint *complain,
 
 struct cli_program {
     const char *name;
-    const char *summary; /* one line, for -h */
-    cli_check *check;    /* NULL: no further check */
+    const char *summary;   /* one line, for -h */
+    option_file_use *uses; /* the files that it uses */
+    cli_check *check;      /* NULL: no further check */
 };
 
 /*

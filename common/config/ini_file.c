@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/regular_file.h"
 #include "base/util.h"
 #include "table.h"
 
@@ -138,17 +140,31 @@ take_entry(void *context, const char *section, const char *key,
     return 1;
 }
 
-int
+/* Opens path for reading; NULL, with the reason in *why. */
+static FILE *
+open_stream(const char *path, const char **why)
+{
+    int fd = regular_file_open(path, why);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
+
+    if (fd >= 0 && stream == NULL) {
+        *why = strerror(errno);
+        close(fd);
+    }
+    return stream;
+}
+
+const char *
 ini_file_read(const char *path, ini_file_entry *entry,
               ini_file_problem *problem, void *context)
 {
     struct reader reader = {
         .entry = entry, .problem = problem, .context = context};
-    int reason;
+    const char *why = NULL;
 
-    reader.stream = fopen(path, "re");
+    reader.stream = open_stream(path, &why);
     if (reader.stream == NULL) {
-        return -1;
+        return why;
     }
     /* By default libinih cuts lines at 200 bytes and values at " ;". */
     ini_max_line = LINE_MAX_BYTES + sizeof("\r\n");
@@ -157,9 +173,10 @@ ini_file_read(const char *path, ini_file_entry *entry,
     ini_allow_multiline = false;
     ini_allow_no_value = true; /* take_entry reports such lines */
     ini_parse_stream(read_line, &reader, take_entry, &reader);
-    reason = ferror(reader.stream) ? errno : 0;
+    if (ferror(reader.stream)) {
+        why = strerror(errno);
+    }
     free(reader.text);
     fclose(reader.stream);
-    errno = reason;
-    return reason == 0 ? 0 : -1;
+    return why;
 }

@@ -12,11 +12,12 @@ typedef void ini_file_entry(void *context, int line, const char *section,
 typedef void ini_file_problem(void *context, int line, const char *text);
 
 /*
- * Reads the file at path to its end. After an unknown or malformed [section]
- * everything is skipped until the next [section], so that one mistake gives one
- * message. Returns 0, or -1 (errno) if the file cannot be read.
+ * Reads the regular file at path to its end. After an unknown or malformed
+ * [section] everything is skipped until the next [section], so that one mistake
+ * gives one message. Returns NULL, or why the file cannot be read: valid until
+ * the next call of strerror.
  */
-int ini_file_read(const char *path, ini_file_entry *entry,
-                  ini_file_problem *problem, void *context);
+const char *ini_file_read(const char *path, ini_file_entry *entry,
+                          ini_file_problem *problem, void *context);
 
 #endif

@@ -1,7 +1,6 @@
 /*
  * options: all settings from the defaults, the file and the environment, in
- * this order, and the error messages for wrong settings. No key is named here,
- * except the pairs of keys that are checked together.
+ * this order, and the error messages for wrong settings. No key is named here.
  */
 #include "options.h"
 
@@ -15,13 +14,15 @@
 
 #include "base/util.h"
 #include "ini_file.h"
+#include "pairs.h"
+#include "secret.h"
+#include "source.h"
 #include "table.h"
 #include "value.h"
+#include "variable.h"
 
 enum {
-    PLACE_SIZE = 4096 + OPTION_NAME_SIZE, /* the longest path fits */
     COMPLAINT_SIZE = 8192,
-    WAITING_LEAST_MS = 200,
 };
 
 struct loader {
@@ -53,77 +54,6 @@ options_file(const char *file)
     return access(OPTIONS_FILE, F_OK) == 0 ? OPTIONS_FILE : NULL;
 }
 
-/* The source of a key; NULL: no such key, or a property that is not set. */
-static struct option_source *
-source_of(const struct options *options, const char *name)
-{
-    const struct option_row *row = option_find(name);
-
-    if (row == NULL || options->sources == NULL) {
-        return NULL;
-    }
-    if (row->type == OPTION_PROPERTIES) {
-        struct option_property *set = option_property(options, row, name);
-
-        return set == NULL ? NULL : &set->source;
-    }
-    return &options->sources[row - option_rows];
-}
-
-bool
-options_is_set(const struct options *options, const char *key)
-{
-    const struct option_source *source = source_of(options, key);
-
-    return source != NULL && source->line != 0;
-}
-
-/* Writes the variable that sets a key: VERVE_REDIS_TIMEOUT_MS. */
-static void
-write_variable(char variable[OPTION_NAME_SIZE], const char *name)
-{
-    snprintf(variable, OPTION_NAME_SIZE, "VERVE_%s", name);
-    for (char *c = variable; *c != '\0'; c++) {
-        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
-    }
-}
-
-/* Writes a key after the line or variable that set it, if one of them did. */
-static void
-write_place(char place[PLACE_SIZE], const struct options *options,
-            const char *name)
-{
-    const struct option_source *source = source_of(options, name);
-    int line = source == NULL ? 0 : source->line;
-
-    if (line == OPTION_BY_VARIABLE) {
-        char variable[OPTION_NAME_SIZE];
-
-        write_variable(variable, name);
-        snprintf(place, PLACE_SIZE, "%s: %s", variable, name);
-    } else if (line > 0) {
-        snprintf(place, PLACE_SIZE, "%s:%d: %s", options->file_name, line,
-                 name);
-    } else {
-        snprintf(place, PLACE_SIZE, "%s", name);
-    }
-}
-
-void
-options_complain(const struct options *options, const char *text,
-                 option_complaint *complain, void *context)
-{
-    size_t len = strcspn(text, ":");
-    char name[OPTION_NAME_SIZE];
-    char place[PLACE_SIZE];
-    char whole[COMPLAINT_SIZE];
-
-    snprintf(name, sizeof(name), "%.*s", (int)len, text);
-    write_place(place, options, name);
-    snprintf(whole, sizeof(whole), "%s%s", place, text + len);
-    complain(context, whole);
-}
-
 static void __attribute__((format(printf, 3, 4)))
 complain(struct loader *loader, const char *place, const char *format, ...)
 {
@@ -152,9 +82,20 @@ complain_unknown(struct loader *loader, const struct setting *setting)
         return;
     }
     snprintf(name, sizeof(name), "%s.%s", near->section, near->key);
-    write_variable(variable, name);
+    variable_write(variable, name);
     complain(loader, setting->place, "there is no such key; is it %s?",
              setting->line == OPTION_BY_VARIABLE ? variable : name);
+}
+
+/* Shells and other formats take quotes away; here they would be a part of the
+   value. */
+static bool
+is_quoted(const char *value)
+{
+    size_t len = strlen(value);
+
+    return len >= 2 && (value[0] == '"' || value[0] == '\'') &&
+           value[len - 1] == value[0];
 }
 
 static void
@@ -174,8 +115,14 @@ apply(struct loader *loader, const struct setting *setting)
                  source->line);
         return;
     }
-    wrong = option_set(loader->options, row, setting->name, setting->value,
-                       why) != 0;
+    if (is_quoted(setting->value)) {
+        snprintf(why, sizeof(why),
+                 "remove the quotes: they would be a part of the value");
+        wrong = true;
+    } else {
+        wrong = option_set(loader->options, row, setting->name, setting->value,
+                           why) != 0;
+    }
     if (wrong) {
         complain(loader, setting->place, "%s", why);
     }
@@ -232,44 +179,12 @@ on_problem(void *context, int line, const char *text)
 static void
 load_file(struct loader *loader, const char *file)
 {
-    if (file != NULL && ini_file_read(file, on_entry, on_problem, loader) < 0) {
-        complain(loader, file, "can't be read: %s", strerror(errno));
-    }
-}
+    const char *why =
+        file == NULL ? NULL : ini_file_read(file, on_entry, on_problem, loader);
 
-/*
- * Translates VERVE_REDIS_TIMEOUT_MS into redis.timeout_ms. No section has an
- * underscore in its name. Returns false if the variable is of no section.
- */
-static bool
-read_variable(char name[OPTION_NAME_SIZE], const char *variable)
-{
-    static const char prefix[] = "VERVE_";
-    const struct option_row *row;
-    char *key;
-
-    if (!starts_with(variable, prefix)) {
-        return false;
+    if (why != NULL) {
+        complain(loader, file, "can't be read: %s", why);
     }
-    snprintf(name, OPTION_NAME_SIZE, "%s", variable + strlen(prefix));
-    for (char *c = name; *c != '\0'; c++) {
-        *c = (char)tolower((unsigned char)*c);
-    }
-    key = strchr(name, '_');
-    if (key == NULL) {
-        return false;
-    }
-    *key = '\0';
-    if (!option_section_exists(name)) {
-        return false;
-    }
-    *key = '.';
-    row = option_find(name);
-    while (row != NULL && row->type == OPTION_PROPERTIES &&
-           (key = strchr(key, '_')) != NULL) {
-        *key = '.'; /* as in librdkafka's names */
-    }
-    return true;
 }
 
 static void
@@ -281,7 +196,7 @@ load_variable(struct loader *loader, const char *variable, const char *value)
                               .name = name,
                               .value = value};
 
-    if (!read_variable(name, variable)) {
+    if (!variable_read(name, variable)) {
         return;
     }
     if (strpbrk(variable, "abcdefghijklmnopqrstuvwxyz") != NULL) {
@@ -296,71 +211,11 @@ load_environment(struct loader *loader, char *const *environment)
 {
     for (; *environment != NULL; environment++) {
         char variable[OPTION_NAME_SIZE];
-        size_t len = strcspn(*environment, "=");
+        const char *value = variable_copy(variable, *environment);
 
-        if ((*environment)[len] == '=' && len < sizeof(variable)) {
-            memcpy(variable, *environment, len);
-            variable[len] = '\0';
-            load_variable(loader, variable, *environment + len + 1);
+        if (value != NULL) {
+            load_variable(loader, variable, value);
         }
-    }
-}
-
-/* True if the user's values of both keys were accepted. */
-static bool
-are_right(struct loader *loader, const char *one, const char *other)
-{
-    return !source_of(loader->options, one)->wrong &&
-           !source_of(loader->options, other)->wrong;
-}
-
-/*
- * An attempt starts only if its time limit and 1 s of the lease are left. If
- * both keys are set, the complaint is about the lease.
- */
-static void
-check_lease(struct loader *loader)
-{
-    int64_t timeout_ms = loader->options->callbacks.timeout_ms;
-    int64_t lease_s = loader->options->callbacks.lease_s;
-    int64_t attempt_s = (timeout_ms + 999) / 1000;
-    int64_t least_s = int64_max(attempt_s + 2, 2 * attempt_s);
-    char place[PLACE_SIZE];
-
-    if (lease_s >= least_s ||
-        !are_right(loader, "callbacks.lease_s", "callbacks.timeout_ms")) {
-        return;
-    }
-    if (options_is_set(loader->options, "callbacks.lease_s")) {
-        write_place(place, loader->options, "callbacks.lease_s");
-        complain(loader, place,
-                 "%" PRId64 " is too short for callbacks.timeout_ms = %" PRId64
-                 "; make it at least %" PRId64,
-                 lease_s, timeout_ms, least_s);
-    } else {
-        write_place(place, loader->options, "callbacks.timeout_ms");
-        complain(loader, place,
-                 "%" PRId64 " is too long for callbacks.lease_s = %" PRId64
-                 "; make that at least %" PRId64,
-                 timeout_ms, lease_s, least_s);
-    }
-}
-
-/* WAIT's answer may come 100 ms late if replicas are missing: see redis.c. */
-static void
-check_waiting(struct loader *loader)
-{
-    int64_t timeout_ms = loader->options->redis.timeout_ms;
-    int64_t replicas = loader->options->redis.wait_replicas;
-    char place[PLACE_SIZE];
-
-    if (replicas > 0 && timeout_ms < WAITING_LEAST_MS &&
-        are_right(loader, "redis.timeout_ms", "redis.wait_replicas")) {
-        write_place(place, loader->options, "redis.timeout_ms");
-        complain(loader, place,
-                 "%" PRId64 " is too short for redis.wait_replicas = %" PRId64
-                 "; make it at least %d",
-                 timeout_ms, replicas, WAITING_LEAST_MS);
     }
 }
 
@@ -371,6 +226,7 @@ options_load(struct options *options, const char *file,
 {
     struct loader loader = {
         .options = options, .complain = complain_to, .context = context};
+    int pairs_result, secrets_result;
 
     memset(options, 0, sizeof(*options));
     options->file_name = file;
@@ -382,9 +238,11 @@ options_load(struct options *options, const char *file,
     load_defaults(&loader);
     load_file(&loader, file);
     load_environment(&loader, environment);
-    check_lease(&loader);
-    check_waiting(&loader);
-    return loader.complaints == 0 ? 0 : -1;
+    pairs_result = pairs_check(options, complain_to, context);
+    secrets_result = secret_check(options, complain_to, context);
+    return loader.complaints == 0 && pairs_result == 0 && secrets_result == 0
+               ? 0
+               : -1;
 }
 
 void

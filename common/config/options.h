@@ -2,7 +2,8 @@
  * The settings of both programs. They come from the table of options (table.c),
  * overridden by an INI file, overridden by the environment: the variable
  * VERVE_<SECTION>_<KEY>. An unknown key in the file is an error, and so is an
- * unknown variable of a section of the table.
+ * unknown variable of a section of the table. The value of a secret may be in a
+ * file of its own, which a key with "_file" at its end names.
  *
  * A key is named with its section everywhere: "redis.url".
  */
@@ -41,8 +42,9 @@ enum { OPTION_BY_VARIABLE = -1 };
 
 /* What set a key. Zeroed: nothing did, the key has its default. */
 struct option_source {
-    int line;   /* of the file, or OPTION_BY_VARIABLE */
-    bool wrong; /* a value was refused */
+    int line;       /* of the file, or OPTION_BY_VARIABLE */
+    bool wrong;     /* a value was refused */
+    bool from_file; /* line set the key's "_file", which has the value */
 };
 
 /* A key that is passed on unchanged: kafka.<any librdkafka property>. */
@@ -65,6 +67,8 @@ struct option_properties {
 struct options {
     struct {
         char *url;
+        char *password; /* "": that of url, or none */
+        char *password_file;
         int64_t timeout_ms;
         char *prefix;
         int64_t shards;
@@ -105,6 +109,7 @@ struct options {
         char *hosts; /* as in host_list.h */
         char *block; /* the same */
         char *secret;
+        char *secret_file;
         char *log;
     } callbacks;
     struct {
@@ -179,6 +184,34 @@ bool options_is_set(const struct options *options, const char *key);
  */
 void options_complain(const struct options *options, const char *text,
                       option_complaint *complain, void *context);
+
+/*
+ * Reads the file of a secret key ("redis.password"), if there is one, so that
+ * the key has its value. options_load reads none, because not every program may
+ * read all. Returns 0, or -1 after a complaint.
+ */
+int options_read_secret(struct options *options, const char *key,
+                        option_complaint *complain, void *context);
+
+/* Whether a program uses the file that key ("file.path") names. */
+typedef bool option_file_use(const struct options *options, const char *key);
+
+/*
+ * For the files that the program uses: reads those of secrets; looks, without
+ * making anything, whether those that are written can be. Blocks for the look.
+ * Returns 0, or -1 after at least one complaint.
+ */
+int options_check_files(struct options *options, option_file_use *uses,
+                        option_complaint *complain, void *context);
+
+/*
+ * Calls warn for what is no error but may be a mistake: a variable of the
+ * environment that begins with VERVE_ and means nothing; a file with a secret
+ * that every user can read. Call it before options_check_files.
+ */
+void options_warn(const struct options *options, option_file_use *uses,
+                  char *const *environment, option_complaint *warn,
+                  void *context);
 
 /* Frees what options_load allocated. A zeroed struct is fine. */
 void options_fini(struct options *options);

@@ -5,6 +5,7 @@
  */
 #include "table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/host_list.h"
@@ -80,6 +81,11 @@ const struct option_row option_rows[] = {
      .fallback = "unix:///run/redis-verve/redis.sock",
      .help = "Address of Redis, unix://[[user]:password@]/path[?db=number] or\n"
              "      redis://[[user]:password@]host[:port][/database]."},
+    {ROW(redis, password), TEXT(0, 1024), .secret = true, .fallback = "",
+     .help = "Password for Redis, if it is not in url. The user is in url:\n"
+             "      redis://user@host."},
+    {ROW(redis, password_file), TEXT(0, 1024), .file = OPTION_FILE_SECRET,
+     .fallback = "", .help = "File with the value of password, in its place."},
     {ROW(redis, timeout_ms), NUMBER(1, 60000), .fallback = "250",
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,
@@ -154,14 +160,17 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, resolvers), TEXT(0, 1024), .fallback = "",
      .help = "Name servers (address or address:port, separated by commas); "
              "empty: those of resolv.conf."},
-    {ROW(callbacks, ca_file), TEXT(0, 1024), .fallback = "",
+    {ROW(callbacks, ca_file), TEXT(0, 1024), .file = OPTION_FILE_READ,
+     .fallback = "",
      .help = "File (PEM) of CA certificates that are trusted beside the "
              "system's."},
-    {ROW(callbacks, client_cert), TEXT(0, 1024), .fallback = "",
+    {ROW(callbacks, client_cert), TEXT(0, 1024), .file = OPTION_FILE_READ,
+     .fallback = "",
      .help =
          "File (PEM) of the certificate that is shown to endpoints that ask "
          "for one."},
-    {ROW(callbacks, client_key), TEXT(0, 1024), .fallback = "",
+    {ROW(callbacks, client_key), TEXT(0, 1024), .file = OPTION_FILE_READ,
+     .fallback = "",
      .help = "File (PEM) of its private key; empty: it is in the file of "
              "client_cert."},
     {ROW(callbacks, hosts), TEXT(0, 4096), .problem = host_list_problem,
@@ -173,7 +182,9 @@ const struct option_row option_rows[] = {
      .help = "Hosts that are not called, in the same form; read again on HUP."},
     {ROW(callbacks, secret), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Secret for signatures (Standard Webhooks); empty: no signature."},
-    {ROW(callbacks, log), TEXT(1, 1024),
+    {ROW(callbacks, secret_file), TEXT(0, 1024), .file = OPTION_FILE_SECRET,
+     .fallback = "", .help = "File with the value of secret, in its place."},
+    {ROW(callbacks, log), TEXT(1, 1024), .file = OPTION_FILE_LOG,
      .fallback = "/var/log/verve/callbacks.log",
      .help = "Log file with a line for each attempt."},
 
@@ -187,7 +198,8 @@ const struct option_row option_rows[] = {
      .help = "Name for the cursors of the sinks file and syslog; empty: the "
              "host's name."},
 
-    {ROW(file, path), TEXT(1, 1024), .fallback = "/var/log/verve/unique.log",
+    {ROW(file, path), TEXT(1, 1024), .file = OPTION_FILE_REPORT,
+     .fallback = "/var/log/verve/unique.log",
      .help = "File with a line for each window."},
     {ROW(file, format), CHOICE({"text", FORMAT_TEXT}, {"json", FORMAT_JSON}),
      .fallback = "text", .help = "Format of a line."},
@@ -206,8 +218,10 @@ const struct option_row option_rows[] = {
      .type = OPTION_PROPERTIES,
      .offset = offsetof(struct options, kafka.properties),
      .secret = true,
-     .help = "Any other key is passed to librdkafka unchanged, for example\n"
-             "      security.protocol (VERVE_KAFKA_SECURITY_PROTOCOL)."},
+     .help =
+         "Any other key is passed to librdkafka unchanged, for example\n"
+         "      security.protocol (VERVE_KAFKA_SECURITY_PROTOCOL). A key with\n"
+         "      _file at its end names a file with the value."},
 
     {ROW(kinesis, stream), TEXT(1, 128), .problem = stream_problem,
      .fallback = "unique-request-count", .help = "Stream of the records."},
@@ -348,6 +362,43 @@ option_nearest(const char *name)
         }
         if (edits < best_edits) {
             best = row;
+            best_edits = edits;
+        }
+    }
+    return best;
+}
+
+/* The number of edits between a variable's name and that of row's variable; FAR
+   if they are not similar. A key without its section is one edit away. */
+static size_t
+joined_edits(const struct option_row *row, const char *name)
+{
+    char joined[OPTION_NAME_SIZE];
+    size_t section_len = strcspn(name, "_");
+
+    if (row->type == OPTION_PROPERTIES) {
+        snprintf(joined, sizeof(joined), "%.*s", (int)section_len, name);
+        return name[section_len] == '\0' ? FAR
+                                         : similarity(joined, row->section);
+    }
+    if (strcmp(name, row->key) == 0) {
+        return 1;
+    }
+    snprintf(joined, sizeof(joined), "%s_%s", row->section, row->key);
+    return similarity(name, joined);
+}
+
+const struct option_row *
+option_nearest_joined(const char *name)
+{
+    const struct option_row *best = NULL;
+    size_t best_edits = FAR;
+
+    for (size_t i = 0; i < option_row_count; i++) {
+        size_t edits = joined_edits(&option_rows[i], name);
+
+        if (edits < best_edits) {
+            best = &option_rows[i];
             best_edits = edits;
         }
     }

@@ -20,6 +20,19 @@ enum option_type {
     OPTION_PROPERTIES, /* struct option_properties: all other keys */
 };
 
+/* What a text is the path of. A path is absolute. */
+enum option_file {
+    OPTION_NO_FILE,
+    OPTION_FILE_READ,   /* a file that is read; its reader checks it */
+    OPTION_FILE_LOG,    /* a file that is appended to, and made if missing */
+    OPTION_FILE_REPORT, /* the same, and its end is read */
+    OPTION_FILE_SECRET, /* the value of the key without OPTION_FILE_SUFFIX */
+};
+
+/* Of a key that names the file with the value of another key. All properties of
+   OPTION_PROPERTIES have such a key. */
+#define OPTION_FILE_SUFFIX "_file"
+
 struct option_choice {
     const char *name;
     int value;
@@ -41,7 +54,8 @@ struct option_row {
     /* Prints a part of a text by its name; false: there is no such part. NULL:
        it has no parts. */
     bool (*print_part)(FILE *out, const char *text, const char *part);
-    bool secret; /* error messages do not show the value */
+    bool secret;           /* error messages do not show the value */
+    enum option_file file; /* of OPTION_TEXT */
     const char *help;
 };
 
@@ -62,6 +76,12 @@ bool option_section_exists(const char *section);
 
 /* The row that an unknown key ("redis.ulr") may have meant, or NULL. */
 const struct option_row *option_nearest(const char *name);
+
+/*
+ * The row that an unknown variable ("rdis_url", of VERVE_RDIS_URL) may have
+ * meant, or NULL. A row of OPTION_PROPERTIES: only the section is misspelt.
+ */
+const struct option_row *option_nearest_joined(const char *name);
 
 /* The section that an unknown section may have meant, or NULL. */
 const char *option_nearest_section(const char *section);

@@ -16,8 +16,8 @@ enum {
     PROPERTY_NAME_MAX = 128,
 };
 
-static void *
-field_of(const struct options *options, const struct option_row *row)
+void *
+option_field(const struct options *options, const struct option_row *row)
 {
     return (char *)options + row->offset;
 }
@@ -63,8 +63,8 @@ option_expected(const struct option_row *row, char *text, size_t size)
         break;
     case OPTION_TEXT:
         snprintf(text, size,
-                 "text of %" PRId64 " to %" PRId64
-                 " bytes without control bytes",
+                 "%s of %" PRId64 " to %" PRId64 " bytes without control bytes",
+                 row->file == OPTION_NO_FILE ? "text" : "an absolute path",
                  row->min, row->max);
         break;
     case OPTION_CHOICE:
@@ -156,6 +156,9 @@ set_text(char **field, const struct option_row *row, const char *text,
     }
     if (text[len] != '\0' || len < row->min || len > row->max) {
         return refuse(row, text, NULL, why);
+    }
+    if (row->file != OPTION_NO_FILE && len > 0 && text[0] != '/') {
+        return refuse(row, text, "a path begins with /", why);
     }
     if (row->problem != NULL && (problem = row->problem(text)) != NULL) {
         return refuse(row, text, problem, why);
@@ -274,7 +277,7 @@ struct option_property *
 option_property(const struct options *options, const struct option_row *row,
                 const char *name)
 {
-    return find_property(field_of(options, row),
+    return find_property(option_field(options, row),
                          name + strlen(row->section) + 1);
 }
 
@@ -324,7 +327,7 @@ int
 option_set(struct options *options, const struct option_row *row,
            const char *name, const char *text, char why[OPTION_WHY_SIZE])
 {
-    void *field = field_of(options, row);
+    void *field = option_field(options, row);
 
     switch (row->type) {
     case OPTION_NUMBER:
@@ -346,12 +349,12 @@ void
 option_clear(struct options *options, const struct option_row *row)
 {
     if (row->type == OPTION_TEXT) {
-        char **text = field_of(options, row);
+        char **text = option_field(options, row);
 
         free(*text);
         *text = NULL;
     } else if (row->type == OPTION_PROPERTIES) {
-        struct option_properties *properties = field_of(options, row);
+        struct option_properties *properties = option_field(options, row);
 
         for (size_t i = 0; i < properties->count; i++) {
             free(properties->items[i].name);
@@ -387,14 +390,14 @@ print_delays(FILE *out, const struct option_delays *delays)
 const char *
 option_text(const struct options *options, const struct option_row *row)
 {
-    return *(char *const *)field_of(options, row);
+    return *(char *const *)option_field(options, row);
 }
 
 void
 option_print(FILE *out, const struct options *options,
              const struct option_row *row, const char *name)
 {
-    const void *field = field_of(options, row);
+    const void *field = option_field(options, row);
     const struct option_property *property;
 
     switch (row->type) {

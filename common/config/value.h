@@ -20,6 +20,9 @@ enum { OPTION_WHY_SIZE = 512 };
 int option_set(struct options *options, const struct option_row *row,
                const char *name, const char *text, char why[OPTION_WHY_SIZE]);
 
+/* The field of row, of the C type that option_type has for it. */
+void *option_field(const struct options *options, const struct option_row *row);
+
 /* Frees the field of row and empties it. */
 void option_clear(struct options *options, const struct option_row *row);
 

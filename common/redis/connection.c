@@ -463,6 +463,23 @@ open_fds(struct redis *redis)
                0;
 }
 
+/* Reads the url and the password. */
+static bool
+set_address(struct redis *redis, const struct redis_options *options)
+{
+    const char *password = options->password;
+
+    if (redis_url_parse(options->url, &redis->url) != NULL) {
+        return false;
+    }
+    if (redis->url.password == NULL && password != NULL &&
+        password[0] != '\0') {
+        redis->url.password = strdup(password);
+        return redis->url.password != NULL;
+    }
+    return redis->url.user == NULL || redis->url.password != NULL;
+}
+
 static bool
 set_up(struct redis *redis, const struct redis_options *options)
 {
@@ -472,7 +489,7 @@ set_up(struct redis *redis, const struct redis_options *options)
     redis->handshake.url = &redis->url;
     redis->handshake.options = &redis->options;
     if (redis->client_name == NULL || !open_fds(redis) ||
-        redis_url_parse(options->url, &redis->url) != NULL) {
+        !set_address(redis, options)) {
         return false;
     }
     if (redis->url.host != NULL) {

@@ -79,6 +79,7 @@ struct redis_change {
 
 struct redis_options {
     const char *url;         /* as redis_url_problem accepts it */
+    const char *password;    /* if url has none; NULL or "": none */
     const char *client_name; /* shown by CLIENT LIST */
     int64_t timeout_ms;      /* for connecting, and for each script */
     /*
@@ -108,6 +109,18 @@ struct redis_options {
  * redis://[[user]:password@]host[:port][/database].
  */
 const char *redis_url_problem(const char *url);
+
+/*
+ * What a url has of a login. A user without a password needs the password of
+ * redis_options.
+ */
+struct redis_login {
+    bool has_user;
+    bool has_password;
+};
+
+/* The login in url, which may be wrong: then the login has nothing. */
+struct redis_login redis_login_of(const char *url);
 
 /*
  * Writes a part of a url that redis_url_problem accepts: socket (its path),

@@ -83,9 +83,16 @@ take_part(CURLU *parsed, CURLUPart which, char **part)
     return problem;
 }
 
-/*
- * Reads what is before the @. A user without a name is Redis's user "default".
- * An empty password logs nobody in: its variable was empty, most likely.
+/* An empty password logs nobody in: its variable was empty, most likely. A user
+   alone needs a password from elsewhere: see redis_options. */
+static bool
+is_login(const struct redis_url *url)
+{
+    return url->password != NULL ? url->password[0] != '\0'
+                                 : url->user != NULL && url->user[0] != '\0';
+}
+
+/* Reads what is before the @. A user without a name is Redis's user "default".
  */
 static const char *
 read_login(CURLU *parsed, struct redis_url *url)
@@ -95,8 +102,7 @@ read_login(CURLU *parsed, struct redis_url *url)
     if (problem == NULL) {
         problem = take_part(parsed, CURLUPART_PASSWORD, &url->password);
     }
-    if (problem == NULL &&
-        (url->password == NULL || url->password[0] == '\0')) {
+    if (problem == NULL && !is_login(url)) {
         problem = "there is no password before the @: write :password@ or "
                   "user:password@; " ENCODED;
     }
@@ -366,6 +372,20 @@ redis_url_print(FILE *out, const char *text, const char *part)
     }
     redis_url_fini(&url);
     return found;
+}
+
+struct redis_login
+redis_login_of(const char *text)
+{
+    struct redis_url url;
+    struct redis_login login = {0};
+
+    if (redis_url_parse(text, &url) == NULL) {
+        login.has_user = url.user != NULL;
+        login.has_password = url.password != NULL;
+    }
+    redis_url_fini(&url);
+    return login;
 }
 
 void

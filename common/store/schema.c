@@ -89,6 +89,7 @@ schema_redis_options(const struct options *options, const char *program,
 {
     return (struct redis_options){
         .url = options->redis.url,
+        .password = options->redis.password,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
         .rights = rights_check(options),

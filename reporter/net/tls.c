@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "base/regular_file.h"
+
 /*
  * No finite-field Diffie-Hellman: the server chooses its modulus, and a
  * handshake with 10,000 bits takes seconds of CPU. The other ciphers are
@@ -135,6 +137,32 @@ key_file(const struct tls_files *files)
     return files->key[0] != '\0' ? files->key : files->cert;
 }
 
+/* Why OpenSSL cannot read a file, or could wait for it; NULL: it can. */
+static const char *
+problem_of(const char *path)
+{
+    const char *why = NULL;
+    int fd = path[0] == '\0' ? -1 : regular_file_open(path, &why);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return why;
+}
+
+static enum tls_files_state
+find_unreadable(const struct tls_files *files, const char **why)
+{
+    if ((*why = problem_of(files->ca)) != NULL) {
+        return TLS_FILES_CA;
+    }
+    if ((*why = problem_of(files->cert)) != NULL) {
+        return TLS_FILES_CERT;
+    }
+    *why = problem_of(files->key);
+    return *why == NULL ? TLS_FILES_OK : TLS_FILES_KEY;
+}
+
 static enum tls_files_state
 load(SSL_CTX *ssl, const struct tls_files *files)
 {
@@ -158,13 +186,15 @@ load(SSL_CTX *ssl, const struct tls_files *files)
 enum tls_files_state
 tls_check(const struct tls_files *files, const char **why)
 {
-    enum tls_files_state state = TLS_FILES_CA;
+    enum tls_files_state state = find_unreadable(files, why);
     SSL_CTX *ssl;
 
-    if (files->ca[0] == '\0' && files->cert[0] == '\0' &&
-        files->key[0] == '\0') {
-        return TLS_FILES_OK; /* also if OpenSSL can do no TLS here */
+    if (state != TLS_FILES_OK ||
+        (files->ca[0] == '\0' && files->cert[0] == '\0' &&
+         files->key[0] == '\0')) {
+        return state; /* OK also if OpenSSL can do no TLS here */
     }
+    state = TLS_FILES_CA;
     ERR_clear_error();
     ssl = SSL_CTX_new(TLS_client_method());
     if (ssl != NULL) {

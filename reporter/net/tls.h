@@ -25,7 +25,8 @@ enum tls_files_state {
     TLS_FILES_KEY,  /* key can't be used with cert */
 };
 
-/* Reads the files once. If one can't be used, *why says so; static. */
+/* Reads the files once. If one can't be used, *why says so, until the next call
+   of strerror. */
 enum tls_files_state tls_check(const struct tls_files *files, const char **why);
 
 /*

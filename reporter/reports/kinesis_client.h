@@ -1,6 +1,7 @@
 /*
  * PutRecord of Amazon Kinesis: a signed HTTP request for a window's record, and
- * how to read the response. The caller runs the request as a libcurl transfer.
+ * the result of the response. The caller runs the request as a libcurl
+ * transfer.
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
  */
 #ifndef KINESIS_CLIENT_H
@@ -12,18 +13,11 @@
 
 #include "aws_credentials.h"
 #include "config/options.h"
+#include "kinesis_answer.h"
 #include "sink.h"
 #include "store/window_closer.h"
 
 struct kinesis_client;
-
-enum kinesis_result {
-    KINESIS_STORED,  /* the record is in the stream */
-    KINESIS_RETRY,   /* throttled, or a fault in AWS or the network */
-    KINESIS_UNKNOWN, /* the credentials have expired, or are not known: others
-                        may do */
-    KINESIS_REFUSED, /* retries fail until somebody changes something */
-};
 
 /* options are borrowed for its life; sink_kinesis has checked them. NULL: no
    memory. */
@@ -74,10 +68,5 @@ enum { KINESIS_CLIENT_BODY_SIZE = 640 };
 size_t kinesis_client_body(char body[KINESIS_CLIENT_BODY_SIZE],
                            const char *stream,
                            const struct window_record *record);
-
-/* The result that an HTTP response stands for; why as above. */
-enum kinesis_result kinesis_client_classify(long status, const char *body,
-                                            size_t len,
-                                            char why[SINK_WHY_SIZE]);
 
 #endif

@@ -225,12 +225,15 @@ def test_a_lease_too_short_is_refused(sandbox, redis):
 
 def test_a_log_that_cannot_be_written_stops_no_delivery(sandbox, redis,
                                                         receiver):
-    """The folder of the callback log appears later."""
+    """The folder of the callback log is away for a while."""
     reporter = Reporter(sandbox, redis)
     folder = sandbox.folder / "later"
+    folder.mkdir()
     reporter.callback_log = folder / "callbacks.txt"
     reporter.settings["VERVE_CALLBACKS_LOG"] = reporter.callback_log
     reporter.start()
+    folder.rename(sandbox.folder / "away")
+    reporter.process.hup()
     put(redis, receiver.url())
     receiver.wait_count(1)
     reporter.process.wait_output(str(folder))

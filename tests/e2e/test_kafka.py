@@ -180,9 +180,12 @@ def test_bad_properties_of_the_file_are_refused(sandbox):
         in process.output()
 
 
+LOGS = {"VERVE_FILE_PATH": "/dev/stderr", "VERVE_CALLBACKS_LOG": "/dev/stdout"}
+
+
 def test_good_properties_are_accepted(sandbox):
     process = sandbox.start("reporter", [REPORTER, "-t"], {
-        "VERVE_REPORT_SINKS": "kafka", "VERVE_KAFKA_SECURITY_PROTOCOL": "ssl",
+        **LOGS, "VERVE_REPORT_SINKS": "kafka", "VERVE_KAFKA_SECURITY_PROTOCOL": "ssl",
         "VERVE_KAFKA_ENABLE_IDEMPOTENCE": "true",
         "VERVE_KAFKA_COMPRESSION_CODEC": "zstd"})
     assert process.wait() == 0, process.output()
@@ -191,5 +194,5 @@ def test_good_properties_are_accepted(sandbox):
 def test_properties_are_not_checked_without_the_sink(sandbox):
     """Kafka's settings are not checked without its sink."""
     process = sandbox.start("reporter", [REPORTER, "-t"], {
-        "VERVE_KAFKA_FOO": "bar"})
+        **LOGS, "VERVE_KAFKA_FOO": "bar"})
     assert process.wait() == 0, process.output()

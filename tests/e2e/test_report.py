@@ -181,10 +181,13 @@ def test_a_gap_is_logged_by_the_reporter_that_recorded_it(sandbox, redis):
     assert {epoch(last) for _, last in logged} <= gaps
 
 
-def test_a_folder_may_appear_later(sandbox, redis, expected):
+def test_a_folder_may_be_away(sandbox, redis, expected):
+    """Once the reporter runs; at the start that is an error."""
     folder = sandbox.folder / "later"
+    folder.mkdir()
     reporter = Reporter(sandbox, redis,
                         VERVE_FILE_PATH=folder / "unique.log").start()
+    folder.rename(sandbox.folder / "away")
     expected.send(1)
     reporter.process.wait_output("later/unique.log")
     folder.mkdir()

@@ -74,7 +74,7 @@ def test_runs_until_it_is_told_to_stop(run, number):
     run.ready()
     assert http.fetch(run.port, accept(7)).body == b"ok"
     log = run.folder / "run" / "unique.log"
-    wait_until(lambda: log.exists() and " minute: 1 " in log.read_text(),
+    wait_until(lambda: log.exists() and " seconds: 1 " in log.read_text(),
                "the window's line")
     assert run.end(number) == 0
 

@@ -15,6 +15,8 @@ assert_defaults(const struct options *options)
 
     assert_string_equal(options->redis.url,
                         "unix:///run/redis-verve/redis.sock");
+    assert_string_equal(options->redis.password, "");
+    assert_string_equal(options->redis.password_file, "");
     assert_int_equal(options->redis.timeout_ms, 250);
     assert_string_equal(options->redis.prefix, "verve");
     assert_int_equal(options->redis.shards, 1);
@@ -40,6 +42,7 @@ assert_defaults(const struct options *options)
                         sizeof(delays_s));
     assert_string_equal(options->callbacks.allow, "");
     assert_string_equal(options->callbacks.secret, "");
+    assert_string_equal(options->callbacks.secret_file, "");
     assert_string_equal(options->callbacks.log, "/var/log/verve/callbacks.log");
     assert_int_equal(options->report.sinks, SINK_FILE);
     assert_string_equal(options->file.path, "/var/log/verve/unique.log");
@@ -245,6 +248,7 @@ test_long_values(void **state)
 
     (void)state;
     memset(value, 'v', sizeof(value));
+    value[0] = '/';
     value[1000] = '\0';
     snprintf(text, sizeof(text), "[callbacks]\nlog = %s\n", value);
     load_text(&loaded, text);

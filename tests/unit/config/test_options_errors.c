@@ -92,7 +92,47 @@ static const struct {
     {"callbacks", "workers = 65",
      "callbacks.workers: \"65\" is not a whole number from 0 to 64"},
     {"file", "path =",
-     "file.path: \"\" is not text of 1 to 1024 bytes without control bytes"},
+     "file.path: \"\" is not an absolute path of 1 to 1024 bytes without "
+     "control bytes"},
+    {"file", "path = unique.log",
+     "file.path: \"unique.log\": a path begins with /"},
+    {"callbacks", "log = ./x", "callbacks.log: \"./x\": a path begins with /"},
+    {"callbacks", "ca_file = ca.pem",
+     "callbacks.ca_file: \"ca.pem\": a path begins with /"},
+    {"callbacks", "client_cert = ~/cert.pem",
+     "callbacks.client_cert: \"~/cert.pem\": a path begins with /"},
+    {"callbacks", "client_key = key.pem",
+     "callbacks.client_key: \"key.pem\": a path begins with /"},
+    {"callbacks", "secret_file = s",
+     "callbacks.secret_file: \"s\": a path begins with /"},
+    {"redis", "password_file = s",
+     "redis.password_file: \"s\": a path begins with /"},
+    {"kafka", "sasl.password_file = s",
+     "kafka.sasl.password_file: \"s\": a path begins with /"},
+    {"callbacks", "ca_file =", NULL},
+    {"file", "path = \"/var/log/unique.log\"",
+     "file.path: remove the quotes: they would be a part of the value"},
+    {"callbacks", "secret = 'whsec_x'",
+     "callbacks.secret: remove the quotes: they would be a part of the value"},
+    {"redis", "timeout_ms = \"250\"",
+     "redis.timeout_ms: remove the quotes: they would be a part of the value"},
+    {"redis", "prefix = \"\"",
+     "redis.prefix: remove the quotes: they would be a part of the value"},
+    {"kafka", "sasl.username = 'u'",
+     "kafka.sasl.username: remove the quotes: they would be a part of the "
+     "value"},
+    {"kafka", "sasl.username = \"u", NULL},
+    {"kafka", "sasl.username = \"u'", NULL},
+    {"kafka", "sasl.username = \"", NULL},
+    {"callbacks", "per_host_concurrency = 1024", NULL},
+    {"callbacks", "per_host_concurrency = 1025",
+     "callbacks.per_host_concurrency: 1025 is more than callbacks.concurrency "
+     "= 1024; make it at most 1024"},
+    {"callbacks", "concurrency = 8", NULL}, /* below the other's default */
+    {"redis", "url = redis://u@h",
+     "redis.url: there is no password before the @: write :password@ or "
+     "user:password@, or set redis.password or redis.password_file"},
+    {"redis", "password = p", NULL},
     {"log", "level = warning",
      "log.level: \"warning\" is not one of error, warn, info, debug"},
     {"kinesis", "endpoint =", NULL},
@@ -230,17 +270,81 @@ test_no_time_for_replicas(void **state)
     options_fini(&loaded.options);
 }
 
+/* A value stands in one place. */
+static void
+test_secrets_are_set_once(void **state)
+{
+    char *const environment[] = {
+        (char[]){"VERVE_CALLBACKS_SECRET_FILE=/s"},
+        (char[]){"VERVE_KAFKA_SASL_PASSWORD_FILE=/k"},
+        NULL,
+    };
+    struct loaded loaded;
+
+    (void)state;
+    load_text(&loaded, "[redis]\n"
+                       "url = redis://u:p@h\n"
+                       "password = q\n"
+                       "[callbacks]\n"
+                       "secret = s\n"
+                       "secret_file = /s\n"
+                       "[kafka]\n"
+                       "sasl.password_file = /s\n"
+                       "sasl.password = p\n");
+    assert_complaints(
+        &loaded, ":3: redis.password: redis.url has a password, too; set only "
+                 "one\n"
+                 ":6: callbacks.secret_file: callbacks.secret is set, too; set "
+                 "only one of them\n"
+                 ":8: kafka.sasl.password_file: kafka.sasl.password is set, "
+                 "too; set only one of them\n");
+    load_text(&loaded, "[redis]\nurl = redis://:p@h\npassword_file = /q\n");
+    assert_complaints(&loaded, ":3: redis.password_file: redis.url has a "
+                               "password, too; set only one\n");
+    load_text(&loaded, "[redis]\npassword = p\npassword_file = /q\n");
+    assert_complaints(&loaded, ":3: redis.password_file: redis.password is "
+                               "set, too; set only one of them\n");
+    load_text(&loaded, "[redis]\nurl = redis://u@h\npassword_file = /q\n");
+    assert_string_equal(loaded.complaints, "");
+    options_fini(&loaded.options);
+    write_bytes("[callbacks]\nsecret = s\n[kafka]\nsasl.password = p\n", 47);
+    load(&loaded, path, environment);
+    assert_complaints(
+        &loaded,
+        "VERVE_CALLBACKS_SECRET_FILE: callbacks.secret_file: callbacks.secret "
+        "is set, too; set only one of them\n"
+        "VERVE_KAFKA_SASL_PASSWORD_FILE: kafka.sasl.password_file: "
+        "kafka.sasl.password is set, too; set only one of them\n");
+}
+
+static void
+test_more_for_one_host_than_for_all(void **state)
+{
+    char *const environment[] = {
+        (char[]){"VERVE_CALLBACKS_PER_HOST_CONCURRENCY=9"}, NULL};
+    struct loaded loaded;
+
+    (void)state;
+    write_bytes("[callbacks]\nconcurrency = 8\n", 28);
+    load(&loaded, path, environment);
+    assert_complaints(&loaded,
+                      "VERVE_CALLBACKS_PER_HOST_CONCURRENCY: "
+                      "callbacks.per_host_concurrency: 9 is more than "
+                      "callbacks.concurrency = 8; make it at most 8\n");
+    load_text(&loaded,
+              "[callbacks]\nper_host_concurrency = 9\nconcurrency = x\n");
+    assert_complaints(&loaded, ":3: callbacks.concurrency: \"x\" is not a "
+                               "whole number from 1 to 65536\n");
+}
+
 static void
 test_environment_errors(void **state)
 {
     char *const environment[] = {
-        (char[]){"VERVE_REDIS_TIMEOUT=1"},
-        (char[]){"VERVE_REDIS_TIMEOUT_MS=x"},
-        (char[]){"VERVE_LOG_COLOUR=1"},
-        (char[]){"VERVE_LOG_=1"},
-        (char[]){"VERVE_KAFKA_=1"},
-        (char[]){"VERVE_redis_url=1"},
-        NULL,
+        (char[]){"VERVE_REDIS_TIMEOUT=1"}, (char[]){"VERVE_REDIS_TIMEOUT_MS=x"},
+        (char[]){"VERVE_LOG_COLOUR=1"},    (char[]){"VERVE_LOG_=1"},
+        (char[]){"VERVE_KAFKA_=1"},        (char[]){"VERVE_redis_url=1"},
+        (char[]){"VERVE_FILE_PATH='/x'"},  NULL,
     };
     struct loaded loaded;
 
@@ -255,7 +359,9 @@ test_environment_errors(void **state)
         "VERVE_LOG_: there is no such key\n"
         "VERVE_KAFKA_: a property's name has 1 to 128 small letters, digits, "
         ". _ -\n"
-        "VERVE_redis_url: its name has to be in capitals\n");
+        "VERVE_redis_url: its name has to be in capitals\n"
+        "VERVE_FILE_PATH: remove the quotes: they would be a part of the "
+        "value\n");
 }
 
 static void
@@ -272,6 +378,9 @@ test_secrets_are_not_shown(void **state)
         "[kafka]\na = b\na = hunter2\n",
         "[kafka]\nA = hunter2\n",
         "[redis]\nulr = redis://u:hunter2@h\n",
+        "[redis]\nurl = redis://u:hunter2@h\npassword = hunter2\n",
+        "[redis]\npassword = 'hunter2'\n",
+        "[kafka]\na = 'hunter2'\n",
     };
 
     (void)state;
@@ -287,6 +396,7 @@ test_secrets_are_not_shown(void **state)
     }
 }
 
+/* If reading waited for a writer, the alarm would end the test. */
 static void
 test_unreadable_files(void **state)
 {
@@ -294,9 +404,20 @@ test_unreadable_files(void **state)
     char text[256];
 
     (void)state;
+    alarm(60);
     unlink(path);
     load(&loaded, path, no_environment);
     assert_complaints(&loaded, ": can't be read: No such file or directory\n");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    load(&loaded, path, no_environment);
+    assert_complaints(&loaded, ": can't be read: it is not a regular file\n");
+    unlink(path);
+    load(&loaded, "/dev/zero", no_environment);
+    assert_complaints(&loaded, "/dev/zero: can't be read: it is not a regular "
+                               "file\n");
+    load(&loaded, "/dev/null", no_environment);
+    assert_string_equal(loaded.complaints, "");
+    options_fini(&loaded.options);
     load(&loaded, directory, no_environment);
     snprintf(text, sizeof(text), "%s: can't be read: Is a directory\n",
              directory);
@@ -304,6 +425,7 @@ test_unreadable_files(void **state)
     write_bytes("[redis]\nprefix = a\0b\n", 21);
     load(&loaded, path, no_environment);
     assert_complaints(&loaded, ":2: the line has a NUL byte\n");
+    alarm(0);
 }
 
 int
@@ -315,6 +437,8 @@ main(void)
         cmocka_unit_test(test_no_time_for_attempts),
         cmocka_unit_test(test_refused_keys_are_not_compared),
         cmocka_unit_test(test_no_time_for_replicas),
+        cmocka_unit_test(test_secrets_are_set_once),
+        cmocka_unit_test(test_more_for_one_host_than_for_all),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_unreadable_files),

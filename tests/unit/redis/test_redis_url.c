@@ -48,6 +48,8 @@ static const struct good goods[] = {
     {"redis://h/2147483647",
      {.host = S("h"), .port = S("6379"), .database = S("2147483647")}},
     {"redis://[::1]:1", {.host = S("::1"), .port = S("1")}},
+    {"redis://me@h", {.host = S("h"), .port = S("6379"), .user = S("me")}},
+    {"unix://me@/s", {.path = S("/s"), .user = S("me")}},
     {"redis://:p%40ss@h",
      {.host = S("h"), .port = S("6379"), .password = S("p@ss")}},
     {"redis://:a%01b@h",
@@ -117,7 +119,6 @@ static const struct bad {
     {"unix:///s%00", "%00"},
     {"unix://@/s", "no password"},
     {"unix://:@/s", "no password"},
-    {"unix://hunter2@/s", "no password"},
     {"unix://hunter2:@/s", "no password"},
     {"unix://:hunter2%@/s", "hexadecimal"},
     {"unix://:hunter2%00@/s", "%00"},
@@ -153,7 +154,6 @@ static const struct bad {
     {"redis://:hun#ter2@h", "%23"},
     {"redis://@h", "no password"},
     {"redis://:@h", "no password"},
-    {"redis://hunter2@h", "no password"},
     {"redis://hunter2:@h", "no password"},
     {"redis://:hunter2%@h", "hexadecimal"},
     {"redis://:hunter2%4@h", "hexadecimal"},
@@ -255,6 +255,34 @@ test_print(void **state)
     }
 }
 
+static void
+test_login(void **state)
+{
+    static const struct {
+        const char *url;
+        struct redis_login login;
+    } rows[] = {
+        {"redis://u:p@h", {.has_user = true, .has_password = true}},
+        {"unix://u:p@/s", {.has_user = true, .has_password = true}},
+        {"redis://:p@h", {.has_password = true}},
+        {"redis://u@h", {.has_user = true}},
+        {"unix://u@/s", {.has_user = true}},
+        {"redis://h", {.has_user = false}},
+        {"unix:///s", {.has_user = false}},
+        {"redis://u:p@h:x", {.has_user = false}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct redis_login login = redis_login_of(rows[i].url);
+
+        if (login.has_user != rows[i].login.has_user ||
+            login.has_password != rows[i].login.has_password) {
+            fail_msg("%s: wrong login", rows[i].url);
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -262,6 +290,7 @@ main(void)
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_login),
     };
 
     return cmocka_run_group_tests_name("redis_url", tests, NULL, NULL);

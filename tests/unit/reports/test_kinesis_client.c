@@ -116,7 +116,7 @@ test_answers(void **state)
         const struct answer_row *row = &answers[i];
         char why[SINK_WHY_SIZE] = "";
 
-        if (kinesis_client_classify(row->status, row->body, strlen(row->body),
+        if (kinesis_answer_classify(row->status, row->body, strlen(row->body),
                                     why) != row->result ||
             strcmp(why, row->why) != 0) {
             fail_msg("%ld %s: %s", row->status, row->body, why);
