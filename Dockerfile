@@ -16,11 +16,14 @@ RUN apt-get -q update && \
         --home-dir /nonexistent verve && \
     install -d -o verve -g verve /run/verve /var/log/verve
 COPY --from=build /out /
+# It is installed for root and its group only.
+RUN chgrp verve /etc/verve/verve.conf
 COPY conf/lighttpd.conf conf/balancer.conf conf/server.conf \
     conf/15-verve.conf /etc/verve/
 COPY conf/errors /etc/verve/errors
 LABEL org.opencontainers.image.title="verve" \
     org.opencontainers.image.description="Counts unique ids per minute, reports the counts, and calls endpoints back" \
+    org.opencontainers.image.version="1.0.0" \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.base.name="debian:trixie-slim"
 # By number, so that Kubernetes can tell that it is not root (runAsNonRoot).

@@ -7,6 +7,7 @@ PREFIX ?= /usr
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 FUZZ_SECONDS ?= 30
 RANDOM_SECONDS ?= 300
+RELEASES ?= 12 13
 
 CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -Wformat \
@@ -85,6 +86,7 @@ NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
 NEEDS_deb := build deb
+NEEDS_test-package := build chroot
 NEEDS_bench := build run bench
 NEEDS := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
 ifneq ($(NEEDS),)
@@ -216,6 +218,10 @@ test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECON
 		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
+.PHONY: test-package
+test-package: $(DEPS) $(BUILD)/bench/load ## the life of the package on booted Debians, RELEASES="12 13" (REDIS=valkey)
+	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/package $(RELEASES)
+
 .PHONY: test-kafka
 test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
@@ -225,11 +231,16 @@ asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
 .PHONY: nightly
-nightly: ## all that takes hours: every test, with ASan and UBSan as well, faults at random, fuzzers
+nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) fuzz FUZZ_SECONDS=600
+	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
+		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \
+	done
+	@$(MAKE) test-package
+	@$(MAKE) test-package REDIS=valkey
 
 .PHONY: fuzz
 fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
@@ -260,8 +271,8 @@ dist: ## make a tarball of the last commit, with a checksum
 	@tools/dist $(BUILD)
 
 .PHONY: deb
-deb: $(DEPS) ## make a Debian package of what is here, in build/deb
-	@tools/deb $(BUILD)
+deb: $(DEPS) ## make a Debian package of what is here, in build/deb (VERSION=)
+	@tools/deb $(BUILD) $(VERSION)
 
 .PHONY: acl
 acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed

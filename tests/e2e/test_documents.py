@@ -92,6 +92,12 @@ def test_the_files_of_the_architecture_exist():
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_the_image_has_the_version():
+    version = re.search(r'VERVE_VERSION "(.*)"',
+                        (ROOT / "common/base/version.h").read_text())[1]
+    assert f'image.version="{version}"' in (ROOT / "Dockerfile").read_text()
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= 1300
 

@@ -101,6 +101,14 @@ def test_a_redis_of_ones_own(sandbox, redis):
     assert run.end(signal.SIGTERM) == 0
 
 
+def test_another_server(sandbox):
+    server = sandbox.folder / "valkey-server"
+    server.symlink_to(shutil.which(REDIS_SERVER))
+    run = Run(sandbox, sandbox.folder / "checkout", REDIS_SERVER=server).ready()
+    assert run.child(str(server))
+    assert run.end(signal.SIGTERM) == 0
+
+
 def test_a_port_in_use(sandbox):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

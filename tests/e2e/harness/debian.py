@@ -32,7 +32,7 @@ def enable(sandbox, program):
     assert ours.startswith("# -*- depends: fastcgi -*-\n")
     (enabled / "15-verve.conf").write_text(replace_all(ours, (
         ('verve_program = ""', f'verve_program = "{program}"'),
-        ("/usr/bin/verve-spawn", f"{SPAWN} -u ''"),  # no user: see site()
+        ("/usr/bin/verve-spawn -u www-data", f"{SPAWN} -u ''"),  # see site()
         ("/run/verve/fcgi.socket", sandbox.folder / "v.sock"),
         ("/usr/share/verve/errors/", f"{CONF}/errors/"))))
     return enabled
