@@ -21,6 +21,8 @@ RUN chgrp verve /etc/verve/verve.conf
 COPY conf/lighttpd.conf conf/balancer.conf conf/server.conf \
     conf/15-verve.conf /etc/verve/
 COPY conf/errors /etc/verve/errors
+# It may hold secrets: for the programs alone.
+RUN chown root:verve /etc/verve/verve.conf
 LABEL org.opencontainers.image.title="verve" \
     org.opencontainers.image.description="Counts unique ids per minute, reports the counts, and calls endpoints back" \
     org.opencontainers.image.version="1.0.0" \

@@ -168,7 +168,7 @@ $(MOCK): $(BUILD)/%: $(OBJ)/%.o
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(REPORTER_LIBS)
 
 # Loaded into other people's programs, and therefore without sanitizers.
-$(PRELOAD): $(BUILD)/%.so: %.c
+$(PRELOAD): $(BUILD)/%.so: %.c | $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(WARN) -O2 -fPIC -shared -o $@ $<
 

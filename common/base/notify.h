@@ -25,8 +25,9 @@ struct notify {
 /*
  * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. turn_ms is how long a
  * turn of the program's loop may take: a watchdog that allows less is told to
- * allow it. Returns 0, or -1 (errno) if the manager cannot be reached; then
- * nothing is sent.
+ * allow it. Returns 0, or -1 (errno) if NOTIFY_SOCKET is no address, or no
+ * socket can be had; then nothing is sent. Whether somebody listens is not
+ * asked.
  */
 int notify_init(struct notify *notify, int64_t turn_ms);
 void notify_fini(struct notify *notify);

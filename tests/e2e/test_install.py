@@ -143,3 +143,17 @@ def test_a_commit_makes_one_tarball(sandbox):
         assert checksum.read_text() == f"{digest}  {tarball.name}\n"
         bytes_of.append(tarball.read_bytes())
     assert bytes_of[0] == bytes_of[1]
+
+
+def test_the_documented_files_are_installed(installed):
+    text = (ROOT / "docs/install.md").read_text()
+    paths = re.findall(r"^\| `(/etc/[^`]+/[^`]+)`", text, re.M)
+    units = re.findall(r"`(verve[\w-]*(?:@\d)?\.(?:service|socket|target))`",
+                       text)
+    assert len(paths) > 3
+    assert len(units) > 4
+    for path in paths:
+        assert (installed.root / path[1:]).exists() or \
+            path == "/etc/default/verve", path
+    for unit in units:
+        assert (installed.units / re.sub(r"@\d", "@", unit)).exists(), unit

@@ -48,8 +48,10 @@ def live(release, redis):
     print(f"== Debian {release}, {redis}", flush=True)
     packages = build(release)
     folder = prepare(release, f"{redis}-package", packages)
+    work = ROOT / "build" / "package" / f"{release}-{redis}"
+    work.mkdir(exist_ok=True)
     system = System(folder)
-    life = Life(system, packages, redis, ROOT / "build" / "package")
+    life = Life(system, packages, redis, work)
     try:
         life.live()
         return True

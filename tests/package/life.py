@@ -160,16 +160,18 @@ class Life:
         """No request and no callback is lost by restarts, an upgrade and a
         downgrade."""
         load = Load(self)
-        for change in (
-                lambda: self.run("systemctl", "restart", "verve.target"),
-                lambda: self.run("systemctl", "reload", *UNITS[1:4]),
-                lambda: self.upgrade(self.next),
-                lambda: self.upgrade(self.package)):
-            time.sleep(2)
-            before = self.pids()
-            change()
-            wait_until(lambda: self.changed(before), "new responders")
-        rows = load.finish()
+        try:
+            for change in (
+                    lambda: self.run("systemctl", "restart", "verve.target"),
+                    lambda: self.run("systemctl", "reload", *UNITS[1:4]),
+                    lambda: self.upgrade(self.next),
+                    lambda: self.upgrade(self.package)):
+                time.sleep(2)
+                before = self.pids()
+                change()
+                wait_until(lambda: self.changed(before), "new responders")
+        finally:
+            rows = load.finish()
         lost = [row for row in rows if not row.ok]
         assert not lost, lost[:10]
         queued = sum(row.index % 4 == 0 for row in rows)
