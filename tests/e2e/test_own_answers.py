@@ -198,7 +198,9 @@ def test_nginx_hands_on_only_what_verve_reads(sandbox, port):
     assert data[10] == fastcgi.KEEP_CONN
     assert parameters(data) == {
         "REQUEST_METHOD": "POST", "REQUEST_URI": TARGET,
-        "HTTP_VERVE_CALLBACK": "a-Verve-Callback"}
+        "HTTP_VERVE_CALLBACK": "a-Verve-Callback",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_X_FORWARDED_FOR": "a-X-Forwarded-For"}
     assert data.endswith(fastcgi.record(fastcgi.STDIN))
 
 
