@@ -133,7 +133,10 @@ take_entry(void *context, const char *section, const char *key,
         /* The text is not shown: it may be half of a password. */
         report(reader, "the line is not key = value");
     } else if (section[0] == '\0') {
-        report(reader, "\"%.64s\" stands before the first [section]", key);
+        report(reader,
+               "\"%.64s\" stands before the first [section]; write the section "
+               "above it: redis.url is \"url\" below \"[redis]\"",
+               key);
     } else {
         reader->entry(reader->context, reader->line, section, key, value);
     }

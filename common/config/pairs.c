@@ -13,7 +13,7 @@
 #include "redis/redis.h"
 #include "source.h"
 
-enum { WAITING_LEAST_MS = 200, TEXT_SIZE = 512 };
+enum { WAITING_LEAST_MS = 200, TEXT_SIZE = PLACE_SIZE + 512 };
 
 struct check {
     const struct options *options;
@@ -121,6 +121,7 @@ check_login(struct check *check)
 {
     const struct options *options = check->options;
     struct redis_login login = redis_login_of(options->redis.url);
+    char place[PLACE_SIZE];
     const char *key = options->redis.password[0] != '\0' ? "redis.password"
                       : options->redis.password_file[0] != '\0'
                           ? "redis.password_file"
@@ -130,7 +131,8 @@ check_login(struct check *check)
         return;
     }
     if (login.has_password && key != NULL) {
-        complain(check, "%s: redis.url has a password, too; set only one", key);
+        source_write(place, options, "redis.url");
+        complain(check, "%s: %s has a password, too; set only one", key, place);
     } else if (login.has_user && !login.has_password && key == NULL) {
         complain(
             check,

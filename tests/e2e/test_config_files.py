@@ -174,3 +174,14 @@ def test_secrets_in_files(sandbox, receiver):
     assert output == (
         f"verve-reporter: {path}:5: callbacks.secret_file: \"{secret}\" cannot "
         "be used: No such file or directory\n")
+
+
+def test_a_missing_secret_of_kafka_is_one_error(sandbox):
+    path = sandbox.folder / "verve.conf"
+    path.write_text("[report]\nsinks = kafka\n[kafka]\nbrokers = h\n"
+                    "sasl.password_file = /no/such\n")
+    code, output = run(sandbox, REPORTER, "-t", VERVE_CONF=path,
+                       VERVE_CALLBACKS_LOG="/dev/stdout")
+    assert (code, output) == (
+        100, f"verve-reporter: {path}:5: kafka.sasl.password_file: "
+        '"/no/such" cannot be used: No such file or directory\n')

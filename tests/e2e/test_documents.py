@@ -34,6 +34,7 @@ def options_of_document():
     """The same of docs/configuration.md."""
     text = (ROOT / "docs" / "configuration.md").read_text()
     rows = re.findall(r"^\| `(\w+\.[^`]+)` \| (.*?) \| (.*?) \|", text, re.M)
+    assert len({key for key, *_ in rows}) == len(rows), "a key is there twice"
     return {key: ("" if default == "none" else default.strip("`"), bounds)
             for key, default, bounds in rows}
 

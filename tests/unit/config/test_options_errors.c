@@ -199,7 +199,8 @@ test_all_errors_are_reported(void **state)
                        "timeout_ms = 5001\n");
     assert_complaints(
         &loaded,
-        ":1: \"a\" stands before the first [section]\n"
+        ":1: \"a\" stands before the first [section]; write the section above "
+        "it: redis.url is \"url\" below \"[redis]\"\n"
         ":3: redis.timeout_ms: \"x\" is not a whole number from 1 to 60000\n"
         ":4: redis.timeout_ms: it is set in line 3 already\n"
         ":5: there is no section [redsi]; is it [redis]?\n"
@@ -279,6 +280,7 @@ test_secrets_are_set_once(void **state)
         (char[]){"VERVE_KAFKA_SASL_PASSWORD_FILE=/k"},
         NULL,
     };
+    char expected[COMPLAINTS_SIZE];
     struct loaded loaded;
 
     (void)state;
@@ -291,16 +293,21 @@ test_secrets_are_set_once(void **state)
                        "[kafka]\n"
                        "sasl.password_file = /s\n"
                        "sasl.password = p\n");
-    assert_complaints(
-        &loaded, ":3: redis.password: redis.url has a password, too; set only "
-                 "one\n"
-                 ":6: callbacks.secret_file: callbacks.secret is set, too; set "
-                 "only one of them\n"
-                 ":8: kafka.sasl.password_file: kafka.sasl.password is set, "
-                 "too; set only one of them\n");
+    snprintf(expected, sizeof(expected),
+             ":3: redis.password: %s:2: redis.url has a password, too; set "
+             "only one\n"
+             ":6: callbacks.secret_file: callbacks.secret is set, too; set "
+             "only one of them\n"
+             ":8: kafka.sasl.password_file: kafka.sasl.password is set, too; "
+             "set only one of them\n",
+             path);
+    assert_complaints(&loaded, expected);
     load_text(&loaded, "[redis]\nurl = redis://:p@h\npassword_file = /q\n");
-    assert_complaints(&loaded, ":3: redis.password_file: redis.url has a "
-                               "password, too; set only one\n");
+    snprintf(expected, sizeof(expected),
+             ":3: redis.password_file: %s:2: redis.url has a password, too; "
+             "set only one\n",
+             path);
+    assert_complaints(&loaded, expected);
     load_text(&loaded, "[redis]\npassword = p\npassword_file = /q\n");
     assert_complaints(&loaded, ":3: redis.password_file: redis.password is "
                                "set, too; set only one of them\n");
