@@ -107,7 +107,8 @@ end_if_alone(struct supervisor *supervisor)
 }
 
 /* Has all workers end; code is that of the program, unless one fails. A worker
-   that was stopped (SIGSTOP) must continue to end. */
+   that was stopped (SIGSTOP) must continue to end. CONT comes first: it would
+   take away the SIGSTOP by which a leak checker stops a process that ends. */
 static void
 stop_all(struct supervisor *supervisor, enum exit_code code)
 {
@@ -118,8 +119,8 @@ stop_all(struct supervisor *supervisor, enum exit_code code)
     for (size_t i = 0; i < supervisor->settings->count; i++) {
         event_loop_disarm(supervisor->loop, &supervisor->children[i].restart);
     }
-    signal_all(supervisor, SIGTERM);
     signal_all(supervisor, SIGCONT);
+    signal_all(supervisor, SIGTERM);
     event_loop_arm(supervisor->loop, &supervisor->stop_limit,
                    supervisor->settings->stop_ms);
     end_if_alone(supervisor);
