@@ -29,7 +29,7 @@ check_promises(const struct redis_url *url)
     MUST((url->port == NULL) == (url->host == NULL));
     MUST(url->path == NULL || url->path[0] == '/');
     MUST(url->host == NULL || url->host[0] != '\0');
-    MUST(url->user == NULL || (url->user[0] != '\0' && url->password != NULL));
+    MUST(url->user == NULL || url->user[0] != '\0');
     MUST(url->password == NULL || url->password[0] != '\0');
     MUST(url->database == NULL ||
          url->database[strspn(url->database, "0123456789")] == '\0');
@@ -58,10 +58,12 @@ write_again(const struct redis_url *url)
 
     MUST(out != NULL);
     fputs(url->path != NULL ? "unix://" : "redis://", out);
+    write_escaped(out, url->user, "");
     if (url->password != NULL) {
-        write_escaped(out, url->user, "");
         fputc(':', out);
         write_escaped(out, url->password, "");
+    }
+    if (url->user != NULL || url->password != NULL) {
         fputc('@', out);
     }
     if (url->path != NULL) {
