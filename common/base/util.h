@@ -46,6 +46,15 @@ starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static inline bool
+ends_with(const char *text, const char *suffix)
+{
+    size_t len = strlen(text);
+    size_t suffix_len = strlen(suffix);
+
+    return len >= suffix_len && strcmp(text + len - suffix_len, suffix) == 0;
+}
+
 /*
  * A hash of text for a table in memory: FNV-1a (Fowler, Noll, Vo), 64 bits, the
  * upper half folded into the lower half, so that `% table size` uses all bits.

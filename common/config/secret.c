@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/regular_file.h"
+#include "base/util.h"
 #include "redis/redis.h"
 #include "source.h"
 #include "value.h"
@@ -25,13 +26,13 @@ static bool
 write_key(char key[OPTION_NAME_SIZE], const char *name)
 {
     size_t len = strlen(name);
-    size_t suffix_len = strlen(OPTION_FILE_SUFFIX);
 
-    if (len <= suffix_len ||
-        strcmp(name + len - suffix_len, OPTION_FILE_SUFFIX) != 0) {
+    if (!ends_with(name, OPTION_FILE_SUFFIX) ||
+        len == strlen(OPTION_FILE_SUFFIX)) {
         return false;
     }
-    snprintf(key, OPTION_NAME_SIZE, "%.*s", (int)(len - suffix_len), name);
+    snprintf(key, OPTION_NAME_SIZE, "%.*s",
+             (int)(len - strlen(OPTION_FILE_SUFFIX)), name);
     return true;
 }
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
+
 struct setting {
     const char *name;
     const char *value;
@@ -81,18 +83,6 @@ set_all(rd_kafka_conf_t *conf, const struct setting *list, size_t count,
     return 0;
 }
 
-/* True for a property whose value is in a file that could not be read. That was
-   an error already (secret.h); librdkafka has no such names. */
-static bool
-names_a_file(const char *name)
-{
-    static const char suffix[] = "_file";
-    size_t len = strlen(name);
-
-    return len >= sizeof(suffix) &&
-           strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0;
-}
-
 /* Sets a property of the operator. */
 static int
 set_property(rd_kafka_conf_t *conf, const struct option_property *property,
@@ -109,8 +99,8 @@ set_property(rd_kafka_conf_t *conf, const struct option_property *property,
             return -1;
         }
     }
-    if (names_a_file(property->name)) {
-        return 0;
+    if (ends_with(property->name, "_file")) {
+        return 0; /* it could not be read: an error already (secret.h) */
     }
     if (option != NULL) {
         snprintf(why, SINK_WHY_SIZE, "kafka.%s: set %s instead", option->name,

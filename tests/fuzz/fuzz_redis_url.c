@@ -8,17 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "redis/redis.h"
 #include "redis/redis_url.h"
-
-/* Not assert: it has to hold with NDEBUG too. */
-#define MUST(condition)                                                        \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition);    \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,18 +11,10 @@
 #include <string.h>
 
 #include "base/host_name.h"
+#include "must.h"
 #include "request.h"
 
 enum { TARGET_SIZE = 3 * ENDPOINT_URL_MAX_BYTES + 128 };
-
-/* Not assert: it has to hold with NDEBUG too. */
-#define MUST(condition)                                                        \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition);    \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
