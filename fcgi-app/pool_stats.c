@@ -209,8 +209,8 @@ read_part(char *text, size_t size, const char *url, const char *part)
     text[strcspn(text, "\n")] = '\0';
 }
 
-/* The node's name: the path of its socket, or host:port. ASCII only: a label's
-   value has to be UTF-8. */
+/* The node's name: the path of its socket, host:port, or the sentinels' name of
+   the master. ASCII only: a label's value has to be UTF-8. */
 static void
 name_node(char node[NODE_SIZE], const char *url)
 {
@@ -218,6 +218,9 @@ name_node(char node[NODE_SIZE], const char *url)
     char port[8];
 
     read_part(node, NODE_SIZE, url, "socket");
+    if (node[0] == '\0') {
+        read_part(node, NODE_SIZE, url, "master");
+    }
     if (node[0] == '\0') {
         read_part(host, sizeof(host), url, "host");
         read_part(port, sizeof(port), url, "port");
