@@ -46,6 +46,7 @@ enum key {
     KEY_REPORTER,
     KEY_WINDOWS,
     KEY_SINK,
+    KEY_SINKS,
     KEYS_COUNT,
 };
 
