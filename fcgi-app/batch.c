@@ -50,7 +50,7 @@ note_run(void *context, enum counter_script script, enum redis_result result,
     struct batch *batch = context;
 
     pool_stats_observe_script(batch->stats, script, result, us,
-                              redis_error(batch->redis));
+                              redis_refusal(batch->redis));
 }
 
 struct batch *
@@ -109,9 +109,10 @@ respond(struct batch *batch, struct fcgi_exchange *exchange, int status,
                                 .window_s = window_s,
                                 .head = exchange->request.head};
 
-    fcgi_conn_respond(exchange, &response);
+    /* First: a client that has its answer finds it in the metrics. */
     pool_stats_count_answer(batch->stats, exchange->request.kind, status,
                             error);
+    fcgi_conn_respond(exchange, &response);
 }
 
 static void
