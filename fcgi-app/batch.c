@@ -51,7 +51,7 @@ note_run(void *context, enum counter_script script, enum redis_result result,
     struct batch *batch = context;
 
     pool_stats_observe_script(batch->stats, script, result, us,
-                              redis_error(batch->redis));
+                              redis_refusal(batch->redis));
 }
 
 struct batch *

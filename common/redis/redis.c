@@ -39,6 +39,15 @@ redis_error(const struct redis *redis)
     return redis->error;
 }
 
+const char *
+redis_refusal(const struct redis *redis)
+{
+    bool refused =
+        redis->reply != NULL && redis->reply->type == REDIS_REPLY_ERROR;
+
+    return refused ? redis->reply->str : "";
+}
+
 enum redis_state
 redis_wait(struct redis *redis)
 {

@@ -163,6 +163,12 @@ enum redis_fault redis_fault(const struct redis *redis);
 const char *redis_error(const struct redis *redis);
 
 /*
+ * Redis's own words of the error that refused the last run, such as "OOM
+ * command not allowed", until the next call; "" if it was not refused.
+ */
+const char *redis_refusal(const struct redis *redis);
+
+/*
  * Checks, without blocking, that Redis has not closed the connection; a closed
  * one is made again. Returns the number of the connection, counted from 1 with
  * each new one, or 0 if none is up. A Redis that hangs is not noticed: it looks
