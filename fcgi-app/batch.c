@@ -110,9 +110,10 @@ respond(struct batch *batch, struct fcgi_exchange *exchange, int status,
                                 .window_s = window_s,
                                 .head = exchange->request.head};
 
-    fcgi_conn_respond(exchange, &response);
+    /* First: a client that has its answer finds it in the metrics. */
     pool_stats_count_answer(batch->stats, exchange->request.kind, status,
                             error);
+    fcgi_conn_respond(exchange, &response);
 }
 
 static void
