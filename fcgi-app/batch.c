@@ -18,6 +18,7 @@
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "metrics_page.h"
+#include "readyz_page.h"
 #include "response.h"
 
 struct batch {
@@ -260,16 +261,33 @@ finish_counting(struct batch *batch)
     }
 }
 
+static void
+respond_readyz(struct batch *batch, struct fcgi_exchange *exchange,
+               const struct readyz *readyz)
+{
+    const struct request *request = &exchange->request;
+    enum error_code error = readyz_page_error(readyz);
+    int status = error == ERROR_CODE_NONE ? 200 : 503;
+
+    if (request->verbose) {
+        readyz_page_respond(readyz, exchange,
+                            metrics_page_is_allowed(batch->metrics, request));
+        pool_stats_count_answer(batch->stats, REQUEST_READYZ, status, error);
+    } else {
+        respond(batch, exchange, status, error, 0);
+    }
+}
+
 /* Answers all requests for /readyz after one probe, which blocks. */
 static void
 finish_probing(struct batch *batch)
 {
-    bool ready = counter_is_ready(batch->counter);
+    struct readyz readyz = {.redis = batch->redis};
 
-    log_probe(batch, ready);
+    counter_probe(batch->counter, &readyz.probe);
+    log_probe(batch, readyz.probe.fault == PROBE_READY);
     for (size_t i = 0; i < batch->probing_count; i++) {
-        respond(batch, batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE,
-                0);
+        respond_readyz(batch, batch->probing[i], &readyz);
     }
 }
 

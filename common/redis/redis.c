@@ -27,6 +27,12 @@ redis_state(const struct redis *redis)
     return redis->state;
 }
 
+enum redis_fault
+redis_fault(const struct redis *redis)
+{
+    return redis->handshake.fault;
+}
+
 const char *
 redis_error(const struct redis *redis)
 {
