@@ -44,6 +44,8 @@ enum key {
     KEY_READY,
     KEY_REPORTERS,
     KEY_REPORTER,
+    KEY_PRESENCE,
+    KEY_PRESENCE_SAID,
     KEY_WINDOWS,
     KEY_SINK,
     KEY_SINKS,
