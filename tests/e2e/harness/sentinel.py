@@ -2,7 +2,7 @@
 
 from .redis import Redis, RedisClient, RedisError
 from .sandbox import free_port
-from .settings import REDIS_SERVER
+from .settings import REDIS_SERVER, ROOT
 from .wait import wait_until
 
 MASTER = "verve"
@@ -48,22 +48,26 @@ class Node(Redis):
 
 
 class Sentinel:
-    """One sentinel; it monitors the master at that port."""
+    """One sentinel, with the shipped configuration. It monitors the master at
+    that port; login: more lines."""
 
-    def __init__(self, sandbox, name, port, login="", **config):
+    def __init__(self, sandbox, name, port, login=""):
         self.sandbox = sandbox
         self.name = name
         self.port = free_port()
         self.path = sandbox.folder / f"{name}.sock"
         self.file = sandbox.folder / f"{name}.conf"
-        lines = [f"port {self.port}", "bind 127.0.0.1",
-                 f"unixsocket {self.path}", f"dir {sandbox.folder}",
-                 f"sentinel monitor {MASTER} 127.0.0.1 {port} {QUORUM}",
-                 f"sentinel down-after-milliseconds {MASTER} {DOWN_MS}",
-                 f"sentinel failover-timeout {MASTER} {FAILOVER_MS}",
-                 *(f"{key.replace('_', '-')} {value}"
-                   for key, value in config.items()),
-                 *login.splitlines()]
+        own = {"port ": self.port, "bind ": "127.0.0.1",
+               "dir ": sandbox.folder,
+               f"sentinel monitor {MASTER} ": f"127.0.0.1 {port} {QUORUM}",
+               f"sentinel down-after-milliseconds {MASTER} ": DOWN_MS,
+               f"sentinel failover-timeout {MASTER} ": FAILOVER_MS}
+        lines = (ROOT / "conf" / "redis-sentinel.conf").read_text().splitlines()
+        for key, value in own.items():
+            at = next(i for i, line in enumerate(lines)
+                      if line.startswith(key))
+            lines[at] = f"{key}{value}"
+        lines += [f"unixsocket {self.path}", *login.splitlines()]
         self.file.write_text("\n".join(lines) + "\n")
         self.process = None
         self.client = None
