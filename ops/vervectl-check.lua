@@ -1,5 +1,5 @@
-#!lua flags=allow-oom
--- Replies what `vervectl check` judges. Writes nothing.
+#!lua flags=no-writes
+-- Replies what `vervectl check` judges.
 --
 -- KEYS: 1 meta, 2 born, 3 windows, 4 callbacks, 5 due, 6 dead, 7 queue,
 --       8 destinations, 9 strangers, 10 reporters, 11 presence,

@@ -8,13 +8,13 @@ import pytest
 from harness.fastcgi import Responder
 from harness.limited import LimitedRedis
 from harness.load import accept
+from harness.operator import Operator
 from harness.preload import RedisClock
 from harness.queue import DEAD, put
 from harness.redis import Redis
 from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.sandbox import free_port
 from harness.wait import wait_until
-from test_vervectl import Operator
 
 # Of all programs, so that their configurations are the same.
 SETTINGS = {"VERVE_WINDOW_SECONDS": 2, "VERVE_REDIS_TIMEOUT_MS": 250,
