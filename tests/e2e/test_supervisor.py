@@ -183,7 +183,7 @@ def test_an_unusable_redis_ends_all_before_ready(sandbox):
     redis = Redis(sandbox, maxmemory_policy="allkeys-lru").start()
     code, output = run_until_end(sandbox, redis, VERVE_CALLBACKS_WORKERS=2)
     assert code == 100
-    assert "ready\n" not in output
+    assert 'msg="ready"' not in output
     assert "noeviction" in output.splitlines()[-1]
 
 
