@@ -20,7 +20,7 @@ enum {
     REFRESH_US = 5000000, /* between two looks at what the process uses */
     CODES = 6,            /* of HTTP */
     HANDLERS = 5,         /* kinds of requests */
-    REASONS = 7,          /* of a script without a useful answer */
+    REASONS = 8,          /* of a script without a useful answer */
     REQUEST_BOUNDS = 12,  /* of request_duration_seconds */
     BATCH_BOUNDS = 8,     /* of batch_requests */
     SCRIPT_BOUNDS = 8,    /* of redis_duration_seconds */
@@ -40,6 +40,7 @@ enum {
     CELL_REDIS_ERRORS =
         CELL_REDIS + COUNTER_SCRIPTS_COUNT * (SCRIPT_BOUNDS + HISTOGRAM_MORE),
     CELL_UP = CELL_REDIS_ERRORS + REASONS,
+    CELL_UNUSABLE,
     CELL_LOST_WINDOWS,
     CELL_LOST_CALLBACKS = CELL_LOST_WINDOWS + 2,
     CELL_RESPONDERS,
@@ -72,15 +73,12 @@ static const char *const scripts[COUNTER_SCRIPTS_COUNT] = {
     [COUNTER_SCHEMA] = "schema",
     [COUNTER_PROBE] = "probe",
 };
-enum reason { AWAY, LOST, REFUSED, SPARSE, MOVED, TRYAGAIN, CLUSTERDOWN };
+enum reason { AWAY, LOST, FULL, REFUSED, SPARSE, MOVED, TRYAGAIN, CLUSTERDOWN };
 static const char *const reasons[REASONS] = {
-    [AWAY] = "away",
-    [LOST] = "lost",
-    [REFUSED] = "refused",
-    [SPARSE] = "sparse",
-    [MOVED] = "moved",
-    [TRYAGAIN] = "tryagain",
-    [CLUSTERDOWN] = "clusterdown",
+    [AWAY] = "away",         [LOST] = "lost",
+    [FULL] = "full",         [REFUSED] = "refused",
+    [SPARSE] = "sparse",     [MOVED] = "moved",
+    [TRYAGAIN] = "tryagain", [CLUSTERDOWN] = "clusterdown",
 };
 static const char *const losses[] = {"gap", "late"};
 static const char *const programs[] = {"verve-fcgi"};
@@ -115,7 +113,14 @@ static const struct metric_bound script_bounds[SCRIPT_BOUNDS] = {
     .bound_count = COUNT(list)
 
 /* The rows that are needed by their number; others follow. */
-enum { ROW_DURATION, ROW_BATCH, ROW_REDIS, ROW_UP, ROW_OTHERS };
+enum {
+    ROW_DURATION,
+    ROW_BATCH,
+    ROW_REDIS,
+    ROW_UP,
+    ROW_UNUSABLE,
+    ROW_OTHERS,
+};
 
 static const struct metric table[] = {
     [ROW_DURATION] = {"verve_request_duration_seconds",
@@ -132,6 +137,11 @@ static const struct metric table[] = {
                 "Responders whose connection to this node of Redis stands.",
                 IS_GAUGE(STATS_SUM), .labels = {OWN("node", NULL)},
                 .first = CELL_UP},
+    [ROW_UNUSABLE] = {"verve_redis_unusable",
+                      "Responders that must not use this node of Redis: its "
+                      "settings, or their rights, are wrong.",
+                      IS_GAUGE(STATS_SUM), .labels = {OWN("node", NULL)},
+                      .first = CELL_UNUSABLE},
     {"verve_build_info", "Version of the running program; always 1.",
      IS_GAUGE(STATS_MOST),
      .labels = {OWN("program", programs), OWN("version", versions)},
@@ -150,7 +160,7 @@ static const struct metric table[] = {
      "Callbacks that were queued with an accepted request.", IS_COUNTER,
      .first = CELL_QUEUED},
     {"verve_redis_errors_total",
-     "Script runs without a useful answer, by why: away, lost, refused, "
+     "Script runs without a useful answer, by why: away, lost, full, refused, "
      "sparse, moved, tryagain, clusterdown.",
      IS_COUNTER, .labels = {LABEL("reason", reasons)},
      .first = CELL_REDIS_ERRORS},
@@ -246,7 +256,7 @@ fill_table(struct pool_stats *stats, const struct options *options)
 
         if (metric->first == CELL_ERRORS) {
             metric->labels[0].values = stats->errors;
-        } else if (metric->first == CELL_UP) {
+        } else if (metric->first == CELL_UP || metric->first == CELL_UNUSABLE) {
             metric->labels[0].values = stats->nodes;
         }
     }
@@ -336,10 +346,11 @@ pool_stats_observe_batch(struct pool_stats *stats, size_t n, size_t jobs)
 }
 
 static enum reason
-reason_of(enum redis_result result, const char *error)
+reason_of(enum redis_result result, const char *refusal)
 {
-    static const enum reason of_cluster[] = {MOVED, TRYAGAIN, CLUSTERDOWN};
-    static const char *const words[] = {"MOVED ", "TRYAGAIN ", "CLUSTERDOWN "};
+    static const enum reason named[] = {FULL, MOVED, TRYAGAIN, CLUSTERDOWN};
+    static const char *const words[] = {"OOM ", "MOVED ", "TRYAGAIN ",
+                                        "CLUSTERDOWN "};
 
     switch (result) {
     case REDIS_AWAY:
@@ -354,8 +365,8 @@ reason_of(enum redis_result result, const char *error)
         break;
     }
     for (size_t i = 0; i < COUNT(words); i++) {
-        if (starts_with(error, words[i])) {
-            return of_cluster[i];
+        if (starts_with(refusal, words[i])) {
+            return named[i];
         }
     }
     return REFUSED;
@@ -364,14 +375,14 @@ reason_of(enum redis_result result, const char *error)
 void
 pool_stats_observe_script(struct pool_stats *stats, enum counter_script script,
                           enum redis_result result, int64_t us,
-                          const char *error)
+                          const char *refusal)
 {
     if (result != REDIS_AWAY) {
         metric_observe(&stats->metrics[ROW_REDIS], stats->cells, script,
                        (uint64_t)us, 1);
     }
     if (result != REDIS_DONE) {
-        stats_add(&stats->cells[CELL_REDIS_ERRORS + reason_of(result, error)],
+        stats_add(&stats->cells[CELL_REDIS_ERRORS + reason_of(result, refusal)],
                   1);
     }
 }
@@ -385,9 +396,10 @@ pool_stats_count_loss(struct pool_stats *stats, const struct marks_loss *loss)
 }
 
 void
-pool_stats_set_redis_up(struct pool_stats *stats, bool up)
+pool_stats_set_redis_state(struct pool_stats *stats, enum redis_state state)
 {
-    stats_set(&stats->cells[CELL_UP], up);
+    stats_set(&stats->cells[CELL_UP], state == REDIS_STATE_UP);
+    stats_set(&stats->cells[CELL_UNUSABLE], state == REDIS_STATE_UNUSABLE);
 }
 
 void

@@ -77,7 +77,7 @@ tell_state(struct responder *responder)
 {
     enum redis_state state = redis_state(responder->redis);
 
-    pool_stats_set_redis_up(responder->stats, state == REDIS_STATE_UP);
+    pool_stats_set_redis_state(responder->stats, state);
     if (state != responder->redis_state && responder->drain_until_ms == 0) {
         responder->redis_state = state;
         notify_send(responder->notify, "STATUS=%s", status_of(state));

@@ -10,12 +10,17 @@
 
 #include "base/util.h"
 #include "retry_policy.h"
+#include "store/job_queue.h"
 
 enum {
     SMOOTHING = 8, /* the weight of a new duration is 1/8 */
     HALF_MS_US = 500,
     WAIT_MIN_MS = 20,
-    WAIT_FULL_MAX_MS = 1000, /* if it is not blocked */
+    WAIT_FULL_MAX_MS = 1000,     /* if it is not blocked */
+    NOTE_AGAIN_MS = 3600000,     /* a proof in Redis is renewed after this */
+    STEADY_MS = 30000,           /* a proof that has stood for this is steady */
+    KEPT_NEW_MS = 2 * STEADY_MS, /* of a place in Redis, at first */
+    KEPT_STEADY_MS = JOB_QUEUE_KEPT_MAX_MS, /* the same, once it is steady */
 };
 
 struct destination *
@@ -311,4 +316,28 @@ destination_cost(const struct destination *destination)
     return (int)int64_clamp(1 + destination->duration_us / 1000 /
                                     DESTINATION_COST_MS,
                             1, DESTINATION_COST_MAX);
+}
+
+/* Whether the proof was steady, or will be, at a time. */
+static bool
+is_steady(const struct destination *destination, int64_t at_ms)
+{
+    return at_ms - destination->proven_ms >= STEADY_MS;
+}
+
+int64_t
+destination_kept_ms(const struct destination *destination, int64_t now_ms)
+{
+    if (!destination->proven) {
+        return 0;
+    }
+    return is_steady(destination, now_ms) ? KEPT_STEADY_MS : KEPT_NEW_MS;
+}
+
+bool
+destination_is_note_old(const struct destination *destination, int64_t now_ms)
+{
+    return now_ms - destination->noted_ms > NOTE_AGAIN_MS ||
+           (is_steady(destination, now_ms) &&
+            !is_steady(destination, destination->noted_ms));
 }

@@ -49,7 +49,7 @@ struct destination_ticket {
 };
 
 struct destination {
-    /* The first twelve are for fair_queue.c alone. */
+    /* The first twelve are for destinations.c and fair_queue.c alone. */
     TAILQ_ENTRY(destination) link;   /* in the list of its state */
     TAILQ_ENTRY(destination) hungry; /* in the list of those with more */
     struct destination *next;        /* in its hash bucket */
@@ -129,6 +129,15 @@ void destination_end(const struct destination_ticket *ticket,
 
 /* Notes that it is proven, if it was not. */
 void destination_prove(struct destination *destination, int64_t now_ms);
+
+/* For how long Redis is to keep its place among the proven ones: 0 if it is not
+   proven, short until the proof has stood for a while. */
+int64_t destination_kept_ms(const struct destination *destination,
+                            int64_t now_ms);
+
+/* True if what Redis learnt of the proof (noted_ms) should be renewed. */
+bool destination_is_note_old(const struct destination *destination,
+                             int64_t now_ms);
 
 /* The cost of one attempt, 1 to DESTINATION_COST_MAX: see fair_queue.h. */
 int destination_cost(const struct destination *destination);

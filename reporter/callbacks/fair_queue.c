@@ -1,8 +1,8 @@
 /*
- * fair_queue: each destination has a state and is in the list of that state.
- * It moves to another list when its state changes, so that no function has to
- * search. The passing of time alone moves nothing: a job whose lease has become
- * too short is found when it would start, or by a sweep once a second.
+ * fair_queue: each destination has a state, and moves to another list when it
+ * changes (see destinations.h). The passing of time alone moves nothing: a job
+ * whose lease has become too short is found when it would start, or by a sweep
+ * once a second.
  */
 #include "fair_queue.h"
 
@@ -11,40 +11,20 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "destinations.h"
 #include "paths.h"
-#include "store/job_queue.h"
 #include "store/origin.h"
 
 enum {
-    BUCKETS = 4096, /* of the hash table: a power of two */
     SWEEP_MS = 1000,
     HOLD_SPREAD_MS = 60000, /* within this jobs of a blocked path return */
     HOLD_STEP_MS = 7, /* between the returns of two jobs of blocked paths */
-    NOTE_AGAIN_MS = 3600000,     /* a proof in Redis is renewed after this */
-    STEADY_MS = 30000,           /* a proof that has stood for this is steady */
-    KEPT_NEW_MS = 2 * STEADY_MS, /* of a place in Redis, at first */
-    KEPT_STEADY_MS = JOB_QUEUE_KEPT_MAX_MS, /* the same, once it is steady */
     STRANGER_WAIT_MS = 1000, /* until a stranger without room is found again */
     RETURN_MS = 20,          /* of a job whose lease is too short to start */
-    EVICTION_TRIES = 16, /* to find an idle destination that is not blocked */
 };
-
-enum state {
-    STATE_READY,   /* a job may start: the round robin, in the list's order */
-    STATE_STRANGE, /* the same for strangers, if there is a slot for them */
-    STATE_FULL,    /* jobs wait; attempts under way are at the limit */
-    STATE_EXPIRED, /* jobs wait that are to be returned */
-    STATE_QUIET,   /* attempts are under way, no job waits */
-    STATE_IDLE,    /* nothing; the destination idle for longest is first */
-};
-
-enum { STATES = STATE_IDLE + 1 };
-
-TAILQ_HEAD(state_list, destination);
 
 struct fair_queue {
     const struct options *options;
-    uint64_t seed;
     size_t capacity;            /* the limit on waiting */
     size_t waiting;             /* jobs here */
     size_t under_way;           /* attempts */
@@ -52,17 +32,13 @@ struct fair_queue {
     size_t strangers_waiting;   /* of waiting: jobs for strangers */
     size_t strangers_under_way; /* of under_way: attempts at strangers */
     bool strange_turn;          /* the next slot is for a stranger first */
-    size_t idle;                /* destinations in STATE_IDLE */
     int64_t swept_ms;           /* monotonic: the last sweep */
     int64_t now_ms; /* monotonic: the time that a caller passed last */
-    struct state_list lists[STATES];
-    struct state_list hungry;  /* destinations with more jobs in Redis */
-    struct state_list news;    /* destinations that Redis has to learn of */
+    struct destinations *destinations;
     struct address_load *load; /* attempts at strangers, by address */
     struct paths *paths;       /* those that fail */
     struct job *held;          /* jobs of blocked paths, to be returned */
     uint64_t spread;           /* counts those jobs, to spread their returns */
-    struct destination *buckets[BUCKETS];
 };
 
 struct fair_queue *
@@ -74,18 +50,15 @@ fair_queue_open(const struct options *options, uint64_t seed)
         return NULL;
     }
     queue->options = options;
-    queue->seed = seed;
     queue->capacity = (size_t)int64_max(2 * options->callbacks.concurrency,
                                         FAIR_QUEUE_CAPACITY_MIN);
-    for (int i = 0; i < STATES; i++) {
-        TAILQ_INIT(&queue->lists[i]);
-    }
-    TAILQ_INIT(&queue->hungry);
-    TAILQ_INIT(&queue->news);
     queue->slots = (size_t)options->callbacks.concurrency;
+    queue->destinations = destinations_open(
+        (size_t)options->callbacks.per_host_concurrency, seed);
     queue->load = address_load_open();
     queue->paths = paths_open(seed);
-    if (queue->load == NULL || queue->paths == NULL) {
+    if (queue->destinations == NULL || queue->load == NULL ||
+        queue->paths == NULL) {
         fair_queue_close(queue);
         return NULL;
     }
@@ -95,16 +68,8 @@ fair_queue_open(const struct options *options, uint64_t seed)
 void
 fair_queue_close(struct fair_queue *queue)
 {
-    struct destination *destination;
-
     if (queue == NULL) {
         return;
-    }
-    for (size_t i = 0; i < BUCKETS; i++) {
-        while ((destination = queue->buckets[i]) != NULL) {
-            queue->buckets[i] = destination->next;
-            destination_close(destination);
-        }
     }
     while (queue->held != NULL) {
         struct job *job = queue->held;
@@ -112,50 +77,10 @@ fair_queue_close(struct fair_queue *queue)
         queue->held = job->next;
         job_free(job);
     }
+    destinations_close(queue->destinations);
     address_load_close(queue->load);
     paths_close(queue->paths);
     free(queue);
-}
-
-static struct destination **
-bucket(struct fair_queue *queue, const char *origin)
-{
-    return &queue->buckets[fnv1a(queue->seed, origin) % BUCKETS];
-}
-
-static struct destination *
-find(struct fair_queue *queue, const char *origin)
-{
-    struct destination *i = *bucket(queue, origin);
-
-    while (i != NULL && strcmp(i->origin, origin) != 0) {
-        i = i->next;
-    }
-    return i;
-}
-
-/* Notes whether it has more jobs in Redis. */
-static void
-set_more(struct fair_queue *queue, struct destination *destination, bool more)
-{
-    if (destination->more && !more) {
-        TAILQ_REMOVE(&queue->hungry, destination, hungry);
-    } else if (!destination->more && more) {
-        TAILQ_INSERT_TAIL(&queue->hungry, destination, hungry);
-    }
-    destination->more = more;
-}
-
-/* Notes whether Redis has to learn of it. */
-static void
-set_news(struct fair_queue *queue, struct destination *destination, bool news)
-{
-    if (destination->is_news && !news) {
-        TAILQ_REMOVE(&queue->news, destination, news);
-    } else if (!destination->is_news && news) {
-        TAILQ_INSERT_TAIL(&queue->news, destination, news);
-    }
-    destination->is_news = news;
 }
 
 /* Takes the jobs and attempts of a destination out of the sums of strangers.
@@ -178,93 +103,6 @@ count(struct fair_queue *queue, const struct destination *destination)
     }
 }
 
-/* Forgets an idle destination. */
-static void
-evict(struct fair_queue *queue, struct destination *destination)
-{
-    struct destination **i = bucket(queue, destination->origin);
-
-    while (*i != destination) {
-        i = &(*i)->next;
-    }
-    *i = destination->next;
-    TAILQ_REMOVE(&queue->lists[STATE_IDLE], destination, link);
-    queue->idle--;
-    set_more(queue, destination, false);
-    set_news(queue, destination, false);
-    destination_close(destination);
-}
-
-/*
- * Forgets a destination that has been idle for long. Blocked destinations are
- * passed over, because forgetting one would end its block; unless all of them
- * are blocked.
- */
-static void
-evict_one(struct fair_queue *queue)
-{
-    struct state_list *idle = &queue->lists[STATE_IDLE];
-
-    for (int i = 0; i < EVICTION_TRIES; i++) {
-        struct destination *first = TAILQ_FIRST(idle);
-
-        if (destination_blocked_ms(first, queue->now_ms) <= 0) {
-            break;
-        }
-        TAILQ_REMOVE(idle, first, link);
-        TAILQ_INSERT_TAIL(idle, first, link);
-    }
-    evict(queue, TAILQ_FIRST(idle));
-}
-
-/* Appends it to the list of state. May evict another destination. */
-static void
-append(struct fair_queue *queue, struct destination *destination,
-       enum state state)
-{
-    TAILQ_INSERT_TAIL(&queue->lists[state], destination, link);
-    destination->state = state;
-    if (state == STATE_IDLE) {
-        queue->idle++;
-        if (queue->idle > FAIR_QUEUE_IDLE_MAX) {
-            evict_one(queue);
-        }
-    }
-}
-
-static void
-move(struct fair_queue *queue, struct destination *destination,
-     enum state state)
-{
-    if (destination->state == STATE_IDLE) {
-        queue->idle--;
-    }
-    TAILQ_REMOVE(&queue->lists[destination->state], destination, link);
-    append(queue, destination, state);
-}
-
-static size_t
-max_limit(const struct fair_queue *queue)
-{
-    return (size_t)queue->options->callbacks.per_host_concurrency;
-}
-
-/* Makes an idle destination. NULL: no memory. */
-static struct destination *
-make_destination(struct fair_queue *queue, const char *origin)
-{
-    struct destination **head = bucket(queue, origin);
-    struct destination *destination =
-        destination_open(origin, max_limit(queue));
-
-    if (destination != NULL) {
-        destination->next = *head;
-        *head = destination;
-        append(queue, destination, STATE_IDLE);
-    }
-    return destination;
-}
-
 /* How much of its lease a job must have left to start. */
 static int64_t
 min_lease_ms(const struct fair_queue *queue)
@@ -272,22 +110,23 @@ min_lease_ms(const struct fair_queue *queue)
     return queue->options->callbacks.timeout_ms + FAIR_QUEUE_MARGIN_MS;
 }
 
-static enum state
+static enum destination_state
 find_state(const struct fair_queue *queue,
            const struct destination *destination, int64_t now_ms)
 {
     if (destination->waiting == 0) {
-        return destination->under_way + destination->coming > 0 ? STATE_QUIET
-                                                                : STATE_IDLE;
+        return destination->under_way + destination->coming > 0
+                   ? DESTINATION_QUIET
+                   : DESTINATION_IDLE;
     }
     if (destination_blocked_ms(destination, now_ms) > 0 ||
         destination->first->leased_ms - now_ms < min_lease_ms(queue)) {
-        return STATE_EXPIRED;
+        return DESTINATION_EXPIRED;
     }
     if (!destination_may_start(destination, now_ms)) {
-        return STATE_FULL;
+        return DESTINATION_FULL;
     }
-    return destination->proven ? STATE_READY : STATE_STRANGE;
+    return destination->proven ? DESTINATION_READY : DESTINATION_STRANGE;
 }
 
 /* Moves it to the list of its state. True if it was in that list already. */
@@ -295,13 +134,13 @@ static bool
 update_state(struct fair_queue *queue, struct destination *destination,
              int64_t now_ms)
 {
-    enum state state = find_state(queue, destination, now_ms);
+    enum destination_state state = find_state(queue, destination, now_ms);
 
     queue->now_ms = now_ms;
     if (destination->state == (int)state) {
         return true;
     }
-    move(queue, destination, state);
+    destinations_move(queue->destinations, destination, state, now_ms);
     return false;
 }
 
@@ -348,7 +187,7 @@ compare_proof(struct fair_queue *queue, struct destination *destination,
         destination_prove(destination, now_ms);
         count(queue, destination);
     } else if (!proven && destination->proven) {
-        set_news(queue, destination, true);
+        destinations_set_news(queue->destinations, destination, true);
     }
 }
 
@@ -367,12 +206,11 @@ size_t
 fair_queue_room_of(struct fair_queue *queue, const char *origin, bool proven,
                    bool *stranger, int64_t *wait_ms, int64_t now_ms)
 {
-    struct destination *destination = find(queue, origin);
+    struct destination *destination =
+        proven ? destinations_get(queue->destinations, origin, now_ms)
+               : destinations_find(queue->destinations, origin);
     size_t room;
 
-    if (destination == NULL && proven) {
-        destination = make_destination(queue, origin);
-    }
     *wait_ms = 0;
     *stranger = true;
     if (destination == NULL) {
@@ -408,33 +246,25 @@ fair_queue_permits(struct fair_queue *queue,
     return true;
 }
 
-/* Whether a proven destination was steady, or will be, at a time. */
-static bool
-is_steady(const struct destination *destination, int64_t at_ms)
-{
-    return at_ms - destination->proven_ms >= STEADY_MS;
-}
-
 const char *
 fair_queue_news(struct fair_queue *queue, int64_t *kept_ms, int64_t now_ms)
 {
-    struct destination *destination = TAILQ_FIRST(&queue->news);
+    struct destination *destination =
+        destinations_first_news(queue->destinations);
 
     if (destination == NULL) {
         return NULL;
     }
-    set_news(queue, destination, false);
+    destinations_set_news(queue->destinations, destination, false);
     destination->noted_ms = now_ms;
-    *kept_ms = !destination->proven             ? 0
-               : is_steady(destination, now_ms) ? KEPT_STEADY_MS
-                                                : KEPT_NEW_MS;
+    *kept_ms = destination_kept_ms(destination, now_ms);
     return destination->origin;
 }
 
 const char *
 fair_queue_hungry(struct fair_queue *queue, size_t *room, int64_t now_ms)
 {
-    struct destination *i = TAILQ_FIRST(&queue->hungry);
+    struct destination *i = destinations_first_hungry(queue->destinations);
 
     while (i != NULL) {
         struct destination *next = TAILQ_NEXT(i, hungry);
@@ -442,7 +272,7 @@ fair_queue_hungry(struct fair_queue *queue, size_t *room, int64_t now_ms)
         *room = room_of(queue, i, now_ms);
         /* A look finds blocked destinations, and takes strangers in turn. */
         if (*room > 0 || !i->proven || destination_blocked_ms(i, now_ms) > 0) {
-            set_more(queue, i, false);
+            destinations_set_more(queue->destinations, i, false);
         }
         if (*room > 0 && i->proven) {
             return i->origin;
@@ -455,10 +285,11 @@ fair_queue_hungry(struct fair_queue *queue, size_t *room, int64_t now_ms)
 void
 fair_queue_note_left(struct fair_queue *queue, const char *origin, size_t left)
 {
-    struct destination *destination = find(queue, origin);
+    struct destination *destination =
+        destinations_find(queue->destinations, origin);
 
     if (destination != NULL) {
-        set_more(queue, destination, left > 0);
+        destinations_set_more(queue->destinations, destination, left > 0);
         if (left != SIZE_MAX) {
             destination->left = left;
         }
@@ -503,25 +334,14 @@ pop(struct fair_queue *queue, struct destination *destination)
     return job;
 }
 
-static struct destination *
-destination_of(struct fair_queue *queue, const struct job *job)
-{
-    char origin[ORIGIN_SIZE];
-
-    origin_read(job->url, strlen(job->url), origin);
-    return find(queue, origin);
-}
-
 void
 fair_queue_expect(struct fair_queue *queue, const struct job *job)
 {
-    struct destination *destination = destination_of(queue, job);
     char origin[ORIGIN_SIZE];
+    struct destination *destination;
 
-    if (destination == NULL) {
-        origin_read(job->url, strlen(job->url), origin);
-        destination = make_destination(queue, origin);
-    }
+    origin_read(job->url, strlen(job->url), origin);
+    destination = destinations_get(queue->destinations, origin, queue->now_ms);
     if (destination != NULL) {
         destination->coming++;
         update_state(queue, destination, queue->now_ms);
@@ -531,8 +351,11 @@ fair_queue_expect(struct fair_queue *queue, const struct job *job)
 void
 fair_queue_unexpect(struct fair_queue *queue, const struct job *job)
 {
-    struct destination *destination = destination_of(queue, job);
+    char origin[ORIGIN_SIZE];
+    struct destination *destination;
 
+    origin_read(job->url, strlen(job->url), origin);
+    destination = destinations_find(queue->destinations, origin);
     /* Without memory, it was not noted. */
     if (destination != NULL && destination->coming > 0) {
         destination->coming--;
@@ -570,10 +393,7 @@ fair_queue_add(struct fair_queue *queue, struct job *job, int64_t now_ms)
         hold_job(queue, job, blocked_ms);
         return 0;
     }
-    destination = find(queue, origin);
-    if (destination == NULL) {
-        destination = make_destination(queue, origin);
-    }
+    destination = destinations_get(queue->destinations, origin, now_ms);
     if (destination == NULL) {
         return -1;
     }
@@ -621,8 +441,8 @@ choose(struct fair_queue *queue, struct destination *destination,
     return chosen;
 }
 
-/* Starts a job of a destination in STATE_READY, and charges it. NULL: all its
-   jobs are of blocked paths. */
+/* Starts a job of a destination in DESTINATION_READY, and charges it. NULL: all
+   its jobs are of blocked paths. */
 static struct job *
 start(struct fair_queue *queue, struct destination *destination,
       struct destination_ticket *ticket, int64_t now_ms)
@@ -645,7 +465,8 @@ start(struct fair_queue *queue, struct destination *destination,
         destination->credit = 0;
     }
     if (update_state(queue, destination, now_ms) && destination->credit <= 0) {
-        move(queue, destination, (enum state)destination->state);
+        destinations_move(queue->destinations, destination,
+                          (enum destination_state)destination->state, now_ms);
     }
     return job;
 }
@@ -656,14 +477,14 @@ start(struct fair_queue *queue, struct destination *destination,
  * after that many rounds.
  */
 static struct job *
-next_of(struct fair_queue *queue, enum state state,
+next_of(struct fair_queue *queue, enum destination_state state,
         struct destination_ticket *ticket, int64_t now_ms)
 {
-    struct state_list *ready = &queue->lists[state];
+    struct destinations *all = queue->destinations;
     struct destination *destination;
     struct job *job;
 
-    while ((destination = TAILQ_FIRST(ready)) != NULL) {
+    while ((destination = destinations_first(all, state)) != NULL) {
         if (!update_state(queue, destination, now_ms)) {
             continue;
         }
@@ -671,7 +492,7 @@ next_of(struct fair_queue *queue, enum state state,
             destination->credit++;
         }
         if (destination->credit <= 0) {
-            move(queue, destination, state);
+            destinations_move(all, destination, state, now_ms);
             continue;
         }
         job = start(queue, destination, ticket, now_ms);
@@ -688,7 +509,7 @@ next_strange(struct fair_queue *queue, struct destination_ticket *ticket,
              int64_t now_ms)
 {
     return queue->strangers_under_way < max_strangers(queue)
-               ? next_of(queue, STATE_STRANGE, ticket, now_ms)
+               ? next_of(queue, DESTINATION_STRANGE, ticket, now_ms)
                : NULL;
 }
 
@@ -704,21 +525,12 @@ fair_queue_next(struct fair_queue *queue, struct destination_ticket *ticket,
         job = next_strange(queue, ticket, now_ms);
     }
     if (job == NULL) {
-        job = next_of(queue, STATE_READY, ticket, now_ms);
+        job = next_of(queue, DESTINATION_READY, ticket, now_ms);
     }
     if (job == NULL && !queue->strange_turn) {
         job = next_strange(queue, ticket, now_ms);
     }
     return job;
-}
-
-/* True if what Redis knows of a proven destination should be renewed. */
-static bool
-is_note_old(const struct destination *destination, int64_t now_ms)
-{
-    return now_ms - destination->noted_ms > NOTE_AGAIN_MS ||
-           (is_steady(destination, now_ms) &&
-            !is_steady(destination, destination->noted_ms));
 }
 
 /* Notes that the proof of a destination has changed, or is old in Redis. */
@@ -728,8 +540,8 @@ note_proof(struct fair_queue *queue, struct destination *destination,
 {
     if (destination->proven != was_proven ||
         (destination->proven && destination->lost == 0 &&
-         is_note_old(destination, now_ms))) {
-        set_news(queue, destination, true);
+         destination_is_note_old(destination, now_ms))) {
+        destinations_set_news(queue->destinations, destination, true);
     }
 }
 
@@ -763,8 +575,8 @@ sweep(struct fair_queue *queue, int64_t now_ms)
         return;
     }
     queue->swept_ms = now_ms;
-    for (int state = STATE_READY; state <= STATE_FULL; state++) {
-        struct destination *i = TAILQ_FIRST(&queue->lists[state]);
+    for (int state = DESTINATION_READY; state <= DESTINATION_FULL; state++) {
+        struct destination *i = destinations_first(queue->destinations, state);
 
         while (i != NULL) {
             struct destination *next = TAILQ_NEXT(i, link);
@@ -779,7 +591,7 @@ struct job *
 fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
                           int64_t now_ms)
 {
-    struct state_list *expired = &queue->lists[STATE_EXPIRED];
+    struct destinations *all = queue->destinations;
     struct destination *destination;
 
     sweep(queue, now_ms);
@@ -791,7 +603,8 @@ fair_queue_return_expired(struct fair_queue *queue, int64_t *retry_ms,
         *retry_ms = job->delay_ms;
         return job;
     }
-    while ((destination = TAILQ_FIRST(expired)) != NULL) {
+    while ((destination = destinations_first(all, DESTINATION_EXPIRED)) !=
+           NULL) {
         if (update_state(queue, destination, now_ms)) {
             struct job *job;
 
@@ -815,15 +628,18 @@ fair_queue_drain(struct fair_queue *queue)
         held->next = NULL;
         return held;
     }
-    for (int state = STATE_READY; state <= STATE_EXPIRED; state++) {
-        struct destination *destination = TAILQ_FIRST(&queue->lists[state]);
+    for (int state = DESTINATION_READY; state <= DESTINATION_EXPIRED; state++) {
+        struct destination *destination =
+            destinations_first(queue->destinations, state);
 
         if (destination != NULL) {
             struct job *job = pop(queue, destination);
 
             if (destination->waiting == 0) {
-                move(queue, destination,
-                     destination->under_way > 0 ? STATE_QUIET : STATE_IDLE);
+                destinations_move(queue->destinations, destination,
+                                  destination->under_way > 0 ? DESTINATION_QUIET
+                                                             : DESTINATION_IDLE,
+                                  queue->now_ms);
             }
             return job;
         }
@@ -853,8 +669,9 @@ void
 fair_queue_each(const struct fair_queue *queue, fair_queue_visit *visit,
                 void *context, int64_t now_ms)
 {
-    for (int state = 0; state < STATES; state++) {
-        const struct destination *i = TAILQ_FIRST(&queue->lists[state]);
+    for (int state = 0; state < DESTINATION_STATES; state++) {
+        const struct destination *i =
+            destinations_first(queue->destinations, state);
 
         for (; i != NULL; i = TAILQ_NEXT(i, link)) {
             visit_one(i, visit, context, now_ms);

@@ -34,8 +34,6 @@
 struct fair_queue;
 
 enum {
-    FAIR_QUEUE_IDLE_MAX = 16384, /* destinations without a job; if there are
-                                    more, the one idle for longest goes */
     FAIR_QUEUE_MARGIN_MS = 1000, /* a job may start if its lease lasts for an
                                     attempt's time limit and this */
     FAIR_QUEUE_CAPACITY_MIN = 512,

@@ -8,7 +8,7 @@ import pytest
 from harness import debian
 from harness.http import fetch, fetch_kept
 from harness.load import accept
-from harness.process import children
+from harness.process import children, times_ready
 from harness.sandbox import free_port
 from harness.settings import FCGI, ROOT
 from harness.wait import wait_until
@@ -95,6 +95,8 @@ def test_a_reload_with_a_wrong_configuration_is_refused(sandbox, redis):
                              settings)
     wait_until_healthy(port)
     pool = children(lighttpd.pid)
+    wait_until(lambda: times_ready(lighttpd) == len(pool),
+               "each responder has read its configuration", 20.0)
 
     def reload():
         for command in commands_of_reload(main, lighttpd.pid):

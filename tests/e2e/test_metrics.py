@@ -137,6 +137,29 @@ def test_redis_that_is_away(sandbox, redis):
     assert found['verve_requests_total{handler="accept",code="503"}'] >= 1
 
 
+def test_redis_that_is_full(responder, redis):
+    redis("CONFIG", "SET", "maxmemory", 1)
+    accept(responder.path, 1)
+    found = metrics(responder.path)
+    assert found['verve_redis_errors_total{reason="full"}'] == 1
+    assert found['verve_redis_errors_total{reason="refused"}'] == 0
+    assert found[f'verve_redis_up{{node="{redis.path}"}}'] == 1
+    assert found[f'verve_redis_unusable{{node="{redis.path}"}}'] == 0
+
+
+def test_redis_that_must_not_be_used(responder, redis):
+    """Its data has been written with other settings."""
+    up, unusable = (f'verve_redis_{word}{{node="{redis.path}"}}'
+                    for word in ("up", "unusable"))
+    redis("HSET", "verve:{0}:meta", "window_seconds", 7)
+    redis.end_connections()
+    wait_until(lambda: metrics(responder.path)[unusable] == 1, "it is refused")
+    assert metrics(responder.path)[up] == 0
+    redis("HSET", "verve:{0}:meta", "window_seconds", 3600)
+    wait_until(lambda: metrics(responder.path)[up] == 1, "it is used again")
+    assert metrics(responder.path)[unusable] == 0
+
+
 @every_server
 def test_through_the_web_server(web):
     for n in range(20):

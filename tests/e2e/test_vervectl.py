@@ -405,7 +405,7 @@ def test_redis_frozen(redis, operator, monkeypatch, sandbox):
     impatient = sandbox.folder / "vervectl"
     impatient.write_text(script.replace("LIMIT_S=10", "LIMIT_S=1"))
     impatient.chmod(0o755)
-    for path in (ROOT / "ops").glob("vervectl-*.lua"):
+    for path in (ROOT / "ops").glob("vervectl-*"):
         (sandbox.folder / path.name).write_text(path.read_text())
     monkeypatch.setattr(f"{__name__}.VERVECTL", impatient)
     redis.freeze()

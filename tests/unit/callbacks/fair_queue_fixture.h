@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "callbacks/destinations.h"
 #include "callbacks/fair_queue.h"
 
 enum { NOW_MS = 1000000, LEASE_MS = 30000, TIMEOUT_MS = 5000 };

@@ -438,7 +438,7 @@ test_eviction(void **state)
     bring_down(queue, "a");
     add(queue, "b", 2, NOW_MS);
     assert_int_equal(next(queue, &ticket, NOW_MS), 'b');
-    for (int i = 0; i < 3 * FAIR_QUEUE_IDLE_MAX; i++) {
+    for (int i = 0; i < 3 * DESTINATIONS_IDLE_MAX; i++) {
         struct destination_ticket other;
         char host[32];
 
@@ -449,7 +449,7 @@ test_eviction(void **state)
         }
     }
     fair_queue_each(queue, see, &seen, NOW_MS);
-    assert_int_equal(seen.count, FAIR_QUEUE_IDLE_MAX + 1);
+    assert_int_equal(seen.count, DESTINATIONS_IDLE_MAX + 1);
     assert_int_equal(seen.last.breaker, CIRCUIT_BREAKER_OPEN);
     fair_queue_end(queue, &ticket, &success, NOW_MS);
     fair_queue_close(queue);
