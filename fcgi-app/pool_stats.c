@@ -11,6 +11,7 @@
 #include "base/process_usage.h"
 #include "base/util.h"
 #include "base/version.h"
+#include "config/digest.h"
 #include "stats/metric.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -47,6 +48,8 @@ enum {
     CELL_STARTS,
     CELL_RECENT,
     CELL_BUILD,
+    CELL_CONFIG,
+    CELL_REPORTERS,
     CELL_START_TIME,
     CELL_OPEN_FDS,
     CELL_MAX_FDS,
@@ -142,6 +145,11 @@ static const struct metric table[] = {
                       "settings, or their rights, are wrong.",
                       IS_GAUGE(STATS_SUM), .labels = {OWN("node", NULL)},
                       .first = CELL_UNUSABLE},
+    {"verve_config_info",
+     "Digest of the settings that all hosts should share; always 1.",
+     IS_GAUGE(STATS_MOST),
+     .labels = {OWN("program", programs), OWN("config", NULL)},
+     .first = CELL_CONFIG},
     {"verve_build_info", "Version of the running program; always 1.",
      IS_GAUGE(STATS_MOST),
      .labels = {OWN("program", programs), OWN("version", versions)},
@@ -177,6 +185,8 @@ static const struct metric table[] = {
     {"verve_responder_starts_total",
      "Responders that were started on this host since the counters began.",
      IS_COUNTER, .first = CELL_STARTS},
+    {"verve_reporters", "Living reporters, as this host last heard from Redis.",
+     IS_GAUGE(STATS_MOST), .first = CELL_REPORTERS},
     {"verve_recent_ids", "Ids that the responders remember.",
      IS_GAUGE(STATS_SUM), .first = CELL_RECENT},
     {"process_start_time_seconds",
@@ -202,6 +212,8 @@ struct pool_stats {
     const char *errors[ERRORS];
     const char *nodes[1];
     char node[NODE_SIZE];
+    const char *digests[1];
+    char digest[CONFIG_DIGEST_SIZE];
 };
 
 /* Writes a part of redis.url, without the newline; "" if it has none. */
@@ -241,8 +253,9 @@ name_node(char node[NODE_SIZE], const char *url)
     }
 }
 
-/* Completes the copy of the table by what is not constant. */
-static void
+/* Completes the copy of the table by what is not constant. 0, or -1: no memory.
+ */
+static int
 fill_table(struct pool_stats *stats, const struct options *options)
 {
     memcpy(stats->metrics, table, sizeof(table));
@@ -251,6 +264,7 @@ fill_table(struct pool_stats *stats, const struct options *options)
     }
     name_node(stats->node, options->redis.url);
     stats->nodes[0] = stats->node;
+    stats->digests[0] = stats->digest;
     for (size_t i = 0; i < COUNT(table); i++) {
         struct metric *metric = &stats->metrics[i];
 
@@ -258,8 +272,11 @@ fill_table(struct pool_stats *stats, const struct options *options)
             metric->labels[0].values = stats->errors;
         } else if (metric->first == CELL_UP || metric->first == CELL_UNUSABLE) {
             metric->labels[0].values = stats->nodes;
+        } else if (metric->first == CELL_CONFIG) {
+            metric->labels[1].values = stats->digests;
         }
     }
+    return config_digest(options, stats->digest);
 }
 
 struct pool_stats *
@@ -270,7 +287,10 @@ pool_stats_open(const struct options *options, char why[STATS_WHY_SIZE])
     if (stats == NULL) {
         return NULL;
     }
-    fill_table(stats, options);
+    if (fill_table(stats, options) != 0) {
+        free(stats);
+        return NULL;
+    }
     metric_layout(stats->metrics, COUNT(table), &stats->layout);
     stats->file = stats_file_open(options->stats.path, &stats->layout, why);
     if (stats->file == NULL) {
@@ -280,6 +300,7 @@ pool_stats_open(const struct options *options, char why[STATS_WHY_SIZE])
     stats->cells = stats_file_cells(stats->file);
     stats_set(&stats->cells[CELL_RESPONDERS], 1);
     stats_set(&stats->cells[CELL_BUILD], 1);
+    stats_set(&stats->cells[CELL_CONFIG], 1);
     stats_add(&stats->cells[CELL_STARTS], 1);
     stats_set(&stats->cells[CELL_START_TIME], (uint64_t)clock_wall_ms() * 1000);
     pool_stats_refresh(stats, clock_mono_us());
@@ -406,6 +427,30 @@ void
 pool_stats_set_recent_ids(struct pool_stats *stats, size_t count)
 {
     stats_set(&stats->cells[CELL_RECENT], count);
+}
+
+void
+pool_stats_set_reporters(struct pool_stats *stats, int64_t count)
+{
+    stats_set(&stats->cells[CELL_REPORTERS], (uint64_t)count);
+}
+
+struct pool_stats_pool
+pool_stats_pool(const struct pool_stats *stats)
+{
+    uint64_t sums[STATS_CELLS];
+
+    stats_file_sum(stats->file, sums);
+    return (struct pool_stats_pool){
+        .responders = (int64_t)sums[CELL_RESPONDERS],
+        .started_s = (int64_t)(sums[CELL_START_TIME] / 1000000)};
+}
+
+bool
+pool_stats_leave(struct pool_stats *stats)
+{
+    stats_set(&stats->cells[CELL_RESPONDERS], 0);
+    return pool_stats_pool(stats).responders == 0;
 }
 
 static void

@@ -59,6 +59,21 @@ void pool_stats_set_redis_state(struct pool_stats *stats,
 /* The number of ids in the id cache. */
 void pool_stats_set_recent_ids(struct pool_stats *stats, size_t count);
 
+/* The number of living reporters, as Redis has told. */
+void pool_stats_set_reporters(struct pool_stats *stats, int64_t count);
+
+struct pool_stats_pool {
+    int64_t responders; /* that live */
+    int64_t started_s;  /* since the Unix epoch: the newest of them */
+};
+
+/* What is known of the whole pool. */
+struct pool_stats_pool pool_stats_pool(const struct pool_stats *stats);
+
+/* This responder ends: it does not count as living any more. True if no other
+   lives. */
+bool pool_stats_leave(struct pool_stats *stats);
+
 /* Reads what the process uses of the system, if that is due; now_us: monotonic.
  */
 void pool_stats_refresh(struct pool_stats *stats, int64_t now_us);

@@ -44,8 +44,11 @@ enum key {
     KEY_READY,
     KEY_REPORTERS,
     KEY_REPORTER,
+    KEY_PRESENCE,
+    KEY_PRESENCE_SAID,
     KEY_WINDOWS,
     KEY_SINK,
+    KEY_SINKS,
     KEYS_COUNT,
 };
 

@@ -19,6 +19,7 @@ static struct fake {
     int64_t first_s;       /* first window of the last offer */
     size_t count;          /* records of the last offer */
     int drops;             /* so far */
+    int forgets;           /* so far */
     bool settles_at_close; /* finish delivers the last offer */
 } fake;
 
@@ -55,6 +56,13 @@ fake_drop(struct sink *sink)
 }
 
 static void
+fake_forget(struct sink *sink)
+{
+    (void)sink;
+    fake.forgets++;
+}
+
+static void
 deliver(int64_t start_s)
 {
     fake.sink.events.delivered(fake.sink.events.context, start_s);
@@ -87,6 +95,7 @@ static const struct sink_type fake_type = {
     .offer = fake_offer,
     .finish = fake_finish,
     .drop = fake_drop,
+    .forget = fake_forget,
 };
 
 static struct sink *
@@ -263,6 +272,78 @@ test_cursor_lost(void **state)
     assert_int_equal(sink_feeder_cursor_s(f->feeder), 101);
 }
 
+/* Sets the cursor back, as `vervectl sinks rewind` does. */
+static void
+rewind_to(struct fixture *f, const char *cursor, const char *rewound_ms)
+{
+    redis_do(f->redis, "HSET", KEY, "cursor", cursor, "owner", "vervectl",
+             "token", "9", "lease_end_ms", "0", "rewound_ms", rewound_ms, NULL);
+}
+
+/* An operator sets the cursor back while an offer is not settled. */
+static void
+test_rewound(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 106);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(104);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 105, 2);
+    rewind_to(f, "101", "5000");
+    deliver(105);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(saved_cursor(f), 101); /* the token is another one */
+    usleep(600 * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(fake.drops, 1);
+    assert_int_equal(fake.forgets, 1);
+    sink_feeder_serve(f->feeder);
+    assert_offered(3, 102, 4);
+    deliver(105);
+    sink_feeder_serve(f->feeder);
+    assert_offered(4, 106, 1);
+    assert_int_equal(fake.forgets, 1);
+}
+
+/* What the destination itself has is not written again. */
+static void
+test_rewound_but_the_destination_is_ahead(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 103);
+    fake.last_s = 102;
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(103);
+    rewind_to(f, "100", "5000");
+    usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 103, 1);
+}
+
+/* Redis has lost the last seconds: no operator rewound the sink. */
+static void
+test_an_old_rewind(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 103);
+    rewind_to(f, "100", "5000");
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(103);
+    rewind_to(f, "100", "4000");
+    usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(sink_feeder_cursor_s(f->feeder), 103);
+    assert_int_equal(fake.forgets, 0);
+}
+
 /* Windows of the future, written by hand, do not count as delivered. */
 static void
 test_windows_of_the_future(void **state)
@@ -426,6 +507,9 @@ main(void)
         TEST(test_destination_is_ahead),
         TEST(test_windows_of_the_future),
         TEST(test_cursor_lost),
+        TEST(test_rewound),
+        TEST(test_rewound_but_the_destination_is_ahead),
+        TEST(test_an_old_rewind),
         TEST(test_end),
         TEST(test_begins_with_the_newest),
         TEST(test_begins_with_the_first),
