@@ -197,7 +197,7 @@ cli_start(int argc, char **argv, const struct cli_program *program,
     uses = command.call != NULL ? program->call_uses : program->uses;
     by_hand = command.check || command.call != NULL;
     if (!by_hand) {
-        log_open(program->name, options->log.target, options->log.level);
+        options_open_log(options, program->name);
     }
     options_warn(options, uses, environ, by_hand ? print_warning : log_warning,
                  context);
