@@ -39,6 +39,7 @@ struct content {
     const char *url;
     size_t url_len;
     json_int_t window_s;
+    json_int_t at_ms;
     json_int_t count;
     json_int_t returned;
 };
@@ -54,6 +55,7 @@ content_read(struct content *content, json_t *root)
                     &content->count) != 0) {
         return false;
     }
+    content->at_ms = json_integer_value(json_object_get(root, "at"));
     content->returned = json_integer_value(json_object_get(root, "returned"));
     return version == JOB_VERSION && id_is_safe(content->id) &&
            endpoint_url_check(content->url, &content->url_len) ==
@@ -112,6 +114,8 @@ copy_content(struct job *job, const struct content *content)
     memcpy(url, content->url, content->url_len);
     job->url = url;
     job->window_s = content->window_s;
+    job->at_ms =
+        content->at_ms > last_second * 1000 ? 0 : int64_max(content->at_ms, 0);
     job->count = content->count;
     job->returned = int64_max(content->returned, 0);
 }

@@ -3,10 +3,13 @@
  * writes text; job_queue.h moves jobs in Redis. A job is JSON, so that an
  * operator can read it:
  *
- *   {"v":1,"id":"<token>","url":"<endpoint>","window":<epoch s>,"count":<N>}
+ *   {"v":1,"id":"<token>","url":"<endpoint>","window":<epoch s>,"at":<ms>,
+ *    "count":<N>}
  *
- * Further members are allowed and kept. A job that failed has an "error"; a
- * job that could not be sent for want of local resources has "returned"; an
+ * "at" is the moment of acceptance by Redis's clock, in milliseconds since the
+ * Unix epoch. Jobs of older versions, and jobs that an operator wrote, may have
+ * none. Further members are allowed and kept. A job that failed has an "error";
+ * a job that could not be sent for want of local resources has "returned"; an
  * entry of the dead list has "attempts", and may be moved back to the queue
  * unchanged.
  */
@@ -42,6 +45,8 @@ struct job {
     const char *id;    /* random, the same for all attempts: webhook-id */
     const char *url;   /* the endpoint; NULL if the job is unreadable */
     int64_t window_s;  /* start of the window in which it was accepted */
+    int64_t at_ms;     /* when it was accepted, by Redis's clock, since the Unix
+                          epoch; 0: not known */
     int64_t count;     /* unique ids of that window at that moment */
     int64_t attempts;  /* made before this claim */
     int64_t returned;  /* how often it came back with an error, not sent */

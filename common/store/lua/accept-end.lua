@@ -18,7 +18,6 @@ if unique > count then
     end
 end
 if queued > 0 then
-    local now_ms = now * 1000 + math.floor(time[2] / 1000)
     for key, list in pairs(lists) do
         if #list > 0 then
             call('RPUSH', key, unpack(list))

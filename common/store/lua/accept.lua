@@ -117,8 +117,8 @@ local last = #KEYS -- KEYS[last] is the strategy's last key
 -- Which requests have a job, which of the jobs have room in the queue, the
 -- lists that get jobs, and how to queue the job of request i, whose count is
 -- then `unique`. All are nil if no request has a job. all_jobs and all_bytes
--- are the new values of the hash `queue`.
-local job, refused, lists, queue, all_jobs, all_bytes
+-- are the new values of the hash `queue`, now_ms is the time.
+local job, refused, lists, queue, all_jobs, all_bytes, now_ms
 local queued = 0
 local jobs_at = 9 + (ARGV[8] or 0)
 if #ARGV >= jobs_at then
@@ -140,7 +140,7 @@ if #ARGV >= jobs_at then
         local at = jobs_at + 3 * n - 1
         local i, key = tonumber(ARGV[at]), KEYS[last + 6 + n]
         local list = lists[key]
-        memory = memory - #ARGV[at + 2] - 200 - (list and 0 or 600)
+        memory = memory - #ARGV[at + 2] - 220 - (list and 0 or 600)
         if queued == n - 1 and n <= room and memory >= 0 then
             if not list then
                 call('LLEN', key)
@@ -155,9 +155,12 @@ if #ARGV >= jobs_at then
             refused[i] = true
         end
     end
+    now_ms = now * 1000 + math.floor(time[2] / 1000)
+    -- What all jobs of the batch have in common. Lua writes a number with up to
+    -- 14 digits, and now_ms has 13.
+    local stem = ',"window":' .. window .. ',"at":' .. now_ms .. ',"count":'
     queue = function(i)
-        local text = string.format('%s,"window":%s,"count":%.0f}', job[i],
-            window, unique)
+        local text = string.format('%s%s%.0f}', job[i], stem, unique)
         local list = list_of[i]
         list[#list + 1] = text
         all_jobs, all_bytes = all_jobs + 1, all_bytes + #text

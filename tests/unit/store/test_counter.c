@@ -72,18 +72,25 @@ test_jobs_carry_the_running_count(void **state)
     struct fixture *f = *state;
     struct counter_request batch[] = {request(1, url), request(2, NULL),
                                       request(1, url)};
+    int64_t before_ms = clock_wall_ms();
     int64_t window_s = commit_batch(f->redis, f->counter, batch, 3).start_s;
+    int64_t after_ms = clock_wall_ms();
     char expected[128];
     const char *job;
+    char *end;
 
     assert_string_equal(redis_do(f->redis, "LLEN", LIST_OF_H, NULL), "2");
     snprintf(expected, sizeof(expected),
              "\",\"url\":\"http://h/\\\"\\\\?a=b\",\"window\":%lld,"
-             "\"count\":2}",
+             "\"at\":",
              (long long)window_s);
     job = redis_do(f->redis, "LINDEX", LIST_OF_H, "1", NULL);
     assert_memory_equal(job, "{\"v\":1,\"id\":\"", 13);
-    assert_string_equal(job + 13 + 32, expected);
+    assert_memory_equal(job + 13 + 32, expected, strlen(expected));
+    /* Redis and this process share a clock. */
+    assert_in_range(strtoll(job + 13 + 32 + strlen(expected), &end, 10),
+                    before_ms, after_ms);
+    assert_string_equal(end, ",\"count\":2}");
     job = redis_do(f->redis, "LINDEX", LIST_OF_H, "0", NULL);
     assert_non_null(strstr(job, "\"count\":1}"));
 }
@@ -132,11 +139,11 @@ test_jobs_go_to_the_list_of_their_destination(void **state)
     assert_string_equal(
         redis_do(f->redis, "HGET", "verve:{0}:queue", "jobs", NULL), "4");
     for (size_t i = 0; i < 4; i++) {
-        /* With a window of ten digits and a count of one. */
+        /* With a window of ten digits, a time of 13 and a count of one. */
         bytes += (long long)batch[i].endpoint_len +
                  (long long)strlen("{\"v\":1,\"id\":\"\",\"url\":\"\","
-                                   "\"window\":,\"count\":}") +
-                 32 + 10 + 1;
+                                   "\"window\":,\"at\":,\"count\":}") +
+                 32 + 10 + 13 + 1;
     }
     assert_int_equal(
         strtoll(redis_do(f->redis, "HGET", "verve:{0}:queue", "bytes", NULL),

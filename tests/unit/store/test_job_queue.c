@@ -259,7 +259,7 @@ test_a_job_says_all_that_was_pushed(void **state)
     static const char text[] =
         "{\"v\":1,\"id\":\"0123456789abcdef0123456789abcdef\","
         "\"url\":\"https://h:1/p?a=\\\"\\\\b/\\u0041\",\"window\":1767322980,"
-        "\"count\":9223372036854775807}";
+        "\"at\":1767322983123,\"count\":9223372036854775807}";
     struct fixture *f = *state;
     struct job *job;
 
@@ -269,10 +269,42 @@ test_a_job_says_all_that_was_pushed(void **state)
     assert_string_equal(job->id, "0123456789abcdef0123456789abcdef");
     assert_string_equal(job->url, "https://h:1/p?a=\"\\b/A");
     assert_int_equal(job->window_s, 1767322980);
+    assert_int_equal(job->at_ms, 1767322983123);
     assert_true(job->count == INT64_MAX);
     assert_int_equal(job->attempts, 0);
     assert_int_equal(job->json_len, strlen(text));
     assert_memory_equal(job->json, text, strlen(text));
+}
+
+/* A job of an older version has no "at". An "at" of no sense does no harm. */
+static void
+test_a_job_without_its_moment_is_valid(void **state)
+{
+    static const char *const members[] = {
+        "",
+        ",\"at\":\"1767322983123\"",
+        ",\"at\":1.5",
+        ",\"at\":null",
+        ",\"at\":-1",
+        ",\"at\":253402300799001",
+        ",\"at\":9223372036854775807",
+    };
+    struct fixture *f = *state;
+    char text[160];
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        snprintf(text, sizeof(text),
+                 "{\"v\":1,\"id\":\"a\",\"url\":\"http://h/\",\"window\":60,"
+                 "\"count\":7%s}",
+                 members[i]);
+        push(f, text);
+        assert_string_equal(claim(f, 1), "a");
+        if (f->taken[0]->at_ms != 0) {
+            fail_msg("row %zu has a moment: %s", i, members[i]);
+        }
+        settle(f, JOB_DELIVERED, 0, "");
+        flush(f);
+    }
 }
 
 static void
@@ -1137,6 +1169,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_claims_the_oldest_first),
         TEST(test_a_job_says_all_that_was_pushed),
+        TEST(test_a_job_without_its_moment_is_valid),
         TEST(test_a_delivered_job_is_gone),
         TEST(test_a_dropped_job_is_gone),
         TEST(test_a_retry_waits_and_counts),
