@@ -247,7 +247,7 @@ const struct option_row option_rows[] = {
     {ROW(metrics, allow), TEXT(0, 4096), .problem = ip_list_problem,
      .fallback = "",
      .help = "Addresses and networks (CIDR, separated by commas) that may read "
-             "/metrics,\n      beside this host."},
+             "/metrics\n      of the responders, beside this host."},
     {ROW(metrics, listen), TEXT(1, 128), .problem = listen_address_problem,
      .fallback = "127.0.0.1:9464",
      .help = "Where verve-reporter serves its /metrics, to anybody:\n"

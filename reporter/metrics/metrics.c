@@ -197,9 +197,13 @@ metrics_set_last_window(struct metrics *metrics,
 }
 
 void
-metrics_set_clock_skew(struct metrics *metrics, int64_t us)
+metrics_set_clock_skew(struct metrics *metrics, const int64_t *us)
 {
-    stats_tell(&metrics->cells[CELL_SKEW], us);
+    if (us == NULL) {
+        stats_set(&metrics->cells[CELL_SKEW], 0);
+    } else {
+        stats_tell(&metrics->cells[CELL_SKEW], *us);
+    }
 }
 
 /* The place of a sink in report.sinks, of which it is one. */

@@ -26,6 +26,7 @@ struct fixture {
     struct options options;
     struct redis *redis;
     struct window_closer *closer;
+    struct metrics *metrics;
     struct sink_feeder_shared shared;
     struct sink_feeder *feeder;
     int wakes;
@@ -80,6 +81,7 @@ static struct sink *fake_open(const struct options *options,
                               const struct sink_events *events);
 
 static const struct sink_type fake_type = {
+    .kind = SINK_FILE,
     .most = 4,
     .open = fake_open,
     .close = fake_close,
@@ -301,6 +303,7 @@ test_end(void **state)
     sink_feeder_serve(f->feeder);
     fake.settles_at_close = true;
     sink_feeder_close(f->feeder);
+    metrics_close(f->metrics);
     f->feeder = NULL;
     assert_int_equal(saved_cursor(f), 101);
     assert_string_equal(redis_do(f->redis, "HGET", KEY, "lease_end_ms", NULL),
@@ -393,9 +396,17 @@ set_up(void **state)
         f->closer, 1,
         &(struct window_closer_sealed){0});           /* reads Redis's time */
     redis_do(f->redis, "DEL", "verve:windows", NULL); /* if one ended by now */
+    f->options.report.sinks = SINK_FILE;
+    f->options.redis.url = (char *)"unix:///redis";
+    f->metrics = metrics_open(&f->options, 1);
+    if (f->metrics == NULL) {
+        return -1;
+    }
+    metrics_begin(f->metrics, 0);
     f->shared = (struct sink_feeder_shared){.options = &f->options,
                                             .redis = f->redis,
                                             .closer = f->closer,
+                                            .metrics = f->metrics,
                                             .owner = "us",
                                             .wake = on_wake,
                                             .context = f};
