@@ -18,6 +18,7 @@
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "metrics_page.h"
+#include "readyz_page.h"
 #include "response.h"
 
 struct batch {
@@ -50,7 +51,7 @@ note_run(void *context, enum counter_script script, enum redis_result result,
     struct batch *batch = context;
 
     pool_stats_observe_script(batch->stats, script, result, us,
-                              redis_error(batch->redis));
+                              redis_refusal(batch->redis));
 }
 
 struct batch *
@@ -109,9 +110,10 @@ respond(struct batch *batch, struct fcgi_exchange *exchange, int status,
                                 .window_s = window_s,
                                 .head = exchange->request.head};
 
-    fcgi_conn_respond(exchange, &response);
+    /* First: a client that has its answer finds it in the metrics. */
     pool_stats_count_answer(batch->stats, exchange->request.kind, status,
                             error);
+    fcgi_conn_respond(exchange, &response);
 }
 
 static void
@@ -259,16 +261,33 @@ finish_counting(struct batch *batch)
     }
 }
 
+static void
+respond_readyz(struct batch *batch, struct fcgi_exchange *exchange,
+               const struct readyz *readyz)
+{
+    const struct request *request = &exchange->request;
+    enum error_code error = readyz_page_error(readyz);
+    int status = error == ERROR_CODE_NONE ? 200 : 503;
+
+    if (request->verbose) {
+        readyz_page_respond(readyz, exchange,
+                            metrics_page_is_allowed(batch->metrics, request));
+        pool_stats_count_answer(batch->stats, REQUEST_READYZ, status, error);
+    } else {
+        respond(batch, exchange, status, error, 0);
+    }
+}
+
 /* Answers all requests for /readyz after one probe, which blocks. */
 static void
 finish_probing(struct batch *batch)
 {
-    bool ready = counter_is_ready(batch->counter);
+    struct readyz readyz = {.redis = batch->redis};
 
-    log_probe(batch, ready);
+    counter_probe(batch->counter, &readyz.probe);
+    log_probe(batch, readyz.probe.fault == PROBE_READY);
     for (size_t i = 0; i < batch->probing_count; i++) {
-        respond(batch, batch->probing[i], ready ? 200 : 503, ERROR_CODE_NONE,
-                0);
+        respond_readyz(batch, batch->probing[i], &readyz);
     }
 }
 

@@ -135,7 +135,10 @@ read_request(const struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
     if (FCGX_GetParam("HTTP_VERVE_CALLBACK", strings) != NULL) {
         exchange->request.endpoint = NULL; /* a callback of ours: no loop */
     }
-    if (exchange->request.kind == REQUEST_METRICS) {
+    if (exchange->request.kind == REQUEST_METRICS ||
+        exchange->request.kind == REQUEST_READYZ) {
+        request_set_accept(&exchange->request,
+                           FCGX_GetParam("HTTP_ACCEPT", strings));
         request_set_client(
             &exchange->request, FCGX_GetParam("REMOTE_ADDR", strings),
             FCGX_GetParam("HTTP_X_FORWARDED_FOR", strings) != NULL ||

@@ -11,6 +11,7 @@
 #include "base/process_usage.h"
 #include "base/util.h"
 #include "base/version.h"
+#include "config/digest.h"
 #include "redis/node_name.h"
 #include "stats/metric.h"
 
@@ -20,7 +21,7 @@ enum {
     REFRESH_US = 5000000, /* between two looks at what the process uses */
     CODES = 6,            /* of HTTP */
     HANDLERS = 5,         /* kinds of requests */
-    REASONS = 7,          /* of a script without a useful answer */
+    REASONS = 8,          /* of a script without a useful answer */
     REQUEST_BOUNDS = 12,  /* of request_duration_seconds */
     BATCH_BOUNDS = 8,     /* of batch_requests */
     SCRIPT_BOUNDS = 8,    /* of redis_duration_seconds */
@@ -40,12 +41,15 @@ enum {
     CELL_REDIS_ERRORS =
         CELL_REDIS + COUNTER_SCRIPTS_COUNT * (SCRIPT_BOUNDS + HISTOGRAM_MORE),
     CELL_UP = CELL_REDIS_ERRORS + REASONS,
+    CELL_UNUSABLE,
     CELL_LOST_WINDOWS,
     CELL_LOST_CALLBACKS = CELL_LOST_WINDOWS + 2,
     CELL_RESPONDERS,
     CELL_STARTS,
     CELL_RECENT,
     CELL_BUILD,
+    CELL_CONFIG,
+    CELL_REPORTERS,
     CELL_START_TIME,
     CELL_OPEN_FDS,
     CELL_MAX_FDS,
@@ -72,15 +76,12 @@ static const char *const scripts[COUNTER_SCRIPTS_COUNT] = {
     [COUNTER_SCHEMA] = "schema",
     [COUNTER_PROBE] = "probe",
 };
-enum reason { AWAY, LOST, REFUSED, SPARSE, MOVED, TRYAGAIN, CLUSTERDOWN };
+enum reason { AWAY, LOST, FULL, REFUSED, SPARSE, MOVED, TRYAGAIN, CLUSTERDOWN };
 static const char *const reasons[REASONS] = {
-    [AWAY] = "away",
-    [LOST] = "lost",
-    [REFUSED] = "refused",
-    [SPARSE] = "sparse",
-    [MOVED] = "moved",
-    [TRYAGAIN] = "tryagain",
-    [CLUSTERDOWN] = "clusterdown",
+    [AWAY] = "away",         [LOST] = "lost",
+    [FULL] = "full",         [REFUSED] = "refused",
+    [SPARSE] = "sparse",     [MOVED] = "moved",
+    [TRYAGAIN] = "tryagain", [CLUSTERDOWN] = "clusterdown",
 };
 static const char *const losses[] = {"gap", "late"};
 static const char *const programs[] = {"verve-fcgi"};
@@ -115,7 +116,14 @@ static const struct metric_bound script_bounds[SCRIPT_BOUNDS] = {
     .bound_count = COUNT(list)
 
 /* The rows that are needed by their number; others follow. */
-enum { ROW_DURATION, ROW_BATCH, ROW_REDIS, ROW_UP, ROW_OTHERS };
+enum {
+    ROW_DURATION,
+    ROW_BATCH,
+    ROW_REDIS,
+    ROW_UP,
+    ROW_UNUSABLE,
+    ROW_OTHERS,
+};
 
 static const struct metric table[] = {
     [ROW_DURATION] = {"verve_request_duration_seconds",
@@ -132,6 +140,16 @@ static const struct metric table[] = {
                 "Responders whose connection to this node of Redis stands.",
                 IS_GAUGE(STATS_SUM), .labels = {OWN("node", NULL)},
                 .first = CELL_UP},
+    [ROW_UNUSABLE] = {"verve_redis_unusable",
+                      "Responders that must not use this node of Redis: its "
+                      "settings, or their rights, are wrong.",
+                      IS_GAUGE(STATS_SUM), .labels = {OWN("node", NULL)},
+                      .first = CELL_UNUSABLE},
+    {"verve_config_info",
+     "Digest of the settings that all hosts should share; always 1.",
+     IS_GAUGE(STATS_MOST),
+     .labels = {OWN("program", programs), OWN("config", NULL)},
+     .first = CELL_CONFIG},
     {"verve_build_info", "Version of the running program; always 1.",
      IS_GAUGE(STATS_MOST),
      .labels = {OWN("program", programs), OWN("version", versions)},
@@ -150,7 +168,7 @@ static const struct metric table[] = {
      "Callbacks that were queued with an accepted request.", IS_COUNTER,
      .first = CELL_QUEUED},
     {"verve_redis_errors_total",
-     "Script runs without a useful answer, by why: away, lost, refused, "
+     "Script runs without a useful answer, by why: away, lost, full, refused, "
      "sparse, moved, tryagain, clusterdown.",
      IS_COUNTER, .labels = {LABEL("reason", reasons)},
      .first = CELL_REDIS_ERRORS},
@@ -167,6 +185,8 @@ static const struct metric table[] = {
     {"verve_responder_starts_total",
      "Responders that were started on this host since the counters began.",
      IS_COUNTER, .first = CELL_STARTS},
+    {"verve_reporters", "Living reporters, as this host last heard from Redis.",
+     IS_GAUGE(STATS_MOST), .first = CELL_REPORTERS},
     {"verve_recent_ids", "Ids that the responders remember.",
      IS_GAUGE(STATS_SUM), .first = CELL_RECENT},
     {"process_start_time_seconds",
@@ -192,10 +212,13 @@ struct pool_stats {
     const char *errors[ERRORS];
     const char *nodes[1];
     char node[REDIS_NODE_SIZE];
+    const char *digests[1];
+    char digest[CONFIG_DIGEST_SIZE];
 };
 
-/* Completes the copy of the table by what is not constant. */
-static void
+/* Completes the copy of the table by what is not constant. 0, or -1: no memory.
+ */
+static int
 fill_table(struct pool_stats *stats, const struct options *options)
 {
     memcpy(stats->metrics, table, sizeof(table));
@@ -204,15 +227,19 @@ fill_table(struct pool_stats *stats, const struct options *options)
     }
     redis_node_name(options->redis.url, stats->node);
     stats->nodes[0] = stats->node;
+    stats->digests[0] = stats->digest;
     for (size_t i = 0; i < COUNT(table); i++) {
         struct metric *metric = &stats->metrics[i];
 
         if (metric->first == CELL_ERRORS) {
             metric->labels[0].values = stats->errors;
-        } else if (metric->first == CELL_UP) {
+        } else if (metric->first == CELL_UP || metric->first == CELL_UNUSABLE) {
             metric->labels[0].values = stats->nodes;
+        } else if (metric->first == CELL_CONFIG) {
+            metric->labels[1].values = stats->digests;
         }
     }
+    return config_digest(options, stats->digest);
 }
 
 struct pool_stats *
@@ -223,7 +250,10 @@ pool_stats_open(const struct options *options, char why[STATS_WHY_SIZE])
     if (stats == NULL) {
         return NULL;
     }
-    fill_table(stats, options);
+    if (fill_table(stats, options) != 0) {
+        free(stats);
+        return NULL;
+    }
     metric_layout(stats->metrics, COUNT(table), &stats->layout);
     stats->file = stats_file_open(options->stats.path, &stats->layout, why);
     if (stats->file == NULL) {
@@ -233,6 +263,7 @@ pool_stats_open(const struct options *options, char why[STATS_WHY_SIZE])
     stats->cells = stats_file_cells(stats->file);
     stats_set(&stats->cells[CELL_RESPONDERS], 1);
     stats_set(&stats->cells[CELL_BUILD], 1);
+    stats_set(&stats->cells[CELL_CONFIG], 1);
     stats_add(&stats->cells[CELL_STARTS], 1);
     stats_set(&stats->cells[CELL_START_TIME], (uint64_t)clock_wall_ms() * 1000);
     pool_stats_refresh(stats, clock_mono_us());
@@ -299,10 +330,11 @@ pool_stats_observe_batch(struct pool_stats *stats, size_t n, size_t jobs)
 }
 
 static enum reason
-reason_of(enum redis_result result, const char *error)
+reason_of(enum redis_result result, const char *refusal)
 {
-    static const enum reason of_cluster[] = {MOVED, TRYAGAIN, CLUSTERDOWN};
-    static const char *const words[] = {"MOVED ", "TRYAGAIN ", "CLUSTERDOWN "};
+    static const enum reason named[] = {FULL, MOVED, TRYAGAIN, CLUSTERDOWN};
+    static const char *const words[] = {"OOM ", "MOVED ", "TRYAGAIN ",
+                                        "CLUSTERDOWN "};
 
     switch (result) {
     case REDIS_AWAY:
@@ -317,8 +349,8 @@ reason_of(enum redis_result result, const char *error)
         break;
     }
     for (size_t i = 0; i < COUNT(words); i++) {
-        if (starts_with(error, words[i])) {
-            return of_cluster[i];
+        if (starts_with(refusal, words[i])) {
+            return named[i];
         }
     }
     return REFUSED;
@@ -327,14 +359,14 @@ reason_of(enum redis_result result, const char *error)
 void
 pool_stats_observe_script(struct pool_stats *stats, enum counter_script script,
                           enum redis_result result, int64_t us,
-                          const char *error)
+                          const char *refusal)
 {
     if (result != REDIS_AWAY) {
         metric_observe(&stats->metrics[ROW_REDIS], stats->cells, script,
                        (uint64_t)us, 1);
     }
     if (result != REDIS_DONE) {
-        stats_add(&stats->cells[CELL_REDIS_ERRORS + reason_of(result, error)],
+        stats_add(&stats->cells[CELL_REDIS_ERRORS + reason_of(result, refusal)],
                   1);
     }
 }
@@ -348,15 +380,40 @@ pool_stats_count_loss(struct pool_stats *stats, const struct marks_loss *loss)
 }
 
 void
-pool_stats_set_redis_up(struct pool_stats *stats, bool up)
+pool_stats_set_redis_state(struct pool_stats *stats, enum redis_state state)
 {
-    stats_set(&stats->cells[CELL_UP], up);
+    stats_set(&stats->cells[CELL_UP], state == REDIS_STATE_UP);
+    stats_set(&stats->cells[CELL_UNUSABLE], state == REDIS_STATE_UNUSABLE);
 }
 
 void
 pool_stats_set_recent_ids(struct pool_stats *stats, size_t count)
 {
     stats_set(&stats->cells[CELL_RECENT], count);
+}
+
+void
+pool_stats_set_reporters(struct pool_stats *stats, int64_t count)
+{
+    stats_set(&stats->cells[CELL_REPORTERS], (uint64_t)count);
+}
+
+struct pool_stats_pool
+pool_stats_pool(const struct pool_stats *stats)
+{
+    uint64_t sums[STATS_CELLS];
+
+    stats_file_sum(stats->file, sums);
+    return (struct pool_stats_pool){
+        .responders = (int64_t)sums[CELL_RESPONDERS],
+        .started_s = (int64_t)(sums[CELL_START_TIME] / 1000000)};
+}
+
+bool
+pool_stats_leave(struct pool_stats *stats)
+{
+    stats_set(&stats->cells[CELL_RESPONDERS], 0);
+    return pool_stats_pool(stats).responders == 0;
 }
 
 static void

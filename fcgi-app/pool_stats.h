@@ -44,19 +44,35 @@ void pool_stats_observe_requests(struct pool_stats *stats, int64_t us,
 /* A batch of n requests, of which `jobs` queued a callback, is over. */
 void pool_stats_observe_batch(struct pool_stats *stats, size_t n, size_t jobs);
 
-/* A run of a script has ended; error: of redis_error, if it was refused. */
+/* A run of a script has ended; refusal: of redis_refusal. */
 void pool_stats_observe_script(struct pool_stats *stats,
                                enum counter_script script,
                                enum redis_result result, int64_t us,
-                               const char *error);
+                               const char *refusal);
 
 void pool_stats_count_loss(struct pool_stats *stats,
                            const struct marks_loss *loss);
 
-void pool_stats_set_redis_up(struct pool_stats *stats, bool up);
+void pool_stats_set_redis_state(struct pool_stats *stats,
+                                enum redis_state state);
 
 /* The number of ids in the id cache. */
 void pool_stats_set_recent_ids(struct pool_stats *stats, size_t count);
+
+/* The number of living reporters, as Redis has told. */
+void pool_stats_set_reporters(struct pool_stats *stats, int64_t count);
+
+struct pool_stats_pool {
+    int64_t responders; /* that live */
+    int64_t started_s;  /* since the Unix epoch: the newest of them */
+};
+
+/* What is known of the whole pool. */
+struct pool_stats_pool pool_stats_pool(const struct pool_stats *stats);
+
+/* This responder ends: it does not count as living any more. True if no other
+   lives. */
+bool pool_stats_leave(struct pool_stats *stats);
 
 /* Reads what the process uses of the system, if that is due; now_us: monotonic.
  */

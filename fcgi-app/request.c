@@ -4,6 +4,7 @@
  * checked: id first, so that the order of the parameters does not choose the
  * error.
  */
+#define _GNU_SOURCE /* strcasestr */
 #include "request.h"
 
 #include <string.h>
@@ -225,6 +226,22 @@ read_query(const char *query, struct request *request)
     return error != ERROR_CODE_NONE ? error : read_endpoint(&endpoint, request);
 }
 
+/* True if the query has the parameter, with a value or without. */
+static bool
+has_parameter(const char *query, const char *wanted)
+{
+    while (*query != '\0') {
+        struct slice name = {query, strcspn(query, "=&")};
+
+        if (is_named(name, wanted)) {
+            return true;
+        }
+        query += strcspn(query, "&");
+        query += *query == '&';
+    }
+    return false;
+}
+
 void
 request_parse(struct request *request, const char *method, const char *target)
 {
@@ -238,6 +255,8 @@ request_parse(struct request *request, const char *method, const char *target)
     request->id = 0;
     request->endpoint = NULL;
     request->endpoint_len = 0;
+    request->verbose = false;
+    request->json = false;
 
     if (request->kind == REQUEST_UNKNOWN) {
         request->status = 404;
@@ -246,7 +265,16 @@ request_parse(struct request *request, const char *method, const char *target)
     } else if (request->kind == REQUEST_ACCEPT) {
         request->error = read_query(query + (*query == '?'), request);
         request->status = request->error == ERROR_CODE_NONE ? 200 : 400;
+    } else if (request->kind == REQUEST_READYZ) {
+        request->verbose = has_parameter(query + (*query == '?'), "verbose");
     }
+}
+
+void
+request_set_accept(struct request *request, const char *accept)
+{
+    request->json =
+        accept != NULL && strcasestr(accept, "application/json") != NULL;
 }
 
 void

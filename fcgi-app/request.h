@@ -33,7 +33,11 @@ struct request {
     const char *endpoint; /* decoded, without fragment; NULL if none */
     size_t endpoint_len;
 
-    /* Set only for REQUEST_METRICS: */
+    /* Set only for REQUEST_READYZ: */
+    bool verbose; /* the query has the parameter verbose */
+    bool json;    /* the client accepts JSON */
+
+    /* Set only for REQUEST_METRICS and REQUEST_READYZ: */
     struct ip_address client; /* family 0: not known */
     bool forwarded;           /* by a proxy: client is the proxy's address */
 
@@ -45,12 +49,16 @@ struct request {
  * compared byte for byte, and its query begins at the first '?'. The checks are
  * made in this order: path (404), method (405), id, endpoint (400). The first
  * check that fails sets status, and error if it is a 400. Only the parameters
- * `id` and `endpoint` matter (RFC 3986, 2.1; '+' is never a blank).
+ * `id` and `endpoint` matter (RFC 3986, 2.1; '+' is never a blank), and of
+ * /readyz `verbose`.
  *
  * The struct must not be moved while endpoint is in use.
  */
 void request_parse(struct request *request, const char *method,
                    const char *target);
+
+/* Sets json. accept is the header Accept (RFC 9110, 12.5.1); NULL: none. */
+void request_set_accept(struct request *request, const char *accept);
 
 /*
  * Sets client and forwarded. address is REMOTE_ADDR, the text of an address;

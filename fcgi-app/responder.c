@@ -18,6 +18,7 @@
 #include "batch.h"
 #include "fcgi_conn.h"
 #include "listener.h"
+#include "pool_presence.h"
 
 enum { EVENTS = 256, DRAIN_MS = 2000 };
 
@@ -25,6 +26,7 @@ struct responder {
     struct redis *redis;
     struct counter *counter;
     struct pool_stats *stats;
+    struct pool_presence *presence;
     struct notify *notify;        /* the service manager; set while it runs */
     enum redis_state redis_state; /* as the manager was told */
     int listen_fd;
@@ -77,7 +79,7 @@ tell_state(struct responder *responder)
 {
     enum redis_state state = redis_state(responder->redis);
 
-    pool_stats_set_redis_up(responder->stats, state == REDIS_STATE_UP);
+    pool_stats_set_redis_state(responder->stats, state);
     if (state != responder->redis_state && responder->drain_until_ms == 0) {
         responder->redis_state = state;
         notify_send(responder->notify, "STATUS=%s", status_of(state));
@@ -98,6 +100,7 @@ wait_ms(const struct responder *responder)
                             counter_idle_ms(responder->counter));
 
     ms = shorter_ms(ms, notify_wait_ms(responder->notify));
+    ms = shorter_ms(ms, pool_presence_wait_ms(responder->presence));
     if (responder->drain_until_ms != 0) {
         ms = shorter_ms(
             ms, int64_max(responder->drain_until_ms - clock_mono_ms(), 0));
@@ -164,6 +167,7 @@ end_batch(struct responder *responder)
     listener_release(responder->listener, responder->exchanges,
                      responder->count);
     responder->count = 0;
+    pool_presence_step(responder->presence);
 }
 
 /* True once there is nothing left to drain, or no time left for it. */
@@ -198,6 +202,7 @@ responder_run(struct responder *responder, struct notify *notify)
         notify_beat(notify);
     }
     batch_sign_off(responder->batch);
+    pool_presence_sign_off(responder->presence);
     return 0;
 }
 
@@ -265,8 +270,9 @@ responder_open(const struct options *options, int listen_fd,
     responder->exchanges =
         calloc(responder->max_batch, sizeof(*responder->exchanges));
     responder->batch = batch_open(options, redis, counter, stats);
+    responder->presence = pool_presence_open(options, redis, stats);
     if (responder->exchanges == NULL || responder->batch == NULL ||
-        !open_fds(responder, options)) {
+        responder->presence == NULL || !open_fds(responder, options)) {
         responder_close(responder);
         return NULL;
     }
@@ -286,6 +292,7 @@ responder_close(struct responder *responder)
     if (responder->epoll_fd >= 0) {
         close(responder->epoll_fd);
     }
+    pool_presence_close(responder->presence);
     batch_close(responder->batch);
     free(responder->exchanges);
     free(responder);

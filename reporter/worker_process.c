@@ -5,6 +5,7 @@
 #include "worker_process.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,23 +14,30 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "callbacks/worker.h"
 #include "metrics/metrics_server.h"
 #include "net/event_loop.h"
 #include "reports/reports.h"
+#include "store/presence.h"
 #include "store/schema.h"
 
 enum task { TASK_REPORTS, TASK_CALLBACKS, TASK_METRICS };
 
 struct worker_process {
+    const struct options *configured;
     struct options options; /* with this worker's part; borrows the texts */
     const char *program;
     struct metrics *metrics;
     struct event_loop *loop;
     int signal_fd;
     int beat_fd;
+    char name[SUPERVISOR_NAME_SIZE]; /* of the worker */
+    int64_t started_s;               /* since the Unix epoch */
+    struct presence *presence;       /* NULL for TASK_METRICS */
+    struct event_loop_timer presence_timer;
     struct event_loop_timer beat;
     struct redis_log redis_log;
     struct redis *redis;           /* NULL for TASK_METRICS */
@@ -114,6 +122,23 @@ on_beat_due(void *context)
     give_beat(context);
 }
 
+/* While Redis is away, the next connect is waited for: see on_redis. */
+static void
+on_presence_due(void *context)
+{
+    struct worker_process *process = context;
+    int64_t wait_ms = presence_wait_ms(process->presence);
+
+    if (wait_ms == 0) {
+        presence_write(process->presence,
+                       json_pack("{s:I, s:s}", "started",
+                                 (json_int_t)process->started_s, "worker",
+                                 process->name));
+    }
+    event_loop_arm(process->loop, &process->presence_timer,
+                   wait_ms > 0 ? wait_ms : PRESENCE_EVERY_MS);
+}
+
 static void
 on_redis(void *context, int fd, uint32_t events)
 {
@@ -129,6 +154,7 @@ on_redis(void *context, int fd, uint32_t events)
     if (process->redis_state != REDIS_STATE_UP || before == REDIS_STATE_UP) {
         return;
     }
+    event_loop_arm(process->loop, &process->presence_timer, 0);
     if (process->reports != NULL) {
         reports_wake(process->reports);
     }
@@ -228,7 +254,10 @@ open_redis(struct worker_process *process, enum task task)
         process->worker = worker_open(options, process->loop, process->redis,
                                       process->metrics);
     }
-    if (process->reports == NULL && process->worker == NULL) {
+    process->presence = presence_open(process->configured, process->redis,
+                                      "verve-reporter", process->name);
+    if (process->presence == NULL ||
+        (process->reports == NULL && process->worker == NULL)) {
         return -1;
     }
     return event_loop_watch(process->loop, redis_fd(process->redis), EPOLLIN,
@@ -259,6 +288,10 @@ close_all(struct worker_process *process)
     metrics_server_close(process->server);
     worker_close(process->worker);
     reports_close(process->reports);
+    if (process->presence != NULL) {
+        event_loop_disarm(process->loop, &process->presence_timer);
+        presence_close(process->presence);
+    }
     redis_close(process->redis);
     event_loop_close(process->loop);
     if (process->signal_fd >= 0) {
@@ -289,9 +322,15 @@ run(struct worker_process *process, enum task task)
         return EXIT_USAGE;
     }
     give_beat(process);
+    if (process->presence != NULL) {
+        on_presence_due(process);
+    }
     if (event_loop_run(process->loop) < 0) {
         log_error("cannot wait for events: %s", strerror(errno));
         return EXIT_SYSTEM;
+    }
+    if (process->presence != NULL) {
+        presence_leave(process->presence);
     }
     return EXIT_OK;
 }
@@ -301,16 +340,20 @@ worker_process_run(const struct options *options, size_t worker,
                    const char *program, int beat_fd, struct metrics *metrics)
 {
     struct worker_process process = {
+        .configured = options,
         .options = *options,
         .program = program,
         .metrics = metrics,
         .signal_fd = -1,
         .beat_fd = beat_fd,
         .beat = {.handler = on_beat_due, .context = &process},
+        .started_s = clock_wall_ms() / 1000,
+        .presence_timer = {.handler = on_presence_due, .context = &process},
     };
     enum exit_code code;
 
     log_open(program, options->log.target, options->log.level);
+    worker_process_name(options, worker, process.name);
     take_share(&process, worker);
     metrics_begin(metrics, worker);
     code = run(&process, task_of(options, worker));

@@ -552,6 +552,12 @@ redis_max_memory(const struct redis *redis)
     return redis->handshake.max_memory;
 }
 
+int64_t
+redis_used_memory(const struct redis *redis)
+{
+    return redis->handshake.used_memory;
+}
+
 bool
 redis_peer(const struct redis *redis, struct sockaddr_storage *address)
 {

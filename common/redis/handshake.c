@@ -76,6 +76,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
     handshake->tcp_port = 0;
     handshake->max_memory = 0;
+    handshake->used_memory = 0;
     handshake->appendonly[0] = '\0';
     handshake->appendfsync[0] = '\0';
     handshake->was_replica = false;
@@ -115,6 +116,7 @@ check_version(struct handshake *handshake, const redisReply *info)
         major >= OLDEST_MAJOR) {
         return HANDSHAKE_DONE;
     }
+    handshake->fault = REDIS_FAULT_OTHER;
     snprintf(handshake->why, sizeof(handshake->why),
              "it is Redis %s, and verve needs Redis %d.0 or later, or Valkey",
              version, OLDEST_MAJOR);
@@ -131,6 +133,9 @@ read_info(struct handshake *handshake, const redisReply *info)
     }
     if (read_field(info, "\nmaxmemory:", number, sizeof(number))) {
         decimal_parse(number, strlen(number), &handshake->max_memory);
+    }
+    if (read_field(info, "\nused_memory:", number, sizeof(number))) {
+        decimal_parse(number, strlen(number), &handshake->used_memory);
     }
     if (read_field(info, "\naof_enabled:", enabled, sizeof(enabled))) {
         snprintf(handshake->appendonly, sizeof(handshake->appendonly), "%s",
@@ -190,6 +195,7 @@ check_policy(struct handshake *handshake)
     if (strcmp(handshake->policy, "noeviction") == 0) {
         return HANDSHAKE_DONE;
     }
+    handshake->fault = REDIS_FAULT_EVICTION;
     if (handshake->policy[0] != '\0') {
         snprintf(handshake->why, sizeof(handshake->why),
                  "its maxmemory-policy is %s, which drops what was counted; "
@@ -257,10 +263,30 @@ advice(enum handshake_step step, const char *error)
     return "";
 }
 
+static enum redis_fault
+fault_of(enum handshake_step step)
+{
+    switch (step) {
+    case HANDSHAKE_RIGHTS:
+        return REDIS_FAULT_RIGHTS;
+    case HANDSHAKE_CHECK:
+        return REDIS_FAULT_CHECK;
+    case HANDSHAKE_AUTH:
+    case HANDSHAKE_SELECT:
+    case HANDSHAKE_NAME:
+    case HANDSHAKE_INFO:
+    case HANDSHAKE_CONFIG:
+    case HANDSHAKE_STEPS:
+        break;
+    }
+    return REDIS_FAULT_OTHER;
+}
+
 static enum handshake_result
 read_error(struct handshake *handshake, enum handshake_step step,
            const char *error)
 {
+    handshake->fault = fault_of(step);
     snprintf(handshake->why, sizeof(handshake->why), "%s%s", error,
              advice(step, error));
     if (is_temporary(error)) {

@@ -43,6 +43,7 @@ struct handshake {
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
     int64_t max_memory;            /* in bytes; 0: no limit, or not known */
+    int64_t used_memory;           /* in bytes; 0: not known */
     char appendonly[4];            /* yes or no; "": it cannot be read */
     bool was_replica;              /* it took over from another Redis */
     char appendfsync[16];          /* "": it cannot be read */
@@ -50,7 +51,8 @@ struct handshake {
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */
     char warning[512];             /* see handshake_warning */
     struct command command;        /* the call of a check */
-    char why[800]; /* the reason for BROKEN, RETRY and UNUSABLE */
+    char why[800];          /* the reason for BROKEN, RETRY and UNUSABLE */
+    enum redis_fault fault; /* the kind of reason for UNUSABLE */
 };
 
 /* Starts the handshake: adds all commands to the output buffer of context. */

@@ -27,10 +27,25 @@ redis_state(const struct redis *redis)
     return redis->state;
 }
 
+enum redis_fault
+redis_fault(const struct redis *redis)
+{
+    return redis->handshake.fault;
+}
+
 const char *
 redis_error(const struct redis *redis)
 {
     return redis->error;
+}
+
+const char *
+redis_refusal(const struct redis *redis)
+{
+    bool refused =
+        redis->reply != NULL && redis->reply->type == REDIS_REPLY_ERROR;
+
+    return refused ? redis->reply->str : "";
 }
 
 enum redis_state

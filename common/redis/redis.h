@@ -70,6 +70,14 @@ enum redis_state {
     REDIS_STATE_UNUSABLE, /* needs an operator, see redis_error; retried */
 };
 
+/* What makes a Redis unusable. */
+enum redis_fault {
+    REDIS_FAULT_OTHER,    /* a wrong password, or too old, for example */
+    REDIS_FAULT_EVICTION, /* its eviction policy is not noeviction */
+    REDIS_FAULT_RIGHTS,   /* redis_options.rights */
+    REDIS_FAULT_CHECK,    /* redis_options.check */
+};
+
 /* The end of an attempt to connect, or of a connection. */
 struct redis_change {
     enum redis_state state; /* the new state; may be the same as before */
@@ -148,8 +156,17 @@ void redis_step(struct redis *redis);
 
 enum redis_state redis_state(const struct redis *redis);
 
+/* Why the state is REDIS_STATE_UNUSABLE; without meaning in other states. */
+enum redis_fault redis_fault(const struct redis *redis);
+
 /* Why the last run failed or the connection is down; never NULL. */
 const char *redis_error(const struct redis *redis);
+
+/*
+ * Redis's own words of the error that refused the last run, such as "OOM
+ * command not allowed", until the next call; "" if it was not refused.
+ */
+const char *redis_refusal(const struct redis *redis);
 
 /*
  * Checks, without blocking, that Redis has not closed the connection; a closed
@@ -181,6 +198,12 @@ bool redis_syncs_always(const struct redis *redis);
  * not known.
  */
 int64_t redis_max_memory(const struct redis *redis);
+
+/*
+ * The memory that Redis used, in bytes, as of the last connect or review
+ * (redis_options.review_ms). 0: not known.
+ */
+int64_t redis_used_memory(const struct redis *redis);
 
 /*
  * Waits while the state is REDIS_STATE_CONNECTING, for at most the time limit.

@@ -130,16 +130,12 @@ count_ttl_s(const struct options *options)
     return int64_max(retention_s, least_s);
 }
 
-/*
- * How much of Redis's memory callbacks may take, in bytes: by default a quarter
- * of maxmemory, so that ids without a callback are counted even if the queue is
- * full.
- */
-static int64_t
-max_queue_bytes(const struct accept_call *accept)
+int64_t
+accept_call_max_queue_bytes(const struct options *options,
+                            const struct redis *redis)
 {
-    int64_t set_mb = accept->options->callbacks.max_queue_mb;
-    int64_t redis_bytes = redis_max_memory(accept->redis);
+    int64_t set_mb = options->callbacks.max_queue_mb;
+    int64_t redis_bytes = redis_max_memory(redis);
 
     if (set_mb == 0 && redis_bytes > 0) {
         return redis_bytes / 4;
@@ -155,7 +151,8 @@ add_jobs(const struct accept_call *accept, struct command *call,
     char job[JOB_MAX_BYTES];
 
     redis_arg_int(call, accept->options->callbacks.max_queue);
-    redis_arg_int(call, max_queue_bytes(accept));
+    redis_arg_int(call,
+                  accept_call_max_queue_bytes(accept->options, accept->redis));
     for (size_t i = 0; i < batch->count; i++) {
         const struct counter_request *request = &batch->requests[i];
 

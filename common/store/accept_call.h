@@ -28,6 +28,14 @@ struct accept_call {
 int accept_call_start(const struct accept_call *accept,
                       struct dedup_batch *batch);
 
+/*
+ * How much of Redis's memory callbacks may take, in bytes: by default a quarter
+ * of maxmemory, so that ids without a callback are counted even if the queue is
+ * full.
+ */
+int64_t accept_call_max_queue_bytes(const struct options *options,
+                                    const struct redis *redis);
+
 /* The reply of an accept script. */
 struct accept_reply {
     bool counted;     /* false: nothing was done */

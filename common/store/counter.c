@@ -15,7 +15,6 @@
 #include "keys.h"
 #include "marks-confirm.lua.h"
 #include "marks.h"
-#include "probe.lua.h"
 #include "schema.h"
 
 enum {
@@ -455,23 +454,26 @@ counter_sign_off(struct counter *counter)
     }
 }
 
-bool
-counter_is_ready(struct counter *counter)
+void
+counter_probe(struct counter *counter, struct probe *found)
 {
-    struct key_parts parts = {.prefix = counter->options->redis.prefix};
     int64_t started_ms = clock_mono_ms();
-    const struct redis_reply *reply;
-    struct command *call;
+    const struct redis_reply *reply = NULL;
+    enum redis_result result;
 
-    if (!agree(counter) ||
-        clock_mono_ms() - started_ms >= counter->options->redis.timeout_ms) {
-        return false;
+    *found = (struct probe){.fault = PROBE_NO_ANSWER};
+    if (!agree(counter)) {
+        found->fault = probe_fault_of(counter->redis, counter->refused);
+        return;
+    }
+    if (clock_mono_ms() - started_ms >= counter->options->redis.timeout_ms) {
+        return;
     }
     counter->sent_us = clock_mono_us();
-    call = redis_call(counter->redis, &script_probe);
-    keys_add(call, KEY_READY, &parts);
-    redis_call_replicas(call, counter->options->redis.wait_replicas);
-    return is_done(counter, COUNTER_PROBE, redis_run(counter->redis, &reply));
+    probe_call(counter->options, counter->redis);
+    result = redis_run(counter->redis, &reply);
+    is_done(counter, COUNTER_PROBE, result);
+    probe_read(counter->options, counter->redis, result, reply, found);
 }
 
 bool

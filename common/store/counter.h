@@ -11,6 +11,7 @@
 
 #include "config/options.h"
 #include "marks.h"
+#include "probe.h"
 #include "redis/redis.h"
 
 struct counter;
@@ -41,7 +42,7 @@ enum counter_script {
     COUNTER_ACCEPT,  /* counts a batch */
     COUNTER_CONFIRM, /* compares what was confirmed with what Redis has */
     COUNTER_SCHEMA,  /* compares the settings */
-    COUNTER_PROBE,   /* of counter_is_ready */
+    COUNTER_PROBE,   /* of counter_probe */
     COUNTER_SCRIPTS_COUNT,
 };
 
@@ -102,11 +103,11 @@ bool counter_take_loss(struct counter *counter, struct marks_loss *loss);
 void counter_sign_off(struct counter *counter);
 
 /*
- * True if Redis would count a batch now: it is there, agrees with the schema,
- * accepts writes and has redis.wait_replicas replicas. Writes the key `ready`
- * to know. Blocks for at most 2 x redis.timeout_ms.
+ * Finds out whether Redis would count a batch now: it is there, agrees with the
+ * schema, accepts writes and has redis.wait_replicas replicas. Writes the key
+ * `ready` to know. Sets *found. Blocks for at most 2 x redis.timeout_ms.
  */
-bool counter_is_ready(struct counter *counter);
+void counter_probe(struct counter *counter, struct probe *found);
 
 /*
  * True if the last batch or probe failed because Redis refused it or had too

@@ -30,6 +30,12 @@ static const char *const names[ERROR_CODES_COUNT] = {
     [ERROR_CODE_CALLBACK_QUEUE_FULL] = "callback-queue-full",
     [ERROR_CODE_REDIS_UNAVAILABLE] = "redis-unavailable",
     [ERROR_CODE_METRICS_NOT_ALLOWED] = "metrics-not-allowed",
+    [ERROR_CODE_REDIS_EVICTION_POLICY] = "redis-eviction-policy",
+    [ERROR_CODE_REDIS_RIGHTS] = "redis-rights",
+    [ERROR_CODE_SETTINGS_DIFFER] = "settings-differ",
+    [ERROR_CODE_REDIS_FULL] = "redis-full",
+    [ERROR_CODE_REDIS_REFUSES_WRITES] = "redis-refuses-writes",
+    [ERROR_CODE_REPLICAS_MISSING] = "replicas-missing",
 };
 
 const char *

@@ -46,6 +46,8 @@ static const struct key_row rows[KEYS_COUNT] = {
     [KEY_READY] = {PREFIX ":{t}:ready", "string", "1 s"},
     [KEY_REPORTERS] = {PREFIX ":{t}:reporters", "zset", "none"},
     [KEY_REPORTER] = {PREFIX ":{t}:reporter:<name>", "string", "10 s"},
+    [KEY_PRESENCE] = {PREFIX ":{t}:presence", "zset", "none"},
+    [KEY_PRESENCE_SAID] = {PREFIX ":{t}:presence-said", "hash", "none"},
     [KEY_WINDOWS] = {PREFIX ":windows", "stream", "none"},
     [KEY_SINK] = {PREFIX ":sink:<name>", "hash", "none"},
 };

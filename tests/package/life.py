@@ -77,7 +77,8 @@ class Life:
     def live(self):
         for step in (self.install, self.serve, self.sandbox, self.load,
                      self.wrong_configuration, self.crash,
-                     self.credential, self.rotate, self.remove,
+                     self.credential, self.rotate,
+                     self.keep_group, self.remove,
                      self.install_again, self.purge):
             started = time.monotonic()
             step()
@@ -255,6 +256,16 @@ class Life:
                                     check=False).strip() == "verve",
                    "a new log")
         assert "callbacks.log.1" in self.run("ls", "/var/log/verve")
+
+    def keep_group(self):
+        """A pool may run as another user: an upgrade leaves the operator's
+        group of a file alone."""
+        self.run("chmod", "0644", CONF)
+        self.run("chgrp", "www-data", CONF)
+        self.apt("install", "--reinstall", self.package)
+        assert self.run("stat", "-c", "%G %a", CONF).strip() == "www-data 644"
+        self.run("chgrp", "verve", CONF)
+        self.run("chmod", "0640", CONF)
 
     def remove(self):
         self.apt("remove", "verve")

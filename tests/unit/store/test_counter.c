@@ -284,13 +284,16 @@ test_tells_of_each_run(void **state)
     struct fixture *f = *state;
     struct counter_request one = request(1, NULL);
     struct runs runs = {0};
+    struct probe probe;
 
     counter_observe(f->counter, note_run, &runs);
     count_one(f, 1);
     assert_int_equal(runs.done[COUNTER_SCHEMA], 1);
     assert_in_range(runs.done[COUNTER_ACCEPT], 1, 3); /* it guesses first */
     assert_int_equal(runs.failed[COUNTER_ACCEPT], 0);
-    assert_true(counter_is_ready(f->counter));
+    counter_probe(f->counter, &probe);
+    assert_int_equal(probe.fault, PROBE_READY);
+    assert_true(probe.looked);
     assert_int_equal(runs.done[COUNTER_PROBE], 1);
 
     redis_do(f->redis, "DEL", "verve:{0}:open", NULL);

@@ -1,0 +1,167 @@
+/*
+ * presence: one script writes and tells. Who is there is decided in Redis, by
+ * its clock.
+ */
+#define _GNU_SOURCE /* asprintf */
+#include "presence.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "base/version.h"
+#include "config/digest.h"
+#include "keys.h"
+#include "presence.lua.h"
+
+struct presence {
+    struct redis *redis;
+    char *prefix;
+    char *program;
+    char *name;
+    char host[HOST_NAME_SIZE];
+    char digest[CONFIG_DIGEST_SIZE];
+    uint64_t connection; /* on which it was written last; 0: not yet */
+    int64_t written_ms;  /* monotonic: the last try */
+    struct presence_heard heard;
+};
+
+/* <program>/<host>/<part>, malloc'd; NULL: no memory. */
+static char *
+make_name(const struct presence *presence, const char *part)
+{
+    char *name = NULL;
+    int len = asprintf(&name, "%s/%s%s%s", presence->program, presence->host,
+                       part[0] == '/' ? "" : "/", part);
+
+    return len < 0 ? NULL : name;
+}
+
+struct presence *
+presence_open(const struct options *options, struct redis *redis,
+              const char *program, const char *part)
+{
+    struct presence *presence = calloc(1, sizeof(*presence));
+
+    if (presence == NULL) {
+        return NULL;
+    }
+    presence->redis = redis;
+    host_name(presence->host);
+    presence->prefix = strdup(options->redis.prefix);
+    presence->program = strdup(program);
+    if (presence->program != NULL) {
+        presence->name = make_name(presence, part);
+    }
+    if (presence->prefix == NULL || presence->name == NULL ||
+        config_digest(options, presence->digest) != 0) {
+        presence_close(presence);
+        return NULL;
+    }
+    return presence;
+}
+
+void
+presence_close(struct presence *presence)
+{
+    if (presence != NULL) {
+        free(presence->prefix);
+        free(presence->program);
+        free(presence->name);
+        free(presence);
+    }
+}
+
+int64_t
+presence_wait_ms(const struct presence *presence)
+{
+    uint64_t connection = redis_connection(presence->redis);
+
+    if (connection == 0) {
+        return -1;
+    }
+    if (connection != presence->connection) {
+        return 0;
+    }
+    return int64_max(presence->written_ms + PRESENCE_EVERY_MS - clock_mono_ms(),
+                     0);
+}
+
+static void
+add_text(struct command *call, const char *text)
+{
+    redis_arg(call, text, strlen(text));
+}
+
+/* text: the JSON; "": the program ends. */
+static void
+run(struct presence *presence, const char *text)
+{
+    struct key_parts parts = {.prefix = presence->prefix};
+    struct presence_heard heard = {.at_ms = clock_mono_ms()};
+    const struct redis_reply *reply;
+    struct command *call;
+
+    presence->written_ms = heard.at_ms;
+    presence->connection = redis_connection(presence->redis);
+    call = redis_call(presence->redis, &script_presence);
+    keys_add(call, KEY_PRESENCE, &parts);
+    keys_add(call, KEY_PRESENCE_SAID, &parts);
+    add_text(call, presence->name);
+    add_text(call, text);
+    add_text(call, PRESENCE_REPORTS);
+    redis_arg_int(call, PRESENCE_GONE_MS);
+    redis_arg_int(call, PRESENCE_FORGET_MS);
+    redis_arg_int(call, PRESENCE_MOST);
+    if (redis_run(presence->redis, &reply) == REDIS_DONE &&
+        redis_reply_int(redis_reply_at(reply, 0), &heard.reporters) &&
+        redis_reply_int(redis_reply_at(reply, 1), &heard.silent_ms)) {
+        presence->heard = heard;
+    }
+}
+
+/* The JSON that is written, malloc'd; NULL: no memory. */
+static char *
+describe(const struct presence *presence, json_t *details)
+{
+    json_t *root =
+        json_pack("{s:i, s:s, s:s, s:s, s:s}", "v", 1, "program",
+                  presence->program, "version", VERVE_VERSION, "config",
+                  presence->digest, "host", presence->host);
+    char *text = NULL;
+
+    if (root != NULL && json_object_update(root, details) == 0) {
+        text = json_dumps(root, JSON_COMPACT);
+    }
+    json_decref(root);
+    return text;
+}
+
+void
+presence_write(struct presence *presence, json_t *details)
+{
+    char *text = describe(presence, details);
+
+    json_decref(details);
+    if (text != NULL) {
+        run(presence, text);
+        free(text);
+    }
+}
+
+void
+presence_leave(struct presence *presence)
+{
+    if (redis_connection(presence->redis) != 0) {
+        run(presence, "");
+    }
+}
+
+struct presence_heard
+presence_heard(const struct presence *presence)
+{
+    return presence->heard;
+}
