@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 16,
+    BACKLOG = 128,
     SOCKET_UMASK = 0117, /* mode 0660 */
 };
 

@@ -39,6 +39,7 @@ struct metrics_server {
     struct event_loop_timer run;       /* when libmicrohttpd asks for it */
     struct event_loop_timer time_over; /* of the first client */
     struct log_throttle trouble;
+    bool has_ended; /* a connection, in this run */
     struct client clients[METRICS_SERVER_CLIENTS];
 };
 
@@ -51,14 +52,20 @@ metrics_server_wanted(const struct options *options)
            address.len > 0;
 }
 
-/* Has libmicrohttpd do what there is to do. */
+/*
+ * Has libmicrohttpd do what there is to do. If all places were taken, it
+ * listens again only at the beginning of the run after that in which one got
+ * free.
+ */
 static void
 run(struct metrics_server *server)
 {
-    MHD_UNSIGNED_LONG_LONG wait_ms;
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 
+    server->has_ended = false;
     MHD_run(server->daemon);
-    if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES) {
+    if (server->has_ended ||
+        MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES) {
         event_loop_arm(server->loop, &server->run, (int64_t)wait_ms);
     }
 }
@@ -156,6 +163,7 @@ on_connection(void *context, struct MHD_Connection *connection,
     }
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         client->connection = NULL;
+        server->has_ended = true;
     } else {
         client->connection = connection;
         client->due_ms = clock_mono_ms() + METRICS_SERVER_CLIENT_MS;

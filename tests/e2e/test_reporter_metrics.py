@@ -67,7 +67,7 @@ def test_it_counts_callbacks(sandbox, redis, responder, receiver):
     assert found[attempts("4xx")] == 1
     assert found[attempts("5xx")] == 1
     assert found[attempts("refused")] == 2
-    assert found["verve_callbacks_unreadable_total"] == 1
+    assert found["verve_callbacks_unreadable_total"] in (1, 2) # each may find it
     assert found['verve_callbacks_settled_total{fate="dead"}'] >= 3
     assert found['verve_callbacks_settled_total{fate="retry"}'] >= 2
     # Jobs that were put there by hand do not say when they were accepted.
@@ -228,26 +228,27 @@ def is_closed(client):
 
 def test_slow_clients_hold_no_place(sandbox, redis):
     """Some are silent, some send a byte now and then, and some do not read
-    their answer: all are closed in time, and others are served meanwhile."""
+    their answer: all are closed in time, and others are served."""
     reporter, scrape = start(sandbox, redis)
-    clients = [connect(scrape.port) for _ in range(3 * CLIENTS)]
     started = time.monotonic()
-    for client in clients[::3]:
+    clients = [connect(scrape.port) for _ in range(CLIENTS + 6)]
+    slow, deaf = clients[:CLIENTS:2], clients[CLIENTS:]
+    for client in slow:
         client.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\nX: ")
-    served = 0
+    for client in deaf:
+        client.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
 
-    def all_closed():
-        nonlocal served
-        for client in clients[::3]:
+    def is_served():
+        for client in slow:
             try:
                 client.send(b"x")
             except OSError:
                 pass
-        served += scrape.answers() is not None
-        return all(is_closed(client) for client in clients)
-    wait_until(all_closed, "all are closed", 6 * CLIENT_S, 0.2)
+        return scrape.answers()
+    wait_until(is_served, "one more is served", 6 * CLIENT_S, 0.1)
     assert time.monotonic() - started >= CLIENT_S - 1.0
-    assert served >= 1
+    wait_until(lambda: all([is_closed(client) for client in clients]),
+               "all are closed", 3 * CLIENT_S, 0.1)
     for client in clients:
         client.close()
     before = len(reporter.report())
