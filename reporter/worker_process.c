@@ -185,6 +185,7 @@ reopen(struct worker_process *process)
 {
     const char reopened = SUPERVISOR_REOPENED;
 
+    log_release();
     if (process->reports != NULL) {
         reports_reopen(process->reports);
     }
@@ -352,7 +353,7 @@ worker_process_run(const struct options *options, size_t worker,
     };
     enum exit_code code;
 
-    log_open(program, options->log.target, options->log.level);
+    options_open_log(options, program);
     worker_process_name(options, worker, process.name);
     take_share(&process, worker);
     metrics_begin(metrics, worker);

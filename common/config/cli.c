@@ -168,7 +168,7 @@ cli_start(int argc, char **argv, const struct cli_program *program,
         return print_key(program, options, command.key);
     }
     if (!command.check) {
-        log_open(program->name, options->log.target, options->log.level);
+        options_open_log(options, program->name);
     }
     options_warn(options, program->uses, environ,
                  command.check ? print_warning : log_warning, context);

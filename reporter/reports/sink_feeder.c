@@ -1,8 +1,8 @@
 /*
  * sink_feeder: a delivered window stays delivered, whichever reporter has the
- * lease. So the cursor here only grows, and is saved if Redis has an older one.
- * The lease is checked right before each offer. If the lease is lost,
- * undelivered records are dropped.
+ * lease, unless an operator rewinds the sink. So the cursor here only grows,
+ * and is saved if Redis has an older one. The lease is checked right before
+ * each offer. If the lease is lost, undelivered records are dropped.
  */
 #include "sink_feeder.h"
 
@@ -35,6 +35,7 @@ struct sink_feeder {
     int64_t last_s;      /* the last window at the destination; 0: none */
     bool ours;           /* the lease was ours at the last renewal */
     int64_t delivered_s; /* the last window that we delivered; 0: none */
+    int64_t rewound_ms;  /* see sink_lease_rewound_ms */
     bool busy;           /* an offer is not settled yet */
     int64_t offered_s;   /* the last window offered */
     int64_t offered_ms;  /* monotonic: when it was offered */
@@ -81,6 +82,7 @@ sink_feeder_open(const struct sink_feeder_shared *shared,
         return NULL;
     }
     feeder->shared = shared;
+    feeder->rewound_ms = -1;
     feeder->sink = type->open(shared->options, shared->loop, &events);
     if (feeder->sink != NULL) {
         feeder->lease =
@@ -226,16 +228,49 @@ begin(struct sink_feeder *feeder)
     feeder->begun = true;
 }
 
+/* Gives up an offer that is not settled. */
+static void
+drop_offer(struct sink_feeder *feeder)
+{
+    if (feeder->busy) {
+        feeder->sink->type->drop(feeder->sink);
+        feeder->busy = false;
+    }
+}
+
 /* Another reporter has the lease, or the lease ended while Redis was away. */
 static void
 lose_lease(struct sink_feeder *feeder)
 {
     log_info("%s: no longer ours to write", feeder->sink->name);
     log_throttle_end(&feeder->sink_trouble);
-    if (feeder->busy) {
-        feeder->sink->type->drop(feeder->sink);
-        feeder->busy = false;
+    drop_offer(feeder);
+}
+
+/*
+ * If an operator has set the cursor back, forgets which windows are delivered.
+ * What the destination itself has is read again.
+ */
+static void
+heed_rewind(struct sink_feeder *feeder)
+{
+    int64_t rewound_ms = sink_lease_rewound_ms(feeder->lease);
+    bool is_news = feeder->rewound_ms >= 0 && rewound_ms > feeder->rewound_ms;
+    char text[RFC3339_SIZE];
+
+    feeder->rewound_ms = int64_max(feeder->rewound_ms, rewound_ms);
+    if (!is_news) {
+        return;
     }
+    rfc3339_format(text, sink_lease_cursor_s(feeder->lease));
+    log_info("%s: rewound by an operator; it goes on after the window %s",
+             feeder->sink->name, text);
+    drop_offer(feeder);
+    feeder->delivered_s = 0;
+    if (feeder->sink->type->forget != NULL) {
+        feeder->sink->type->forget(feeder->sink);
+    }
+    feeder->last_known = false;
 }
 
 void
@@ -244,6 +279,7 @@ sink_feeder_renew_lease(struct sink_feeder *feeder)
     bool was_ours = feeder->ours;
 
     log_result(feeder, &feeder->lease_trouble, sink_lease_keep(feeder->lease));
+    heed_rewind(feeder);
     feeder->ours = sink_lease_ours(feeder->lease);
     if (!feeder->last_known || (feeder->ours && !was_ours)) {
         read_last(feeder);
