@@ -127,4 +127,6 @@ def test_a_full_queue_is_logged_once(sandbox, redis):
     redis("DEL", list_of("http://a.example/"), QUEUE)
     assert responder.ask(accept(8, "http://a.example/")).status == 200
     process.wait_output("the callback queue has room again")
-    assert process.output().count("the callback queue") == 2
+    full, room = process.logged_with("the callback queue")
+    assert full["code"] == "callback-queue-full"
+    assert room["refused"] == "4"
