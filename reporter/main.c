@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "callbacks/settings.h"
+#include "callbacks/trial_call.h"
 #include "config/cli.h"
 #include "reports/sinks.h"
 #include "supervisor.h"
@@ -68,6 +70,15 @@ uses_file(const struct options *options, const char *key)
     return true;
 }
 
+/* The same for --call. An option_file_use. */
+static bool
+call_uses_file(const struct options *options, const char *key)
+{
+    (void)options;
+    return starts_with(key, "redis.") || (starts_with(key, "callbacks.") &&
+                                          strcmp(key, "callbacks.log") != 0);
+}
+
 /* Checks what the table of options cannot check. A cli_check. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
@@ -81,16 +92,21 @@ check(const struct options *options, option_complaint *complain, void *context)
 int
 main(int argc, char **argv)
 {
-    static const struct cli_program program = {
+    const char *call_url = NULL;
+    const struct cli_program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
         .uses = uses_file,
         .check = check,
+        .call_url = &call_url,
+        .call_uses = call_uses_file,
     };
     struct options options;
     int code = cli_start(argc, argv, &program, &options);
 
-    if (code < 0) {
+    if (code < 0 && call_url != NULL) {
+        code = (int)trial_call(&options, call_url);
+    } else if (code < 0) {
         code = run(&options);
     }
     options_fini(&options);
