@@ -177,10 +177,8 @@ start_link(struct redis *redis)
 
 /* Goes on once a sentinel has named the master, or none does. */
 static void
-step_asking(struct redis *redis)
+step_asking(struct redis *redis, const struct sentinel *sentinel)
 {
-    const struct sentinel *sentinel = redis->sentinel;
-
     switch (sentinel->state) {
     case SENTINEL_PENDING:
         break;
@@ -210,7 +208,7 @@ connection_start(struct redis *redis)
         redis->phase = CONNECTION_ASKING;
         redis->due_ms = INT64_MAX; /* the sentinel has time limits of its own */
         sentinel_ask(redis->sentinel);
-        step_asking(redis);
+        step_asking(redis, redis->sentinel);
     }
     arm_timer(redis);
 }
@@ -361,7 +359,7 @@ step_phase(struct redis *redis)
     case CONNECTION_PAUSED:
         break;
     case CONNECTION_ASKING:
-        step_asking(redis);
+        step_asking(redis, redis->sentinel);
         break;
     case CONNECTION_RESOLVING:
         step_resolving(redis);
