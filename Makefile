@@ -34,7 +34,7 @@ ifneq ($(V),1)
 say = @printf '  %-4s %s\n' $1 $@ &&
 endif
 
-BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
+BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -I$(BUILD)/files -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto -lcares
@@ -114,7 +114,13 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
-$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
+# The files of the page /status/, as texts in a header.
+STATUS_FILES := $(wildcard fcgi-app/status/*)
+$(BUILD)/files/status_files.h: $(STATUS_FILES) tools/embed-text
+	@mkdir -p $(@D)
+	$(call say,TEXT) tools/embed-text status_file $(STATUS_FILES) >$@.tmp && mv $@.tmp $@
+
+$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(BUILD)/files/status_files.h $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
@@ -184,7 +190,8 @@ $(BENCH):
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS) -lm
 
 # Fuzzers need clang; their objects are apart from the others.
-$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(DEPS)
+$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(BUILD)/files/status_files.h \
+		$(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
@@ -252,7 +259,7 @@ fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 .PHONY: lint
-lint: $(DEPS) $(LUA) $(MAN) ## run all linters
+lint: $(DEPS) $(LUA) $(BUILD)/files/status_files.h $(MAN) ## run all linters
 	@tools/lint $(BUILD)
 
 .PHONY: bench

@@ -135,8 +135,9 @@ read_request(const struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
     if (FCGX_GetParam("HTTP_VERVE_CALLBACK", strings) != NULL) {
         exchange->request.endpoint = NULL; /* a callback of ours: no loop */
     }
-    if (exchange->request.kind == REQUEST_METRICS ||
-        exchange->request.kind == REQUEST_READYZ) {
+    if (exchange->request.kind != REQUEST_ACCEPT &&
+        exchange->request.kind != REQUEST_HEALTHZ &&
+        exchange->request.kind != REQUEST_UNKNOWN) {
         request_set_accept(&exchange->request,
                            FCGX_GetParam("HTTP_ACCEPT", strings));
         request_set_client(

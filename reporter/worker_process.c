@@ -100,6 +100,23 @@ on_beat_due(void *context)
     give_beat(context);
 }
 
+/* What this worker says of itself; NULL: no memory. */
+static json_t *
+describe(const struct worker_process *process)
+{
+    json_t *details =
+        json_pack("{s:I, s:s}", "started", (json_int_t)process->started_s,
+                  "worker", process->name);
+
+    if (details != NULL && process->reports != NULL) {
+        reports_describe(process->reports, details);
+    }
+    if (details != NULL && process->worker != NULL) {
+        worker_describe(process->worker, details);
+    }
+    return details;
+}
+
 /* While Redis is away, the next connect is waited for: see on_redis. */
 static void
 on_presence_due(void *context)
@@ -108,13 +125,10 @@ on_presence_due(void *context)
     int64_t wait_ms = presence_wait_ms(process->presence);
 
     if (wait_ms == 0) {
-        presence_write(process->presence,
-                       json_pack("{s:I, s:s}", "started",
-                                 (json_int_t)process->started_s, "worker",
-                                 process->name));
+        presence_write(process->presence, describe(process));
     }
     event_loop_arm(process->loop, &process->presence_timer,
-                   wait_ms > 0 ? wait_ms : PRESENCE_EVERY_MS);
+                   wait_ms > 0 ? wait_ms : PRESENCE_REPORTER_MS);
 }
 
 static void
@@ -229,7 +243,7 @@ open_all(struct worker_process *process, size_t worker)
         process->worker = worker_open(options, process->loop, process->redis);
     }
     process->presence = presence_open(process->configured, process->redis,
-                                      "verve-reporter", process->name);
+                                      PRESENCE_REPORTER, process->name);
     if (process->presence == NULL ||
         (process->reports == NULL && process->worker == NULL) ||
         event_loop_watch(process->loop, process->signal_fd, EPOLLIN, on_signal,

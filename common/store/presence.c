@@ -20,13 +20,15 @@
 struct presence {
     struct redis *redis;
     char *prefix;
-    char *program;
+    const char *program;
+    int64_t every_ms; /* between two writes */
     char *name;
     char host[HOST_NAME_SIZE];
     char digest[CONFIG_DIGEST_SIZE];
     uint64_t connection; /* on which it was written last; 0: not yet */
     int64_t written_ms;  /* monotonic: the last try */
     struct presence_heard heard;
+    int64_t skew_ms; /* this host's clock less Redis's, as of `heard` */
 };
 
 /* <program>/<host>/<part>, malloc'd; NULL: no memory. */
@@ -52,10 +54,11 @@ presence_open(const struct options *options, struct redis *redis,
     presence->redis = redis;
     host_name(presence->host);
     presence->prefix = strdup(options->redis.prefix);
-    presence->program = strdup(program);
-    if (presence->program != NULL) {
-        presence->name = make_name(presence, part);
-    }
+    presence->program = program;
+    presence->every_ms = strcmp(program, PRESENCE_WEB) == 0
+                             ? PRESENCE_WEB_MS
+                             : PRESENCE_REPORTER_MS;
+    presence->name = make_name(presence, part);
     if (presence->prefix == NULL || presence->name == NULL ||
         config_digest(options, presence->digest) != 0) {
         presence_close(presence);
@@ -69,7 +72,6 @@ presence_close(struct presence *presence)
 {
     if (presence != NULL) {
         free(presence->prefix);
-        free(presence->program);
         free(presence->name);
         free(presence);
     }
@@ -86,8 +88,8 @@ presence_wait_ms(const struct presence *presence)
     if (connection != presence->connection) {
         return 0;
     }
-    return int64_max(presence->written_ms + PRESENCE_EVERY_MS - clock_mono_ms(),
-                     0);
+    return int64_max(
+        presence->written_ms + presence->every_ms - clock_mono_ms(), 0);
 }
 
 static void
@@ -102,8 +104,10 @@ run(struct presence *presence, const char *text)
 {
     struct key_parts parts = {.prefix = presence->prefix};
     struct presence_heard heard = {.at_ms = clock_mono_ms()};
+    int64_t sent_ms = clock_wall_ms();
     const struct redis_reply *reply;
     struct command *call;
+    int64_t clock_ms;
 
     presence->written_ms = heard.at_ms;
     presence->connection = redis_connection(presence->redis);
@@ -113,13 +117,15 @@ run(struct presence *presence, const char *text)
     add_text(call, presence->name);
     add_text(call, text);
     add_text(call, PRESENCE_REPORTS);
-    redis_arg_int(call, PRESENCE_GONE_MS);
+    redis_arg_int(call, PRESENCE_REPORTER_GONE_MS);
     redis_arg_int(call, PRESENCE_FORGET_MS);
     redis_arg_int(call, PRESENCE_MOST);
     if (redis_run(presence->redis, &reply) == REDIS_DONE &&
         redis_reply_int(redis_reply_at(reply, 0), &heard.reporters) &&
-        redis_reply_int(redis_reply_at(reply, 1), &heard.silent_ms)) {
+        redis_reply_int(redis_reply_at(reply, 1), &heard.silent_ms) &&
+        redis_reply_int(redis_reply_at(reply, 2), &clock_ms)) {
         presence->heard = heard;
+        presence->skew_ms = (sent_ms + clock_wall_ms()) / 2 - clock_ms;
     }
 }
 
@@ -127,10 +133,10 @@ run(struct presence *presence, const char *text)
 static char *
 describe(const struct presence *presence, json_t *details)
 {
-    json_t *root =
-        json_pack("{s:i, s:s, s:s, s:s, s:s}", "v", 1, "program",
-                  presence->program, "version", VERVE_VERSION, "config",
-                  presence->digest, "host", presence->host);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:I}", "v", 1, "program", presence->program,
+        "version", VERVE_VERSION, "config", presence->digest, "host",
+        presence->host, "skew_ms", (json_int_t)presence->skew_ms);
     char *text = NULL;
 
     if (root != NULL && json_object_update(root, details) == 0) {

@@ -150,6 +150,7 @@ struct destination_status {
     size_t limit;     /* on under_way */
     bool proven;
     enum circuit_breaker_state breaker;
+    int failed;         /* attempts in a row */
     int64_t blocked_ms; /* by its breaker or Retry-After; 0 or less: not */
     int64_t took_ms;    /* recent duration of attempts, smoothed */
 };

@@ -7,10 +7,10 @@
 -- ARGV: 1 the program's name, 2 the JSON; "" if the program ends: its name is
 --       then forgotten
 --       3 the end of the names of workers that close windows
---       4 ms after which a silent program counts as gone, 5 ms after which it
+--       4 ms after which a silent reporter counts as gone, 5 ms after which it
 --       is forgotten, 6 how many names are kept
 -- Reply: {number of living reporters, ms since a reporter was last seen; -1 if
---         none is known}
+--         none is known, now in ms}
 --
 -- allow-oom: an operator wants to see the hosts while Redis is out of memory.
 
@@ -51,4 +51,4 @@ for i = 1, #seen, 2 do
         living = living + (ago <= tonumber(ARGV[4]) and 1 or 0)
     end
 end
-return {living, silent}
+return {living, silent, now}
