@@ -44,9 +44,20 @@ is_living(const json_t *entry)
            (web ? PRESENCE_WEB_GONE_MS : PRESENCE_REPORTER_GONE_MS);
 }
 
+/* By how much the program's clock is ahead of Redis's; at_ms: Redis's clock
+ * now.
+ */
+static json_int_t
+skew_ms_of(const json_t *entry, json_int_t at_ms)
+{
+    json_int_t clock_ms = number_of(json_object_get(entry, "said"), "clock_ms");
+
+    return clock_ms == 0 ? 0 : clock_ms - (at_ms - number_of(entry, "age_ms"));
+}
+
 /* The row of a web host or of a worker. */
 static json_t *
-program_row(const json_t *entry)
+program_row(const json_t *entry, json_int_t at_ms)
 {
     const json_t *said = json_object_get(entry, "said");
     bool web = is_web(said);
@@ -58,7 +69,7 @@ program_row(const json_t *entry)
         status_text(web ? text_of(entry, "name") : text_of(said, "worker")),
         "age_ms", number_of(entry, "age_ms"), "living", is_living(entry),
         "started", number_of(said, "started"), "skew_ms",
-        number_of(said, "skew_ms"));
+        skew_ms_of(entry, at_ms));
 
     if (web) {
         json_object_set_new(row, "responders",
@@ -250,7 +261,8 @@ note_program(json_t *status, json_t *all, const json_t *entry, size_t most)
     size_t i;
 
     if (json_array_size(list) < most) {
-        json_array_append_new(list, program_row(entry));
+        json_array_append_new(list,
+                              program_row(entry, number_of(status, "at")));
     }
     json_array_foreach(json_object_get(said, "sinks"), i, item)
     {

@@ -28,7 +28,6 @@ struct presence {
     uint64_t connection; /* on which it was written last; 0: not yet */
     int64_t written_ms;  /* monotonic: the last try */
     struct presence_heard heard;
-    int64_t skew_ms; /* this host's clock less Redis's, as of `heard` */
 };
 
 /* <program>/<host>/<part>, malloc'd; NULL: no memory. */
@@ -104,10 +103,8 @@ run(struct presence *presence, const char *text)
 {
     struct key_parts parts = {.prefix = presence->prefix};
     struct presence_heard heard = {.at_ms = clock_mono_ms()};
-    int64_t sent_ms = clock_wall_ms();
     const struct redis_reply *reply;
     struct command *call;
-    int64_t clock_ms;
 
     presence->written_ms = heard.at_ms;
     presence->connection = redis_connection(presence->redis);
@@ -122,10 +119,8 @@ run(struct presence *presence, const char *text)
     redis_arg_int(call, PRESENCE_MOST);
     if (redis_run(presence->redis, &reply) == REDIS_DONE &&
         redis_reply_int(redis_reply_at(reply, 0), &heard.reporters) &&
-        redis_reply_int(redis_reply_at(reply, 1), &heard.silent_ms) &&
-        redis_reply_int(redis_reply_at(reply, 2), &clock_ms)) {
+        redis_reply_int(redis_reply_at(reply, 1), &heard.silent_ms)) {
         presence->heard = heard;
-        presence->skew_ms = (sent_ms + clock_wall_ms()) / 2 - clock_ms;
     }
 }
 
@@ -136,7 +131,7 @@ describe(const struct presence *presence, json_t *details)
     json_t *root = json_pack(
         "{s:i, s:s, s:s, s:s, s:s, s:I}", "v", 1, "program", presence->program,
         "version", VERVE_VERSION, "config", presence->digest, "host",
-        presence->host, "skew_ms", (json_int_t)presence->skew_ms);
+        presence->host, "clock_ms", (json_int_t)clock_wall_ms());
     char *text = NULL;
 
     if (root != NULL && json_object_update(root, details) == 0) {

@@ -60,7 +60,7 @@ int64_t presence_wait_ms(const struct presence *presence);
 
 /*
  * Writes, whether it is due or not: version, digest of the configuration, host
- * and by how much its clock is ahead of Redis's, and details, a JSON object
+ * and its clock, and details, a JSON object
  * (jansson) whose reference it takes; NULL: no memory for it, nothing is
  * written. If Redis fails, the next write is due in its time all the same.
  * Blocks for at most redis.timeout_ms if Redis is connected.

@@ -148,7 +148,7 @@ destination_json(const struct destination_status *status)
         status->origin, "proven", status->proven, "waiting",
         (json_int_t)status->waiting, "under_way", (json_int_t)status->under_way,
         "limit", (json_int_t)status->limit, "breaker",
-        state_name(status->breaker), "blocked_ms",
+        state_name(status->breaker), "failed", status->failed, "blocked_ms",
         (json_int_t)status->blocked_ms, "took_ms", (json_int_t)status->took_ms);
 }
 

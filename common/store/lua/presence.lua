@@ -10,7 +10,7 @@
 --       4 ms after which a silent reporter counts as gone, 5 ms after which it
 --       is forgotten, 6 how many names are kept
 -- Reply: {number of living reporters, ms since a reporter was last seen; -1 if
---         none is known, now in ms}
+--         none is known}
 --
 -- allow-oom: an operator wants to see the hosts while Redis is out of memory.
 
@@ -51,4 +51,4 @@ for i = 1, #seen, 2 do
         living = living + (ago <= tonumber(ARGV[4]) and 1 or 0)
     end
 end
-return {living, silent, now}
+return {living, silent}
