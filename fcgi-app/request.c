@@ -36,6 +36,7 @@ static const struct {
     {"/status/", REQUEST_STATUS, REQUEST_FILE_PAGE},
     {"/status/status.css", REQUEST_STATUS, REQUEST_FILE_STYLE},
     {"/status/status.js", REQUEST_STATUS, REQUEST_FILE_SCRIPT},
+    {"/status/icon.svg", REQUEST_STATUS, REQUEST_FILE_ICON},
 };
 
 /* Sets kind and file by the path. */

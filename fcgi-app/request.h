@@ -28,7 +28,8 @@ enum request_kind {
 enum request_file {
     REQUEST_FILE_PAGE,
     REQUEST_FILE_STYLE,
-    REQUEST_FILE_SCRIPT
+    REQUEST_FILE_SCRIPT,
+    REQUEST_FILE_ICON,
 };
 
 struct request {

@@ -227,5 +227,8 @@ status_page_respond_file(struct fcgi_exchange *exchange)
         respond(exchange, "text/javascript; charset=utf-8", security,
                 status_file_status_js);
         break;
+    case REQUEST_FILE_ICON:
+        respond(exchange, "image/svg+xml", security, status_file_icon_svg);
+        break;
     }
 }

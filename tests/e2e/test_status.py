@@ -133,7 +133,8 @@ def test_through_the_web_server(web):
     assert json.loads(web.get(TARGET).body)["v"] == 1
     for target, kind in ("/status/", "text/html"), \
             ("/status/status.css", "text/css"), \
-            ("/status/status.js", "text/javascript"):
+            ("/status/status.js", "text/javascript"), \
+            ("/status/icon.svg", "image/svg+xml"):
         response = web.get(target)
         assert response.status == 200, target
         assert response.headers["content-type"].startswith(kind)
