@@ -38,7 +38,7 @@ BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -I$(BUILD)/files -MM
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto -lcares
-REPORTER_LIBS := -lrdkafka -lssl
+REPORTER_LIBS := -lrdkafka -lmicrohttpd -lssl
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -O1 -g $(SANITIZERS) \
@@ -61,7 +61,7 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/accept-end.lua %/window.lua, \
+	$(filter-out %/accept.lua %/accept-end.lua %/window.lua %/queue.lua, \
 	$(wildcard $(LUA_DIR)/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
@@ -133,6 +133,9 @@ $(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
 		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua $(LUA_DIR)/%.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
+		$(BUILD)/lua/%.lua: $(LUA_DIR)/queue.lua $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@

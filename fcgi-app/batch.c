@@ -327,7 +327,8 @@ add_id(struct batch *batch, struct fcgi_exchange *exchange)
     }
     *wanted = (struct counter_request){.id = request->id,
                                        .endpoint = request->endpoint,
-                                       .endpoint_len = request->endpoint_len};
+                                       .endpoint_len = request->endpoint_len,
+                                       .trace = &request->trace};
     batch->counting[batch->counting_count++] = exchange;
 }
 

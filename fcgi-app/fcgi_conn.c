@@ -135,6 +135,12 @@ read_request(const struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
     if (FCGX_GetParam("HTTP_VERVE_CALLBACK", strings) != NULL) {
         exchange->request.endpoint = NULL; /* a callback of ours: no loop */
     }
+    if (exchange->request.endpoint != NULL) {
+        trace_context_read(&exchange->request.trace,
+                           FCGX_GetParam("HTTP_TRACEPARENT", strings),
+                           FCGX_GetParam("HTTP_TRACESTATE", strings),
+                           FCGX_GetParam("HTTP_X_REQUEST_ID", strings));
+    }
     if (exchange->request.kind != REQUEST_ACCEPT &&
         exchange->request.kind != REQUEST_HEALTHZ &&
         exchange->request.kind != REQUEST_UNKNOWN) {

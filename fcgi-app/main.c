@@ -186,12 +186,12 @@ connect_and_serve(const struct options *options, int listen_fd)
     return code;
 }
 
-/* An option_file_use. Logs and the other secrets are the reporter's. */
+/* An option_file_use. The other logs and secrets are the reporter's. */
 static bool
 uses_file(const struct options *options, const char *key)
 {
     (void)options;
-    return starts_with(key, "redis.");
+    return starts_with(key, "redis.") || starts_with(key, "log.");
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include "base/ip_address.h"
 #include "store/endpoint_url.h"
+#include "store/trace_context.h"
 
 enum { REQUEST_ID_MAX_BYTES = 64 }; /* after decoding */
 
@@ -42,6 +43,9 @@ struct request {
     int64_t id;
     const char *endpoint; /* decoded, without fragment; NULL if none */
     size_t endpoint_len;
+
+    /* Set by fcgi_conn_read, if there is an endpoint: */
+    struct trace_context trace;
 
     /* Set only for REQUEST_READYZ: */
     bool verbose; /* the query has the parameter verbose */

@@ -2,17 +2,9 @@
 # vervectl status: windows, queue, sinks, reporters. ops/vervectl reads this file.
 
 load queue
+load sinks
 
 BACKLOGS=20 # destinations that are shown, with the most jobs
-
-utc() {
-    date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ
-}
-
-# Prints a line that begins with its subject.
-show() {
-    printf '%-11s %s\n' "$1" "$2"
-}
 
 # Takes the first line of the part "now": see vervectl-status.lua.
 show_now() {
@@ -54,37 +46,6 @@ show_blocked() {
     done
 }
 
-show_sink() {
-    cursor=$(ask HGET "$prefix:sink:$1" cursor) || exit
-    if [ -n "$cursor" ]; then
-        cursor=$(utc "$cursor")
-    fi
-    show sink "$1 cursor=${cursor:--}"
-}
-
-# Shows the configured sinks. If a sink belongs to a host and has no sink.name, it
-# is shown for this host and for the hosts of all reporters: no key lists sinks,
-# and Redis has too many keys to search.
-show_sinks() {
-    hosts=$(setting sink.name) || exit
-    [ -n "$hosts" ] ||
-        hosts=$(printf '%s\n' "$(uname -n)" "$1" | sed 's/:[0-9]*$//' | sort -u)
-    sinks=$(setting report.sinks) || exit
-    printf '%s\n' "$sinks" | tr , '\n' | while read -r sink; do
-        case $sink in
-        file | syslog)
-            path=
-            [ "$sink" != file ] || path=:$(setting file.path)
-            printf '%s\n' "$hosts" | while read -r one; do
-                [ -z "$one" ] || show_sink "$sink:$one$path" || exit
-            done
-            ;;
-        kafka) show_sink "kafka:$(setting kafka.topic)" ;;
-        kinesis) show_sink "kinesis:$(setting kinesis.stream)" ;;
-        esac
-    done
-}
-
 show_reporters() {
     if [ -z "$1" ]; then
         show reporter "none delivers callbacks"
@@ -100,9 +61,7 @@ show_reporters() {
     done
 }
 
-run_status() {
-    [ $# -eq 0 ] || wrong "status takes no arguments"
-    connect
+show_status() {
     seconds=$(setting window.seconds) || exit
     reply=$(ask EVAL "$status_lua" 8 "$shard:sealed" "$shard:meta" \
         "$shard:callbacks" "$shard:due" "$shard:dead" "$shard:reporters" \
@@ -116,6 +75,21 @@ run_status() {
     show_windows
     show_queue
     show_blocked
-    show_sinks "$reporters"
+    show_sinks
     show_reporters "$reporters"
+}
+
+# All is read before the JSON begins, so that half of it is never printed.
+run_status() {
+    case $#${1-} in
+    0 | 1--json) ;;
+    *) wrong "status takes no arguments but --json" ;;
+    esac
+    connect
+    if [ $# -eq 0 ]; then
+        show_status
+    else
+        lines=$(show_status) || exit
+        printf '%s\n' "$lines" | awk -f "$parts/vervectl-json.awk"
+    fi
 }

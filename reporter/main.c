@@ -3,13 +3,18 @@
  * supervisor keeps the worker processes running that do so; this file tells
  * each process what it is.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "callbacks/settings.h"
+#include "callbacks/trial_call.h"
 #include "config/cli.h"
+#include "metrics/metrics.h"
 #include "reports/sinks.h"
 #include "supervisor.h"
 #include "worker_process.h"
@@ -25,6 +30,12 @@ enum {
     PROGRAM_SIZE = sizeof(NAME "/") + SUPERVISOR_NAME_SIZE,
 };
 
+static void
+on_ended(void *context, size_t worker)
+{
+    metrics_end(context, worker);
+}
+
 /* Runs the supervisor, and in each worker process that worker. */
 static int
 run(const struct options *options)
@@ -36,20 +47,30 @@ run(const struct options *options)
         .names = names,
         .silence_ms = int64_max(SILENCE_MS, SILENCE_TIMEOUTS * redis_ms),
         .stop_ms = options->callbacks.timeout_ms + 2 * redis_ms + STOP_MS,
+        .ended = on_ended,
     };
+    struct metrics *metrics = metrics_open(options, settings.count);
     struct supervisor_outcome outcome;
     char program[PROGRAM_SIZE];
+    int code;
 
+    if (metrics == NULL) {
+        log_error("cannot start: %s", strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    settings.context = metrics;
     for (size_t i = 0; i < settings.count; i++) {
-        worker_process_name(i, names[i]);
+        worker_process_name(options, i, names[i]);
     }
     outcome = supervisor_run(&settings);
-    if (outcome.worker < 0) {
-        return outcome.code;
+    code = outcome.code;
+    if (outcome.worker >= 0) {
+        snprintf(program, sizeof(program), NAME "/%s", names[outcome.worker]);
+        code = worker_process_run(options, (size_t)outcome.worker, program,
+                                  outcome.beat_fd, metrics);
     }
-    snprintf(program, sizeof(program), NAME "/%s", names[outcome.worker]);
-    return worker_process_run(options, (size_t)outcome.worker, program,
-                              outcome.beat_fd);
+    metrics_close(metrics);
+    return code;
 }
 
 /* An option_file_use. */
@@ -68,6 +89,15 @@ uses_file(const struct options *options, const char *key)
     return true;
 }
 
+/* The same for --call. An option_file_use. */
+static bool
+call_uses_file(const struct options *options, const char *key)
+{
+    (void)options;
+    return starts_with(key, "redis.") || (starts_with(key, "callbacks.") &&
+                                          strcmp(key, "callbacks.log") != 0);
+}
+
 /* Checks what the table of options cannot check. A cli_check. */
 static int
 check(const struct options *options, option_complaint *complain, void *context)
@@ -81,16 +111,21 @@ check(const struct options *options, option_complaint *complain, void *context)
 int
 main(int argc, char **argv)
 {
-    static const struct cli_program program = {
+    const char *call_url = NULL;
+    const struct cli_program program = {
         .name = NAME,
         .summary = "reports each window's count and calls back",
         .uses = uses_file,
         .check = check,
+        .call_url = &call_url,
+        .call_uses = call_uses_file,
     };
     struct options options;
     int code = cli_start(argc, argv, &program, &options);
 
-    if (code < 0) {
+    if (code < 0 && call_url != NULL) {
+        code = (int)trial_call(&options, call_url);
+    } else if (code < 0) {
         code = run(&options);
     }
     options_fini(&options);

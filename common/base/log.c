@@ -1,41 +1,38 @@
 /*
- * log: lines to stderr or syslog. A line is one write(2) of at most PIPE_BUF
- * bytes, so that lines of several processes never mix in a pipe. If a line
- * cannot be written immediately, it is lost: the program never waits for the
- * reader of its log.
+ * log: lines to stderr, syslog or a file. A line is one write(2) of at most
+ * PIPE_BUF bytes, so that lines of several processes never mix in a pipe. If a
+ * line cannot be written immediately, it is lost: the program never waits for
+ * the reader of its log.
  */
 #include "log.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "line_file.h"
 #include "line_write.h"
 #include "rfc3339.h"
 
-enum {
-    LINE_SIZE = PIPE_BUF, /* bytes of a line; a longer line is cut */
-    TEXT_SIZE = 3072,     /* bytes of a text before the escapes */
-    ESCAPED_BYTES = 4,    /* \xHH */
-};
-
 static struct {
     const char *program; /* NULL before log_open */
-    enum log_target target;
+    enum log_format format;
     enum log_level level;
-} state = {.target = TARGET_STDERR, .level = LEVEL_INFO};
+    bool to_syslog;
+    struct line_file *file; /* NULL: another target */
+} state = {.level = LEVEL_INFO};
 
 static const char *const level_names[] = {
-    [LEVEL_ERROR] = "ERROR",
-    [LEVEL_WARN] = "WARN",
-    [LEVEL_INFO] = "INFO",
-    [LEVEL_DEBUG] = "DEBUG",
+    [LEVEL_ERROR] = "error",
+    [LEVEL_WARN] = "warn",
+    [LEVEL_INFO] = "info",
+    [LEVEL_DEBUG] = "debug",
 };
 
 static const int level_priorities[] = {
@@ -46,88 +43,97 @@ static const int level_priorities[] = {
 };
 
 void
-log_open(const char *program, enum log_target target, enum log_level level)
+log_open(const char *program, const struct log_settings *settings)
 {
     state.program = program;
-    state.target = target;
-    state.level = level;
-    if (target == TARGET_SYSLOG) {
+    state.format = settings->format;
+    state.level = settings->level;
+    state.to_syslog = strcmp(settings->target, LOG_TARGET_SYSLOG) == 0;
+    line_file_close(state.file);
+    state.file = NULL;
+    if (state.to_syslog) {
         openlog(program, LOG_PID, LOG_DAEMON);
+    } else if (strcmp(settings->target, LOG_TARGET_STDERR) != 0) {
+        /* Without memory for it, the log goes to stderr. */
+        state.file = line_file_open(settings->target, O_WRONLY);
     }
 }
 
-/* Writes time, level and program into line. Returns the length. */
-static size_t
-write_head(char line[LINE_SIZE], enum log_level level)
+void
+log_release(void)
+{
+    if (state.file != NULL) {
+        line_file_release(state.file);
+    }
+}
+
+/* Writes the keys that syslog has outside of its texts. */
+static void
+add_head(struct log_line *line, enum log_level level)
 {
     char time[RFC3339_SIZE];
-    int len;
 
     rfc3339_format_ms(time, clock_wall_ms());
-    if (state.program == NULL) {
-        len = snprintf(line, LINE_SIZE, "%s %s ", time, level_names[level]);
-    } else {
-        len = snprintf(line, LINE_SIZE, "%s %s %.64s[%d]: ", time,
-                       level_names[level], state.program, (int)getpid());
+    log_line_text(line, "ts", time);
+    log_line_text(line, "level", level_names[level]);
+    if (state.program != NULL) {
+        log_line_text(line, "program", state.program);
+        log_line_number(line, "pid", getpid());
     }
-    return (size_t)len;
-}
-
-/*
- * Appends text to line at len, with control bytes as \xHH. If text is too long,
- * it is cut: a newline and a NUL always fit behind it. Returns the new length.
- */
-static size_t
-append_escaped(char line[LINE_SIZE], size_t len, const char *text)
-{
-    for (; *text != '\0' && len + ESCAPED_BYTES + 2 <= LINE_SIZE; text++) {
-        unsigned char byte = (unsigned char)*text;
-
-        if (iscntrl(byte)) {
-            len += (size_t)sprintf(line + len, "\\x%02X", byte);
-        } else {
-            line[len++] = *text;
-        }
-    }
-    line[len] = '\0';
-    return len;
 }
 
 static void
-write_stderr(enum log_level level, const char *text)
+put(const struct log_line *line)
 {
-    char line[LINE_SIZE];
-    size_t len = append_escaped(line, write_head(line, level), text);
-
-    line[len++] = '\n';
-    (void)!line_write(STDERR_FILENO, line, len);
+    if (state.file == NULL || line_file_follow(state.file) < 0 ||
+        line_file_write(state.file, line->bytes, line->len) < 0) {
+        (void)!line_write(STDERR_FILENO, line->bytes, line->len);
+    }
 }
 
-static void
-write_syslog(enum log_level level, const char *text)
-{
-    char line[LINE_SIZE];
-
-    append_escaped(line, 0, text);
-    syslog(level_priorities[level], "%s", line);
-}
-
-static void __attribute__((format(printf, 2, 0)))
-log_line(enum log_level level, const char *format, va_list arguments)
+void
+log_event(enum log_level level, const char *message,
+          const struct log_field *fields)
 {
     int saved = errno; /* callers may use errno after they logged */
-    char text[TEXT_SIZE];
+    struct log_line line;
 
     if (level > state.level) {
         return;
     }
-    vsnprintf(text, sizeof(text), format, arguments);
-    if (state.target == TARGET_SYSLOG) {
-        write_syslog(level, text);
+    log_line_begin(&line, state.format);
+    if (!state.to_syslog) {
+        add_head(&line, level);
+    }
+    log_line_message(&line, message);
+    for (; fields->key != NULL; fields++) {
+        if (fields->text != NULL) {
+            log_line_text(&line, fields->key, fields->text);
+        } else {
+            log_line_number(&line, fields->key, fields->number);
+        }
+    }
+    log_line_end(&line);
+    if (state.to_syslog) {
+        syslog(level_priorities[level], "%.*s", (int)line.len - 1, line.bytes);
     } else {
-        write_stderr(level, text);
+        put(&line);
     }
     errno = saved;
+}
+
+static void __attribute__((format(printf, 2, 0)))
+log_words(enum log_level level, const char *format, va_list arguments)
+{
+    static const struct log_field none[] = {{.key = NULL}};
+    char text[LOG_MESSAGE_MAX];
+    int saved = errno;
+
+    if (level <= state.level) {
+        vsnprintf(text, sizeof(text), format, arguments);
+        errno = saved;
+        log_event(level, text, none);
+    }
 }
 
 void
@@ -136,7 +142,7 @@ log_error(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LEVEL_ERROR, format, arguments);
+    log_words(LEVEL_ERROR, format, arguments);
     va_end(arguments);
 }
 
@@ -146,7 +152,7 @@ log_warn(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LEVEL_WARN, format, arguments);
+    log_words(LEVEL_WARN, format, arguments);
     va_end(arguments);
 }
 
@@ -156,7 +162,7 @@ log_info(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LEVEL_INFO, format, arguments);
+    log_words(LEVEL_INFO, format, arguments);
     va_end(arguments);
 }
 
@@ -166,6 +172,6 @@ log_debug(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LEVEL_DEBUG, format, arguments);
+    log_words(LEVEL_DEBUG, format, arguments);
     va_end(arguments);
 }

@@ -13,39 +13,60 @@
 #include "base/util.h"
 #include "base/version.h"
 
-enum { CONTINUE = -1 };
+enum {
+    CONTINUE = -1,
+    CALL = 256, /* --call has no letter */
+};
 
 struct command {
     const char *file; /* argument of -c, or NULL */
     bool check;       /* -t */
     const char *key;  /* argument of -p, or NULL */
+    const char *call; /* argument of --call, or NULL */
 };
 
-static int
-refuse_usage(const char *name)
+static void
+print_usage(FILE *out, const struct cli_program *program)
 {
-    fprintf(stderr, "usage: %s [-c FILE] [-t] [-p KEY] [-h] [-V]\n", name);
+    fprintf(out, "usage: %s [-c FILE] [-t] [-p KEY]%s [-h] [-V]\n",
+            program->name, program->call_url == NULL ? "" : " [--call URL]");
+}
+
+static int
+refuse_usage(const struct cli_program *program)
+{
+    print_usage(stderr, program);
     return EXIT_USAGE;
 }
 
 static void
 print_help(const struct cli_program *program)
 {
+    print_usage(stdout, program);
     printf(
-        "usage: %s [-c FILE] [-t] [-p KEY] [-h] [-V]\n%s\n\n"
+        "%s\n\n"
         "  -c FILE        read this configuration, not $VERVE_CONF or %s\n"
         "  -t             check the configuration and exit\n"
         "  -p KEY         print the value of KEY (for example redis.url) and "
         "exit\n"
+        "%s"
         "  -h, --help     show this help and exit\n"
         "  -V, --version  show the version and exit\n\n"
         "TERM finishes the work in progress, then ends the program.\n\n"
         "Exit codes:\n"
         "  %-3d  done, or stopped by a signal\n"
+        "%s"
         "  %d  wrong usage or configuration: a restart cannot help\n"
         "  %d  the system refused: a restart may help\n\n",
-        program->name, program->summary, OPTIONS_FILE, EXIT_OK, EXIT_USAGE,
-        EXIT_SYSTEM);
+        program->summary, OPTIONS_FILE,
+        program->call_url == NULL ? ""
+                                  : "  --call URL     send one test callback, "
+                                    "and show what came back\n",
+        EXIT_OK,
+        program->call_url == NULL
+            ? ""
+            : "  1    of --call: there was no answer 2xx\n",
+        EXIT_USAGE, EXIT_SYSTEM);
     options_help(stdout);
 }
 
@@ -54,14 +75,15 @@ read_command(int argc, char **argv, const struct cli_program *program,
              struct command *command)
 {
     static const struct option long_names[] = {
+        {"call", required_argument, NULL, CALL},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
+    const struct option *own_names = long_names + (program->call_url == NULL);
     int flag;
 
-    while ((flag = getopt_long(argc, argv, "c:tp:hV", long_names, NULL)) !=
-           -1) {
+    while ((flag = getopt_long(argc, argv, "c:tp:hV", own_names, NULL)) != -1) {
         switch (flag) {
         case 'c':
             command->file = optarg;
@@ -72,6 +94,9 @@ read_command(int argc, char **argv, const struct cli_program *program,
         case 'p':
             command->key = optarg;
             break;
+        case CALL:
+            command->call = optarg;
+            break;
         case 'h':
             print_help(program);
             return EXIT_OK;
@@ -79,13 +104,13 @@ read_command(int argc, char **argv, const struct cli_program *program,
             printf("%s %s\n", program->name, VERVE_VERSION);
             return EXIT_OK;
         default: /* getopt_long has printed the reason */
-            return refuse_usage(program->name);
+            return refuse_usage(program);
         }
     }
     if (optind < argc) {
         fprintf(stderr, "%s: unexpected argument: %s\n", program->name,
                 argv[optind]);
-        return refuse_usage(program->name);
+        return refuse_usage(program);
     }
     return CONTINUE;
 }
@@ -134,11 +159,11 @@ print_key(const struct cli_program *program, struct options *options,
 
 /* Checks what the program uses. Returns CONTINUE, or the exit code. */
 static int
-check_use(const struct cli_program *program, struct options *options)
+check_use(const struct cli_program *program, option_file_use *uses,
+          struct options *options)
 {
     void *context = (void *)program;
-    int files =
-        options_check_files(options, program->uses, print_complaint, context);
+    int files = options_check_files(options, uses, print_complaint, context);
     int rest = program->check == NULL
                    ? 0
                    : program->check(options, print_complaint, context);
@@ -152,6 +177,8 @@ cli_start(int argc, char **argv, const struct cli_program *program,
 {
     struct command command = {0};
     void *context = (void *)program;
+    option_file_use *uses;
+    bool by_hand;
     int code;
 
     fill_standard_fds();
@@ -167,17 +194,22 @@ cli_start(int argc, char **argv, const struct cli_program *program,
     if (command.key != NULL) {
         return print_key(program, options, command.key);
     }
-    if (!command.check) {
-        log_open(program->name, options->log.target, options->log.level);
+    uses = command.call != NULL ? program->call_uses : program->uses;
+    by_hand = command.check || command.call != NULL;
+    if (!by_hand) {
+        options_open_log(options, program->name);
     }
-    options_warn(options, program->uses, environ,
-                 command.check ? print_warning : log_warning, context);
-    code = check_use(program, options);
+    options_warn(options, uses, environ, by_hand ? print_warning : log_warning,
+                 context);
+    code = check_use(program, uses, options);
     if (code == CONTINUE && command.check) {
         printf("%s: ok\n", options->file_name == NULL
                                ? "defaults and environment"
                                : options->file_name);
         code = EXIT_OK;
+    }
+    if (program->call_url != NULL) {
+        *program->call_url = command.call;
     }
     return code;
 }

@@ -1,7 +1,7 @@
 /*
  * The command line of both programs: -c FILE, -t, -p KEY, -h, -V, and --help
- * and --version for the last two; the exit codes; the start of the log. Only
- * main exits.
+ * and --version for the last two; --call URL of one of them; the exit codes;
+ * the start of the log. Only main exits.
  */
 #ifndef CLI_H
 #define CLI_H
@@ -10,6 +10,7 @@
 
 enum exit_code {
     EXIT_OK = 0,       /* done, or stopped by a signal */
+    EXIT_NO = 1,       /* of --call: not delivered */
     EXIT_USAGE = 100,  /* wrong usage or configuration: a restart cannot help */
     EXIT_SYSTEM = 111, /* the system refused: a restart may help */
 };
@@ -26,11 +27,14 @@ struct cli_program {
     const char *summary;   /* one line, for -h */
     option_file_use *uses; /* the files that it uses */
     cli_check *check;      /* NULL: no further check */
+    const char **call_url; /* set by --call URL; NULL: there is no --call */
+    option_file_use *call_uses; /* the files that --call uses */
 };
 
 /*
  * Reads the command line and the configuration into *options (in every case
- * freed by options_fini) and opens the log. Returns -1 if the program should
+ * freed by options_fini) and opens the log, but not for --call, which is for a
+ * terminal. Returns -1 if the program should
  * continue, else main's exit code; then stdout or stderr has the answer or the
  * errors already.
  */

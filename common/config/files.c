@@ -34,7 +34,8 @@ check_written(const struct options *options, option_file_use *uses,
         char text[TEXT_SIZE];
 
         snprintf(key, sizeof(key), "%s.%s", row->section, row->key);
-        if (!is_written(row) || !uses(options, key)) {
+        if (!is_written(row) || !uses(options, key) ||
+            option_text(options, row)[0] != '/') { /* a word: table.h */
             continue;
         }
         if (log_path_check(option_text(options, row),

@@ -300,6 +300,17 @@ help_row(FILE *out, const struct option_row *row)
 }
 
 void
+options_open_log(const struct options *options, const char *name)
+{
+    const struct log_settings settings = {
+        .target = options->log.target,
+        .format = (enum log_format)options->log.format,
+        .level = (enum log_level)options->log.level};
+
+    log_open(name, &settings);
+}
+
+void
 options_help(FILE *out)
 {
     const char *section = "";

@@ -136,14 +136,16 @@ struct options {
         char *endpoint;
     } kinesis;
     struct {
-        int level;  /* enum log_level */
-        int target; /* enum log_target */
+        int level;    /* enum log_level */
+        char *target; /* as in log.h */
+        int format;   /* enum log_format */
     } log;
     struct {
         char *path; /* of the file that the responders count in */
     } stats;
     struct {
-        char *allow; /* as in ip_list.h */
+        char *allow;  /* as in ip_list.h: of the responders' */
+        char *listen; /* as in listen_address.h: of the reporter's */
     } metrics;
     /* For options.c: what set each key, by its row in the table. */
     const char *file_name; /* borrowed; NULL: no file was read */
@@ -218,6 +220,10 @@ int options_check_files(struct options *options, option_file_use *uses,
 void options_warn(const struct options *options, option_file_use *uses,
                   char *const *environment, option_complaint *warn,
                   void *context);
+
+/* Opens the program's log (log.h) as the section log says; name is borrowed
+   until exit. */
+void options_open_log(const struct options *options, const char *name);
 
 /* Frees what options_load allocated. A zeroed struct is fine. */
 void options_fini(struct options *options);

@@ -10,6 +10,7 @@
 
 #include "base/host_list.h"
 #include "base/ip_list.h"
+#include "base/listen_address.h"
 #include "base/util.h"
 #include "options.h"
 #include "redis/redis.h"
@@ -236,9 +237,13 @@ const struct option_row option_rows[] = {
      CHOICE({"error", LEVEL_ERROR}, {"warn", LEVEL_WARN}, {"info", LEVEL_INFO},
             {"debug", LEVEL_DEBUG}),
      .fallback = "info", .help = "Lowest level of the lines that are logged."},
-    {ROW(log, target),
-     CHOICE({"stderr", TARGET_STDERR}, {"syslog", TARGET_SYSLOG}),
-     .fallback = "stderr", .help = "Destination of the program's own log."},
+    {ROW(log, target), TEXT(1, 1024), .file = OPTION_FILE_LOG,
+     .choices = {{LOG_TARGET_STDERR, 0}, {LOG_TARGET_SYSLOG, 0}},
+     .fallback = LOG_TARGET_STDERR,
+     .help = "Destination of the program's own log."},
+    {ROW(log, format), CHOICE({"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}),
+     .fallback = "logfmt",
+     .help = "Format of a line: keys and values, or a JSON object."},
 
     {ROW(stats, path), TEXT(1, 1024), .fallback = "/run/verve/stats/fcgi",
      .help = "File in which the responders of a host count for /metrics."},
@@ -246,7 +251,11 @@ const struct option_row option_rows[] = {
     {ROW(metrics, allow), TEXT(0, 4096), .problem = ip_list_problem,
      .fallback = "",
      .help = "Addresses and networks (CIDR, separated by commas) that may read "
-             "/metrics,\n      beside this host."},
+             "/metrics\n      of the responders, beside this host."},
+    {ROW(metrics, listen), TEXT(1, 128), .problem = listen_address_problem,
+     .fallback = "127.0.0.1:9464",
+     .help = "Where verve-reporter serves its /metrics, to anybody:\n"
+             "      <address>:<port>, the path of a unix socket, or none."},
 };
 
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);

@@ -12,7 +12,8 @@
 
 enum option_type {
     OPTION_NUMBER,     /* int64_t: a whole number from min to max */
-    OPTION_TEXT,       /* char *: of min to max bytes */
+    OPTION_TEXT,       /* char *: of min to max bytes; of a path, the choices
+                          are words that may stand in its place */
     OPTION_CHOICE,     /* int: the value of one of the choices */
     OPTION_CHOICES,    /* int: the values of one or more choices, or-ed; a
                           choice with the value 0 stands alone */

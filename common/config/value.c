@@ -63,7 +63,9 @@ option_expected(const struct option_row *row, char *text, size_t size)
         break;
     case OPTION_TEXT:
         snprintf(text, size,
-                 "%s of %" PRId64 " to %" PRId64 " bytes without control bytes",
+                 "%s%s%s of %" PRId64 " to %" PRId64
+                 " bytes without control bytes",
+                 names, names[0] == '\0' ? "" : ", or ",
                  row->file == OPTION_NO_FILE ? "text" : "an absolute path",
                  row->min, row->max);
         break;
@@ -144,6 +146,30 @@ replace_text(char **field, const char *text, char *why)
     return 0;
 }
 
+/* Adds the value of the choice name[0..len) to *value, as bits. */
+static bool
+add_choice(int *value, const struct option_row *row, const char *name,
+           size_t len)
+{
+    for (const struct option_choice *c = row->choices; c->name != NULL; c++) {
+        if (strlen(c->name) == len && memcmp(c->name, name, len) == 0) {
+            *value |= c->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether text is a path, or a word that may stand in its place. */
+static bool
+is_path_or_word(const struct option_row *row, const char *text)
+{
+    int value = 0;
+
+    return text[0] == '\0' || text[0] == '/' ||
+           add_choice(&value, row, text, strlen(text));
+}
+
 static int
 set_text(char **field, const struct option_row *row, const char *text,
          char *why)
@@ -157,8 +183,10 @@ set_text(char **field, const struct option_row *row, const char *text,
     if (text[len] != '\0' || len < row->min || len > row->max) {
         return refuse(row, text, NULL, why);
     }
-    if (row->file != OPTION_NO_FILE && len > 0 && text[0] != '/') {
-        return refuse(row, text, "a path begins with /", why);
+    if (row->file != OPTION_NO_FILE && !is_path_or_word(row, text)) {
+        return refuse(
+            row, text,
+            row->choices[0].name == NULL ? "a path begins with /" : NULL, why);
     }
     if (row->problem != NULL && (problem = row->problem(text)) != NULL) {
         return refuse(row, text, problem, why);
@@ -188,20 +216,6 @@ next_item(const char **list, const char **item, size_t *len)
     *item = start;
     *len = end > start ? (size_t)(end - start) : 0;
     return true;
-}
-
-/* Adds the value of the choice name[0..len) to *value, as bits. */
-static bool
-add_choice(int *value, const struct option_row *row, const char *name,
-           size_t len)
-{
-    for (const struct option_choice *c = row->choices; c->name != NULL; c++) {
-        if (strlen(c->name) == len && memcmp(c->name, name, len) == 0) {
-            *value |= c->value;
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Adds the values of the choices in a list. If a choice has the value 0, it is

@@ -15,8 +15,9 @@ enum {
     JOB_ID_BYTES = 16,
     ADDED_RANGE = 2048,  /* of `added` in the reply, see accept.lua */
     MAX_QUEUE_MB = 1024, /* if neither it nor maxmemory is set */
-    /* Every byte of the endpoint escaped, and the JSON around it. */
-    JOB_MAX_BYTES = 2 * ENDPOINT_URL_MAX_BYTES + 128,
+    /* Every byte of the client's texts escaped, and the JSON around them. */
+    JOB_MAX_BYTES =
+        2 * (ENDPOINT_URL_MAX_BYTES + (int)sizeof(struct trace_context)) + 128,
 };
 
 static char *
@@ -28,28 +29,48 @@ put(char *to, const char *text)
     return to + len;
 }
 
-/*
- * Writes the job without its window, count and last brace: the script adds
- * those. An endpoint is printable ASCII, in which only two characters need
- * escaping (RFC 8259, 7).
- */
+/* Writes printable ASCII, in which only two characters need escaping (RFC 8259,
+   7). */
+static char *
+put_escaped(char *to, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"' || text[i] == '\\') {
+            *to++ = '\\';
+        }
+        *to++ = text[i];
+    }
+    return to;
+}
+
+/* Writes a member whose value is printable ASCII, unless it is "". */
+static char *
+put_member(char *to, const char *head, const char *value)
+{
+    if (value[0] == '\0') {
+        return to;
+    }
+    to = put_escaped(put(to, head), value, strlen(value));
+    return put(to, "\"");
+}
+
+/* Writes the job without its window, moment, count and last brace: the script
+   adds those. */
 static size_t
 put_job(char *job, const struct counter_request *request)
 {
+    const struct trace_context *trace = request->trace;
     char *to = put(job, "{\"v\":1,\"id\":\"");
-    size_t i;
 
     random_hex(to, JOB_ID_BYTES); /* 128 bits: no two jobs share an id */
     to = put(to + 2 * JOB_ID_BYTES, "\",\"url\":\"");
-    for (i = 0; i < request->endpoint_len; i++) {
-        char byte = request->endpoint[i];
-
-        if (byte == '"' || byte == '\\') {
-            *to++ = '\\';
-        }
-        *to++ = byte;
+    to = put_escaped(to, request->endpoint, request->endpoint_len);
+    to = put(to, "\"");
+    if (trace != NULL) {
+        to = put_member(to, ",\"tp\":\"", trace->traceparent);
+        to = put_member(to, ",\"ts\":\"", trace->tracestate);
+        to = put_member(to, ",\"rid\":\"", trace->request_id);
     }
-    *to++ = '"';
     return (size_t)(to - job);
 }
 

@@ -13,6 +13,7 @@
 #include "marks.h"
 #include "probe.h"
 #include "redis/redis.h"
+#include "trace_context.h"
 
 struct counter;
 
@@ -26,7 +27,9 @@ struct counter_request {
     int64_t id;
     const char *endpoint; /* borrowed, checked; NULL if there is no callback */
     size_t endpoint_len;
-    enum counter_answer answer; /* set when the batch is over */
+    const struct trace_context *trace; /* for the callback, borrowed; NULL: it
+                                          has none */
+    enum counter_answer answer;        /* set when the batch is over */
 };
 
 /* The window in which a batch was counted, and how long that may be reused. */

@@ -42,7 +42,15 @@ struct content {
     json_int_t at_ms;
     json_int_t count;
     json_int_t returned;
+    struct trace_context trace;
 };
+
+/* A member that is a text; NULL: it is none. */
+static const char *
+text_of(const json_t *root, const char *name)
+{
+    return json_string_value(json_object_get(root, name));
+}
 
 static bool
 content_read(struct content *content, json_t *root)
@@ -57,6 +65,8 @@ content_read(struct content *content, json_t *root)
     }
     content->at_ms = json_integer_value(json_object_get(root, "at"));
     content->returned = json_integer_value(json_object_get(root, "returned"));
+    trace_context_read(&content->trace, text_of(root, "tp"),
+                       text_of(root, "ts"), text_of(root, "rid"));
     return version == JOB_VERSION && id_is_safe(content->id) &&
            endpoint_url_check(content->url, &content->url_len) ==
                ERROR_CODE_NONE &&
@@ -102,6 +112,20 @@ job_new(const char *member, size_t len, size_t texts_len)
     return job;
 }
 
+/* 0, or -1: no memory. */
+static int
+copy_trace(struct job *job, const struct trace_context *trace)
+{
+    if (trace_context_is_set(trace)) {
+        job->trace = malloc(sizeof(*trace));
+        if (job->trace == NULL) {
+            return -1;
+        }
+        *job->trace = *trace;
+    }
+    return 0;
+}
+
 static void
 copy_content(struct job *job, const struct content *content)
 {
@@ -134,6 +158,10 @@ job_read(const char *member, size_t len)
     root = json_loadb(job->json, job->json_len, 0, NULL);
     if (root != NULL && content_read(&content, root)) {
         copy_content(job, &content);
+        if (copy_trace(job, &content.trace) != 0) {
+            job_free(job);
+            job = NULL;
+        }
     }
     json_decref(root);
     return job;
@@ -142,7 +170,10 @@ job_read(const char *member, size_t len)
 void
 job_free(struct job *job)
 {
-    free(job);
+    if (job != NULL) {
+        free(job->trace);
+        free(job);
+    }
 }
 
 int64_t

@@ -6,6 +6,9 @@
  *   {"v":1,"id":"<token>","url":"<endpoint>","window":<epoch s>,"at":<ms>,
  *    "count":<N>}
  *
+ * If the request had them, "tp", "ts" and "rid" are its traceparent, tracestate
+ * and request id: see trace_context.h.
+ *
  * "at" is the moment of acceptance by Redis's clock, in milliseconds since the
  * Unix epoch. Jobs of older versions, and jobs that an operator wrote, may have
  * none. Further members are allowed and kept. A job that failed has an "error";
@@ -20,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+
+#include "trace_context.h"
 
 enum {
     JOB_ID_MAX_BYTES = 64, /* letters, digits, - and _ */
@@ -42,13 +47,14 @@ struct job {
     size_t member_len;
     const char *json; /* start of the JSON in member */
     size_t json_len;
-    const char *id;    /* random, the same for all attempts: webhook-id */
-    const char *url;   /* the endpoint; NULL if the job is unreadable */
-    int64_t window_s;  /* start of the window in which it was accepted */
-    int64_t at_ms;     /* when it was accepted, by Redis's clock, since the Unix
-                          epoch; 0: not known */
-    int64_t count;     /* unique ids of that window at that moment */
-    int64_t attempts;  /* made before this claim */
+    const char *id;   /* random, the same for all attempts: webhook-id */
+    const char *url;  /* the endpoint; NULL if the job is unreadable */
+    int64_t window_s; /* start of the window in which it was accepted */
+    int64_t at_ms;    /* when it was accepted, by Redis's clock, since the Unix
+                         epoch; 0: not known */
+    int64_t count;    /* unique ids of that window at that moment */
+    struct trace_context *trace; /* NULL: it has none */
+    int64_t attempts;            /* made before this claim */
     int64_t returned;  /* how often it came back with an error, not sent */
     int64_t leased_ms; /* monotonic: the end of the lease */
     int64_t clock_ms;  /* Redis's clock (since the Unix epoch) less the

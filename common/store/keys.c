@@ -50,6 +50,7 @@ static const struct key_row rows[KEYS_COUNT] = {
     [KEY_PRESENCE_SAID] = {PREFIX ":{t}:presence-said", "hash", "none"},
     [KEY_WINDOWS] = {PREFIX ":windows", "stream", "none"},
     [KEY_SINK] = {PREFIX ":sink:<name>", "hash", "none"},
+    [KEY_SINKS] = {PREFIX ":sinks", "zset", "none"},
 };
 
 /* A key under construction; what does not fit is cut off. */

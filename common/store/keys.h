@@ -48,6 +48,7 @@ enum key {
     KEY_PRESENCE_SAID,
     KEY_WINDOWS,
     KEY_SINK,
+    KEY_SINKS,
     KEYS_COUNT,
 };
 

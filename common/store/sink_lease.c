@@ -15,6 +15,7 @@
 #include "keys.h"
 #include "sink-advance.lua.h"
 #include "sink-lease.lua.h"
+#include "sink-note.lua.h"
 #include "sink-release.lua.h"
 
 /* If another reporter has the lease, we ask again after this time. */
@@ -25,10 +26,11 @@ struct sink_lease {
     char *prefix;
     char *name;
     char *owner;
-    int64_t token;    /* 0: the lease is not ours */
-    int64_t asked_ms; /* monotonic: before the last request was sent */
-    int64_t end_ms;   /* monotonic: end of our lease; 0 if token is 0 */
-    int64_t cursor_s; /* as of the last reply */
+    int64_t token;      /* 0: the lease is not ours */
+    int64_t asked_ms;   /* monotonic: before the last request was sent */
+    int64_t end_ms;     /* monotonic: end of our lease; 0 if token is 0 */
+    int64_t cursor_s;   /* as of the last reply */
+    int64_t rewound_ms; /* the same; -1: there was no reply */
 };
 
 void
@@ -52,6 +54,7 @@ sink_lease_open(struct redis *redis, const char *prefix, const char *name,
     }
     lease->redis = redis;
     lease->asked_ms = INT64_MIN / 2;
+    lease->rewound_ms = -1;
     lease->prefix = strdup(prefix);
     lease->name = strdup(name);
     lease->owner = strdup(owner);
@@ -93,6 +96,12 @@ sink_lease_cursor_s(const struct sink_lease *lease)
     return lease->cursor_s;
 }
 
+int64_t
+sink_lease_rewound_ms(const struct sink_lease *lease)
+{
+    return lease->rewound_ms;
+}
+
 /* Starts a call with the sink's key and our name. */
 static struct command *
 start_call(struct sink_lease *lease, const struct redis_script *script)
@@ -105,7 +114,8 @@ start_call(struct sink_lease *lease, const struct redis_script *script)
     return call;
 }
 
-/* Runs a call whose reply is a number and the cursor. */
+/* Runs a call whose reply is a number, the cursor, and sometimes the time of
+   the last rewind. */
 static int
 run(struct sink_lease *lease, int64_t *number)
 {
@@ -117,8 +127,22 @@ run(struct sink_lease *lease, int64_t *number)
         !redis_reply_int(redis_reply_at(reply, 1), &cursor_s)) {
         return -1;
     }
+    (void)redis_reply_int(redis_reply_at(reply, 2), &lease->rewound_ms);
     lease->cursor_s = cursor_s;
     return 0;
+}
+
+/* Notes the sink in the list of all sinks. 0, or -1. */
+static int
+note(struct sink_lease *lease)
+{
+    struct command *call = redis_call(lease->redis, &script_sink_note);
+    struct key_parts parts = {.prefix = lease->prefix};
+    const struct redis_reply *reply;
+
+    keys_add(call, KEY_SINKS, &parts);
+    redis_arg(call, lease->name, strlen(lease->name));
+    return redis_run(lease->redis, &reply) == REDIS_DONE ? 0 : -1;
 }
 
 int
@@ -139,11 +163,12 @@ sink_lease_keep(struct sink_lease *lease)
     }
     lease->asked_ms = now_ms;
     drop(lease);
-    if (token != 0) {
-        lease->token = token;
-        lease->end_ms = now_ms + SINK_LEASE_OURS_MS;
+    if (token == 0) {
+        return 0;
     }
-    return 0;
+    lease->token = token;
+    lease->end_ms = now_ms + SINK_LEASE_OURS_MS;
+    return note(lease);
 }
 
 int

@@ -39,9 +39,10 @@ struct sink_lease *sink_lease_open(struct redis *redis, const char *prefix,
 void sink_lease_close(struct sink_lease *lease);
 
 /*
- * Acquires the lease, or renews it if it is time. 0 if Redis answered, whoever
- * has the lease; -1 if Redis is away or refuses. Asks Redis only if it is time,
- * and then blocks as redis_run does.
+ * Acquires the lease, or renews it if it is time, and then notes the sink in
+ * the list of all sinks. 0 if Redis answered, whoever has the lease; -1 if
+ * Redis is away or refuses. Asks Redis only if it is time, and then blocks as
+ * redis_run does.
  */
 int sink_lease_keep(struct sink_lease *lease);
 
@@ -51,6 +52,13 @@ bool sink_lease_ours(const struct sink_lease *lease);
 /* The sink's cursor in the last reply: the last window that any reporter wrote
    to the sink; 0: none. */
 int64_t sink_lease_cursor_s(const struct sink_lease *lease);
+
+/*
+ * When an operator set the cursor back, in ms since the Unix epoch, as of the
+ * last reply of sink_lease_keep; 0: never; -1: there was no reply. An operator
+ * who does so ends the lease, too.
+ */
+int64_t sink_lease_rewound_ms(const struct sink_lease *lease);
 
 /*
  * Moves the cursor forward to the window at start_s. The cursor moves back only

@@ -76,6 +76,19 @@ next_word(enum job_disposition next)
     return "-";
 }
 
+/* The field for the trace that the request belongs to, or "". */
+static void
+format_trace(char *text, size_t size, const struct job *job)
+{
+    char trace_id[TRACE_CONTEXT_TRACE_ID_SIZE];
+
+    text[0] = '\0';
+    if (job->trace != NULL && job->trace->traceparent[0] != '\0') {
+        trace_context_trace_id(job->trace, trace_id);
+        snprintf(text, size, " trace=%s", trace_id);
+    }
+}
+
 /* 0, or -1 (errno). */
 static int
 write_line(struct line_file *file, const struct callback_log_line *line)
@@ -85,6 +98,7 @@ write_line(struct line_file *file, const struct callback_log_line *line)
     char now[RFC3339_SIZE];
     char window[RFC3339_SIZE];
     char status[24] = "-";
+    char trace[sizeof(" trace=") + TRACE_CONTEXT_TRACE_ID_SIZE];
     int len;
 
     rfc3339_format_ms(now, clock_wall_ms());
@@ -92,13 +106,14 @@ write_line(struct line_file *file, const struct callback_log_line *line)
     if (line->status != 0) {
         snprintf(status, sizeof(status), "%ld", line->status);
     }
+    format_trace(trace, sizeof(trace), job);
     len = snprintf(text, sizeof(text),
                    "%s job=%s window=%s host=%s attempt=%" PRId64
                    " status=%s error=%s count=%" PRId64 " duration_ms=%" PRId64
-                   " next=%s\n",
+                   " next=%s%s\n",
                    now, job->id, window, line->host, job->attempts + 1, status,
                    line->error, job->count, line->duration_ms,
-                   next_word(line->next));
+                   next_word(line->next), trace);
     if (len < 0 || (size_t)len >= sizeof(text)) {
         errno = EMSGSIZE;
         return -1;

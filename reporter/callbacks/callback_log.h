@@ -3,7 +3,7 @@
  *
  * 2026-01-02T03:04:05.678Z job=.. window=2026-01-02T03:04:00Z host=h:p
  * attempt=1 status=200 error=- count=7 duration_ms=12 next=done
- * (all in one line)
+ * (all in one line), and trace=<trace id> if the request had a traceparent
  */
 #ifndef CALLBACK_LOG_H
 #define CALLBACK_LOG_H

@@ -12,9 +12,13 @@
 
 #define WEBHOOK_SIGNATURE_HEADER "webhook-signature: "
 
-enum { HEADER_SIZE = 96 };
+enum {
+    HEADER_SIZE = 96,
+    TRACESTATE_SIZE =
+        sizeof("tracestate: ") + TRACE_CONTEXT_TRACESTATE_MAX_BYTES,
+};
 
-/* CONTENT_TYPE is last, so that a GET can leave it out. */
+/* Those from CONTENT_TYPE on may be left out. */
 enum header {
     ID,
     TIMESTAMP,
@@ -22,13 +26,18 @@ enum header {
     LOOP_GUARD,
     EXPECT,
     CONTENT_TYPE,
+    TRACEPARENT,
+    REQUEST_ID,
     HEADERS
 };
 
 struct headers {
     const struct webhook_signature *signature; /* NULL: none */
+    bool has_body;
     char headers[HEADERS][HEADER_SIZE];
-    struct curl_slist list[HEADERS + 1];
+    char tracestate_header[TRACESTATE_SIZE];
+    struct curl_slist list[HEADERS + 2];
+    size_t listed;           /* how many of list are used */
     char signature_header[]; /* webhook-signature, name and value */
 };
 
@@ -40,22 +49,56 @@ set_header(struct headers *headers, enum header header, const char *name,
              value[0] == '\0' ? "" : " ", value);
 }
 
-/* Links the first count headers, and the signature if there is one. */
+/* Puts a header at the end of the list. */
 static void
-link_list(struct headers *headers, size_t count)
+append(struct headers *headers, char *text)
 {
-    struct curl_slist *last = headers->list;
+    struct curl_slist *list = headers->list;
 
-    for (size_t i = 0; i < count; i++) {
-        last = &headers->list[i];
-        last->data = headers->headers[i];
-        last->next = last + 1;
+    if (headers->listed > 0) {
+        list[headers->listed - 1].next = &list[headers->listed];
+    }
+    list[headers->listed++] = (struct curl_slist){.data = text};
+}
+
+/* Appends the headers that the request of the client came with. */
+static void
+append_trace(struct headers *headers, const struct trace_context *trace,
+             const char *span_id)
+{
+    char traceparent[TRACE_CONTEXT_TRACEPARENT_SIZE];
+
+    if (trace->traceparent[0] != '\0') {
+        trace_context_child(trace, span_id, traceparent);
+        set_header(headers, TRACEPARENT, "traceparent", traceparent);
+        append(headers, headers->headers[TRACEPARENT]);
+    }
+    if (trace->tracestate[0] != '\0') {
+        snprintf(headers->tracestate_header, TRACESTATE_SIZE, "tracestate: %s",
+                 trace->tracestate);
+        append(headers, headers->tracestate_header);
+    }
+    if (trace->request_id[0] != '\0') {
+        set_header(headers, REQUEST_ID, "X-Request-Id", trace->request_id);
+        append(headers, headers->headers[REQUEST_ID]);
+    }
+}
+
+/* Lists the headers of a job. */
+static void
+make_list(struct headers *headers, const struct job *job, const char *span_id)
+{
+    headers->listed = 0;
+    for (size_t i = 0; i < (headers->has_body ? TRACEPARENT : CONTENT_TYPE);
+         i++) {
+        append(headers, headers->headers[i]);
     }
     if (headers->signature != NULL) {
-        last++;
-        last->data = headers->signature_header;
+        append(headers, headers->signature_header);
     }
-    last->next = NULL;
+    if (job->trace != NULL) {
+        append_trace(headers, job->trace, span_id);
+    }
 }
 
 struct headers *
@@ -70,10 +113,10 @@ headers_open(const struct webhook_signature *signature, bool has_body)
         return NULL;
     }
     headers->signature = signature;
+    headers->has_body = has_body;
     set_header(headers, LOOP_GUARD, "Verve-Callback", "1");
     set_header(headers, EXPECT, "Expect", ""); /* libcurl sends none */
     set_header(headers, CONTENT_TYPE, "Content-Type", "application/json");
-    link_list(headers, has_body ? HEADERS : CONTENT_TYPE);
     return headers;
 }
 
@@ -95,7 +138,7 @@ sign(struct headers *headers, const struct webhook_signature_input *input)
 
 int
 headers_write(struct headers *headers, const struct job *job,
-              const char *content, size_t len)
+              const char *span_id, const char *content, size_t len)
 {
     struct webhook_signature_input input = {
         .id = job->id,
@@ -110,6 +153,7 @@ headers_write(struct headers *headers, const struct job *job,
     set_header(headers, TIMESTAMP, "webhook-timestamp", text);
     rfc3339_format(text, job->window_s);
     set_header(headers, WINDOW, "Verve-Window", text);
+    make_list(headers, job, span_id);
     return headers->signature == NULL ? 0 : sign(headers, &input);
 }
 

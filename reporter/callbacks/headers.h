@@ -24,14 +24,14 @@ void headers_close(struct headers *headers);
 
 /*
  * Writes the headers of an attempt that is made now, by Redis's clock:
- * receivers refuse a time that is far from theirs. content[0..len) is signed:
- * the body, or for a GET, which has no body, path and query. 0, or -1 if
- * libcrypto refuses.
+ * receivers refuse a time that is far from theirs. span_id is that of the
+ * attempt, for traceparent. content[0..len) is signed: the body, or for a GET,
+ * which has no body, path and query. 0, or -1 if libcrypto refuses.
  */
 int headers_write(struct headers *headers, const struct job *job,
-                  const char *content, size_t len);
+                  const char *span_id, const char *content, size_t len);
 
-/* For CURLOPT_HTTPHEADER: always the same list. */
+/* For CURLOPT_HTTPHEADER: always the same list, of the last job. */
 struct curl_slist *headers_list(struct headers *headers);
 
 #endif

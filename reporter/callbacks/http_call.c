@@ -56,6 +56,7 @@ struct http_call {
     struct headers *headers;
     struct job *job; /* NULL unless busy */
     struct destination_ticket ticket;
+    char span_id[TRACE_CONTEXT_SPAN_ID_SIZE]; /* of the attempt */
     struct payload_target target;
     struct curl_slist resolved; /* for CURLOPT_RESOLVE; data is malloc'd */
     int64_t started_ms;         /* monotonic */
@@ -269,11 +270,13 @@ compose(struct http_call *call)
     if (payload->method == CALLBACK_GET) {
         const char *path = call->target.path;
 
-        return headers_write(call->headers, job, path, strlen(path)) == 0;
+        return headers_write(call->headers, job, call->span_id, path,
+                             strlen(path)) == 0;
     }
     len = payload_body(payload, job->count, call->body,
                        payload_body_size(payload));
-    return headers_write(call->headers, job, call->body, len) == 0 &&
+    return headers_write(call->headers, job, call->span_id, call->body, len) ==
+               0 &&
            set_long(call, CURLOPT_POSTFIELDSIZE, (int64_t)len) &&
            set_text(call, CURLOPT_POSTFIELDS, call->body);
 }
@@ -289,6 +292,9 @@ http_call_prepare(struct http_call *call, struct job *job,
     call->started_ms = clock_mono_ms();
     call->response = (struct response){0};
     call->round = 0;
+    if (job->trace != NULL) {
+        random_hex(call->span_id, sizeof(call->span_id) / 2);
+    }
     socket_guard_start(&call->guard, call->settings->policy,
                        call->settings->kept);
     if (payload_target(&call->settings->payload, job->url, job->count,

@@ -83,6 +83,13 @@ struct sink_type {
      */
     void (*drop)(struct sink *sink);
 
+    /*
+     * An operator has set the cursor back: what the sink only remembers to have
+     * written counts no more, but what can be read at the destination does.
+     * NULL: it remembers nothing.
+     */
+    void (*forget)(struct sink *sink);
+
     /* HUP: opens the sink's files again, by name, and reads credentials anew.
        NULL: there are none. */
     void (*reopen)(struct sink *sink);

@@ -1,8 +1,8 @@
 /*
  * sink_feeder: a delivered window stays delivered, whichever reporter has the
- * lease. So the cursor here only grows, and is saved if Redis has an older one.
- * The lease is checked right before each offer. If the lease is lost,
- * undelivered records are dropped.
+ * lease, unless an operator rewinds the sink. So the cursor here only grows,
+ * and is saved if Redis has an older one. The lease is checked right before
+ * each offer. If the lease is lost, undelivered records are dropped.
  */
 #include "sink_feeder.h"
 
@@ -35,6 +35,7 @@ struct sink_feeder {
     int64_t last_s;      /* the last window at the destination; 0: none */
     bool ours;           /* the lease was ours at the last renewal */
     int64_t delivered_s; /* the last window that we delivered; 0: none */
+    int64_t rewound_ms;  /* see sink_lease_rewound_ms */
     bool busy;           /* an offer is not settled yet */
     int64_t offered_s;   /* the last window offered */
     int64_t offered_ms;  /* monotonic: when it was offered */
@@ -51,6 +52,8 @@ on_delivered(void *context, int64_t start_s)
         return;
     }
     feeder->busy = false;
+    metrics_count_write(feeder->shared->metrics, feeder->sink->type->kind,
+                        METRICS_WRITE_DONE);
     log_throttle_over(&feeder->sink_trouble, feeder->sink->name);
     feeder->shared->wake(feeder->shared->context);
 }
@@ -62,6 +65,8 @@ on_failed(void *context, int64_t wait_ms)
 
     feeder->busy = false;
     feeder->retry_ms = clock_mono_ms() + wait_ms;
+    metrics_count_write(feeder->shared->metrics, feeder->sink->type->kind,
+                        METRICS_WRITE_FAILED);
     log_throttle_note(&feeder->sink_trouble, feeder->sink->name,
                       feeder->sink->error);
 }
@@ -77,6 +82,7 @@ sink_feeder_open(const struct sink_feeder_shared *shared,
         return NULL;
     }
     feeder->shared = shared;
+    feeder->rewound_ms = -1;
     feeder->sink = type->open(shared->options, shared->loop, &events);
     if (feeder->sink != NULL) {
         feeder->lease =
@@ -222,16 +228,49 @@ begin(struct sink_feeder *feeder)
     feeder->begun = true;
 }
 
+/* Gives up an offer that is not settled. */
+static void
+drop_offer(struct sink_feeder *feeder)
+{
+    if (feeder->busy) {
+        feeder->sink->type->drop(feeder->sink);
+        feeder->busy = false;
+    }
+}
+
 /* Another reporter has the lease, or the lease ended while Redis was away. */
 static void
 lose_lease(struct sink_feeder *feeder)
 {
     log_info("%s: no longer ours to write", feeder->sink->name);
     log_throttle_end(&feeder->sink_trouble);
-    if (feeder->busy) {
-        feeder->sink->type->drop(feeder->sink);
-        feeder->busy = false;
+    drop_offer(feeder);
+}
+
+/*
+ * If an operator has set the cursor back, forgets which windows are delivered.
+ * What the destination itself has is read again.
+ */
+static void
+heed_rewind(struct sink_feeder *feeder)
+{
+    int64_t rewound_ms = sink_lease_rewound_ms(feeder->lease);
+    bool is_news = feeder->rewound_ms >= 0 && rewound_ms > feeder->rewound_ms;
+    char text[RFC3339_SIZE];
+
+    feeder->rewound_ms = int64_max(feeder->rewound_ms, rewound_ms);
+    if (!is_news) {
+        return;
     }
+    rfc3339_format(text, sink_lease_cursor_s(feeder->lease));
+    log_info("%s: rewound by an operator; it goes on after the window %s",
+             feeder->sink->name, text);
+    drop_offer(feeder);
+    feeder->delivered_s = 0;
+    if (feeder->sink->type->forget != NULL) {
+        feeder->sink->type->forget(feeder->sink);
+    }
+    feeder->last_known = false;
 }
 
 void
@@ -240,6 +279,7 @@ sink_feeder_renew_lease(struct sink_feeder *feeder)
     bool was_ours = feeder->ours;
 
     log_result(feeder, &feeder->lease_trouble, sink_lease_keep(feeder->lease));
+    heed_rewind(feeder);
     feeder->ours = sink_lease_ours(feeder->lease);
     if (!feeder->last_known || (feeder->ours && !was_ours)) {
         read_last(feeder);
@@ -346,10 +386,45 @@ sink_feeder_serve(struct sink_feeder *feeder)
     if (feeder->sink->from_newest && sink_feeder_cursor_s(feeder) == 0) {
         begin_at(feeder, records[0].start_s, records[0].length_s);
     }
+    metrics_count_skipped(feeder->shared->metrics, feeder->sink->type->kind,
+                          skipped);
     log_skipped(feeder, skipped, records[0].start_s);
     offer(feeder, records, (size_t)count);
     save_cursor(feeder);
     return (size_t)count == most && feeder->delivered_s == feeder->offered_s;
+}
+
+/*
+ * How many windows from after_s on, which the sink has, up to the last recorded
+ * window. A new sink has none of those that have a record.
+ */
+static int64_t
+lag_of(const struct sink_feeder *feeder, int64_t after_s,
+       const struct window_stream_end *last)
+{
+    int64_t length_s = feeder->shared->options->window.seconds;
+
+    if (last->start_s == 0) {
+        return 0;
+    }
+    if (after_s == 0) {
+        after_s =
+            (last->first_s != 0 ? last->first_s : last->start_s) - length_s;
+    }
+    return int64_max(last->start_s - after_s, 0) / length_s;
+}
+
+void
+sink_feeder_tell(const struct sink_feeder *feeder,
+                 const struct window_stream_end *last)
+{
+    struct metrics_sink told = {.cursor_s = sink_feeder_cursor_s(feeder),
+                                .owned = sink_lease_ours(feeder->lease)};
+
+    /* The sink of another host, or of nobody, is not this reporter's to worry
+       about: it may be gone for ever. */
+    told.lag_windows = told.owned ? lag_of(feeder, told.cursor_s, last) : -1;
+    metrics_set_sink(feeder->shared->metrics, feeder->sink->type->kind, &told);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "config/options.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "redis/redis.h"
 #include "sink.h"
@@ -22,6 +23,7 @@ struct sink_feeder_shared {
     struct event_loop *loop;
     struct redis *redis;
     struct window_closer *closer;
+    struct metrics *metrics;
     const char *owner; /* of leases, see sink_lease.h */
     /* Called if a sink has settled an offer and may get the next. */
     void (*wake)(void *context);
@@ -62,6 +64,11 @@ struct sink_feeder_status {
 };
 
 struct sink_feeder_status sink_feeder_status(const struct sink_feeder *feeder);
+
+/* Tells the metrics how far the sink is, if the windows up to `last` are
+   recorded. */
+void sink_feeder_tell(const struct sink_feeder *feeder,
+                      const struct window_stream_end *last);
 
 /* Has the sink open its files again, and ends its wait after a failure. */
 void sink_feeder_reopen(struct sink_feeder *feeder);

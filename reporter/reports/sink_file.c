@@ -336,6 +336,12 @@ file_last(struct sink *sink)
 }
 
 static void
+file_forget(struct sink *sink)
+{
+    file_of(sink)->written_s = 0;
+}
+
+static void
 file_reopen(struct sink *sink)
 {
     line_file_release(file_of(sink)->lines);
@@ -400,5 +406,6 @@ const struct sink_type sink_file = {
     .close = file_close,
     .last = file_last,
     .offer = file_offer,
+    .forget = file_forget,
     .reopen = file_reopen,
 };

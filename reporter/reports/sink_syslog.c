@@ -137,7 +137,8 @@ syslog_open(const struct options *options, struct event_loop *loop,
         free(sink);
         return NULL;
     }
-    if (options->log.target == TARGET_SYSLOG) { /* as the program's own log */
+    if (strcmp(options->log.target, LOG_TARGET_SYSLOG) ==
+        0) { /* as the program's own log */
         snprintf(sink->pid, sizeof(sink->pid), "[%d]", (int)getpid());
     }
     return &sink->sink;

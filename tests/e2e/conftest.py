@@ -10,6 +10,7 @@ import pytest
 from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.receiver import Receiver
+from harness.operator import Operator
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
@@ -92,6 +93,11 @@ def web(sandbox, redis, make_web):
 def responder(sandbox, redis):
     """verve-fcgi without a web server."""
     return Responder(sandbox, redis).start()
+
+
+@pytest.fixture
+def operator(sandbox, redis):
+    return Operator(sandbox, VERVE_REDIS_URL=redis.url_of("vervectl"))
 
 
 @pytest.fixture

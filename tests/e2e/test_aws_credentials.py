@@ -73,7 +73,8 @@ def test_the_shared_file(sandbox, redis, kinesis, expected):
     expected.check(kinesis.wait_reported(expected.send(3)))
     assert set(kinesis.problems) <= {"UnrecognizedClientException"}
     output = reporter.process.output()
-    assert output.count(f"{NAME}: credentials from the credentials file\n") == 3
+    words = f'{NAME}: credentials from the credentials file"'
+    assert output.count(words) == 3
     assert f"{NAME}: HTTP" not in output  # sent again at once
     assert_no_secret(reporter)
 

@@ -100,8 +100,9 @@ def test_warnings(sandbox, redis):
     for process in (reporter.process, responder.process):
         for text in words:
             assert process.output().count(text) == 1
-        assert len(re.findall(r" WARN verve-(?:fcgi|reporter)\[\d+\]: (?:VERVE|"
-                              r"/)", process.output())) == 2
+        assert sum(line["level"] == "warn" and
+                   line["msg"].startswith(("VERVE", "/"))
+                   for line in process.logged()) == 2
     code, output = run(sandbox, FCGI, "-t", **settings)
     assert code == 0
     assert sorted(output.splitlines()) == sorted(
@@ -167,7 +168,7 @@ def test_secrets_in_files(sandbox, receiver):
     for process in (reporter.process, responder.process):
         assert PASSWORD not in process.output()
         assert SECRET not in process.output()
-        assert "WARN" not in process.output()
+        assert "level=warn" not in process.output()
     code, output = run(sandbox, REPORTER, "-t", VERVE_FILE_PATH="/dev/stderr",
                        VERVE_CALLBACKS_LOG="/dev/stdout", **settings)
     assert code == 100

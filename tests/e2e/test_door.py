@@ -110,7 +110,7 @@ def test_the_configured_hosts_are_not_called(sandbox, redis, receiver):
     # The other host is blocked now, and the first is not.
     path.write_text("[callbacks]\nblock = 127.0.0.1\n")
     reporter.process.hup()
-    reporter.process.wait_output("callbacks.block = 127.0.0.1\n")
+    reporter.process.wait_output('callbacks.block = 127.0.0.1"')
     kept = put(redis, receiver.url("/one"))
     put(redis, receiver.url("/two", host=2))
     receiver.wait_count(1, "/two")

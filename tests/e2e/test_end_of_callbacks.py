@@ -29,9 +29,8 @@ def wait_ends(reporter, count):
 
 def level_of(process, words):
     """The level of the line with these words."""
-    line = re.search(rf"^\S+ (\w+) verve-\S+ .*{words}.*$", process.output(),
-                     re.M)
-    return line and line[1]
+    (line,) = process.logged_with(words)
+    return line["level"]
 
 
 @pytest.mark.parametrize("answers,expected", [
@@ -80,15 +79,15 @@ def test_a_circuit_breaker_is_logged(sandbox, redis, receiver):
     put(redis, *[receiver.url("/hook")] * 30)
     origin = f"http://127.0.0.1:{receiver.port}"
     reporter.process.wait_output("the circuit breaker opens", SLACK_S)
-    assert re.search(
-        rf"WARN verve-reporter\S+ callbacks to {origin}: the circuit breaker "
-        r"opens for 30 s; the last error: status-500; \d+ callbacks wait$",
-        reporter.process.output(), re.M), reporter.process.output()
+    (opens,) = reporter.process.logged_with("the circuit breaker opens")
+    assert opens["level"] == "warn"
+    assert re.fullmatch(
+        rf"callbacks to {origin}: the circuit breaker opens for 30 s; the last "
+        r"error: status-500; \d+ callbacks wait", opens["msg"])
     reporter.process.wait_output("the circuit breaker closes", 60.0)
-    assert re.search(rf"INFO verve-reporter\S+ callbacks to {origin}: the "
-                     "circuit breaker closes$", reporter.process.output(),
-                     re.M)
-    assert reporter.process.output().count("the circuit breaker") == 2
+    _, closes = reporter.process.logged_with("the circuit breaker")
+    assert closes["level"] == "info"
+    assert closes["msg"] == f"callbacks to {origin}: the circuit breaker closes"
 
 
 def test_callbacks_that_are_given_up_are_logged_by_host(redis, reporter,
@@ -96,10 +95,11 @@ def test_callbacks_that_are_given_up_are_logged_by_host(redis, reporter,
     receiver.respond("/gone", 410)
     put(redis, receiver.url("/gone"), receiver.url("/gone", host=2))
     reporter.process.wait_output("given up", SLACK_S)
-    line = re.search(r"^\S+ WARN .*callbacks to http://127\.0\.0\.[12]:"
-                     rf"{receiver.port}: \d given up; the last error: "
-                     "status-410$", reporter.process.output(), re.M)
-    assert line, reporter.process.output()
+    line = reporter.process.logged_with("given up")[0]
+    assert line["level"] == "warn"
+    assert re.fullmatch(r"callbacks to http://127\.0\.0\.[12]:"
+                        rf"{receiver.port}: \d given up; the last error: "
+                        "status-410", line["msg"])
 
 
 def test_dropped_dead_callbacks_are_an_error_of_their_own(sandbox, redis,
@@ -108,7 +108,7 @@ def test_dropped_dead_callbacks_are_an_error_of_their_own(sandbox, redis,
     receiver.respond("/gone", 410)
     put(redis, *[receiver.url("/gone")] * 5)
     reporter.process.wait_output("dropped for ever", SLACK_S)
-    assert level_of(reporter.process, "dropped for ever") == "ERROR"
+    assert level_of(reporter.process, "dropped for ever") == "error"
     assert "callbacks.max_dead = 2" in reporter.process.output()
     assert "unreadable" not in reporter.process.output()
 
@@ -121,7 +121,7 @@ def test_a_full_queue_is_logged_once(sandbox, redis):
     assert statuses == [200, 200, 503, 503, 503, 503]
     (process,) = responder.processes
     process.wait_output("the callback queue is full")
-    assert level_of(process, "the callback queue is full") == "WARN"
+    assert level_of(process, "the callback queue is full") == "warn"
     assert "callbacks.max_queue = 2" in process.output()
     assert responder.ask(accept(7)).status == 200
     redis("DEL", list_of("http://a.example/"), QUEUE)

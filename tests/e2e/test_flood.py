@@ -26,20 +26,21 @@ BEGINNINGS = 5
 
 
 def lines_of(process, word):
-    return [line for line in process.output().splitlines() if word in line]
+    """The messages with the word."""
+    return [line["msg"] for line in process.logged_with(word)]
 
 
 def troubled(line):
     """The operation that failed, if the line is the first of a trouble."""
-    found = re.search(r"\]: (.*?): [^ ]+ \(.*; trying again$", line)
+    found = re.search(r"^(.*?): [^ ]+ \(.*; trying again$", line)
     return found and found[1]
 
 
 def all_have_ended(process):
     """Whether each first line of a trouble has a last line after it."""
     open_troubles = []
-    for line in process.output().splitlines():
-        ended = re.search(r"\]: (.*): works again, after \d+ s$", line)
+    for line in lines_of(process, ""):
+        ended = re.search(r"^(.*): works again, after \d+ s$", line)
         if troubled(line):
             open_troubles.append(troubled(line))
         elif ended:
@@ -129,8 +130,8 @@ def test_a_connection_that_breaks_often_makes_few_lines(sandbox, redis, name):
     time.sleep(1.0)
     owners = list(program.workers()) if name == "reporter" else ["fcgi"]
     for owner in owners:
-        lines = [line for line in lines_of(program.process, "redis: ")
-                 if f"{owner}[" in line]
+        lines = [line["msg"] for line in program.process.logged_with("redis: ")
+                 if line["program"].endswith(owner)]
         assert 3 <= len(lines) <= 1 + 2 * BEGINNINGS * 2
         assert lines[-1].endswith("ready")
         lost = [line for line in lines if "connection lost" in line]

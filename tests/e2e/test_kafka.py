@@ -99,11 +99,10 @@ def test_a_fatal_producer_is_made_anew(sandbox, redis, kafka, expected, api,
     expected.send(1, 2)
     reporter.process.wait_output("made anew")
     expected.check(kafka.wait_reported(expected.send(3)))
-    lines = reporter.process.output().splitlines()
-    assert "DEBUG" in [line for line in lines if "made anew" in line][0]
+    assert reporter.process.logged_with("made anew")[0]["level"] == "debug"
     # librdkafka warns of that setting with each new producer: logged once.
-    assert len([line for line in lines if " WARN " in line and
-                "fetch.min.bytes" in line]) == 1
+    assert [line["level"] for line in reporter.process.logged_with(
+        "fetch.min.bytes")].count("warn") == 1
 
 
 def test_windows_are_sent_after_the_broker_was_away(redis, kafka, expected,

@@ -140,7 +140,7 @@ def complete(name, *words):
     ("verve-spawn", ["-s", ""], ["files"]), ("verve-spawn", ["--h"], ["--help"]),
     ("verve-spawn", ["-u", "roo"], ["root"]),
     ("vervectl", ["--"], ["--help", "--version"]),
-    ("vervectl", ["s"], ["status"]), ("vervectl", ["-c", "x", "qu"], ["queue"]),
+    ("vervectl", ["s"], ["status", "sinks"]), ("vervectl", ["-c", "x", "qu"], ["queue"]),
     ("vervectl", ["queue", ""], ["list", "show", "retry", "drop"]),
     ("vervectl", ["queue", "list", "--w"], ["--waiting"]),
     ("vervectl", ["queue", "drop", "--all", "-y"], ["-y"]),

@@ -44,6 +44,6 @@ def test_an_old_redis_that_takes_over(sandbox, redis):
     assert responder.ask("/readyz").status == 503
     relay.old = False
     wait_until(lambda: responder.ask(accept(3)).body == b"ok", "ok again")
-    wait_until(lambda: reporter.process.output().count("): ready\n") ==
+    wait_until(lambda: reporter.process.output().count('): ready"') ==
                2 * len(reporter.workers()), "all workers are connected again")
     assert reporter.process.running()

@@ -9,6 +9,7 @@ from harness.drip import DripProxy
 from harness.fastcgi import Responder
 from harness.http import fetch
 from harness.load import Load, accept
+from harness.log_lines import logged
 from harness.redis import Redis
 from harness.servers import every_server
 from harness.strategies import every_strategy
@@ -150,8 +151,8 @@ def test_no_stampede(sandbox, redis, make_web):
 
 def connected_ms(web):
     """When responders logged that they were connected, ms of the minute."""
-    return [int(float(line[17:23]) * 1000) for line
-            in web.output().splitlines() if "redis: connected" in line]
+    return [int(float(line["ts"][17:23]) * 1000) for line
+            in logged(web.output()) if "redis: connected" in line["msg"]]
 
 
 def test_a_dripping_redis_cannot_stretch_the_limit(sandbox, redis):

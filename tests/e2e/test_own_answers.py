@@ -199,6 +199,9 @@ def test_nginx_hands_on_only_what_verve_reads(sandbox, port):
     assert parameters(data) == {
         "REQUEST_METHOD": "POST", "REQUEST_URI": TARGET,
         "HTTP_VERVE_CALLBACK": "a-Verve-Callback",
+        "HTTP_TRACEPARENT": "a-Traceparent",
+        "HTTP_TRACESTATE": "a-Tracestate",
+        "HTTP_X_REQUEST_ID": "a-X-Request-Id",
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_X_FORWARDED_FOR": "a-X-Forwarded-For"}
     assert data.endswith(fastcgi.record(fastcgi.STDIN))

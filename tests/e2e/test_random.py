@@ -241,8 +241,8 @@ def test_a_lost_callback_needs_an_error(story):
     story.lose(2)
     story.ask(2, 1, callback=7)
     story.counts[2] = None
-    assert "no ERROR says so" in story.judge()
-    story.logs = "2026 ERROR verve-fcgi[1]: up to 1 callbacks are lost"
+    assert "no error says so" in story.judge()
+    story.logs = 'ts=2026 level=error msg="up to 1 callbacks are lost"'
     story.folder = story.folder / "again"
     story.folder.mkdir()
     assert story.judge() == ""

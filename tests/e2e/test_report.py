@@ -170,7 +170,7 @@ def test_a_gap_is_logged_by_the_reporter_that_recorded_it(sandbox, redis):
     wait_until(lambda: all(None in each.report().values() for each in both),
                "a gap in both files")
     logged = [found for each in both for found in re.findall(
-        r"(\d+) windows recorded as gaps.*; the last is (\S+)",
+        r"(\d+) windows recorded as gaps.*; the last is ([^\s\"]+)",
         each.process.output())]
     recorded = [fields for _, fields in redis("XRANGE", "verve:windows", "-",
                                               "+") if fields[1] == "-"]

@@ -10,6 +10,7 @@ import tty
 
 import pytest
 from harness.load import accept
+from harness.log_lines import is_logged
 from harness.records import (REPORT_LINE, TIME, assert_no_window_missing,
                              complete_lines, epoch)
 from harness.reporter import Reporter
@@ -21,8 +22,6 @@ STDOUT = {"VERVE_FILE_PATH": "/dev/stdout",
           "VERVE_CALLBACKS_LOG": "/dev/stdout"}
 LOG_TOO = ("sh", "-c", 'exec "$@" 2>&1', "sh")  # stderr is the same stream
 ATTEMPT = re.compile(rf"{TIME}\.\d{{3}}Z job=\w+ .* next=done")
-LOGGED = re.compile(rf"{TIME}\.\d{{3}}Z (ERROR|WARN|INFO) "
-                    r"verve-reporter(/[\w-]+)?\[\d+\]: .*")
 CALLBACKS = 100
 
 
@@ -98,8 +97,8 @@ def test_all_lines_are_whole(sandbox, redis, responder, receiver, make):
     wait_until(lambda: len(reported(path)) > 2, "some windows", 20.0)
     assert_no_window_missing(reported(path), SETTINGS["VERVE_WINDOW_SECONDS"])
     for line in complete_lines(path):
-        assert any(form.fullmatch(line)
-                   for form in (REPORT_LINE, ATTEMPT, LOGGED)), line
+        assert is_logged(line) or any(form.fullmatch(line) for form in
+                                      (REPORT_LINE, ATTEMPT)), line
 
 
 def test_a_file_that_is_stdout_is_shared(sandbox, redis, expected):
@@ -111,7 +110,7 @@ def test_a_file_that_is_stdout_is_shared(sandbox, redis, expected):
     last = expected.send(1, 2)
     wait_until(lambda: last in reported(path), "the window", 20.0)
     for line in complete_lines(path):
-        assert REPORT_LINE.fullmatch(line) or LOGGED.fullmatch(line), line
+        assert REPORT_LINE.fullmatch(line) or is_logged(line), line
 
 
 def test_a_reader_that_is_slow_or_gone_holds_up_nobody(sandbox, redis, expected,

@@ -47,7 +47,7 @@ def test_the_supervisor_has_workers_and_nothing_else(sandbox, redis):
     assert {int(name.rpartition(":")[2]) for name in standing(redis)} == \
         {reporter.worker("callbacks-1"), reporter.worker("callbacks-2")}
     for name, worker in reporter.workers().items():
-        assert f"verve-reporter/{name}[{worker}]: " in \
+        assert f"verve-reporter/{name} pid={worker} " in \
             reporter.process.output()
     assert reporter.term() == 0
 
@@ -183,7 +183,7 @@ def test_an_unusable_redis_ends_all_before_ready(sandbox):
     redis = Redis(sandbox, maxmemory_policy="allkeys-lru").start()
     code, output = run_until_end(sandbox, redis, VERVE_CALLBACKS_WORKERS=2)
     assert code == 100
-    assert "ready\n" not in output
+    assert 'msg="ready"' not in output
     assert "noeviction" in output.splitlines()[-1]
 
 

@@ -84,7 +84,7 @@ def test_the_log_goes_there_too(sandbox, redis, system_log):
     sandbox.start(reporter.name, reporter.command, reporter.settings)
     wait_until(lambda: any(TEXT.match(message["text"])
                            for message in system_log.read()), "a window")
-    wait_until(lambda: any(message["text"] == "ready"
+    wait_until(lambda: any(message["text"] == 'msg="ready"'
                            for message in system_log.read()), "ready")
     tags = {message["tag"] for message in system_log.messages}
     assert {re.sub(r"\[\d+\]$", "", tag) for tag in tags} == {

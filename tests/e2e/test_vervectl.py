@@ -12,45 +12,15 @@ import pytest
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.old_redis import OldRedis
+from harness.operator import Operator, words_of
 from harness.queue import DEAD, DUE, LIST
 from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
-from harness.settings import REDIS_CLI, REPORTER, ROOT
+from harness.settings import REDIS_CLI, ROOT
 from harness.wait import wait_until
 
-VERVECTL = ROOT / "ops" / "vervectl"
 HOUR_MS = 3600_000
-
-
-class Operator:
-    """Runs vervectl with the settings of a Redis."""
-
-    def __init__(self, sandbox, **settings):
-        self.sandbox = sandbox
-        self.env = sandbox.environment(
-            {"VERVE_CALLBACKS_LOG": sandbox.folder / "callbacks.txt",
-             "VERVE_FILE_PATH": sandbox.memory / "reporter-unique.txt",
-             **settings})
-
-    def argv(self, *words):
-        return [str(VERVECTL), "-f", str(REPORTER), *words]
-
-    def __call__(self, *words, code=0):
-        """Its stdout as lines; the errors are in .errors."""
-        done = subprocess.run(
-            self.argv(*words), env=self.env, stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=60, cwd=self.sandbox.folder,
-            check=False)
-        self.errors = done.stderr.decode()
-        assert code in (None, done.returncode), (done, self.errors)
-        assert re.fullmatch(rb"[\n\x20-\x7e]*", done.stdout), done.stdout
-        return done.stdout.decode().splitlines()
-
-
-@pytest.fixture
-def operator(sandbox, redis):
-    return Operator(sandbox, VERVE_REDIS_URL=redis.url_of("vervectl"))
 
 
 def job(name, url="http://a.example/x", more=""):
@@ -66,10 +36,6 @@ def delay(redis, json, attempts=2, score=None, claim="-"):
     member = f"{claim} {attempts} {json}"
     redis("ZADD", DUE, score or int(time.time() * 1000) + HOUR_MS, member)
     return member
-
-
-def words_of(line):
-    return dict(word.split("=", 1) for word in line.split())
 
 
 def names(lines):
@@ -399,21 +365,13 @@ def test_redis_away(redis, operator):
     operator("queue", "list", code=1)
 
 
-def test_redis_frozen(redis, operator, monkeypatch, sandbox):
+def test_redis_frozen(redis, operator):
     """vervectl ends after its time limit."""
-    script = (ROOT / "ops" / "vervectl").read_text()
-    impatient = sandbox.folder / "vervectl"
-    impatient.write_text(script.replace("LIMIT_S=10", "LIMIT_S=1"))
-    impatient.chmod(0o755)
-    for path in (ROOT / "ops").glob("vervectl-*"):
-        (sandbox.folder / path.name).write_text(path.read_text())
-    monkeypatch.setattr(f"{__name__}.VERVECTL", impatient)
     redis.freeze()
     started = time.monotonic()
-    operator("queue", "list", code=111)
+    operator.impatient()("queue", "list", code=111)
     assert time.monotonic() - started < 5
     redis.thaw()
-    monkeypatch.undo()
     operator("queue", "list", code=1)
 
 
@@ -424,6 +382,8 @@ def test_redis_frozen(redis, operator, monkeypatch, sandbox):
     ["queue", "retry", "--all", "--waiting"], ["queue", "list", "--host"],
     ["queue", "list", "--host="], ["queue", "list", "--nothing"],
     ["queue", "list", "-y"], ["tail", "-n", "x"], ["tail", "x"],
+    ["tail", "--follow"], ["status", "--xml"], ["status", "--json", "x"],
+    ["help", "nothing"], ["help", "status", "tail"],
     ["-c", "/nowhere.conf", "status"]])
 def test_wrong_usage(operator, words):
     assert operator(*words, code=100) == []
@@ -433,6 +393,19 @@ def test_wrong_usage(operator, words):
 def test_help_tells_the_exit_codes(operator):
     text = "\n".join(operator("-h"))
     assert re.findall(r"^  (\d+) ", text, re.M) == ["0", "1", "100", "111"]
+
+
+def test_help_of_each_command(operator):
+    whole = operator("-h")
+    assert operator("help") == whole
+    commands = {line.split()[0] for line in whole if re.match("  [a-z]", line)}
+    assert {"status", "sinks", "tail", "help"} <= commands
+    completion = (ROOT / "completion" / "vervectl").read_text()
+    for command in commands:
+        *lines, _ = operator("help", command)
+        assert lines and lines[0].split()[0] == command
+        assert set(lines) <= set(whole)
+        assert re.search(rf"\b{command}\b", completion), command
 
 
 def test_the_configuration_file_counts(sandbox, redis):
@@ -492,6 +465,17 @@ def test_tail_follows_over_a_rotation(sandbox, operator):
     log.rename(sandbox.folder / "callbacks.txt.1")
     log.write_text("four\n")
     tail.wait_output("four\n")
+
+
+def test_tail_that_does_not_follow(sandbox, operator):
+    operator("tail", "--no-follow", code=1)
+    log = sandbox.folder / "callbacks.txt"
+    log.write_text("one\ntwo\nthree\n")
+    assert operator("tail", "-n", "2", "--no-follow") == ["two", "three"]
+    assert operator("tail", "--no-follow", "-n1") == ["three"]
+    log.unlink()
+    operator("tail", "--no-follow", code=1)
+    assert f"there is no {log}" in operator.errors
 
 
 def test_a_log_that_is_stdout_is_not_read(redis, operator):

@@ -302,9 +302,9 @@ class Judge:
             else:
                 self.findings.add(f"callback {ask.callback} was never made")
         self.findings.callbacks_lost = lost
-        if lost and not re.search(r" ERROR .*callback", logs):
+        if lost and not re.search(r" level=error .*callback", logs):
             self.findings.add(f"{lost} callbacks that were ok are lost, and no "
-                              "ERROR says so")
+                              "error says so")
 
     def judge(self, files, newcomers, calls, logs):
         """newcomers: those of the files that may begin later; logs: of all

@@ -118,7 +118,7 @@ static const struct redis_script redis_server_command = {
 static inline const char *
 redis_do(struct redis *redis, ...)
 {
-    static char text[512];
+    static char text[8192];
     struct command *call = redis_call(redis, &redis_server_command);
     const struct redis_reply *reply;
     const char *word, *bytes;

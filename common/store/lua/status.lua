@@ -1,5 +1,5 @@
-#!lua flags=no-writes
--- Looks at all that the status page shows. Read-only.
+-- The second part of queue.lua: looks at all that the status page shows.
+-- Read-only.
 --
 -- KEYS: 1 sealed, 2 queue, 3 callbacks, 4 due, 5 dead, 6 destinations,
 --       7 strangers, 8 presence, 9 presence-said, 10 windows
@@ -21,10 +21,6 @@
 -- keys that depend on the window and on the destinations are not declared; they
 -- have the hash tag of those that are.
 
-local RETRIES = 8 -- entries with attempts that are passed over
-local call = redis.call
-local time = call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local length = tonumber(ARGV[1])
 
 local clock = time[1] - time[1] % length
@@ -40,29 +36,6 @@ local info = redis.pcall('INFO', 'memory') -- optional
 local function number_of(name)
     return type(info) == 'string' and string.match(info, name .. ':(%d+)')
         or '0'
-end
-
--- Entries with attempts come back to the end of a list, so that few are before
--- the first without.
-local oldest = now
-local function note(entry)
-    if not entry or string.sub(entry, 1, 1) ~= '{' then
-        return false
-    end
-    oldest = math.min(oldest,
-        tonumber(string.match(entry, '"at":(%d+)')) or now)
-    return true
-end
-note(call('LINDEX', KEYS[3], 0))
-for i = 6, 7 do
-    for _, origin in ipairs(call('ZRANGE', KEYS[i], 0, ARGV[7] - 1)) do
-        local list = ARGV[3] .. string.sub(redis.sha1hex(origin), 1, 32)
-        for _, entry in ipairs(call('LRANGE', list, 0, RETRIES)) do
-            if note(entry) then
-                break
-            end
-        end
-    end
 end
 
 local queue = call('HMGET', KEYS[2], 'jobs', 'bytes')
@@ -98,6 +71,7 @@ end
 return {
     {now, on, count, clock, number_of('used_memory'), number_of('maxmemory')},
     {math.max(jobs - due, 0) + others, due, jobs + others, bytes,
-        call('LLEN', KEYS[5]), math.max(now - oldest, 0)},
+        call('LLEN', KEYS[5]),
+        oldest_ms(KEYS[3], {KEYS[6], KEYS[7]}, ARGV[3], ARGV[7])},
     windows, present, dead,
 }

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 
+from .log_lines import logged
 from .wait import wait_until
 
 PR_SET_PDEATHSIG = 1
@@ -72,7 +73,7 @@ def memory_kb(pid, field="VmRSS"):
 
 def times_ready(process):
     """How often it has logged `ready` of itself, not of its connection."""
-    return len(re.findall(r"\]: ready$", process.output(), re.M))
+    return sum(line["msg"] == "ready" for line in process.logged())
 
 
 class Process:
@@ -100,6 +101,14 @@ class Process:
 
     def output(self):
         return self.log.read_text(errors="replace")
+
+    def logged(self):
+        """The lines of its log, each a dict."""
+        return logged(self.output())
+
+    def logged_with(self, words):
+        """The lines of its log whose message has the words."""
+        return [line for line in self.logged() if words in line["msg"]]
 
     def wait_output(self, words, seconds=10.0):
         """Returns once words are in the output."""

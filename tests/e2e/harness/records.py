@@ -66,8 +66,8 @@ def read_callbacks(path):
     for line in complete_lines(path):
         when, *words = line.split(" ")
         attempt = dict(word.split("=", 1) for word in words)
-        assert set(attempt) == {"job", "window", "host", "attempt", "status",
-                                "error", "count", "duration_ms",
-                                "next"}, line
+        assert set(attempt) - {"trace"} == {
+            "job", "window", "host", "attempt", "status", "error", "count",
+            "duration_ms", "next"}, line
         attempts.append({"time": when, **attempt})
     return attempts

@@ -54,7 +54,8 @@ assert_defaults(const struct options *options)
     assert_string_equal(options->kinesis.region, "us-east-1");
     assert_string_equal(options->kinesis.endpoint, "");
     assert_int_equal(options->log.level, LEVEL_INFO);
-    assert_int_equal(options->log.target, TARGET_STDERR);
+    assert_string_equal(options->log.target, LOG_TARGET_STDERR);
+    assert_int_equal(options->log.format, LOG_LOGFMT);
 }
 
 static void
@@ -235,7 +236,7 @@ test_forms(void **state)
     assert_string_equal(options->callbacks.json_field, "a b");
     assert_int_equal(options->report.sinks, SINK_FILE);
     assert_int_equal(options->log.level, LEVEL_DEBUG);
-    assert_int_equal(options->log.target, TARGET_SYSLOG);
+    assert_string_equal(options->log.target, LOG_TARGET_SYSLOG);
     options_fini(&loaded.options);
 }
 

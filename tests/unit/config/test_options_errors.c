@@ -135,6 +135,11 @@ static const struct {
     {"redis", "password = p", NULL},
     {"log", "level = warning",
      "log.level: \"warning\" is not one of error, warn, info, debug"},
+    {"log", "target = /var/log/verve/verve.log", NULL},
+    {"log", "target = journal",
+     "log.target: \"journal\" is not stderr, syslog, or an absolute path of 1 "
+     "to 1024 bytes without control bytes"},
+    {"log", "format = text", "log.format: \"text\" is not one of logfmt, json"},
     {"kinesis", "endpoint =", NULL},
 
     {"redis", "timeout = 1",

@@ -19,6 +19,7 @@ static struct fake {
     int64_t first_s;       /* first window of the last offer */
     size_t count;          /* records of the last offer */
     int drops;             /* so far */
+    int forgets;           /* so far */
     bool settles_at_close; /* finish delivers the last offer */
 } fake;
 
@@ -26,6 +27,7 @@ struct fixture {
     struct options options;
     struct redis *redis;
     struct window_closer *closer;
+    struct metrics *metrics;
     struct sink_feeder_shared shared;
     struct sink_feeder *feeder;
     int wakes;
@@ -55,6 +57,13 @@ fake_drop(struct sink *sink)
 }
 
 static void
+fake_forget(struct sink *sink)
+{
+    (void)sink;
+    fake.forgets++;
+}
+
+static void
 deliver(int64_t start_s)
 {
     fake.sink.events.delivered(fake.sink.events.context, start_s);
@@ -80,6 +89,7 @@ static struct sink *fake_open(const struct options *options,
                               const struct sink_events *events);
 
 static const struct sink_type fake_type = {
+    .kind = SINK_FILE,
     .most = 4,
     .open = fake_open,
     .close = fake_close,
@@ -87,6 +97,7 @@ static const struct sink_type fake_type = {
     .offer = fake_offer,
     .finish = fake_finish,
     .drop = fake_drop,
+    .forget = fake_forget,
 };
 
 static struct sink *
@@ -263,6 +274,78 @@ test_cursor_lost(void **state)
     assert_int_equal(sink_feeder_cursor_s(f->feeder), 101);
 }
 
+/* Sets the cursor back, as `vervectl sinks rewind` does. */
+static void
+rewind_to(struct fixture *f, const char *cursor, const char *rewound_ms)
+{
+    redis_do(f->redis, "HSET", KEY, "cursor", cursor, "owner", "vervectl",
+             "token", "9", "lease_end_ms", "0", "rewound_ms", rewound_ms, NULL);
+}
+
+/* An operator sets the cursor back while an offer is not settled. */
+static void
+test_rewound(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 106);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(104);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 105, 2);
+    rewind_to(f, "101", "5000");
+    deliver(105);
+    sink_feeder_serve(f->feeder);
+    assert_int_equal(saved_cursor(f), 101); /* the token is another one */
+    usleep(600 * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(fake.drops, 1);
+    assert_int_equal(fake.forgets, 1);
+    sink_feeder_serve(f->feeder);
+    assert_offered(3, 102, 4);
+    deliver(105);
+    sink_feeder_serve(f->feeder);
+    assert_offered(4, 106, 1);
+    assert_int_equal(fake.forgets, 1);
+}
+
+/* What the destination itself has is not written again. */
+static void
+test_rewound_but_the_destination_is_ahead(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 103);
+    fake.last_s = 102;
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(103);
+    rewind_to(f, "100", "5000");
+    usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    assert_offered(2, 103, 1);
+}
+
+/* Redis has lost the last seconds: no operator rewound the sink. */
+static void
+test_an_old_rewind(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 101, 103);
+    rewind_to(f, "100", "5000");
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_serve(f->feeder);
+    deliver(103);
+    rewind_to(f, "100", "4000");
+    usleep((SINK_LEASE_RENEW_MS + 100) * 1000);
+    sink_feeder_renew_lease(f->feeder);
+    assert_int_equal(sink_feeder_cursor_s(f->feeder), 103);
+    assert_int_equal(fake.forgets, 0);
+}
+
 /* Windows of the future, written by hand, do not count as delivered. */
 static void
 test_windows_of_the_future(void **state)
@@ -301,6 +384,7 @@ test_end(void **state)
     sink_feeder_serve(f->feeder);
     fake.settles_at_close = true;
     sink_feeder_close(f->feeder);
+    metrics_close(f->metrics);
     f->feeder = NULL;
     assert_int_equal(saved_cursor(f), 101);
     assert_string_equal(redis_do(f->redis, "HGET", KEY, "lease_end_ms", NULL),
@@ -373,6 +457,66 @@ test_goes_on_at_its_cursor(void **state)
     assert_offered(1, 103, 4);
 }
 
+/* The value of a series in the metrics, as text; "": there is no series. */
+static const char *
+series(struct fixture *f, const char *name)
+{
+    static char value[32];
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    const char *found;
+
+    assert_non_null(out);
+    metrics_write(f->metrics, out);
+    assert_int_equal(fclose(out), 0);
+    found = strstr(text, name);
+    value[0] = '\0';
+    if (found != NULL) {
+        sscanf(found + strlen(name), " %31s", value);
+    }
+    free(text);
+    return value;
+}
+
+#define LAG "verve_sink_lag_windows{sink=\"file\"}"
+#define OWNED "verve_sink_owned{sink=\"file\"}"
+#define CURSOR "verve_sink_cursor_timestamp_seconds{sink=\"file\"}"
+#define WRITES "verve_sink_writes_total{sink=\"file\",outcome="
+
+static void
+test_metrics(void **state)
+{
+    struct fixture *f = *state;
+    struct window_stream_end last = {
+        .start_s = 106, .length_s = 1, .first_s = 101};
+
+    add_records(f, 101, 106);
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, OWNED), "0");
+    assert_string_equal(series(f, LAG), ""); /* not ours to say */
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, OWNED), "1");
+    assert_string_equal(series(f, LAG), "6"); /* a new sink has none */
+    assert_string_equal(series(f, CURSOR), "");
+    sink_feeder_serve(f->feeder);
+    deliver(104);
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, LAG), "2");
+    assert_string_equal(series(f, CURSOR), "104");
+    assert_string_equal(series(f, WRITES "\"done\"}"), "1");
+    sink_feeder_serve(f->feeder);
+    redis_do(f->redis, "HSET", KEY, "owner", "other", NULL);
+    fake.sink.events.failed(fake.sink.events.context, 0);
+    assert_string_equal(series(f, WRITES "\"failed\"}"), "1");
+    deliver(106);
+    sink_feeder_serve(f->feeder); /* learns that the lease is lost */
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, OWNED), "0");
+    assert_string_equal(series(f, LAG), "");
+}
+
 static int
 set_up(void **state)
 {
@@ -393,9 +537,17 @@ set_up(void **state)
         f->closer, 1,
         &(struct window_closer_sealed){0});           /* reads Redis's time */
     redis_do(f->redis, "DEL", "verve:windows", NULL); /* if one ended by now */
+    f->options.report.sinks = SINK_FILE;
+    f->options.redis.url = (char *)"unix:///redis";
+    f->metrics = metrics_open(&f->options, 1);
+    if (f->metrics == NULL) {
+        return -1;
+    }
+    metrics_begin(f->metrics, 0);
     f->shared = (struct sink_feeder_shared){.options = &f->options,
                                             .redis = f->redis,
                                             .closer = f->closer,
+                                            .metrics = f->metrics,
                                             .owner = "us",
                                             .wake = on_wake,
                                             .context = f};
@@ -423,9 +575,13 @@ main(void)
         TEST(test_failed),
         TEST(test_another_has_the_lease),
         TEST(test_lease_lost),
+        TEST(test_metrics),
         TEST(test_destination_is_ahead),
         TEST(test_windows_of_the_future),
         TEST(test_cursor_lost),
+        TEST(test_rewound),
+        TEST(test_rewound_but_the_destination_is_ahead),
+        TEST(test_an_old_rewind),
         TEST(test_end),
         TEST(test_begins_with_the_newest),
         TEST(test_begins_with_the_first),

@@ -4,6 +4,8 @@
  */
 #include "base/clock.h"
 #include "counter_fixture.h"
+#include "store/endpoint_url.h"
+#include "store/job.h"
 #include "store/schema.h"
 
 static void
@@ -93,6 +95,59 @@ test_jobs_carry_the_running_count(void **state)
     assert_string_equal(end, ",\"count\":2}");
     job = redis_do(f->redis, "LINDEX", LIST_OF_H, "0", NULL);
     assert_non_null(strstr(job, "\"count\":1}"));
+}
+
+/* Escaped where JSON needs it; the longest fits. */
+static void
+test_jobs_carry_the_trace(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request batch[] = {request(1, "http://h/"),
+                                      request(2, "http://h/"),
+                                      request(3, "http://h/")};
+    struct trace_context all, only_id, longest;
+    char value[257], tracestate[520], id[65], url[ENDPOINT_URL_MAX_BYTES + 1];
+    char member[3 * ENDPOINT_URL_MAX_BYTES + 8];
+    struct job *job;
+    const char *text;
+
+    trace_context_read(
+        &all, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "a=\"\\", "r\"1");
+    trace_context_read(&only_id, NULL, NULL, "r2");
+    memset(value, '\\', 250);
+    value[250] = '\0';
+    snprintf(tracestate, sizeof(tracestate), "a=%s,b=%s", value, value);
+    memset(id, '"', 64);
+    id[64] = '\0';
+    memset(url, '"', ENDPOINT_URL_MAX_BYTES);
+    memcpy(url, "http://h/", 9);
+    url[ENDPOINT_URL_MAX_BYTES] = '\0';
+    trace_context_read(&longest, all.traceparent, tracestate, id);
+    assert_string_equal(longest.tracestate, tracestate);
+    batch[0].trace = &all;
+    batch[1].trace = &only_id;
+    batch[2] = request(3, url);
+    batch[2].trace = &longest;
+    commit_batch(f->redis, f->counter, batch, 3);
+
+    text = redis_do(f->redis, "LINDEX", LIST_OF_H, "0", NULL);
+    assert_non_null(strstr(
+        text, "\"url\":\"http://h/\",\"tp\":\"00-4bf92f3577b34da6a3ce929d0"
+              "e0e4736-00f067aa0ba902b7-01\",\"ts\":\"a=\\\"\\\\\","
+              "\"rid\":\"r\\\"1\",\"window\":"));
+    text = redis_do(f->redis, "LINDEX", LIST_OF_H, "1", NULL);
+    assert_non_null(
+        strstr(text, "\"url\":\"http://h/\",\"rid\":\"r2\",\"window\":"));
+    text = redis_do(f->redis, "LINDEX", LIST_OF_H, "2", NULL);
+    snprintf(member, sizeof(member), "- 0 %s", text);
+    job = job_read(member, strlen(member));
+    assert_non_null(job->trace);
+    assert_string_equal(job->url, url);
+    assert_string_equal(job->trace->traceparent, longest.traceparent);
+    assert_string_equal(job->trace->tracestate, tracestate);
+    assert_string_equal(job->trace->request_id, id);
+    job_free(job);
 }
 
 static void
@@ -591,6 +646,7 @@ run_all(const char *name)
         TEST(test_large_ids_are_told_apart),
         TEST(test_all_keys_of_a_window_expire),
         TEST(test_jobs_carry_the_running_count),
+        TEST(test_jobs_carry_the_trace),
         TEST(test_a_full_queue_counts_nothing),
         TEST(test_jobs_go_to_the_list_of_their_destination),
         TEST(test_a_queue_of_too_many_bytes_counts_nothing),

@@ -10,6 +10,7 @@
 #include "store/job_queue.h"
 #include "store/origin.h"
 
+#define TRACEPARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 #define LIST "verve:{0}:callbacks"
 #define DUE "verve:{0}:due"
 #define DEAD "verve:{0}:dead"
@@ -302,6 +303,49 @@ test_a_job_without_its_moment_is_valid(void **state)
         if (f->taken[0]->at_ms != 0) {
             fail_msg("row %zu has a moment: %s", i, members[i]);
         }
+        settle(f, JOB_DELIVERED, 0, "");
+        flush(f);
+    }
+}
+
+/* An operator may have written it: it is checked as a header is. */
+static void
+test_a_job_has_a_trace_that_is_checked(void **state)
+{
+    static const struct {
+        const char *members;
+        const char *traceparent, *tracestate, *request_id;
+    } rows[] = {
+        {",\"tp\":\"" TRACEPARENT "\",\"ts\":\"a=1\",\"rid\":\"r\"",
+         TRACEPARENT, "a=1", "r"},
+        {",\"tp\":\"" TRACEPARENT "\",\"ts\":\"a\\r\\nX: 1\",\"rid\":\"r "
+         "\\r\\nX: 1\"",
+         TRACEPARENT, "", ""},
+        {",\"tp\":\"" TRACEPARENT "\\r\\nX: 1\",\"ts\":\"a=1\",\"rid\":\"r\"",
+         "", "", "r"},
+        {",\"tp\":1,\"ts\":[],\"rid\":\"r\"", "", "", "r"},
+    };
+    struct fixture *f = *state;
+    char text[320];
+
+    push(f, text_of("a", 1));
+    claim(f, 1);
+    assert_null(f->taken[0]->trace);
+    settle(f, JOB_DELIVERED, 0, "");
+    flush(f);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct trace_context *trace;
+
+        snprintf(text, sizeof(text), "%s", text_of("a", 1));
+        snprintf(text + strlen(text) - 1, sizeof(text) / 2, "%s}",
+                 rows[i].members);
+        push(f, text);
+        claim(f, 1);
+        trace = f->taken[0]->trace;
+        assert_non_null(trace);
+        assert_string_equal(trace->traceparent, rows[i].traceparent);
+        assert_string_equal(trace->tracestate, rows[i].tracestate);
+        assert_string_equal(trace->request_id, rows[i].request_id);
         settle(f, JOB_DELIVERED, 0, "");
         flush(f);
     }
@@ -1170,6 +1214,7 @@ main(void)
         TEST(test_claims_the_oldest_first),
         TEST(test_a_job_says_all_that_was_pushed),
         TEST(test_a_job_without_its_moment_is_valid),
+        TEST(test_a_job_has_a_trace_that_is_checked),
         TEST(test_a_delivered_job_is_gone),
         TEST(test_a_dropped_job_is_gone),
         TEST(test_a_retry_waits_and_counts),

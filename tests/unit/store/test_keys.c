@@ -142,6 +142,7 @@ static const struct {
     {KEY_REPORTER, "p:{0}:reporter:h<:>{1}"},
     {KEY_WINDOWS, "p:windows"},
     {KEY_SINK, "p:sink:h<:>{1}"},
+    {KEY_SINKS, "p:sinks"},
 };
 
 /* The keys of a call, as Redis receives them. */

@@ -231,6 +231,36 @@ test_lost_by_redis(void **state)
     assert_int_equal(field(f, "cursor"), 0);
 }
 
+/* Sinks are listed by when they last had an owner. */
+static void
+test_noted(void **state)
+{
+    struct fixture *f = *state;
+    int64_t before_ms = clock_wall_ms() - 1000;
+
+    sink_lease_keep(f->a);
+    sink_lease_keep(f->b);
+    assert_string_equal(redis_do(f->redis, "ZCARD", "verve:sinks", NULL), "1");
+    assert_true(
+        strtoll(redis_do(f->redis, "ZSCORE", "verve:sinks", "kafka:a b", NULL),
+                NULL, 10) > before_ms);
+}
+
+static void
+test_rewound(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(sink_lease_rewound_ms(f->a), -1);
+    sink_lease_keep(f->a);
+    assert_int_equal(sink_lease_rewound_ms(f->a), 0);
+    advance(f->a, 60);
+    assert_int_equal(sink_lease_rewound_ms(f->a), 0);
+    redis_do(f->redis, "HSET", KEY, "rewound_ms", "1795982056000", NULL);
+    sink_lease_keep(f->b); /* another one has the lease */
+    assert_int_equal(sink_lease_rewound_ms(f->b), 1795982056000);
+}
+
 static void
 test_refused(void **state)
 {
@@ -312,6 +342,7 @@ main(void)
         TEST(test_released),      TEST(test_clock_that_stepped_back),
         TEST(test_lost_by_redis), TEST(test_refused),
         TEST(test_owners_differ), TEST(test_a_long_name),
+        TEST(test_noted),         TEST(test_rewound),
     };
 
     return cmocka_run_group_tests_name("sink_lease", tests, start_server,
