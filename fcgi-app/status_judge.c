@@ -167,35 +167,51 @@ judge_queue(struct verdict *verdict)
     }
 }
 
+static bool
+is_reports(const json_t *row)
+{
+    return strcmp(text_of(row, "worker"), "reports") == 0;
+}
+
+/* Since when no worker that closes windows was seen, for a text; the last seen
+   is the first of the list. "": none ever was. */
+static void
+write_silence(const json_t *reporters, char *text, size_t size)
+{
+    json_t *row;
+    size_t i;
+
+    text[0] = '\0';
+    json_array_foreach(reporters, i, row)
+    {
+        if (is_reports(row)) {
+            snprintf(text, size, " since %" PRId64 " s",
+                     (int64_t)number_of(row, "age_ms") / 1000);
+            return;
+        }
+    }
+}
+
 /* Counts the living workers that close windows or deliver. */
 static void
 judge_reporters(struct verdict *verdict)
 {
+    const json_t *reporters = json_object_get(verdict->store, "reporters");
     const json_t *queue = json_object_get(verdict->store, "queue");
     int reports = 0, callbacks = 0;
-    json_int_t silent_ms = -1;
-    char since[32] = "";
+    char since[32];
     json_t *row;
     size_t i;
 
-    json_array_foreach(json_object_get(verdict->store, "reporters"), i, row)
+    write_silence(reporters, since, sizeof(since));
+    json_array_foreach(reporters, i, row)
     {
-        bool is_reports = strcmp(text_of(row, "worker"), "reports") == 0;
-
-        if (is_reports &&
-            (silent_ms < 0 || number_of(row, "age_ms") < silent_ms)) {
-            silent_ms = number_of(row, "age_ms");
-        }
         if (json_is_true(json_object_get(row, "living"))) {
-            reports += is_reports;
-            callbacks += !is_reports;
+            reports += is_reports(row);
+            callbacks += !is_reports(row);
         }
     }
     if (reports == 0) {
-        if (silent_ms >= 0) {
-            snprintf(since, sizeof(since), " since %" PRId64 " s",
-                     (int64_t)silent_ms / 1000);
-        }
         find(verdict, DOWN, "no-reporter",
              "Start one: systemctl start verve-reporter, and see its log "
              "(journalctl -u verve-reporter). Counts and callbacks wait in "
