@@ -9,9 +9,11 @@
 #include "callback_log.h"
 #include "fair_queue.h"
 #include "lookups.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "retry_policy.h"
 #include "settings.h"
+#include "stats.h"
 #include "store/job.h"
 
 struct dispatcher;
@@ -33,6 +35,8 @@ struct dispatcher_parts {
     struct lookups *lookups;
     struct callback_log *log;
     struct event_loop *loop;
+    struct stats *stats;
+    struct metrics *metrics;
 };
 
 /* NULL (errno). */
