@@ -37,6 +37,7 @@ static const struct {
     {"/status/status.css", REQUEST_STATUS, REQUEST_FILE_STYLE},
     {"/status/status.js", REQUEST_STATUS, REQUEST_FILE_SCRIPT},
     {"/status/icon.svg", REQUEST_STATUS, REQUEST_FILE_ICON},
+    {"/api/verve/openapi.json", REQUEST_OPENAPI, 0},
 };
 
 /* Sets kind and file by the path. */

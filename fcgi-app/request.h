@@ -22,6 +22,7 @@ enum request_kind {
     REQUEST_METRICS, /* GET /metrics */
     REQUEST_STATS,   /* GET /api/verve/stats */
     REQUEST_STATUS,  /* GET /status/ and its files */
+    REQUEST_OPENAPI, /* GET /api/verve/openapi.json */
     REQUEST_UNKNOWN, /* any other path */
 };
 
