@@ -243,8 +243,9 @@ test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
 
 .PHONY: test-monitoring
-test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test the metrics with a real Prometheus
-	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py
+test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test metrics, alerts and dashboard with a real Prometheus (VERVE_FAULTS=)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py \
+		tests/e2e/real_alerts.py
 
 .PHONY: test-api
 test-api: $(DEPS) $(PROGRAMS) ## test the API description against the service (schemathesis from PyPI)

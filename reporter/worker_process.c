@@ -163,8 +163,7 @@ on_redis(void *context, int fd, uint32_t events)
     (void)events;
     redis_step(process->redis);
     process->redis_state = redis_state(process->redis);
-    metrics_set_redis_up(process->metrics,
-                         process->redis_state == REDIS_STATE_UP);
+    metrics_set_redis_state(process->metrics, process->redis_state);
     if (process->redis_state != REDIS_STATE_UP || before == REDIS_STATE_UP) {
         return;
     }
@@ -330,8 +329,7 @@ static bool
 wait_for_redis(struct worker_process *process)
 {
     process->redis_state = redis_wait(process->redis);
-    metrics_set_redis_up(process->metrics,
-                         process->redis_state == REDIS_STATE_UP);
+    metrics_set_redis_state(process->metrics, process->redis_state);
     return process->redis_state != REDIS_STATE_UNUSABLE;
 }
 

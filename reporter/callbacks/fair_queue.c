@@ -680,3 +680,9 @@ fair_queue_each(const struct fair_queue *queue, fair_queue_visit *visit,
         }
     }
 }
+
+size_t
+fair_queue_failing_paths(const struct fair_queue *queue, int64_t now_ms)
+{
+    return paths_count_open(queue->paths, now_ms);
+}

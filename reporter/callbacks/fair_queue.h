@@ -162,4 +162,7 @@ typedef void fair_queue_visit(void *context,
 void fair_queue_each(const struct fair_queue *queue, fair_queue_visit *visit,
                      void *context, int64_t now_ms);
 
+/* paths_count_open of the paths of its jobs. */
+size_t fair_queue_failing_paths(const struct fair_queue *queue, int64_t now_ms);
+
 #endif

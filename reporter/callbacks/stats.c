@@ -302,6 +302,8 @@ tell_metrics(struct stats *stats, int64_t now_ms)
     if (now_ms >= stats->destinations_ms) {
         fair_queue_each(stats->queue, count_destination, counts, now_ms);
         metrics_set_destinations(stats->metrics, counts);
+        metrics_set_failing_paths(
+            stats->metrics, fair_queue_failing_paths(stats->queue, now_ms));
         stats->destinations_ms = now_ms + STATS_EVERY_MS;
     }
 }
