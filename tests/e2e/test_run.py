@@ -81,7 +81,10 @@ def test_runs_until_it_is_told_to_stop(run, number):
 
 def test_it_offers_a_receiver(run, receiver):
     """Callbacks to this machine are allowed."""
-    assert "\n  receiver   tools/receiver 9000 " in run.ready().process.output()
+    page = f"http://127.0.0.1:{run.port}/status/"
+    assert f"\n  {page}\n\n" in run.ready().process.output()
+    assert http.fetch(run.port, "/status/").status == 200
+    assert "\n  receiver   tools/receiver 9000 " in run.process.output()
     http.fetch(run.port, accept(7, receiver.url("/hook")))
     (got,) = receiver.wait_count(1, "/hook")
     assert got.body == b'{"unique_request_count": 1}'
