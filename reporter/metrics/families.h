@@ -6,6 +6,7 @@
 #define FAMILIES_H
 
 #include "metrics.h"
+#include "redis/redis_reason.h"
 #include "stats/metric.h"
 
 enum {
@@ -43,7 +44,8 @@ enum {
                      FAMILIES_HISTOGRAM_MORE,
     CELL_DESTINATIONS,
     CELL_UP = CELL_DESTINATIONS + METRICS_BREAKERS_COUNT,
-    CELL_SKEW,
+    CELL_REDIS_ERRORS,
+    CELL_SKEW = CELL_REDIS_ERRORS + REDIS_REASONS_COUNT,
     CELL_WORKERS,
     CELL_STARTS,
     CELL_START_TIME,
@@ -57,7 +59,7 @@ enum {
 _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 
 /* The rows that are needed by their number; others follow. */
-enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 30 };
+enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 31 };
 
 /* The labels sink and node have no values here. */
 extern const struct metric families[FAMILIES_COUNT];
