@@ -34,7 +34,7 @@ ifneq ($(V),1)
 say = @printf '  %-4s %s\n' $1 $@ &&
 endif
 
-BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
+BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -I$(BUILD)/files -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto -lcares
@@ -83,6 +83,7 @@ NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
+NEEDS_test-api := $(NEEDS_test)
 NEEDS_test-monitoring := $(NEEDS_test) monitoring
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
@@ -114,7 +115,13 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
-$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
+# Texts that verve-fcgi serves, as strings in a header.
+FILES := $(BUILD)/files/openapi.h
+$(BUILD)/files/openapi.h: docs/openapi.json tools/embed-text
+	@mkdir -p $(@D)
+	$(call say,TEXT) tools/embed-text openapi $< >$@.tmp && mv $@.tmp $@
+
+$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(FILES) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
@@ -184,7 +191,7 @@ $(BENCH):
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS) -lm
 
 # Fuzzers need clang; their objects are apart from the others.
-$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(DEPS)
+$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(FILES) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
@@ -231,6 +238,10 @@ test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test the metrics with a real Prometheus
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py
 
+.PHONY: test-api
+test-api: $(DEPS) $(PROGRAMS) ## test the API description against the service (schemathesis from PyPI)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_schemathesis.py
+
 .PHONY: asan
 asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
@@ -252,7 +263,7 @@ fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 .PHONY: lint
-lint: $(DEPS) $(LUA) $(MAN) ## run all linters
+lint: $(DEPS) $(LUA) $(FILES) $(MAN) ## run all linters
 	@tools/lint $(BUILD)
 
 .PHONY: bench
@@ -282,6 +293,11 @@ deb: $(DEPS) ## make a Debian package of what is here, in build/deb (VERSION=)
 .PHONY: acl
 acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed
 	tools/redis-acl $(BUILD) >conf/redis.acl
+
+.PHONY: openapi
+openapi: ## write docs/openapi.json anew, after docs/openapi.yaml has changed
+	tools/openapi-json docs/openapi.yaml >docs/openapi.json.tmp
+	mv docs/openapi.json.tmp docs/openapi.json
 
 .PHONY: clean
 clean: ## remove what was built and what `make run` left

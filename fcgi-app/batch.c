@@ -15,6 +15,7 @@
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "metrics_page.h"
+#include "openapi_page.h"
 #include "readyz_page.h"
 #include "response.h"
 
@@ -315,6 +316,11 @@ dispatch(struct batch *batch, struct fcgi_exchange *exchange)
         break;
     case REQUEST_METRICS:
         respond_metrics(batch, exchange);
+        break;
+    case REQUEST_OPENAPI:
+        pool_stats_count_answer(batch->stats, REQUEST_OPENAPI, 200,
+                                ERROR_CODE_NONE);
+        openapi_page_respond(exchange);
         break;
     case REQUEST_HEALTHZ:
         respond(batch, exchange, 200, ERROR_CODE_NONE, 0);

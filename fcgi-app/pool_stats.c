@@ -21,7 +21,7 @@
 enum {
     REFRESH_US = 5000000, /* between two looks at what the process uses */
     CODES = 6,            /* of HTTP */
-    HANDLERS = 5,         /* kinds of requests */
+    HANDLERS = 6,         /* kinds of requests */
     REQUEST_BOUNDS = 12,  /* of request_duration_seconds */
     BATCH_BOUNDS = 8,     /* of batch_requests */
     SCRIPT_BOUNDS = 8,    /* of redis_duration_seconds */
@@ -63,7 +63,7 @@ _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 static const char *const handlers[HANDLERS] = {
     [REQUEST_ACCEPT] = "accept",   [REQUEST_HEALTHZ] = "healthz",
     [REQUEST_READYZ] = "readyz",   [REQUEST_METRICS] = "metrics",
-    [REQUEST_UNKNOWN] = "unknown",
+    [REQUEST_OPENAPI] = "openapi", [REQUEST_UNKNOWN] = "unknown",
 };
 static const char *const codes[CODES] = {"200", "400", "403",
                                          "404", "405", "503"};

@@ -31,6 +31,7 @@ static const struct {
     {"/healthz", REQUEST_HEALTHZ},
     {"/readyz", REQUEST_READYZ},
     {"/metrics", REQUEST_METRICS},
+    {"/api/verve/openapi.json", REQUEST_OPENAPI},
 };
 
 static enum request_kind

@@ -20,6 +20,7 @@ enum request_kind {
     REQUEST_HEALTHZ, /* GET /healthz */
     REQUEST_READYZ,  /* GET /readyz */
     REQUEST_METRICS, /* GET /metrics */
+    REQUEST_OPENAPI, /* GET /api/verve/openapi.json */
     REQUEST_UNKNOWN, /* any other path */
 };
 

@@ -40,7 +40,7 @@ struct presence_heard {
  * program: "verve-fcgi" or "verve-reporter"; part: which part of it on this
  * host: the path of a pool's stats file, or the name of a worker. The name in
  * Redis is <program>/<host>/<part>. redis is borrowed; all else is copied.
- * NULL: no memory, or no SHA-256 (config_digest).
+ * NULL: no memory.
  */
 struct presence *presence_open(const struct options *options,
                                struct redis *redis, const char *program,
