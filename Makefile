@@ -61,7 +61,7 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/accept-end.lua %/window.lua, \
+	$(filter-out %/accept.lua %/accept-end.lua %/window.lua %/queue.lua, \
 	$(wildcard $(LUA_DIR)/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
@@ -115,11 +115,16 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
-# Texts that verve-fcgi serves, as strings in a header.
-FILES := $(BUILD)/files/openapi.h
+# Texts that verve-fcgi serves, as strings in headers.
+FILES := $(BUILD)/files/openapi.h $(BUILD)/files/status_files.h
 $(BUILD)/files/openapi.h: docs/openapi.json tools/embed-text
 	@mkdir -p $(@D)
 	$(call say,TEXT) tools/embed-text openapi $< >$@.tmp && mv $@.tmp $@
+
+STATUS_FILES := $(wildcard fcgi-app/status/*)
+$(BUILD)/files/status_files.h: $(STATUS_FILES) tools/embed-text
+	@mkdir -p $(@D)
+	$(call say,TEXT) tools/embed-text status_file $(STATUS_FILES) >$@.tmp && mv $@.tmp $@
 
 $(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(FILES) $(DEPS)
 	@mkdir -p $(@D)
@@ -134,6 +139,9 @@ $(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
 		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua $(LUA_DIR)/%.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
+		$(BUILD)/lua/%.lua: $(LUA_DIR)/queue.lua $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
@@ -235,8 +243,9 @@ test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
 
 .PHONY: test-monitoring
-test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test the metrics with a real Prometheus
-	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py
+test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test metrics, alerts and dashboard with a real Prometheus (VERVE_FAULTS=)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py \
+		tests/e2e/real_alerts.py
 
 .PHONY: test-api
 test-api: $(DEPS) $(PROGRAMS) ## test the API description against the service (schemathesis from PyPI)
