@@ -32,6 +32,7 @@ struct dispatcher {
     struct fair_queue *queue;
     struct lookups *lookups;
     struct callback_log *log;
+    struct traces *traces;
     struct event_loop *loop;
     struct event_loop_timer stops; /* of transfers */
     size_t lingering;              /* calls */
@@ -68,6 +69,7 @@ log_attempt(struct dispatcher *dispatcher, const struct http_call *call,
     };
 
     callback_log_write(dispatcher->log, &line);
+    traces_note(dispatcher->traces, &line, http_call_span_id(call));
 }
 
 /* Frees the slot, and logs if the circuit breaker opens or closes. */
@@ -384,6 +386,7 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
     dispatcher->queue = parts->queue;
     dispatcher->lookups = parts->lookups;
     dispatcher->log = parts->log;
+    dispatcher->traces = parts->traces;
     dispatcher->loop = parts->loop;
     dispatcher->stops.handler = on_stops;
     dispatcher->stops.context = dispatcher;

@@ -13,6 +13,7 @@
 #include "retry_policy.h"
 #include "settings.h"
 #include "store/job.h"
+#include "traces.h"
 
 struct dispatcher;
 
@@ -32,6 +33,7 @@ struct dispatcher_parts {
     struct fair_queue *queue;
     struct lookups *lookups;
     struct callback_log *log;
+    struct traces *traces;
     struct event_loop *loop;
 };
 

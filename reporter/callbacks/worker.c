@@ -28,6 +28,7 @@
 #include "stats.h"
 #include "store/job_queue.h"
 #include "store/origin.h"
+#include "traces.h"
 #include "wishes.h"
 
 enum {
@@ -53,6 +54,7 @@ struct worker {
     struct lookups *lookups;  /* claimed, waiting for their addresses */
     struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
+    struct traces *traces;
     struct stats *stats;
     bool claiming;      /* a claim is under way */
     int64_t claimed_ms; /* monotonic: the last claim */
@@ -162,6 +164,7 @@ fail_lookup(struct worker *worker, struct job *job, const char *host,
                                      .next = verdict.disposition};
 
     callback_log_write(worker->log, &line);
+    traces_note(worker->traces, &line, NULL);
     settle(worker, job, &verdict);
 }
 
@@ -385,7 +388,7 @@ drain_turn(struct worker *worker)
     }
     event_loop_disarm(worker->loop, &worker->deadline);
     worker->drained = NULL;
-    drained(worker->drained_context);
+    traces_flush(worker->traces, drained, worker->drained_context);
 }
 
 /* Starts jobs, and returns those that cannot start soon. */
@@ -452,9 +455,16 @@ open_all(struct worker *worker)
         worker->lookups == NULL) {
         return -1;
     }
-    parts =
-        (struct dispatcher_parts){&worker->settings, worker->queue,
-                                  worker->lookups, worker->log, worker->loop};
+    worker->traces = traces_open(options, worker->loop);
+    if (worker->traces == NULL) {
+        return -1;
+    }
+    parts = (struct dispatcher_parts){.settings = &worker->settings,
+                                      .queue = worker->queue,
+                                      .lookups = worker->lookups,
+                                      .log = worker->log,
+                                      .traces = worker->traces,
+                                      .loop = worker->loop};
     worker->stats = stats_open(options, worker->queue);
     worker->dispatcher = dispatcher_open(&parts, on_begin, settle, worker);
     return worker->stats != NULL && worker->dispatcher != NULL ? 0 : -1;
@@ -500,6 +510,7 @@ worker_close(struct worker *worker)
     stats_close(worker->stats);
     fair_queue_close(worker->queue);
     job_queue_close(worker->jobs);
+    traces_close(worker->traces);
     callback_log_close(worker->log);
     settings_fini(&worker->settings);
     free(worker);
