@@ -9,7 +9,7 @@ FROM debian:trixie-slim
 RUN apt-get -q update && \
     apt-get -qy install --no-install-recommends \
         ca-certificates curl libcares2 libcurl4t64 libfcgi0t64 \
-        libhiredis1.1.0 libinih1 libjansson4 librdkafka1 libssl3t64 lighttpd && \
+        libhiredis1.1.0 libinih1 libjansson4 libmicrohttpd12t64 librdkafka1 libssl3t64 lighttpd && \
     rm -rf /var/lib/apt/lists/* && \
     groupadd --system --gid 10001 verve && \
     useradd --system --uid 10001 --gid verve --no-create-home \

@@ -38,7 +38,7 @@ BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto -lcares
-REPORTER_LIBS := -lrdkafka -lssl
+REPORTER_LIBS := -lrdkafka -lmicrohttpd -lssl
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Ifcgi-app -O1 -g $(SANITIZERS) \

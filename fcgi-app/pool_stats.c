@@ -12,12 +12,12 @@
 #include "base/util.h"
 #include "base/version.h"
 #include "config/digest.h"
+#include "redis/node_name.h"
 #include "stats/metric.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-    NODE_SIZE = 1280,     /* host and port of a redis.url */
     REFRESH_US = 5000000, /* between two looks at what the process uses */
     CODES = 6,            /* of HTTP */
     HANDLERS = 5,         /* kinds of requests */
@@ -211,47 +211,10 @@ struct pool_stats {
     int64_t refreshed_us;
     const char *errors[ERRORS];
     const char *nodes[1];
-    char node[NODE_SIZE];
+    char node[REDIS_NODE_SIZE];
     const char *digests[1];
     char digest[CONFIG_DIGEST_SIZE];
 };
-
-/* Writes a part of redis.url, without the newline; "" if it has none. */
-static void
-read_part(char *text, size_t size, const char *url, const char *part)
-{
-    FILE *out = fmemopen(text, size, "w");
-
-    text[0] = '\0';
-    if (out != NULL) {
-        redis_url_print(out, url, part);
-        fclose(out);
-    }
-    text[size - 1] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-}
-
-/* The node's name: the path of its socket, or host:port. ASCII only: a label's
-   value has to be UTF-8. */
-static void
-name_node(char node[NODE_SIZE], const char *url)
-{
-    char host[NODE_SIZE - 16];
-    char port[8];
-
-    read_part(node, NODE_SIZE, url, "socket");
-    if (node[0] == '\0') {
-        read_part(host, sizeof(host), url, "host");
-        read_part(port, sizeof(port), url, "port");
-        snprintf(node, NODE_SIZE,
-                 strchr(host, ':') == NULL ? "%s:%s" : "[%s]:%s", host, port);
-    }
-    for (; *node != '\0'; node++) {
-        if (*node < ' ' || *node > '~') {
-            *node = '?';
-        }
-    }
-}
 
 /* Completes the copy of the table by what is not constant. 0, or -1: no memory.
  */
@@ -262,7 +225,7 @@ fill_table(struct pool_stats *stats, const struct options *options)
     for (int i = 0; i < ERRORS; i++) {
         stats->errors[i] = error_code_name((enum error_code)(i + 1));
     }
-    name_node(stats->node, options->redis.url);
+    redis_node_name(options->redis.url, stats->node);
     stats->nodes[0] = stats->node;
     stats->digests[0] = stats->digest;
     for (size_t i = 0; i < COUNT(table); i++) {

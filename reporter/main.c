@@ -3,15 +3,18 @@
  * supervisor keeps the worker processes running that do so; this file tells
  * each process what it is.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "callbacks/settings.h"
 #include "callbacks/trial_call.h"
 #include "config/cli.h"
+#include "metrics/metrics.h"
 #include "reports/sinks.h"
 #include "supervisor.h"
 #include "worker_process.h"
@@ -27,6 +30,12 @@ enum {
     PROGRAM_SIZE = sizeof(NAME "/") + SUPERVISOR_NAME_SIZE,
 };
 
+static void
+on_ended(void *context, size_t worker)
+{
+    metrics_end(context, worker);
+}
+
 /* Runs the supervisor, and in each worker process that worker. */
 static int
 run(const struct options *options)
@@ -38,20 +47,30 @@ run(const struct options *options)
         .names = names,
         .silence_ms = int64_max(SILENCE_MS, SILENCE_TIMEOUTS * redis_ms),
         .stop_ms = options->callbacks.timeout_ms + 2 * redis_ms + STOP_MS,
+        .ended = on_ended,
     };
+    struct metrics *metrics = metrics_open(options, settings.count);
     struct supervisor_outcome outcome;
     char program[PROGRAM_SIZE];
+    int code;
 
+    if (metrics == NULL) {
+        log_error("cannot start: %s", strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    settings.context = metrics;
     for (size_t i = 0; i < settings.count; i++) {
-        worker_process_name(i, names[i]);
+        worker_process_name(options, i, names[i]);
     }
     outcome = supervisor_run(&settings);
-    if (outcome.worker < 0) {
-        return outcome.code;
+    code = outcome.code;
+    if (outcome.worker >= 0) {
+        snprintf(program, sizeof(program), NAME "/%s", names[outcome.worker]);
+        code = worker_process_run(options, (size_t)outcome.worker, program,
+                                  outcome.beat_fd, metrics);
     }
-    snprintf(program, sizeof(program), NAME "/%s", names[outcome.worker]);
-    return worker_process_run(options, (size_t)outcome.worker, program,
-                              outcome.beat_fd);
+    metrics_close(metrics);
+    return code;
 }
 
 /* An option_file_use. */

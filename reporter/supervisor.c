@@ -388,6 +388,8 @@ on_end(struct child *child, int status)
     child->pid = 0;
     child->ready = false;
     child->reopening = false;
+    supervisor->settings->ended(supervisor->settings->context,
+                                (size_t)(child - supervisor->children));
     end_reload(supervisor);
     if (supervisor->stopping) {
         if (!proper && supervisor->outcome.code == EXIT_OK) {

@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 enum {
-    SUPERVISOR_WORKERS_MAX = 65,
+    SUPERVISOR_WORKERS_MAX = 66,
     SUPERVISOR_NAME_SIZE = 16, /* with its NUL; the limit of PR_SET_NAME */
     SUPERVISOR_BEAT_MS = 1000,
     /* What a worker writes into its pipe: */
@@ -43,6 +43,9 @@ struct supervisor_settings {
     const char (*names)[SUPERVISOR_NAME_SIZE]; /* of the workers */
     int64_t silence_ms; /* a worker that is silent for so long is killed */
     int64_t stop_ms;    /* and a worker that has not ended so long after TERM */
+    /* Called in the supervisor if a worker has ended, before the next start. */
+    void (*ended)(void *context, size_t worker);
+    void *context;
 };
 
 /* What the process is when supervisor_run returns. */

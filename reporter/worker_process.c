@@ -18,46 +18,67 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "callbacks/worker.h"
+#include "metrics/metrics_server.h"
 #include "net/event_loop.h"
 #include "reports/reports.h"
 #include "store/presence.h"
 #include "store/schema.h"
 
-enum { REPORTS = 0 }; /* the number of that worker; the others deliver */
+enum task { TASK_REPORTS, TASK_CALLBACKS, TASK_METRICS };
 
 struct worker_process {
     const struct options *configured;
     struct options options; /* with this worker's part; borrows the texts */
     const char *program;
+    struct metrics *metrics;
     struct event_loop *loop;
     int signal_fd;
     int beat_fd;
     char name[SUPERVISOR_NAME_SIZE]; /* of the worker */
     int64_t started_s;               /* since the Unix epoch */
-    struct presence *presence;
+    struct presence *presence;       /* NULL for TASK_METRICS */
     struct event_loop_timer presence_timer;
     struct event_loop_timer beat;
     struct redis_log redis_log;
-    struct redis *redis;
-    enum redis_state redis_state; /* at the last event */
-    struct reports *reports;      /* NULL: this worker delivers */
-    struct worker *worker;        /* NULL: this worker reports */
+    struct redis *redis;           /* NULL for TASK_METRICS */
+    enum redis_state redis_state;  /* at the last event */
+    struct reports *reports;       /* of TASK_REPORTS, else NULL */
+    struct worker *worker;         /* of TASK_CALLBACKS, else NULL */
+    struct metrics_server *server; /* of TASK_METRICS, else NULL */
     bool draining;
 };
 
 size_t
 worker_process_count(const struct options *options)
 {
-    return 1 + (size_t)options->callbacks.workers;
+    return 1 + (size_t)options->callbacks.workers +
+           metrics_server_wanted(options);
+}
+
+static enum task
+task_of(const struct options *options, size_t worker)
+{
+    if (worker == 0) {
+        return TASK_REPORTS;
+    }
+    return worker <= (size_t)options->callbacks.workers ? TASK_CALLBACKS
+                                                        : TASK_METRICS;
 }
 
 void
-worker_process_name(size_t worker, char name[SUPERVISOR_NAME_SIZE])
+worker_process_name(const struct options *options, size_t worker,
+                    char name[SUPERVISOR_NAME_SIZE])
 {
-    if (worker == REPORTS) {
+    switch (task_of(options, worker)) {
+    case TASK_REPORTS:
         snprintf(name, SUPERVISOR_NAME_SIZE, "reports");
-    } else {
+        break;
+    case TASK_CALLBACKS:
         snprintf(name, SUPERVISOR_NAME_SIZE, "callbacks-%d", (int)worker);
+        break;
+    case TASK_METRICS:
+        snprintf(name, SUPERVISOR_NAME_SIZE, "metrics");
+        break;
     }
 }
 
@@ -76,7 +97,7 @@ take_share(struct worker_process *process, size_t worker)
     int64_t part = (int64_t)worker;
     int64_t parts = options->callbacks.workers;
 
-    if (worker != REPORTS) {
+    if (task_of(options, worker) == TASK_CALLBACKS) {
         options->callbacks.concurrency =
             share(options->callbacks.concurrency, part, parts);
         options->callbacks.per_host_concurrency =
@@ -91,6 +112,7 @@ give_beat(struct worker_process *process)
     const char beat = SUPERVISOR_BEAT;
 
     (void)!write(process->beat_fd, &beat, 1);
+    metrics_refresh(process->metrics);
     event_loop_arm(process->loop, &process->beat, SUPERVISOR_BEAT_MS);
 }
 
@@ -127,6 +149,8 @@ on_redis(void *context, int fd, uint32_t events)
     (void)events;
     redis_step(process->redis);
     process->redis_state = redis_state(process->redis);
+    metrics_set_redis_up(process->metrics,
+                         process->redis_state == REDIS_STATE_UP);
     if (process->redis_state != REDIS_STATE_UP || before == REDIS_STATE_UP) {
         return;
     }
@@ -211,39 +235,58 @@ open_signals(struct worker_process *process)
     return process->signal_fd < 0 ? -1 : 0;
 }
 
-/* Opens all modules. Returns 0, or -1 (errno). */
+/* Opens the connection to Redis and the task that needs it. 0, or -1 (errno).
+ */
 static int
-open_all(struct worker_process *process, size_t worker)
+open_redis(struct worker_process *process, enum task task)
 {
     const struct options *options = &process->options;
     struct redis_options redis_options =
         schema_redis_options(options, process->program, &process->redis_log);
 
-    if (open_signals(process) < 0 ||
-        (process->loop = event_loop_open()) == NULL ||
-        (process->redis = redis_open(&redis_options)) == NULL) {
+    process->redis = redis_open(&redis_options);
+    if (process->redis == NULL) {
         return -1;
     }
-    if (worker == REPORTS) {
-        process->reports = reports_open(options, process->loop, process->redis);
+    if (task == TASK_REPORTS) {
+        process->reports = reports_open(options, process->loop, process->redis,
+                                        process->metrics);
     } else {
-        process->worker = worker_open(options, process->loop, process->redis);
+        process->worker = worker_open(options, process->loop, process->redis,
+                                      process->metrics);
     }
     process->presence = presence_open(process->configured, process->redis,
                                       "verve-reporter", process->name);
     if (process->presence == NULL ||
-        (process->reports == NULL && process->worker == NULL) ||
-        event_loop_watch(process->loop, process->signal_fd, EPOLLIN, on_signal,
-                         process) < 0) {
+        (process->reports == NULL && process->worker == NULL)) {
         return -1;
     }
     return event_loop_watch(process->loop, redis_fd(process->redis), EPOLLIN,
                             on_redis, process);
 }
 
+/* Opens all modules. Returns 0, or -1 (errno). */
+static int
+open_all(struct worker_process *process, enum task task)
+{
+    if (open_signals(process) < 0 ||
+        (process->loop = event_loop_open()) == NULL ||
+        event_loop_watch(process->loop, process->signal_fd, EPOLLIN, on_signal,
+                         process) < 0) {
+        return -1;
+    }
+    if (task != TASK_METRICS) {
+        return open_redis(process, task);
+    }
+    process->server =
+        metrics_server_open(&process->options, process->loop, process->metrics);
+    return process->server == NULL ? -1 : 0;
+}
+
 static void
 close_all(struct worker_process *process)
 {
+    metrics_server_close(process->server);
     worker_close(process->worker);
     reports_close(process->reports);
     if (process->presence != NULL) {
@@ -258,36 +301,50 @@ close_all(struct worker_process *process)
     close(process->beat_fd);
 }
 
-static enum exit_code
-run(struct worker_process *process, size_t worker)
+/* Waits for the first connection. False: this Redis is unusable. A Redis that
+   is down is no error; see redis.h. */
+static bool
+wait_for_redis(struct worker_process *process)
 {
-    if (open_all(process, worker) < 0) {
+    process->redis_state = redis_wait(process->redis);
+    metrics_set_redis_up(process->metrics,
+                         process->redis_state == REDIS_STATE_UP);
+    return process->redis_state != REDIS_STATE_UNUSABLE;
+}
+
+static enum exit_code
+run(struct worker_process *process, enum task task)
+{
+    if (open_all(process, task) < 0) {
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    /* A Redis that is down is no error; an unusable one is: see redis.h. */
-    process->redis_state = redis_wait(process->redis);
-    if (process->redis_state == REDIS_STATE_UNUSABLE) {
+    if (task != TASK_METRICS && !wait_for_redis(process)) {
         return EXIT_USAGE;
     }
     give_beat(process);
-    on_presence_due(process);
+    if (process->presence != NULL) {
+        on_presence_due(process);
+    }
     if (event_loop_run(process->loop) < 0) {
         log_error("cannot wait for events: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    presence_leave(process->presence);
+    if (process->presence != NULL) {
+        presence_leave(process->presence);
+    }
     return EXIT_OK;
 }
 
 enum exit_code
 worker_process_run(const struct options *options, size_t worker,
-                   const char *program, int beat_fd)
+                   const char *program, int beat_fd, struct metrics *metrics)
 {
     struct worker_process process = {
         .configured = options,
         .options = *options,
         .program = program,
+        .metrics = metrics,
         .signal_fd = -1,
         .beat_fd = beat_fd,
         .beat = {.handler = on_beat_due, .context = &process},
@@ -297,9 +354,10 @@ worker_process_run(const struct options *options, size_t worker,
     enum exit_code code;
 
     options_open_log(options, program);
-    worker_process_name(worker, process.name);
+    worker_process_name(options, worker, process.name);
     take_share(&process, worker);
-    code = run(&process, worker);
+    metrics_begin(metrics, worker);
+    code = run(&process, task_of(options, worker));
     close_all(&process);
     return code;
 }

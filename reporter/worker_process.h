@@ -2,7 +2,9 @@
  * A worker process of the supervisor: one event loop, one connection to Redis,
  * and one task. The worker `reports` seals and records windows and feeds the
  * sinks; the workers `callbacks-1`, `callbacks-2`, ... deliver. Each is an
- * owner of its own in Redis, like a reporter on another host.
+ * owner of its own in Redis, like a reporter on another host. The worker
+ * `metrics`, if there is one, serves the numbers of all; it has no connection
+ * to Redis, so that neither Redis nor another worker can silence it.
  */
 #ifndef WORKER_PROCESS_H
 #define WORKER_PROCESS_H
@@ -11,19 +13,23 @@
 
 #include "config/cli.h"
 #include "config/options.h"
+#include "metrics/metrics.h"
 #include "supervisor.h"
 
-/* How many worker processes there are: `reports` and callbacks.workers. */
+/* How many worker processes there are: `reports`, callbacks.workers, and
+   `metrics` unless metrics.listen is none. */
 size_t worker_process_count(const struct options *options);
 
 /* Writes the name of a worker, from 0 to worker_process_count - 1. */
-void worker_process_name(size_t worker, char name[SUPERVISOR_NAME_SIZE]);
+void worker_process_name(const struct options *options, size_t worker,
+                         char name[SUPERVISOR_NAME_SIZE]);
 
 /*
  * Runs a worker until the supervisor ends it. program is the name in the log,
- * borrowed until exit. beat_fd is closed at the end.
+ * and metrics are borrowed until exit. beat_fd is closed at the end.
  */
 enum exit_code worker_process_run(const struct options *options, size_t worker,
-                                  const char *program, int beat_fd);
+                                  const char *program, int beat_fd,
+                                  struct metrics *metrics);
 
 #endif

@@ -147,7 +147,8 @@ struct options {
         char *path; /* of the file that the responders count in */
     } stats;
     struct {
-        char *allow; /* as in ip_list.h */
+        char *allow;  /* as in ip_list.h: of the responders' */
+        char *listen; /* as in listen_address.h: of the reporter's */
     } metrics;
     /* For options.c: what set each key, by its row in the table. */
     const char *file_name; /* borrowed; NULL: no file was read */

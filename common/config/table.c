@@ -10,6 +10,7 @@
 
 #include "base/host_list.h"
 #include "base/ip_list.h"
+#include "base/listen_address.h"
 #include "base/util.h"
 #include "options.h"
 #include "redis/redis.h"
@@ -254,7 +255,11 @@ const struct option_row option_rows[] = {
     {ROW(metrics, allow), TEXT(0, 4096), .problem = ip_list_problem,
      .fallback = "",
      .help = "Addresses and networks (CIDR, separated by commas) that may read "
-             "/metrics,\n      beside this host."},
+             "/metrics\n      of the responders, beside this host."},
+    {ROW(metrics, listen), TEXT(1, 128), .problem = listen_address_problem,
+     .fallback = "127.0.0.1:9464",
+     .help = "Where verve-reporter serves its /metrics, to anybody:\n"
+             "      <address>:<port>, the path of a unix socket, or none."},
 };
 
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);

@@ -164,6 +164,24 @@ write_value(FILE *out, uint64_t value, unsigned decimals)
     }
 }
 
+/* Writes a series of one cell, unless its value is unknown. */
+static void
+write_single(FILE *out, const struct metric *metric, size_t series,
+             uint64_t cell)
+{
+    int64_t value;
+
+    if (metric->merge != STATS_KNOWN) {
+        write_series(out, metric, "", series, NULL);
+        write_value(out, cell, metric->decimals);
+    } else if (stats_told(cell, &value)) {
+        write_series(out, metric, "", series, NULL);
+        fputs(value < 0 ? "-" : "", out);
+        write_value(out, value < 0 ? -(uint64_t)value : (uint64_t)value,
+                    metric->decimals);
+    }
+}
+
 static void
 write_histogram(FILE *out, const struct metric *metric, size_t series,
                 const uint64_t *cells)
@@ -195,8 +213,7 @@ metric_write(FILE *out, const struct metric *metrics, size_t count,
             if (metric->type == METRIC_HISTOGRAM) {
                 write_histogram(out, metric, j, cells);
             } else {
-                write_series(out, metric, "", j, NULL);
-                write_value(out, cells[0], metric->decimals);
+                write_single(out, metric, j, cells[0]);
             }
             cells += cells_of_series(metric);
         }

@@ -1,6 +1,6 @@
 /*
  * Metrics: a table says of each family its name, type and labels, and which
- * cells of a stats_file have its numbers. Counting and the text for Prometheus
+ * cells (stats_layout.h) have its numbers. Counting and the text for Prometheus
  * both follow that table.
  *
  * The cells of a family are those of its series, one after the other: one cell,
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "stats_file.h"
+#include "stats_layout.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -58,8 +58,8 @@ void metric_observe(const struct metric *metric, uint64_t *cells, size_t series,
                     uint64_t value, uint64_t n);
 
 /*
- * Writes all families in the text format 0.0.4 of Prometheus, with the numbers
- * of stats_file_sum.
+ * Writes all families in the text format 0.0.4 of Prometheus, with the merged
+ * numbers. A series whose value is unknown (STATS_KNOWN) is left out.
  */
 void metric_write(FILE *out, const struct metric *metrics, size_t count,
                   const uint64_t sums[STATS_CELLS]);

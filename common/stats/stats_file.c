@@ -69,12 +69,6 @@ struct stats_file {
     struct slot slot; /* the private cells */
 };
 
-static uint64_t
-load(const uint64_t *cell)
-{
-    return __atomic_load_n(cell, __ATOMIC_RELAXED);
-}
-
 static int
 departed_of(uint64_t state)
 {
@@ -122,7 +116,7 @@ clear_slot(struct slot *slot)
 static void
 finish_adding(struct map *map)
 {
-    uint64_t state = load(&map->header.state);
+    uint64_t state = stats_get(&map->header.state);
 
     if (added_of(state) != NO_SLOT) {
         clear_slot(&map->slots[added_of(state)]);
@@ -141,13 +135,13 @@ add_to_departed(const struct stats_file *file, int slot)
     int other;
 
     finish_adding(map);
-    state = load(&map->header.state);
+    state = stats_get(&map->header.state);
     other = !departed_of(state);
     for (size_t i = 0; i < STATS_CELLS; i++) {
-        uint64_t sum = load(&map->departed[!other].cells[i]);
+        uint64_t sum = stats_get(&map->departed[!other].cells[i]);
 
         if (file->layout->merge[i] == STATS_COUNTER) {
-            sum += load(&map->slots[slot].cells[i]);
+            sum += stats_get(&map->slots[slot].cells[i]);
         }
         stats_set(&map->departed[other].cells[i], sum);
     }
@@ -169,7 +163,7 @@ take_slot(struct stats_file *file)
         if (stats_lock_try(file->fd, offset_of(i))) {
             add_to_departed(file, i);
             file->own = i;
-            if (load(&file->map->header.used) <= (uint64_t)i) {
+            if (stats_get(&file->map->header.used) <= (uint64_t)i) {
                 stats_set(&file->map->header.used, (uint64_t)i + 1);
             }
             break;
@@ -397,54 +391,23 @@ stats_file_cells(struct stats_file *file)
                                 : file->map->slots[file->own].cells;
 }
 
-static uint64_t
-merged(enum stats_merge merge, uint64_t sum, uint64_t value, bool first)
-{
-    switch (merge) {
-    case STATS_UNUSED:
-        break;
-    case STATS_COUNTER:
-    case STATS_SUM:
-        return sum + value;
-    case STATS_MOST:
-        return value > sum ? value : sum;
-    case STATS_LEAST:
-        return first || value < sum ? value : sum;
-    }
-    return 0;
-}
-
-/* Merges a slot: its counters, and if its process is alive, the other cells.
-   first: it is the first slot of a living process. */
-static void
-merge_slot(const struct stats_layout *layout, const struct slot *slot,
-           bool alive, bool first, uint64_t sums[STATS_CELLS])
-{
-    for (size_t i = 0; i < STATS_CELLS; i++) {
-        enum stats_merge merge = layout->merge[i];
-
-        if (merge == STATS_COUNTER || (alive && merge != STATS_UNUSED)) {
-            sums[i] = merged(merge, sums[i], load(&slot->cells[i]), first);
-        }
-    }
-}
-
 static void
 sum_map(const struct stats_file *file, uint64_t state,
         uint64_t sums[STATS_CELLS])
 {
     const struct map *map = file->map;
-    uint64_t used = load(&map->header.used);
+    uint64_t used = stats_get(&map->header.used);
     bool first = true;
 
     memset(sums, 0, STATS_CELLS * sizeof(*sums));
-    merge_slot(file->layout, &map->departed[departed_of(state)], false, false,
-               sums);
+    stats_layout_merge(file->layout, map->departed[departed_of(state)].cells,
+                       false, false, sums);
     for (int i = 0; i < (int)used && i < STATS_SLOTS; i++) {
         bool alive = is_alive(file, i);
 
         if (i != added_of(state)) {
-            merge_slot(file->layout, &map->slots[i], alive, first, sums);
+            stats_layout_merge(file->layout, map->slots[i].cells, alive, first,
+                               sums);
             first &= !alive;
         }
     }
@@ -458,12 +421,13 @@ stats_file_sum(const struct stats_file *file, uint64_t sums[STATS_CELLS])
 
     if (file->map == NULL) {
         memset(sums, 0, STATS_CELLS * sizeof(*sums));
-        merge_slot(file->layout, &file->slot, true, true, sums);
+        stats_layout_merge(file->layout, file->slot.cells, true, true, sums);
         return;
     }
     do { /* the state changes only if a process starts */
         state = __atomic_load_n(&file->map->header.state, __ATOMIC_ACQUIRE);
         sum_map(file, state, sums);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while (load(&file->map->header.state) != state && ++tries < READ_TRIES);
+    } while (stats_get(&file->map->header.state) != state &&
+             ++tries < READ_TRIES);
 }

@@ -5,36 +5,17 @@
  * that have ended: a sum of counters never becomes smaller, however processes
  * end.
  *
- * What the cells mean is the user's: stats_layout.
+ * What the cells mean is the user's: stats_layout.h.
  */
 #ifndef STATS_FILE_H
 #define STATS_FILE_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-enum {
-    STATS_SLOT_BYTES = 4096,
-    STATS_SLOTS = 254, /* processes that have a slot at the same time */
-    STATS_CELLS = STATS_SLOT_BYTES / 8,
-};
+#include "stats_layout.h"
 
-/* How the cells of several slots become one number. */
-enum stats_merge {
-    STATS_UNUSED,
-    STATS_COUNTER, /* the sum over all processes, also those that have ended */
-    STATS_SUM,     /* of living processes only, as the following */
-    STATS_MOST,
-    STATS_LEAST,
-};
-
-struct stats_layout {
-    /* Differs if the cells have another meaning. A file of another layout is
-       replaced: numbers are never read as something else. */
-    uint64_t id;
-    uint8_t merge[STATS_CELLS]; /* enum stats_merge of each cell */
-};
+/* Processes that have a slot at the same time. */
+enum { STATS_SLOTS = 254 };
 
 struct stats_file;
 
@@ -69,22 +50,5 @@ uint64_t *stats_file_cells(struct stats_file *file);
  * of no living process is 0. Takes no lock and never waits.
  */
 void stats_file_sum(const struct stats_file *file, uint64_t sums[STATS_CELLS]);
-
-/*
- * A cell has one writer; so a plain load and store do, which cost a quarter of
- * an atomic addition. Readers see the value before or after.
- */
-static inline void
-stats_add(uint64_t *cell, uint64_t n)
-{
-    __atomic_store_n(cell, __atomic_load_n(cell, __ATOMIC_RELAXED) + n,
-                     __ATOMIC_RELAXED);
-}
-
-static inline void
-stats_set(uint64_t *cell, uint64_t value)
-{
-    __atomic_store_n(cell, value, __ATOMIC_RELAXED);
-}
 
 #endif

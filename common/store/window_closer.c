@@ -30,6 +30,8 @@ struct window_closer {
                             none was */
     int64_t late_to_s; /* the last of them that was sealed late; 0: none was */
     int64_t kept_s; /* windows before this are past the retention; 0: unknown */
+    int64_t
+        skew_us; /* Redis's clock less that of this host, at the last look */
     struct window_memory memory;
 };
 
@@ -107,17 +109,24 @@ add_args(struct window_closer *closer, struct command *call)
     redis_arg(call, closer->born, strlen(closer->born));
 }
 
-/* Runs window-look.lua once. */
+/* Runs window-look.lua once, and compares the clocks. */
 static enum redis_result
 run_look(struct window_closer *closer, const struct redis_reply **reply)
 {
     struct key_parts parts = {.prefix = closer->options->redis.prefix};
-
     struct command *call = start_call(closer, &script_window_look, &parts);
+    int64_t before_ms = clock_wall_ms();
+    enum redis_result result;
+    int64_t now_ms;
 
     keys_add(call, KEY_LOST, &parts);
     add_args(closer, call);
-    return redis_run(closer->redis, reply);
+    result = redis_run(closer->redis, reply);
+    if (result == REDIS_DONE &&
+        redis_reply_int(redis_reply_at(*reply, 0), &now_ms)) {
+        closer->skew_us = now_ms * 1000 - (before_ms + clock_wall_ms()) * 500;
+    }
+    return result;
 }
 
 /*
@@ -256,22 +265,32 @@ make_records(const struct window_closer *closer, int64_t first_s,
     }
 }
 
+/* Notes the records, at least one, that this reporter has added at now_ms. */
 static void
-note_gaps(const struct window_record *records, size_t count,
-          struct window_closer_sealed *sealed)
+note_own(const struct window_record *records, size_t count, int64_t now_ms,
+         struct window_closer_sealed *sealed)
 {
+    const struct window_record *last = &records[count - 1];
+
     for (size_t i = 0; i < count; i++) {
         if (records[i].gap) {
             sealed->gaps++;
             sealed->last_gap_s = records[i].start_s;
+        } else if (records[i].late) {
+            sealed->own_lates++;
         }
     }
+    sealed->own = count;
+    sealed->last.start_s = last->start_s;
+    sealed->last.length_s = last->length_s;
+    sealed->last.count = last->gap ? -1 : last->count;
+    sealed->delay_ms = now_ms - (last->start_s + last->length_s) * 1000;
 }
 
 static int
 record_windows(struct window_closer *closer,
                const struct window_record *records, size_t count,
-               struct window_closer_sealed *sealed)
+               int64_t now_ms, struct window_closer_sealed *sealed)
 {
     struct window_stream_added added;
 
@@ -282,7 +301,9 @@ record_windows(struct window_closer *closer,
     window_memory_note_records(&closer->memory, records, count, added.last_s);
     sealed->records = count;
     added.count = size_min(added.count, count);
-    note_gaps(records + count - added.count, added.count, sealed);
+    if (added.count > 0) {
+        note_own(records + count - added.count, added.count, now_ms, sealed);
+    }
     return 0;
 }
 
@@ -311,7 +332,7 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
     return window_memory_note_gaps(&closer->memory, records, count) ||
                    is_barred(closer)
                ? 0
-               : record_windows(closer, records, count, sealed);
+               : record_windows(closer, records, count, now_ms, sealed);
 }
 
 /*
@@ -373,6 +394,8 @@ window_closer_seal(struct window_closer *closer, size_t most,
         return -1;
     }
     apply_look(closer, &look);
+    sealed->last = look.last;
+    sealed->skew_us = closer->skew_us;
     first_s = window_memory_first_open_s(&closer->memory, &look);
     sealed->ahead = first_s > look.on_s;
     /* Never back: records that were trimmed do not come back. */

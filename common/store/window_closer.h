@@ -57,12 +57,18 @@ int64_t window_closer_implausible_from_s(const struct window_closer *closer);
 
 struct window_closer_sealed {
     size_t records;     /* windows recorded, by whichever reporter, with gaps */
-    size_t gaps;        /* gaps that this reporter has recorded itself */
+    size_t own;         /* windows that this reporter has recorded itself */
+    size_t own_lates;   /* of them, late and no gaps */
+    size_t gaps;        /* of them, gaps */
     int64_t last_gap_s; /* the last of them */
     int64_t skipped;    /* windows before them that are past the retention */
     bool ahead;         /* a window is recorded that has not ended yet */
     int64_t late; /* windows that were found to be lost after they had been
                      recorded, with a count that is too low */
+    struct window_stream_end last; /* the last window that is recorded */
+    int64_t delay_ms; /* from the end of the last window to its record, if this
+                         reporter has recorded it itself, now */
+    int64_t skew_us;  /* Redis's clock less the wall clock of this host */
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "base/log_throttle.h"
 #include "blocklist.h"
 #include "breaker_log.h"
+#include "call_phases.h"
 #include "call_pool.h"
 #include "net/curl_loop.h"
 #include "refusals.h"
@@ -33,6 +34,8 @@ struct dispatcher {
     struct lookups *lookups;
     struct callback_log *log;
     struct traces *traces;
+    struct stats *stats;
+    struct metrics *metrics;
     struct event_loop *loop;
     struct event_loop_timer stops; /* of transfers */
     size_t lingering;              /* calls */
@@ -161,6 +164,25 @@ note_shortage_over(struct dispatcher *dispatcher)
     }
 }
 
+/* Counts an attempt, and how long its phases took. */
+static void
+measure_attempt(struct dispatcher *dispatcher, const struct http_call *call,
+                const struct retry_verdict *verdict)
+{
+    struct metrics *metrics = dispatcher->metrics;
+    struct call_phases phases = call_phases_read(http_call_easy(call));
+
+    stats_count_attempt(dispatcher->stats, verdict);
+    if (verdict->disposition == JOB_RETURN) {
+        return;
+    }
+    metrics_observe_phase(metrics, METRICS_PHASE_CONNECT, phases.connect_us);
+    metrics_observe_phase(metrics, METRICS_PHASE_TLS, phases.tls_us);
+    metrics_observe_phase(metrics, METRICS_PHASE_ANSWER, phases.answer_us);
+    metrics_observe_phase(metrics, METRICS_PHASE_ALL,
+                          http_call_duration_ms(call) * 1000);
+}
+
 /* Ends an attempt by the facts about it. */
 static void
 conclude(struct dispatcher *dispatcher, struct http_call *call,
@@ -175,6 +197,7 @@ conclude(struct dispatcher *dispatcher, struct http_call *call,
         dispatcher->answered_ms = clock_mono_ms();
     }
     log_attempt(dispatcher, call, &verdict);
+    measure_attempt(dispatcher, call, &verdict);
     if (facts->refusal != NULL) {
         refusals_log(&dispatcher->refusals, http_call_job(call)->id,
                      http_call_host(call), facts->refusal);
@@ -387,6 +410,8 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
     dispatcher->lookups = parts->lookups;
     dispatcher->log = parts->log;
     dispatcher->traces = parts->traces;
+    dispatcher->stats = parts->stats;
+    dispatcher->metrics = parts->metrics;
     dispatcher->loop = parts->loop;
     dispatcher->stops.handler = on_stops;
     dispatcher->stops.context = dispatcher;

@@ -9,9 +9,11 @@
 #include "callback_log.h"
 #include "fair_queue.h"
 #include "lookups.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "retry_policy.h"
 #include "settings.h"
+#include "stats.h"
 #include "store/job.h"
 #include "traces.h"
 
@@ -35,6 +37,8 @@ struct dispatcher_parts {
     struct callback_log *log;
     struct traces *traces;
     struct event_loop *loop;
+    struct stats *stats;
+    struct metrics *metrics;
 };
 
 /* NULL (errno). */

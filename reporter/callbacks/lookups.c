@@ -10,12 +10,13 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 
 struct entry {
     TAILQ_ENTRY(entry) link;
     struct dns_cache_wait wait;
     struct job *job;
-    int64_t started_ms; /* monotonic */
+    int64_t started_us; /* monotonic */
     char host[];        /* host:port */
 };
 
@@ -39,7 +40,7 @@ on_answer(void *context, struct dns_cache_wait *wait,
 
     TAILQ_REMOVE(&lookups->entries, entry, link);
     lookups->handler(lookups->context, entry->job, answer, entry->host,
-                     clock_mono_ms() - entry->started_ms);
+                     int64_max(clock_mono_us() - entry->started_us, 1));
     free(entry);
 }
 
@@ -104,7 +105,7 @@ look_up(struct lookups *lookups, struct job *job,
         return answer;
     }
     entry->job = job;
-    entry->started_ms = clock_mono_ms();
+    entry->started_us = clock_mono_us();
     memcpy(entry->host, target->host, size);
     TAILQ_INSERT_TAIL(&lookups->entries, entry, link);
     return answer;

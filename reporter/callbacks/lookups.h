@@ -14,12 +14,13 @@
 struct lookups;
 
 /*
- * The end of a look-up that took duration_ms; the answer is not
- * DNS_CACHE_WAIT. host is host:port, as in the callback log. Takes job over.
+ * The end of a look-up that took duration_us, 0 if none was needed; the answer
+ * is not DNS_CACHE_WAIT. host is host:port, as in the callback log. Takes job
+ * over.
  */
 typedef void lookups_handler(void *context, struct job *job,
                              enum dns_cache_answer answer, const char *host,
-                             int64_t duration_ms);
+                             int64_t duration_us);
 
 /*
  * servers is of dns_servers_parse; a look-up takes patience_ms at most. payload

@@ -43,7 +43,7 @@ struct otlp_exporter {
     bool flushing;
     void (*done)(void *context); /* of a flush; NULL: none, or it was called */
     void *context;
-    struct otlp_exporter_counts counts;
+    struct metrics *metrics;
     struct log_throttle trouble;   /* the receiver does not take spans */
     struct log_throttle rejection; /* it took a request in part */
     struct log_throttle full;
@@ -67,7 +67,8 @@ end_flush(struct otlp_exporter *exporter)
     void (*done)(void *context) = exporter->done;
 
     if (exporter->count > 0) {
-        exporter->counts.dropped += (int64_t)exporter->count;
+        metrics_count_spans(exporter->metrics, METRICS_SPANS_DROPPED,
+                            exporter->count);
         log_warn(WHO ": %zu spans are lost, as the reporter ends",
                  exporter->count);
         pop(exporter, exporter->count);
@@ -165,11 +166,12 @@ batch_delay_ms(const struct otlp_exporter *exporter)
 static void
 note_taken(struct otlp_exporter *exporter, const struct otlp_result *result)
 {
-    int64_t sent = (int64_t)exporter->sent;
-    int64_t rejected = int64_clamp(result->rejected, 0, sent);
+    size_t rejected =
+        (size_t)int64_clamp(result->rejected, 0, (int64_t)exporter->sent);
 
-    exporter->counts.rejected += rejected;
-    exporter->counts.exported += sent - rejected;
+    metrics_count_spans(exporter->metrics, METRICS_SPANS_REJECTED, rejected);
+    metrics_count_spans(exporter->metrics, METRICS_SPANS_EXPORTED,
+                        exporter->sent - rejected);
     log_throttle_over(&exporter->trouble, WHO);
     if (rejected == 0) {
         (void)log_throttle_end(&exporter->rejection);
@@ -199,7 +201,8 @@ on_ended(void *context, CURL *easy, CURLcode code)
         fail(exporter, result.why, result.retry_after_ms);
         return;
     case OTLP_REFUSED:
-        exporter->counts.rejected += (int64_t)exporter->sent;
+        metrics_count_spans(exporter->metrics, METRICS_SPANS_REJECTED,
+                            exporter->sent);
         log_throttle_note(&exporter->trouble, WHO, result.why);
         break;
     case OTLP_TAKEN:
@@ -226,7 +229,8 @@ on_deadline(void *context)
 }
 
 struct otlp_exporter *
-otlp_exporter_open(const char *endpoint, struct event_loop *loop)
+otlp_exporter_open(const char *endpoint, struct event_loop *loop,
+                   struct metrics *metrics)
 {
     struct otlp_exporter *exporter = calloc(1, sizeof(*exporter));
     char host[HOST_NAME_SIZE];
@@ -238,6 +242,7 @@ otlp_exporter_open(const char *endpoint, struct event_loop *loop)
     snprintf(exporter->instance, sizeof(exporter->instance), "%s:%ld", host,
              (long)getpid());
     exporter->loop = loop;
+    exporter->metrics = metrics;
     exporter->timer.handler = send_batch;
     exporter->timer.context = exporter;
     exporter->deadline.handler = on_deadline;
@@ -276,7 +281,7 @@ otlp_exporter_add(struct otlp_exporter *exporter, char *span)
     size_t place = (exporter->first + exporter->count) % OTLP_EXPORTER_QUEUE;
 
     if (span == NULL || exporter->count == OTLP_EXPORTER_QUEUE) {
-        exporter->counts.dropped++;
+        metrics_count_spans(exporter->metrics, METRICS_SPANS_DROPPED, 1);
         if (log_throttle_due(&exporter->full, "")) {
             log_warn(WHO ": the queue is full, and further spans are dropped");
         }
@@ -304,10 +309,4 @@ otlp_exporter_flush(struct otlp_exporter *exporter, void (*done)(void *context),
     if (exporter->body == NULL) {
         plan(exporter, 0);
     }
-}
-
-const struct otlp_exporter_counts *
-otlp_exporter_counts(const struct otlp_exporter *exporter)
-{
-    return &exporter->counts;
 }

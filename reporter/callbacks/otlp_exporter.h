@@ -7,8 +7,7 @@
 #ifndef OTLP_EXPORTER_H
 #define OTLP_EXPORTER_H
 
-#include <stdint.h>
-
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 
 enum {
@@ -20,17 +19,11 @@ enum {
 
 struct otlp_exporter;
 
-/* Spans since the start. */
-struct otlp_exporter_counts {
-    int64_t exported;
-    int64_t rejected; /* by the receiver */
-    int64_t dropped;  /* no room in the queue, or left at the end */
-};
-
-/* endpoint is borrowed for the call: see otlp_request_open. NULL: the system
-   refuses. */
+/* endpoint is borrowed for the call: see otlp_request_open; loop and metrics
+   for its life. NULL: the system refuses. */
 struct otlp_exporter *otlp_exporter_open(const char *endpoint,
-                                         struct event_loop *loop);
+                                         struct event_loop *loop,
+                                         struct metrics *metrics);
 
 /* Drops what is in the queue. */
 void otlp_exporter_close(struct otlp_exporter *exporter);
@@ -42,8 +35,5 @@ void otlp_exporter_add(struct otlp_exporter *exporter, char *span);
    OTLP_EXPORTER_FLUSH_MS; at once if there is nothing. */
 void otlp_exporter_flush(struct otlp_exporter *exporter,
                          void (*done)(void *context), void *context);
-
-const struct otlp_exporter_counts *
-otlp_exporter_counts(const struct otlp_exporter *exporter);
 
 #endif

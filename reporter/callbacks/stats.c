@@ -26,9 +26,11 @@ enum {
 struct stats {
     const struct options *options;
     const struct fair_queue *queue;
+    struct metrics *metrics;
     struct stats_counts counts;
     struct stats_counts logged; /* as of the last line in the log */
     int64_t publish_ms;         /* monotonic: the next publication */
+    int64_t destinations_ms;    /* monotonic: the next look at them */
     int64_t log_ms;             /* monotonic: no line before that */
     int64_t started_s;          /* since the Unix epoch */
     char name[NAME_SIZE];       /* of this reporter: <host>:<pid> */
@@ -44,13 +46,15 @@ write_name(char name[NAME_SIZE])
 }
 
 struct stats *
-stats_open(const struct options *options, const struct fair_queue *queue)
+stats_open(const struct options *options, const struct fair_queue *queue,
+           struct metrics *metrics)
 {
     struct stats *stats = calloc(1, sizeof(*stats));
 
     if (stats != NULL) {
         stats->options = options;
         stats->queue = queue;
+        stats->metrics = metrics;
         stats->started_s = clock_wall_ms() / 1000;
         write_name(stats->name);
     }
@@ -63,24 +67,71 @@ stats_close(struct stats *stats)
     free(stats);
 }
 
+static enum metrics_outcome
+outcome_of(const struct retry_verdict *verdict)
+{
+    static const struct {
+        const char *error; /* of retry_policy.c */
+        enum metrics_outcome outcome;
+    } words[] = {
+        {"connect", METRICS_CONNECT}, {"timeout", METRICS_TIMEOUT},
+        {"tls", METRICS_TLS},         {"resolve", METRICS_DNS},
+        {"refused", METRICS_REFUSED},
+    };
+
+    if (verdict->status >= 200 && verdict->status < 600) {
+        return METRICS_2XX + (unsigned)(verdict->status / 100 - 2);
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (verdict->status == 0 &&
+            strcmp(verdict->error, words[i].error) == 0) {
+            return words[i].outcome;
+        }
+    }
+    return METRICS_OTHER;
+}
+
 void
-stats_count(struct stats *stats, enum job_disposition disposition)
+stats_count_attempt(struct stats *stats, const struct retry_verdict *verdict)
+{
+    if (verdict->disposition != JOB_RETURN) {
+        metrics_count_attempt(stats->metrics, outcome_of(verdict));
+    }
+}
+
+static void
+count_delivered(struct stats *stats, const struct job *job)
+{
+    stats->counts.delivered++;
+    metrics_count_settled(stats->metrics, METRICS_DELIVERED, 1);
+    if (job->at_ms != 0) {
+        metrics_observe_delivery(stats->metrics, job_now_ms(job) - job->at_ms);
+    }
+}
+
+void
+stats_count(struct stats *stats, const struct job *job,
+            enum job_disposition disposition)
 {
     switch (disposition) {
     case JOB_DELIVERED:
-        stats->counts.delivered++;
+        count_delivered(stats, job);
         break;
     case JOB_RETRY:
         stats->counts.retried++;
+        metrics_count_settled(stats->metrics, METRICS_RETRY, 1);
         break;
     case JOB_RETURN:
         stats->counts.returned++;
+        metrics_count_settled(stats->metrics, METRICS_RETURNED, 1);
         break;
     case JOB_DEAD:
         stats->counts.dead++;
+        metrics_count_settled(stats->metrics, METRICS_DEAD, 1);
         break;
     case JOB_DROPPED:
         stats->counts.blocked++;
+        metrics_count_settled(stats->metrics, METRICS_BLOCKED, 1);
         break;
     }
 }
@@ -91,12 +142,15 @@ stats_count_flushed(struct stats *stats,
 {
     stats->counts.stale += flushed->stale;
     stats->counts.dropped += flushed->dropped;
+    metrics_count_settled(stats->metrics, METRICS_STALE, flushed->stale);
+    metrics_count_dropped(stats->metrics, flushed->dropped);
 }
 
 void
 stats_count_unreadable(struct stats *stats, size_t count)
 {
     stats->counts.unreadable += (int64_t)count;
+    metrics_count_unreadable(stats->metrics, count);
 }
 
 /* Logs stale, unreadable and dropped jobs. */
@@ -215,11 +269,39 @@ publish(const struct stats *stats, struct redis *redis)
     free(text);
 }
 
+/* A fair_queue_visit. */
+static void
+count_destination(void *context, const struct destination_status *status)
+{
+    static const enum metrics_breaker breakers[] = {
+        [CIRCUIT_BREAKER_CLOSED] = METRICS_BREAKER_CLOSED,
+        [CIRCUIT_BREAKER_OPEN] = METRICS_BREAKER_OPEN,
+        [CIRCUIT_BREAKER_HALF_OPEN] = METRICS_BREAKER_HALF_OPEN,
+    };
+    size_t *counts = context;
+
+    counts[breakers[status->breaker]]++;
+}
+
+static void
+tell_metrics(struct stats *stats, int64_t now_ms)
+{
+    size_t counts[METRICS_BREAKERS_COUNT] = {0};
+
+    metrics_set_under_way(stats->metrics, fair_queue_under_way(stats->queue));
+    if (now_ms >= stats->destinations_ms) {
+        fair_queue_each(stats->queue, count_destination, counts, now_ms);
+        metrics_set_destinations(stats->metrics, counts);
+        stats->destinations_ms = now_ms + STATS_EVERY_MS;
+    }
+}
+
 void
 stats_step(struct stats *stats, struct redis *redis)
 {
     int64_t now_ms = clock_mono_ms();
 
+    tell_metrics(stats, now_ms);
     log_losses(stats, now_ms);
     if (now_ms >= stats->publish_ms && redis_state(redis) == REDIS_STATE_UP) {
         publish(stats, redis);

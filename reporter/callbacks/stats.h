@@ -1,8 +1,9 @@
 /*
  * The statistics of this reporter's callbacks: counters since it started, and
- * the state of each destination. Published in Redis every few seconds, under a
- * key that expires soon after its reporter ends, so that an operator sees all
- * reporters from anywhere; `reporters` has their names.
+ * the state of each destination. Counted for the metrics, too, and published in
+ * Redis every few seconds, under a key that expires soon after its reporter
+ * ends, so that an operator sees all reporters from anywhere; `reporters` has
+ * their names.
  */
 #ifndef STATS_H
 #define STATS_H
@@ -11,7 +12,9 @@
 
 #include "config/options.h"
 #include "fair_queue.h"
+#include "metrics/metrics.h"
 #include "redis/redis.h"
+#include "retry_policy.h"
 #include "store/job.h"
 #include "store/job_queue.h"
 
@@ -35,21 +38,28 @@ struct stats_counts {
 
 struct stats;
 
-/* options and queue are borrowed. NULL: no memory. */
+/* All are borrowed. NULL: no memory. */
 struct stats *stats_open(const struct options *options,
-                         const struct fair_queue *queue);
+                         const struct fair_queue *queue,
+                         struct metrics *metrics);
 void stats_close(struct stats *stats);
+
+/* An attempt has ended. If the job is returned, it was none. */
+void stats_count_attempt(struct stats *stats,
+                         const struct retry_verdict *verdict);
 
 /* Count a job that ended, jobs that were settled in Redis, and unreadable
    jobs. */
-void stats_count(struct stats *stats, enum job_disposition disposition);
+void stats_count(struct stats *stats, const struct job *job,
+                 enum job_disposition disposition);
 void stats_count_flushed(struct stats *stats,
                          const struct job_queue_flushed *flushed);
 void stats_count_unreadable(struct stats *stats, size_t count);
 
 /*
- * Publishes the statistics every STATS_EVERY_MS, if Redis is up, and logs lost
- * jobs at most once a minute. Blocks for at most 2 x redis.timeout_ms.
+ * Publishes the statistics every STATS_EVERY_MS, if Redis is up, tells the
+ * metrics what is under way, and logs lost jobs at most once a minute. Blocks
+ * for at most 2 x redis.timeout_ms.
  */
 void stats_step(struct stats *stats, struct redis *redis);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "otlp_exporter.h"
 #include "otlp_span.h"
 
 struct traces {
@@ -14,7 +15,8 @@ struct traces {
 };
 
 struct traces *
-traces_open(const struct options *options, struct event_loop *loop)
+traces_open(const struct options *options, struct event_loop *loop,
+            struct metrics *metrics)
 {
     struct traces *traces = calloc(1, sizeof(*traces));
     const char *endpoint = options->otlp.endpoint;
@@ -24,7 +26,7 @@ traces_open(const struct options *options, struct event_loop *loop)
     }
     traces->options = options;
     if (endpoint[0] != '\0') {
-        traces->exporter = otlp_exporter_open(endpoint, loop);
+        traces->exporter = otlp_exporter_open(endpoint, loop, metrics);
         if (traces->exporter == NULL) {
             free(traces);
             return NULL;
@@ -76,11 +78,4 @@ traces_flush(struct traces *traces, void (*done)(void *context), void *context)
     } else {
         otlp_exporter_flush(traces->exporter, done, context);
     }
-}
-
-struct otlp_exporter_counts
-traces_counts(const struct traces *traces)
-{
-    return traces->exporter == NULL ? (struct otlp_exporter_counts){0}
-                                    : *otlp_exporter_counts(traces->exporter);
 }

@@ -7,14 +7,14 @@
 
 #include "callback_log.h"
 #include "config/options.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
-#include "otlp_exporter.h"
 
 struct traces;
 
-/* options and loop are borrowed. NULL: the system refuses. */
+/* The arguments are borrowed for its life. NULL: the system refuses. */
 struct traces *traces_open(const struct options *options,
-                           struct event_loop *loop);
+                           struct event_loop *loop, struct metrics *metrics);
 void traces_close(struct traces *traces);
 
 /*
@@ -28,8 +28,5 @@ void traces_note(struct traces *traces, const struct callback_log_line *line,
 /* See otlp_exporter_flush; calls done at once if there is no exporter. */
 void traces_flush(struct traces *traces, void (*done)(void *context),
                   void *context);
-
-/* Zeroed if there is no exporter. */
-struct otlp_exporter_counts traces_counts(const struct traces *traces);
 
 #endif

@@ -48,6 +48,7 @@ struct worker {
     const struct options *options;
     struct event_loop *loop;
     struct redis *redis;
+    struct metrics *metrics;
     struct settings settings;
     struct callback_log *log;
     struct job_queue *jobs;   /* in Redis */
@@ -106,7 +107,7 @@ settle(void *context, struct job *job, const struct retry_verdict *verdict)
     int64_t quarter = worker->options->callbacks.concurrency / 4;
     size_t enough = (size_t)int64_min(quarter, SETTLE_AT_ONCE);
 
-    stats_count(worker->stats, verdict->disposition);
+    stats_count(worker->stats, job, verdict->disposition);
     if (verdict->disposition == JOB_DEAD) {
         deaths_note(&worker->deaths, job->url, verdict->reason);
     } else if (verdict->disposition == JOB_DROPPED) {
@@ -149,7 +150,7 @@ enqueue(struct worker *worker, struct job *job)
 /* Ends an attempt that failed because its host has no addresses. */
 static void
 fail_lookup(struct worker *worker, struct job *job, const char *host,
-            int64_t duration_ms)
+            int64_t duration_us)
 {
     struct retry_facts facts = {.code = CURLE_COULDNT_RESOLVE_HOST,
                                 .attempts = job->attempts,
@@ -160,28 +161,33 @@ fail_lookup(struct worker *worker, struct job *job, const char *host,
     struct callback_log_line line = {.job = job,
                                      .host = host,
                                      .error = verdict.error,
-                                     .duration_ms = duration_ms,
+                                     .duration_ms = duration_us / 1000,
                                      .next = verdict.disposition};
 
     callback_log_write(worker->log, &line);
     traces_note(worker->traces, &line, NULL);
+    stats_count_attempt(worker->stats, &verdict);
+    metrics_observe_phase(worker->metrics, METRICS_PHASE_ALL, duration_us);
     settle(worker, job, &verdict);
 }
 
 /* The end of a look-up. A lookups_handler. */
 static void
 on_looked_up(void *context, struct job *job, enum dns_cache_answer answer,
-             const char *host, int64_t duration_ms)
+             const char *host, int64_t duration_us)
 {
     struct worker *worker = context;
 
+    if (duration_us > 0) { /* else the answer was in the cache */
+        metrics_observe_phase(worker->metrics, METRICS_PHASE_DNS, duration_us);
+    }
     fair_queue_unexpect(worker->queue, job);
     switch (answer) {
     case DNS_CACHE_KNOWN:
         enqueue(worker, job);
         break;
     case DNS_CACHE_FAILED:
-        fail_lookup(worker, job, host, duration_ms);
+        fail_lookup(worker, job, host, duration_us);
         break;
     case DNS_CACHE_WAIT: /* never */
     case DNS_CACHE_UNASKED:
@@ -455,24 +461,28 @@ open_all(struct worker *worker)
         worker->lookups == NULL) {
         return -1;
     }
-    worker->traces = traces_open(options, worker->loop);
-    if (worker->traces == NULL) {
+    worker->stats = stats_open(options, worker->queue, worker->metrics);
+    worker->traces = traces_open(options, worker->loop, worker->metrics);
+    if (worker->stats == NULL || worker->traces == NULL) {
         return -1;
     }
-    parts = (struct dispatcher_parts){.settings = &worker->settings,
-                                      .queue = worker->queue,
-                                      .lookups = worker->lookups,
-                                      .log = worker->log,
-                                      .traces = worker->traces,
-                                      .loop = worker->loop};
-    worker->stats = stats_open(options, worker->queue);
+    parts = (struct dispatcher_parts){
+        .settings = &worker->settings,
+        .queue = worker->queue,
+        .lookups = worker->lookups,
+        .log = worker->log,
+        .traces = worker->traces,
+        .loop = worker->loop,
+        .stats = worker->stats,
+        .metrics = worker->metrics,
+    };
     worker->dispatcher = dispatcher_open(&parts, on_begin, settle, worker);
-    return worker->stats != NULL && worker->dispatcher != NULL ? 0 : -1;
+    return worker->dispatcher != NULL ? 0 : -1;
 }
 
 struct worker *
 worker_open(const struct options *options, struct event_loop *loop,
-            struct redis *redis)
+            struct redis *redis, struct metrics *metrics)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
     int reason;
@@ -483,6 +493,7 @@ worker_open(const struct options *options, struct event_loop *loop,
     worker->options = options;
     worker->loop = loop;
     worker->redis = redis;
+    worker->metrics = metrics;
     worker->turn.handler = on_turn;
     worker->turn.context = worker;
     worker->deadline.handler = on_deadline;

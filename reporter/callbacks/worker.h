@@ -7,6 +7,7 @@
 #define WORKER_H
 
 #include "config/options.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "redis/redis.h"
 
@@ -14,7 +15,8 @@ struct worker;
 
 /* All are borrowed. NULL: the system refuses (errno). */
 struct worker *worker_open(const struct options *options,
-                           struct event_loop *loop, struct redis *redis);
+                           struct event_loop *loop, struct redis *redis,
+                           struct metrics *metrics);
 
 /* Jobs that are not settled are dropped: their leases run out. */
 void worker_close(struct worker *worker);

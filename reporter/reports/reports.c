@@ -13,6 +13,7 @@
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
 #include "base/util.h"
+#include "report_metrics.h"
 #include "sink_feeder.h"
 #include "sinks.h"
 #include "store/sink_lease.h"
@@ -33,6 +34,8 @@ struct reports {
     struct log_throttle gap_trouble;   /* windows whose data is lost */
     int64_t gaps;                      /* their number, not logged yet */
     int64_t last_gap_s;                /* the last of them */
+    struct report_metrics metrics;
+    struct window_stream_end last; /* as of the last turn */
     char owner[SINK_LEASE_OWNER_SIZE];
     struct sink_feeder_shared shared;
     struct sink_feeder *feeders[SINKS];
@@ -127,6 +130,8 @@ seal(struct reports *reports)
         log_refusal(reports);
         return left_ms;
     }
+    reports->last = sealed.last;
+    report_metrics_note(&reports->metrics, &sealed);
     log_throttle_over(&reports->seal_trouble, "closing windows");
     log_clock(reports, left_ms, sealed.ahead);
     reports->skipped += sealed.skipped;
@@ -152,15 +157,26 @@ take_turn(struct reports *reports)
        look like a lost one. */
     if (redis_state(reports->redis) != REDIS_STATE_UP ||
         (left_ms = seal(reports)) < 0) {
+        report_metrics_note_failure(&reports->metrics);
         return TURN_MS;
     }
     for (size_t i = 0; i < reports->feeder_count; i++) {
         more |= sink_feeder_serve(reports->feeders[i]);
     }
+    report_metrics_step(&reports->metrics);
     if (more) {
         return 0;
     }
     return left_ms > TURN_MS ? TURN_MS : left_ms;
+}
+
+/* Tells the metrics how far the sinks are. */
+static void
+tell_sinks(struct reports *reports)
+{
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        sink_feeder_tell(reports->feeders[i], &reports->last);
+    }
 }
 
 static void
@@ -168,7 +184,10 @@ on_timer(void *context)
 {
     struct reports *reports = context;
 
-    event_loop_arm(reports->loop, &reports->timer, take_turn(reports));
+    int64_t wait_ms = take_turn(reports);
+
+    tell_sinks(reports);
+    event_loop_arm(reports->loop, &reports->timer, wait_ms);
 }
 
 static void
@@ -185,6 +204,7 @@ open_feeders(struct reports *reports)
         .loop = reports->loop,
         .redis = reports->redis,
         .closer = reports->closer,
+        .metrics = reports->metrics.metrics,
         .owner = reports->owner,
         .wake = on_wake,
         .context = reports,
@@ -207,7 +227,7 @@ open_feeders(struct reports *reports)
 
 struct reports *
 reports_open(const struct options *options, struct event_loop *loop,
-             struct redis *redis)
+             struct redis *redis, struct metrics *metrics)
 {
     struct reports *reports = calloc(1, sizeof(*reports));
 
@@ -217,6 +237,8 @@ reports_open(const struct options *options, struct event_loop *loop,
     reports->options = options;
     reports->loop = loop;
     reports->redis = redis;
+    reports->metrics = (struct report_metrics){
+        .metrics = metrics, .options = options, .redis = redis};
     reports->timer.handler = on_timer;
     reports->timer.context = reports;
     reports->closer =

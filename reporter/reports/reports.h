@@ -7,6 +7,7 @@
 #define REPORTS_H
 
 #include "config/options.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "redis/redis.h"
 
@@ -14,7 +15,8 @@ struct reports;
 
 /* All arguments are borrowed for its life. NULL: the system refuses. */
 struct reports *reports_open(const struct options *options,
-                             struct event_loop *loop, struct redis *redis);
+                             struct event_loop *loop, struct redis *redis,
+                             struct metrics *metrics);
 void reports_close(struct reports *reports);
 
 /* Starts a turn at once. To be called when Redis is back. */

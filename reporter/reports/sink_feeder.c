@@ -52,6 +52,8 @@ on_delivered(void *context, int64_t start_s)
         return;
     }
     feeder->busy = false;
+    metrics_count_write(feeder->shared->metrics, feeder->sink->type->kind,
+                        METRICS_WRITE_DONE);
     log_throttle_over(&feeder->sink_trouble, feeder->sink->name);
     feeder->shared->wake(feeder->shared->context);
 }
@@ -63,6 +65,8 @@ on_failed(void *context, int64_t wait_ms)
 
     feeder->busy = false;
     feeder->retry_ms = clock_mono_ms() + wait_ms;
+    metrics_count_write(feeder->shared->metrics, feeder->sink->type->kind,
+                        METRICS_WRITE_FAILED);
     log_throttle_note(&feeder->sink_trouble, feeder->sink->name,
                       feeder->sink->error);
 }
@@ -382,10 +386,45 @@ sink_feeder_serve(struct sink_feeder *feeder)
     if (feeder->sink->from_newest && sink_feeder_cursor_s(feeder) == 0) {
         begin_at(feeder, records[0].start_s, records[0].length_s);
     }
+    metrics_count_skipped(feeder->shared->metrics, feeder->sink->type->kind,
+                          skipped);
     log_skipped(feeder, skipped, records[0].start_s);
     offer(feeder, records, (size_t)count);
     save_cursor(feeder);
     return (size_t)count == most && feeder->delivered_s == feeder->offered_s;
+}
+
+/*
+ * How many windows from after_s on, which the sink has, up to the last recorded
+ * window. A new sink has none of those that have a record.
+ */
+static int64_t
+lag_of(const struct sink_feeder *feeder, int64_t after_s,
+       const struct window_stream_end *last)
+{
+    int64_t length_s = feeder->shared->options->window.seconds;
+
+    if (last->start_s == 0) {
+        return 0;
+    }
+    if (after_s == 0) {
+        after_s =
+            (last->first_s != 0 ? last->first_s : last->start_s) - length_s;
+    }
+    return int64_max(last->start_s - after_s, 0) / length_s;
+}
+
+void
+sink_feeder_tell(const struct sink_feeder *feeder,
+                 const struct window_stream_end *last)
+{
+    struct metrics_sink told = {.cursor_s = sink_feeder_cursor_s(feeder),
+                                .owned = sink_lease_ours(feeder->lease)};
+
+    /* The sink of another host, or of nobody, is not this reporter's to worry
+       about: it may be gone for ever. */
+    told.lag_windows = told.owned ? lag_of(feeder, told.cursor_s, last) : -1;
+    metrics_set_sink(feeder->shared->metrics, feeder->sink->type->kind, &told);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "config/options.h"
+#include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "redis/redis.h"
 #include "sink.h"
@@ -22,6 +23,7 @@ struct sink_feeder_shared {
     struct event_loop *loop;
     struct redis *redis;
     struct window_closer *closer;
+    struct metrics *metrics;
     const char *owner; /* of leases, see sink_lease.h */
     /* Called if a sink has settled an offer and may get the next. */
     void (*wake)(void *context);
@@ -50,6 +52,11 @@ int64_t sink_feeder_cursor_s(const struct sink_feeder *feeder);
  * busy. True if more records may be offered at once.
  */
 bool sink_feeder_serve(struct sink_feeder *feeder);
+
+/* Tells the metrics how far the sink is, if the windows up to `last` are
+   recorded. */
+void sink_feeder_tell(const struct sink_feeder *feeder,
+                      const struct window_stream_end *last);
 
 /* Has the sink open its files again, and ends its wait after a failure. */
 void sink_feeder_reopen(struct sink_feeder *feeder);

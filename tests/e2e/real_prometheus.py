@@ -7,6 +7,9 @@ import urllib.parse
 
 from harness import http
 from harness.load import Load, accept
+from harness.metrics import Scrape
+from harness.queue import put
+from harness.reporter import Reporter
 from harness.sandbox import free_port
 from harness.servers import every_server
 from harness.wait import wait_until
@@ -47,6 +50,13 @@ class Prometheus:
                    60.0)
 
 
+def assert_no_complaint(text):
+    """promtool, which knows Prometheus's rules for names, has none."""
+    done = subprocess.run(["promtool", "check", "metrics"], check=False,
+                          input=text, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 @every_server
 def test_prometheus_has_what_was_sent(sandbox, web):
     prometheus = Prometheus(sandbox, web.port)
@@ -59,7 +69,16 @@ def test_prometheus_has_what_was_sent(sandbox, web):
     assert prometheus.query("verve_request_duration_seconds_count") == REQUESTS
     assert prometheus.query("verve_responders") == 2
     assert prometheus.query("sum(verve_redis_up)") == 2
+    assert_no_complaint(web.get("/metrics").body)
 
-    done = subprocess.run(["promtool", "check", "metrics"], check=False,
-                          input=web.get("/metrics").body, capture_output=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+def test_prometheus_has_what_a_reporter_did(sandbox, redis, receiver):
+    scrape = Scrape()
+    Reporter(sandbox, redis, VERVE_WINDOW_SECONDS=1, **scrape.settings).start()
+    prometheus = Prometheus(sandbox, scrape.port)
+    prometheus.wait_for("up", 1)
+    put(redis, *[receiver.url("/")] * 10)
+    prometheus.wait_for('verve_callbacks_settled_total{fate="delivered"}', 10)
+    prometheus.wait_for('verve_sink_lag_windows{sink="file"} < bool 2', 1)
+    assert prometheus.query("verve_workers") == 3
+    assert_no_complaint(scrape.text().encode())

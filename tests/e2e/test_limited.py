@@ -19,7 +19,6 @@ from harness.settings import BUILD, PATIENT_MS, ROOT
 from harness.strategies import every_strategy
 from harness.wait import wait_until
 from test_door import vervectl
-from test_vervectl import operator
 
 CORE = {
     test_callbacks: [
@@ -46,7 +45,7 @@ CORE = {
 for module, names in CORE.items():
     globals().update({name: getattr(module, name) for name in names})
 
-__all__ = ["operator", "vervectl"]  # fixtures
+__all__ = ["vervectl"]  # a fixture
 
 
 @pytest.fixture

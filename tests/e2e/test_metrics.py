@@ -3,20 +3,13 @@
 import re
 
 from harness.fastcgi import Peer, Responder
+from harness.metrics import documented, families, labels_of, numbers
 from harness.servers import every_server
-from harness.settings import ROOT
 from harness.wait import wait_until
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 3600}
 TARGET = "/api/verve/accept?id="
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
-
-
-def numbers(text):
-    """The value of each series."""
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return {name: float(value)
-            for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def ask(path, **more):
@@ -179,15 +172,8 @@ def test_through_the_web_server(web):
 def test_each_family_is_documented(responder):
     """With its type and its labels."""
     text = ask(responder.path).body.decode()
-    labels = {name: set() for name in
-              re.findall(r"^# TYPE (\S+) ", text, re.M)}
-    for series in numbers(text):
-        name = re.sub(r"_(bucket|sum|count)$", "", series.partition("{")[0])
-        labels[name if name in labels else series.partition("{")[0]].update(
-            set(re.findall(r'(\w+)="', series)) - {"le"})
-    shown = {(name, kind, ", ".join(sorted(labels[name])))
-             for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M)}
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*?) ?\|",
-                      (ROOT / "docs" / "metrics.md").read_text(), re.M)
-    assert {(name, kind, ", ".join(sorted(filter(None, names.split(", ")))))
-            for name, kind, names in rows} == shown
+    written = documented("The families of the responders")
+    assert {(name, kind) for name, (kind, _) in written.items()} == \
+        families(text)
+    assert {name: names for name, (_, names) in written.items()} == \
+        labels_of(text)

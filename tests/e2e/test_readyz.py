@@ -180,7 +180,7 @@ def test_warnings_do_not_make_it_unready(sandbox, redis):
     wait_ready(responder)
     responder.ask(accept(1, "http://h.example/"))
     redis("ZADD", "verve:{0}:lost", 60, 60)
-    redis("SET", "large", "x" * 30_000_000)
+    redis("SETRANGE", "large", 30_000_000, "x")
     used = int(redis("INFO", "memory").partition("used_memory:")[2].split()[0])
     redis("CONFIG", "SET", "maxmemory", used + 2_000_000)
     redis.end_connections()

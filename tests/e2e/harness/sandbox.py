@@ -58,6 +58,7 @@ class Sandbox:
         for name, value in SANITIZERS.items():
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
         settings = {"VERVE_STATS_PATH": self.folder / "stats",
+                    "VERVE_METRICS_LISTEN": "none",
                     **self.settings, **(settings or {})}
         env.update({k: str(v) for k, v in settings.items()})
         return env

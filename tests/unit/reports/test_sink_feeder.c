@@ -27,6 +27,7 @@ struct fixture {
     struct options options;
     struct redis *redis;
     struct window_closer *closer;
+    struct metrics *metrics;
     struct sink_feeder_shared shared;
     struct sink_feeder *feeder;
     int wakes;
@@ -88,6 +89,7 @@ static struct sink *fake_open(const struct options *options,
                               const struct sink_events *events);
 
 static const struct sink_type fake_type = {
+    .kind = SINK_FILE,
     .most = 4,
     .open = fake_open,
     .close = fake_close,
@@ -382,6 +384,7 @@ test_end(void **state)
     sink_feeder_serve(f->feeder);
     fake.settles_at_close = true;
     sink_feeder_close(f->feeder);
+    metrics_close(f->metrics);
     f->feeder = NULL;
     assert_int_equal(saved_cursor(f), 101);
     assert_string_equal(redis_do(f->redis, "HGET", KEY, "lease_end_ms", NULL),
@@ -454,6 +457,66 @@ test_goes_on_at_its_cursor(void **state)
     assert_offered(1, 103, 4);
 }
 
+/* The value of a series in the metrics, as text; "": there is no series. */
+static const char *
+series(struct fixture *f, const char *name)
+{
+    static char value[32];
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    const char *found;
+
+    assert_non_null(out);
+    metrics_write(f->metrics, out);
+    assert_int_equal(fclose(out), 0);
+    found = strstr(text, name);
+    value[0] = '\0';
+    if (found != NULL) {
+        sscanf(found + strlen(name), " %31s", value);
+    }
+    free(text);
+    return value;
+}
+
+#define LAG "verve_sink_lag_windows{sink=\"file\"}"
+#define OWNED "verve_sink_owned{sink=\"file\"}"
+#define CURSOR "verve_sink_cursor_timestamp_seconds{sink=\"file\"}"
+#define WRITES "verve_sink_writes_total{sink=\"file\",outcome="
+
+static void
+test_metrics(void **state)
+{
+    struct fixture *f = *state;
+    struct window_stream_end last = {
+        .start_s = 106, .length_s = 1, .first_s = 101};
+
+    add_records(f, 101, 106);
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, OWNED), "0");
+    assert_string_equal(series(f, LAG), ""); /* not ours to say */
+    sink_feeder_renew_lease(f->feeder);
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, OWNED), "1");
+    assert_string_equal(series(f, LAG), "6"); /* a new sink has none */
+    assert_string_equal(series(f, CURSOR), "");
+    sink_feeder_serve(f->feeder);
+    deliver(104);
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, LAG), "2");
+    assert_string_equal(series(f, CURSOR), "104");
+    assert_string_equal(series(f, WRITES "\"done\"}"), "1");
+    sink_feeder_serve(f->feeder);
+    redis_do(f->redis, "HSET", KEY, "owner", "other", NULL);
+    fake.sink.events.failed(fake.sink.events.context, 0);
+    assert_string_equal(series(f, WRITES "\"failed\"}"), "1");
+    deliver(106);
+    sink_feeder_serve(f->feeder); /* learns that the lease is lost */
+    sink_feeder_tell(f->feeder, &last);
+    assert_string_equal(series(f, OWNED), "0");
+    assert_string_equal(series(f, LAG), "");
+}
+
 static int
 set_up(void **state)
 {
@@ -474,9 +537,17 @@ set_up(void **state)
         f->closer, 1,
         &(struct window_closer_sealed){0});           /* reads Redis's time */
     redis_do(f->redis, "DEL", "verve:windows", NULL); /* if one ended by now */
+    f->options.report.sinks = SINK_FILE;
+    f->options.redis.url = (char *)"unix:///redis";
+    f->metrics = metrics_open(&f->options, 1);
+    if (f->metrics == NULL) {
+        return -1;
+    }
+    metrics_begin(f->metrics, 0);
     f->shared = (struct sink_feeder_shared){.options = &f->options,
                                             .redis = f->redis,
                                             .closer = f->closer,
+                                            .metrics = f->metrics,
                                             .owner = "us",
                                             .wake = on_wake,
                                             .context = f};
@@ -504,6 +575,7 @@ main(void)
         TEST(test_failed),
         TEST(test_another_has_the_lease),
         TEST(test_lease_lost),
+        TEST(test_metrics),
         TEST(test_destination_is_ahead),
         TEST(test_windows_of_the_future),
         TEST(test_cursor_lost),

@@ -72,6 +72,35 @@ test_text(void **state)
     free(text);
 }
 
+/* An unknown value has no series. */
+static void
+test_known_values(void **state)
+{
+    static const struct metric known[] = {
+        {"skew", "Skew.", METRIC_GAUGE, STATS_KNOWN, .decimals = 6,
+         .labels = {{"size", sizes, 2}}, .first = 0},
+        {"lag", "Lag.", METRIC_GAUGE, STATS_KNOWN, .first = 2},
+        {"none", "No values.", METRIC_GAUGE, STATS_KNOWN,
+         .labels = {{"size", sizes, 0}}, .first = 3},
+    };
+    uint64_t cells[STATS_CELLS] = {0};
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    (void)state;
+    assert_non_null(out);
+    stats_tell(&cells[1], -1500000);
+    stats_tell(&cells[2], 0);
+    metric_write(out, known, 3, cells);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "# HELP skew Skew.\n# TYPE skew gauge\n"
+                              "skew{size=\"l\"} -1.500000\n"
+                              "# HELP lag Lag.\n# TYPE lag gauge\nlag 0\n"
+                              "# HELP none No values.\n# TYPE none gauge\n");
+    free(text);
+}
+
 static void
 test_each_cell_has_its_way_of_merging(void **state)
 {
@@ -137,6 +166,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_known_values),
         cmocka_unit_test(test_each_cell_has_its_way_of_merging),
         cmocka_unit_test(test_the_layout_differs_if_a_meaning_does),
     };

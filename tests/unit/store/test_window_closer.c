@@ -188,6 +188,35 @@ test_not_late_at_once(void **state)
     assert_false(record_at(f, now_s - length_s).late);
 }
 
+/* What this reporter has recorded itself, and the last window of all. */
+static void
+test_own_records_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct window_closer_sealed sealed;
+    int64_t now_s, length_s = 1000;
+
+    f->options.window.seconds = length_s;
+    now_s = redis_now_s(f);
+    now_s -= now_s % length_s;
+    begin(f, now_s - 3 * length_s);
+    set_count(f, now_s - length_s, 9);
+    assert_true(window_closer_seal(f->closer, 10, &sealed) > 0);
+    assert_int_equal(sealed.own, 3);
+    assert_int_equal(sealed.own_lates, 2);
+    assert_int_equal(sealed.gaps, 0);
+    assert_int_equal(sealed.last.start_s, now_s - length_s);
+    assert_int_equal(sealed.last.count, 9);
+    assert_in_range(sealed.delay_ms, (redis_now_s(f) - now_s - 5) * 1000,
+                    (redis_now_s(f) - now_s + 1) * 1000);
+    assert_in_range(sealed.skew_us + 500000, 0, 1000000);
+
+    assert_true(window_closer_seal(f->closer, 10, &sealed) > 0);
+    assert_int_equal(sealed.own, 0);
+    assert_int_equal(sealed.last.start_s, now_s - length_s);
+    assert_int_equal(sealed.last.count, 9);
+}
+
 /* A sealed window stays closed if Redis's clock steps back. */
 static void
 test_clock_that_stepped_back(void **state)
@@ -906,6 +935,7 @@ main(void)
         TEST(test_birth_is_written_where_missing),
         TEST(test_counts),
         TEST(test_not_late_at_once),
+        TEST(test_own_records_are_told),
         TEST(test_clock_that_stepped_back),
         TEST(test_seal_of_open_windows),
         TEST(test_two_reporters),

@@ -1,0 +1,344 @@
+# shellcheck shell=sh disable=SC2034,SC2153,SC2154 # shared with ops/vervectl
+# vervectl check: a plugin for Nagios, Icinga and the like. ops/vervectl reads this
+# file. Exit codes, status line and perfdata are those of the plugin guidelines
+# (https://www.monitoring-plugins.org/doc/guidelines.html). Problems have the names
+# of the alerts of conf/prometheus.
+#
+# A limit is WARNING,CRITICAL: the state begins above it, and for reporters below.
+
+OK=0
+WARNING=1
+CRITICAL=2
+UNKNOWN=3
+GONE_MS=15000        # a program that is silent for so long is gone
+FORGOTTEN_MS=86400000 # a sink that is idle for so long is not expected
+MOST_NAMED=5         # sinks, destinations or programs that one problem names
+
+# Ends with one line. $1 is the state, $2 the text.
+conclude() {
+    set -- "$1" "$(printf '%s' "$2" | tr '\n|' ' /' | tr -cd ' -~')"
+    case $1 in
+    "$OK") word=OK ;;
+    "$WARNING") word=WARNING ;;
+    "$CRITICAL") word=CRITICAL ;;
+    *) word=UNKNOWN ;;
+    esac
+    printf 'VERVE %s - %s%s\n' "$word" "$2" "${perf:+ |$perf}"
+    exit "$1"
+}
+
+# A usage error is UNKNOWN, and stands in the status line, too.
+bad_usage() {
+    perf=''
+    conclude "$UNKNOWN" "$1; see $NAME -h"
+}
+
+# Sets $1_warning and $1_critical to the limits of $2.
+take_limits() {
+    case $2 in
+    *[!0-9,]* | *,*,* | ,* | *,) bad_usage "--$1 needs WARNING,CRITICAL: $2" ;;
+    *,*) ;;
+    *) bad_usage "--$1 needs WARNING,CRITICAL: $2" ;;
+    esac
+    eval "${1}_warning=\${2%,*} ${1}_critical=\${2#*,}"
+}
+
+read_check() {
+    limit=10
+    seconds=$(setting window.seconds) || exit
+    take_limits age "$((2 * seconds + 10)),$((4 * seconds + 20))"
+    take_limits gaps 0,4
+    take_limits lag 0,5
+    take_limits queue 80,95
+    take_limits oldest 120,600
+    take_limits dead 100,10000
+    take_limits reporters 1,1
+    take_limits memory 80,95
+    take_limits skew 1,30
+    take_limits destinations 0,100
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -t | --age | --gaps | --lag | --queue | --oldest | --dead | \
+            --reporters | --memory | --skew | --destinations)
+            [ $# -gt 1 ] || bad_usage "$1 needs a value"
+            ;;
+        *) bad_usage "check takes no $1" ;;
+        esac
+        if [ "$1" = -t ]; then
+            limit=$2
+        else
+            take_limits "${1#--}" "$2"
+        fi
+        shift 2
+    done
+    case $limit in
+    '' | *[!0-9]* | 0 | ?????*) bad_usage "-t needs seconds: $limit" ;;
+    esac
+}
+
+# Runs one command within what is left of the limit, less a second for the rest;
+# sets $reply, which has the errors, too. If Redis does not answer, that is all
+# there is to say.
+try_redis() {
+    left=$((limit - 1 + started - $(date +%s)))
+    LIMIT_S=$((left > 0 ? left : 1))
+    code=0
+    reply=$(call_redis "$@" 2>&1) || code=$?
+    if [ "$code" -eq 124 ]; then
+        conclude "$CRITICAL" "VerveRedisAway: Redis ($where_redis) hangs: no\
+ answer within $limit s"
+    fi
+}
+
+# Notes a problem: $1 is its state, $2 its name and text.
+note() {
+    [ "$1" -le "$state" ] || state=$1
+    problems="$problems${problems:+; }$2"
+}
+
+# Sets $level to the state of the value $1 with the limits of $2.
+judge() {
+    level=$OK
+    eval "warning=\${${2}_warning} critical=\${${2}_critical}"
+    if [ "$1" = - ]; then
+        return
+    elif [ "$1" -gt "$critical" ]; then
+        level=$CRITICAL
+    elif [ "$1" -gt "$warning" ]; then
+        level=$WARNING
+    fi
+}
+
+# Adds perfdata: label, value with its unit, limits, least and most.
+add_perf() {
+    perf="$perf $1=$2;$3;$4;${5-};${6-}"
+}
+
+# judge_number LABEL VALUE UNIT NAME TEXT: a number with limits of its own.
+judge_number() {
+    judge "$2" "$1"
+    [ "$2" = - ] ||
+        add_perf "$1" "$2$3" "$warning" "$critical" 0
+    [ "$level" -eq "$OK" ] || note "$level" "$4: $5"
+}
+
+check_write() {
+    full=no
+    try_redis SET "$shard:ready" 1 EX 1
+    case $reply in
+    OK) ;;
+    *OOM*)
+        full=yes
+        note "$CRITICAL" "VerveRedisFull: Redis is full and refuses writes"
+        ;;
+    *NOPERM*)
+        note "$WARNING" "the user of redis.url may not SET $shard:ready, so that\
+ writes are not tried"
+        ;;
+    *) note "$CRITICAL" "VerveRedisRefuses: Redis refuses writes: $reply" ;;
+    esac
+}
+
+# The clock of Redis was read between $before_ms and $after_ms of this host.
+check_clock() {
+    skew_ms=$((redis_ms - (before_ms + after_ms) / 2))
+    unsure_ms=$(((after_ms - before_ms) / 2))
+    sign='' size_ms=$skew_ms
+    if [ "$skew_ms" -lt 0 ]; then
+        sign=- size_ms=$((-skew_ms))
+    fi
+    skew=$(printf '%s%d.%03d' "$sign" $((size_ms / 1000)) $((size_ms % 1000)))
+    perf="$perf skew=${skew}s;-$skew_warning:$skew_warning;-$skew_critical:$skew_critical;;"
+    sure_ms=$((size_ms - unsure_ms))
+    judge "$(((sure_ms > 0 ? sure_ms + 999 : 0) / 1000))" skew
+    [ "$level" -eq "$OK" ] ||
+        note "$level" "VerveClockWrong: wrong clock: that of Redis differs by\
+ $skew s from that of this host"
+}
+
+check_queue() {
+    max_jobs=$(setting callbacks.max_queue) || exit
+    max_mb=$(setting callbacks.max_queue_mb) || exit
+    if [ "$max_mb" -eq 0 ] && [ "$memory_max" != - ] && [ "$memory_max" -gt 0 ]; then
+        max_bytes=$((memory_max / 4))
+    else
+        max_bytes=$(((max_mb > 0 ? max_mb : 1024) * 1048576))
+    fi
+    percent=$((jobs * 100 / max_jobs))
+    by_bytes=$((bytes / (max_bytes / 100 + 1)))
+    [ "$by_bytes" -le "$percent" ] || percent=$by_bytes
+    judge "$percent" queue
+    add_perf queue "$jobs" $((max_jobs * queue_warning / 100)) \
+        $((max_jobs * queue_critical / 100)) 0 "$max_jobs"
+    add_perf queue_bytes "${bytes}B" $((max_bytes * queue_warning / 100)) \
+        $((max_bytes * queue_critical / 100)) 0 "$max_bytes"
+    [ "$level" -eq "$OK" ] || note "$level" "VerveQueueFull: the callback queue\
+ is $percent % full ($jobs callbacks, $bytes bytes)"
+}
+
+check_memory() {
+    percent=-
+    if [ "$memory_max" != - ] && [ "$memory_max" -gt 0 ]; then
+        percent=$((memory_used / (memory_max / 100 + 1)))
+    fi
+    judge "$percent" memory
+    [ "$percent" = - ] ||
+        add_perf memory "$percent%" "$warning" "$critical" 0
+    [ "$level" -eq "$OK" ] || [ "$full" = yes ] || note "$level" \
+        "VerveRedisFull: Redis has used $percent % of maxmemory"
+}
+
+check_reporters() {
+    add_perf reporters "$reporters" "$reporters_warning:" \
+        "$reporters_critical:" 0
+    add_perf web_hosts "$web_hosts" '' '' 0
+    if [ "$reporters" -lt "$reporters_critical" ]; then
+        note "$CRITICAL" "VerveNoReporter: $(how_many "$reporters" reporter) alive"
+    elif [ "$reporters" -lt "$reporters_warning" ]; then
+        note "$WARNING" "VerveReporterDown: $(how_many "$reporters" reporter) alive"
+    fi
+}
+
+# "no reporter is", "1 reporter is", "2 reporters are"
+how_many() {
+    case $1 in
+    0) echo "no $2 is" ;;
+    1) echo "1 $2 is" ;;
+    *) echo "$1 ${2}s are" ;;
+    esac
+}
+
+# Prints the facts that begin with the word $1, without it.
+facts() {
+    printf '%s\n' "$known" | sed -n "s/^$1 //p"
+}
+
+# Prints the first words of up to $MOST_NAMED lines of stdin, with commas.
+named() {
+    awk -v most="$MOST_NAMED" '
+        NR <= most { text = text (NR > 1 ? ", " : "") $0 }
+        END { print text (NR > most ? " and " NR - most " more" : "") }'
+}
+
+# The label of a sink; it must not have a quote or "=".
+sink_label() {
+    printf "'lag_%s'" "$(printf '%s' "$1" | tr "'=" __)"
+}
+
+check_sinks() {
+    behind='' most=0
+    while read -r name lag; do
+        [ -n "$name" ] || continue
+        judge "$lag" lag
+        add_perf "$(sink_label "$name")" "$lag" "$warning" "$critical" 0
+        [ "$level" -ne "$OK" ] || continue
+        behind="$behind$name ($lag windows)$NEWLINE"
+        [ "$lag" -le "$most" ] || most=$lag
+    done <<END
+$(facts sink)
+END
+    [ -n "$behind" ] || return 0
+    judge "$most" lag
+    note "$level" "VerveSinkFailing: sink down or behind:\
+ $(printf '%s' "$behind" | named)"
+}
+
+check_destinations() {
+    down=$(facts down)
+    count=0
+    [ -z "$down" ] || count=$(printf '%s\n' "$down" | wc -l)
+    judge_number destinations "$count" '' VerveDestinationsDown \
+        "destination down: $(printf '%s\n' "$down" | sed 's/ .*//' | named)"
+}
+
+# Programs of one version have one configuration.
+check_configurations() {
+    differing=$(facts config | sort -u | awk '
+        { groups[$1 " " $2] = groups[$1 " " $2] " " $3
+          if (!seen[$1 " " $2]++) digests[$1]++ }
+        END {
+            for (group in groups) {
+                split(group, part, " ")
+                if (digests[part[1]] > 1) print part[2] ":" groups[group]
+            }
+        }' | sort)
+    versions=$(facts config | sed 's/ .*//' | sort -u | wc -l)
+    [ -z "$differing" ] || note "$WARNING" "VerveConfigDiffers: a host has an\
+ old configuration: $(printf '%s\n' "$differing" | named)"
+    [ "$versions" -le 1 ] || note "$WARNING" "VerveVersionsDiffer: the programs\
+ have $versions versions"
+}
+
+# Takes the numbers of the facts.
+take_facts() {
+    redis_ms=$(facts time)
+    # shellcheck disable=SC2046 # words
+    set -- $(facts windows) $(facts queue) $(facts live) $(facts memory)
+    seconds=$1 age_ms=$2 gaps=$3
+    jobs=$4 bytes=$5 dead=$6 oldest_ms=$7
+    reporters=$8 web_hosts=$9
+    shift 9
+    memory_used=$1 memory_max=$2
+}
+
+# Milliseconds as seconds; "-" as it is.
+in_seconds() {
+    if [ "$1" = - ]; then
+        echo -
+    else
+        echo $(($1 / 1000))
+    fi
+}
+
+judge_facts() {
+    age=$(in_seconds "$age_ms")
+    summary="last window ended $age s ago"
+    [ "$age" != - ] || summary="no window yet"
+    judge_number age "$age" s VerveNotReporting \
+        "the last recorded window ended $age s ago"
+    judge_number gaps "$gaps" '' VerveWindowsLost \
+        "$gaps windows of the last hour are gaps"
+    check_sinks
+    check_queue
+    oldest=$(in_seconds "$oldest_ms")
+    judge_number oldest "$oldest" s VerveCallbacksLate \
+        "a callback has waited for $oldest s"
+    judge_number dead "$dead" '' VerveCallbacksDying \
+        "$dead callbacks were given up"
+    check_destinations
+    check_reporters
+    check_memory
+    check_clock
+    check_configurations
+}
+
+run_check() {
+    EXIT_USAGE=$UNKNOWN
+    state=$OK problems='' perf=''
+    started=$(date +%s)
+    complaint=$(find_redis 2>&1 >/dev/null) || bad_usage "$complaint"
+    find_redis
+    read_check "$@"
+    before_ms=$(date +%s%3N)
+    try_redis EVAL "$(cat "$parts/vervectl-check.lua")" 13 "$shard:meta" \
+        "$shard:born" "$prefix:windows" "$shard:callbacks" "$shard:due" \
+        "$shard:dead" "$shard:queue" "$shard:destinations" \
+        "$shard:strangers" "$shard:reporters" "$shard:presence" \
+        "$shard:presence-said" "$prefix:sinks" "$seconds" \
+        "$shard:callbacks:" "$shard:reporter:" "$prefix:sink:" "$GONE_MS" \
+        "$FORGOTTEN_MS"
+    after_ms=$(date +%s%3N)
+    case $reply in
+    "time "*) ;;
+    *NOAUTH* | *WRONGPASS* | *NOPERM* | *"AUTH failed"*)
+        conclude "$CRITICAL" "VerveRedisUnusable: $reply"
+        ;;
+    *) conclude "$CRITICAL" "VerveRedisAway: Redis ($where_redis): $reply" ;;
+    esac
+    known=$reply
+    take_facts
+    check_write
+    judge_facts
+    conclude "$state" "${problems:-$summary,\
+ $jobs callbacks in the queue, $(how_many "$reporters" reporter) alive}"
+}

@@ -1,0 +1,74 @@
+/*
+ * report_metrics: what is not known any more is not shown with its last value,
+ * which would be taken for the present one.
+ */
+#include "report_metrics.h"
+
+#include "base/clock.h"
+#include "store/queue_state.h"
+
+static void
+count_losses(struct report_metrics *report,
+             const struct window_closer_sealed *sealed)
+{
+    metrics_count_lost_windows(report->metrics, METRICS_LOST_GAP,
+                               (int64_t)sealed->gaps);
+    metrics_count_lost_windows(report->metrics, METRICS_LOST_LATE,
+                               sealed->late);
+    metrics_count_lost_windows(report->metrics, METRICS_LOST_SKIPPED,
+                               sealed->skipped);
+}
+
+void
+report_metrics_note(struct report_metrics *report,
+                    const struct window_closer_sealed *sealed)
+{
+    struct metrics_last_window last = {.start_s = sealed->last.start_s,
+                                       .count = sealed->last.count};
+    size_t lates = sealed->own_lates;
+
+    if (sealed->own > 0) {
+        report->own_s = sealed->last.start_s;
+        report->delay_ms = sealed->delay_ms;
+    }
+    /* Else the delay of a window long ago would stay, if another reporter has
+       recorded all since. */
+    last.delay_ms = last.start_s == report->own_s ? report->delay_ms : -1;
+    metrics_set_last_window(report->metrics, last.start_s == 0 ? NULL : &last);
+    metrics_set_clock_skew(report->metrics, &sealed->skew_us);
+    metrics_count_windows(report->metrics, METRICS_WINDOW_GAP, sealed->gaps);
+    metrics_count_windows(report->metrics, METRICS_WINDOW_LATE, lates);
+    metrics_count_windows(report->metrics, METRICS_WINDOW_COUNT,
+                          sealed->own - sealed->gaps - lates);
+    count_losses(report, sealed);
+}
+
+void
+report_metrics_note_failure(struct report_metrics *report)
+{
+    metrics_set_clock_skew(report->metrics, NULL);
+    metrics_set_queue(report->metrics, NULL);
+    report->queue_ms = 0;
+}
+
+void
+report_metrics_step(struct report_metrics *report)
+{
+    int64_t now_ms = clock_mono_ms();
+    struct queue_state state;
+    struct metrics_queue queue;
+
+    if (now_ms < report->queue_ms) {
+        return;
+    }
+    if (queue_state_read(report->options, report->redis, &state) != 0) {
+        report_metrics_note_failure(report);
+        return;
+    }
+    queue = (struct metrics_queue){.waiting = state.waiting,
+                                   .due = state.due,
+                                   .dead = state.dead,
+                                   .oldest_ms = state.oldest_ms};
+    metrics_set_queue(report->metrics, &queue);
+    report->queue_ms = now_ms + REPORT_METRICS_QUEUE_MS;
+}

@@ -1,0 +1,36 @@
+/*
+ * What the reports tell the metrics: windows, clock and queue as of the last
+ * turn.
+ */
+#ifndef REPORT_METRICS_H
+#define REPORT_METRICS_H
+
+#include "config/options.h"
+#include "metrics/metrics.h"
+#include "redis/redis.h"
+#include "store/window_closer.h"
+
+/* The time between two looks at the queue. */
+enum { REPORT_METRICS_QUEUE_MS = 5000 };
+
+struct report_metrics {
+    struct metrics *metrics;
+    const struct options *options;
+    struct redis *redis;
+    int64_t queue_ms; /* monotonic: the next look at the queue */
+    int64_t own_s;    /* the last window that this reporter recorded; 0: none */
+    int64_t delay_ms; /* its delay */
+};
+
+/* A turn in which windows were sealed. */
+void report_metrics_note(struct report_metrics *report,
+                         const struct window_closer_sealed *sealed);
+
+/* A turn in which Redis was away, or refused. */
+void report_metrics_note_failure(struct report_metrics *report);
+
+/* Looks at the queue, if that is due. Blocks for at most 2 x redis.timeout_ms.
+ */
+void report_metrics_step(struct report_metrics *report);
+
+#endif
