@@ -203,7 +203,9 @@ on_ended(void *context, CURL *easy, CURLcode code)
     case OTLP_REFUSED:
         metrics_count_spans(exporter->metrics, METRICS_SPANS_REJECTED,
                             exporter->sent);
-        log_throttle_note(&exporter->trouble, WHO, result.why);
+        if (log_throttle_due(&exporter->trouble, result.why)) {
+            log_warn(WHO ": the receiver refuses spans: %s", result.why);
+        }
         break;
     case OTLP_TAKEN:
         note_taken(exporter, &result);

@@ -8,7 +8,8 @@ import time
 
 import pytest
 from harness.load import accept
-from harness.otlp import REQUEST, Otlp, check, unused_url
+from harness.metrics import Scrape
+from harness.otlp import REQUEST, Otlp, attributes, check, unused_url
 from harness.queue import DEAD, LIST, is_settled, list_of, queue_for
 from harness.receiver import Answer
 from harness.reporter import QUICK_CALLBACKS, Reporter
@@ -23,6 +24,8 @@ SPAN = "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 INTERNAL, SERVER, CLIENT = 1, 2, 3
 ERROR = 2
+BATCH = 512  # so many spans are sent at once
+QUEUE = 2048
 
 
 @pytest.fixture
@@ -36,11 +39,18 @@ def start(sandbox, redis, url, **settings):
     return Reporter(sandbox, redis, VERVE_OTLP_ENDPOINT=url, **settings).start()
 
 
-def queue_traced(redis, receiver, count):
+def queue_traced(redis, receiver, count, number=0):
     """Jobs without the time of their acceptance: each makes one span."""
     queue_for(redis, receiver.url(), [json.dumps(
-        {"v": 1, "id": f"j{n}", "url": receiver.url(), "window": 60,
+        {"v": 1, "id": f"{number}-{n}", "url": receiver.url(), "window": 60,
          "count": 1, "tp": PARENT}) for n in range(count)])
+
+
+def outcomes(scrape):
+    """How many spans were exported, rejected and dropped."""
+    found = scrape()
+    return [found[f'verve_otlp_spans_total{{outcome="{outcome}"}}']
+            for outcome in ("exported", "rejected", "dropped")]
 
 
 def test_the_check_knows_the_published_example():
@@ -183,73 +193,97 @@ def hang(_):
     time.sleep(30)
 
 
-@pytest.mark.parametrize("answer,message", [
-    (429, "HTTP 429"), (502, "HTTP 502"), (503, "HTTP 503"), (504, "HTTP 504"),
-    (close, "traces: "), (garbage, "traces: ")],
-    ids=["429", "502", "503", "504", "closes", "garbage"])
-def test_what_may_pass_is_sent_again(sandbox, redis, receiver, otlp, answer,
-                                     message):
-    reporter = start(sandbox, redis, otlp.url)
-    otlp.answers = [answer, answer, 200]
-    queue_traced(redis, receiver, 1)
-    otlp.wait_requests(3, SLACK_S)
-    reporter.process.wait_output("traces: works again", SLACK_S)
+def sent_as(number):
+    """The names of the jobs of a request."""
+    return {f"{number}-{n}" for n in range(BATCH)}
+
+
+def names(request):
+    """The same, as received."""
+    return {attributes(span["attributes"])["verve.job.id"] for span in
+            request["resourceSpans"][0]["scopeSpans"][0]["spans"]}
+
+
+MAY_PASS = {"429": 429, "502": 502, "503": 503, "504": 504, "closes": close,
+            "garbage": garbage}
+
+
+def test_what_may_pass_is_sent_again(sandbox, redis, receiver, otlp):
+    scrape = Scrape()
+    reporter = start(sandbox, redis, otlp.url, **scrape.settings)
+    for number, answer in enumerate(MAY_PASS.values()):
+        otlp.answers = [answer, 200]
+        queue_traced(redis, receiver, BATCH, number)
+        otlp.wait_requests(2 * number + 2, SLACK_S)
+    wait_until(lambda: is_settled(redis), "all are delivered")
+    assert not otlp.problems
+    for number, name in enumerate(MAY_PASS):
+        first, again = otlp.requests[2 * number:2 * number + 2]
+        assert first == again and names(first) == sent_as(number), name
+    wait_until(lambda: outcomes(scrape) == [BATCH * len(MAY_PASS), 0, 0],
+               "the last is counted")
     output = reporter.process.output()
-    assert message in output and "; trying again" in output
-    spans = otlp.spans()
-    assert len(spans) == 3 and len({span["spanId"] for span in spans}) == 1
-    assert is_settled(redis) and len(receiver.received) == 1
+    assert "traces: HTTP 429; trying again" in output
+    assert "traces: works again" in output
 
 
 def test_retry_after_is_obeyed(sandbox, redis, receiver, otlp):
     start(sandbox, redis, otlp.url)
     times = []
-    otlp.answers = [lambda handler: (
-        times.append(time.monotonic()), handler.wfile.write(
-            b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\n"
-            b"Content-Length: 0\r\n\r\n")),
-        lambda handler: (times.append(time.monotonic()), handler.wfile.write(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))]
-    queue_traced(redis, receiver, 1)
+
+    def note(status):
+        def answer(handler):
+            times.append(time.monotonic())
+            handler.wfile.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n"
+                                % status)
+        return answer
+    otlp.answers = [note(b"429 Too Many Requests\r\nRetry-After: 4"),
+                    note(b"200 OK")]
+    queue_traced(redis, receiver, BATCH)
     wait_until(lambda: len(times) == 2, "it is sent again", SLACK_S)
-    assert times[1] - times[0] >= 4.9
+    assert times[1] - times[0] >= 3.9
 
 
-@pytest.mark.parametrize("answer", [400, 401, 404, 413, 500, 301, drip, flood,
-                                    (200, {}, b"\xff{]"),
-                                    (200, {}, b'{"partialSuccess":7}'),
-                                    (200, {}, b"[" * 60000)], ids=[
-    "400", "401", "404", "413", "500", "301", "drip", "flood", "no-json",
-    "no-object", "deep"])
-def test_what_will_not_pass_is_not_sent_again(sandbox, redis, receiver, otlp,
-                                              answer):
+def partial(rejected):
+    return 200, {}, json.dumps({"partialSuccess": {
+        "rejectedSpans": rejected, "errorMessage": "too old\nforged"}}).encode()
+
+
+WILL_NOT_PASS = {  # with the number of spans that count as rejected
+    "400": (400, BATCH), "401": (401, BATCH), "404": (404, BATCH),
+    "413": (413, BATCH), "500": (500, BATCH), "301": (301, BATCH),
+    "no JSON": ((200, {}, b"\xff{]"), 0),
+    "no object": ((200, {}, b'{"partialSuccess":7}'), 0),
+    "deep": ((200, {}, b"[" * 60000), 0),
+    "flood": (flood, 0),
+    "partial": (partial("3"), 3),
+    "partial, a number": (partial(2), 2),
+    "partial, negative": (partial("-9"), 0),
+    "partial, all and more": (partial("99999999999999999999"), BATCH),
+    "drip": (drip, 0),
+    "204": ((204, {}, b""), 0)}
+
+
+def test_what_will_not_pass_is_not_sent_again(sandbox, redis, receiver, otlp):
     """A status of 2xx is taken for delivery, whatever the body is."""
-    reporter = start(sandbox, redis, otlp.url)
-    otlp.answers = [answer, 200]
-    queue_traced(redis, receiver, 1)
-    otlp.wait_requests(1, SLACK_S)
-    wait_until(lambda: is_settled(redis), "the callback is delivered")
-    queue_for(redis, receiver.url("/2"), [json.dumps(
-        {"v": 1, "id": "next", "url": receiver.url("/2"), "window": 60,
-         "count": 1, "tp": PARENT})])
-    otlp.wait_requests(2, SLACK_S)
-    assert [span["attributes"]["verve.job.id"] for span in otlp.spans()] == \
-        ["j0", "next"]
-    refused = isinstance(answer, int)
-    assert (f"traces: HTTP {answer}; trying again" in
-            reporter.process.output()) == refused
-
-
-def test_a_partial_success_is_logged(sandbox, redis, receiver, otlp):
-    reporter = start(sandbox, redis, otlp.url)
-    otlp.answers = [(200, {}, json.dumps({"partialSuccess": {
-        "rejectedSpans": "1", "errorMessage": "too old\nforged"}}).encode()),
-        200]
-    queue_traced(redis, receiver, 1)
-    reporter.process.wait_output("the receiver rejected spans", SLACK_S)
-    assert "\nforged" not in reporter.process.output()
-    time.sleep(0.2)
-    assert len(otlp.requests) == 1
+    scrape = Scrape()
+    reporter = start(sandbox, redis, otlp.url, **scrape.settings)
+    rejected = 0
+    for number, (name, (answer, more)) in enumerate(WILL_NOT_PASS.items()):
+        otlp.answers = [answer]
+        queue_traced(redis, receiver, BATCH, number)
+        otlp.wait_requests(number + 1, SLACK_S)
+        rejected += more
+        wanted = [BATCH * (number + 1) - rejected, rejected, 0]
+        wait_until(lambda: outcomes(scrape) == wanted,
+                   f"{name}: {wanted}, not {outcomes(scrape)}", SLACK_S)
+    assert len(otlp.requests) == len(WILL_NOT_PASS)
+    for number, request in enumerate(otlp.requests):
+        assert names(request) == sent_as(number)
+    output = reporter.process.output()
+    assert "traces: the receiver refuses spans: HTTP 400" in output
+    assert "the receiver rejected spans: too old" in output
+    assert "\nforged" not in output
 
 
 @pytest.mark.parametrize("answer", [hang, drip_head, None],
@@ -259,7 +293,8 @@ def test_callbacks_go_on_and_the_queue_is_bounded(sandbox, redis, receiver,
     """2,048 spans are kept; the reporter ends in time."""
     otlp.answers = [answer]
     url = otlp.url if answer else unused_url()
-    reporter = start(sandbox, redis, url)
+    scrape = Scrape()
+    reporter = start(sandbox, redis, url, **scrape.settings)
     started = time.monotonic()
     queue_traced(redis, receiver, 3000)
     wait_until(lambda: is_settled(redis), "all are delivered", SLACK_S)
@@ -269,6 +304,8 @@ def test_callbacks_go_on_and_the_queue_is_bounded(sandbox, redis, receiver,
     reporter.process.wait_output("traces: the queue is full", SLACK_S)
     output = reporter.process.output()
     assert output.count("traces: the queue is full") == 1
+    wait_until(lambda: outcomes(scrape) == [0, 0, 3000 - QUEUE],
+               "the others are dropped")
     started = time.monotonic()
     assert reporter.term(SLACK_S) == 0
     assert "spans are lost, as the reporter ends" in reporter.process.output()
@@ -282,7 +319,7 @@ def test_many_spans_come_in_batches(sandbox, redis, receiver, otlp):
     assert len({span["spanId"] for span in spans}) == 1500
     sizes = [len(request["resourceSpans"][0]["scopeSpans"][0]["spans"])
              for request in otlp.requests]
-    assert max(sizes) == 512
+    assert max(sizes) == BATCH
 
 
 def test_what_is_left_is_sent_at_the_end(sandbox, redis, receiver, otlp):
