@@ -5,16 +5,13 @@
  */
 #include "batch.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/host_list.h"
-#include "base/log.h"
-#include "base/log_throttle.h"
-#include "base/rfc3339.h"
 #include "base/util.h"
+#include "batch_log.h"
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "metrics_page.h"
@@ -38,9 +35,7 @@ struct batch {
     size_t probing_count;
     int64_t started_us;   /* monotonic */
     size_t at_once_count; /* requests for ids that were answered at once */
-    struct log_throttle refused; /* Redis refuses to count */
-    struct log_throttle full;    /* there is no room for callbacks */
-    struct log_throttle unready; /* Redis refuses the probe */
+    struct batch_log log;
 };
 
 /* A counter_observer. */
@@ -68,6 +63,8 @@ batch_open(const struct options *options, struct redis *redis,
     batch->redis = redis;
     batch->counter = counter;
     batch->stats = stats;
+    batch->log = (struct batch_log){
+        .options = options, .redis = redis, .counter = counter};
     counter_observe(counter, note_run, batch);
     batch->metrics = metrics_page_open(options, stats);
     batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
@@ -133,97 +130,57 @@ respond_counted(struct batch *batch, struct fcgi_exchange *exchange,
     }
 }
 
-/*
- * Logs that Redis refuses to count (for instance: out of memory, or too few
- * replicas), and the end of that. A connection that is lost or made is logged
- * elsewhere (redis_log.h).
- */
-static void
-log_commit(struct batch *batch, bool counted)
+/* Of the batch that is over. */
+static struct batch_answers
+count_answers(const struct batch *batch)
 {
-    if (counted && log_throttle_end(&batch->refused)) {
-        log_info("requests are counted again");
-    }
-    if (counter_was_refused(batch->counter) &&
-        log_throttle_due(&batch->refused, redis_error(batch->redis))) {
-        log_error("requests are refused: %s", redis_error(batch->redis));
-    }
-}
-
-/* Apart: Redis may refuse the probe's write and count, or the reverse. */
-static void
-log_probe(struct batch *batch, bool ready)
-{
-    if (ready && log_throttle_end(&batch->unready)) {
-        log_info("ready again");
-    }
-    if (counter_was_refused(batch->counter) &&
-        log_throttle_due(&batch->unready, redis_error(batch->redis))) {
-        log_error("not ready: %s", redis_error(batch->redis));
-    }
-}
-
-/* Logs that callbacks find no room, and once one was queued again. */
-static void
-log_room(struct batch *batch)
-{
-    bool full = false;
-    bool queued = false;
+    struct batch_answers answers = {0};
 
     for (size_t i = 0; i < batch->counting_count; i++) {
         const struct counter_request *one = &batch->wanted[i];
 
-        full |= one->answer == COUNTER_QUEUE_FULL;
-        queued |= one->answer == COUNTER_COUNTED && one->endpoint != NULL;
+        switch (one->answer) {
+        case COUNTER_UNAVAILABLE:
+            answers.unavailable++;
+            break;
+        case COUNTER_QUEUE_FULL:
+            answers.full++;
+            break;
+        case COUNTER_COUNTED:
+            answers.counted++;
+            answers.jobs += one->endpoint != NULL;
+            break;
+        }
     }
-    if (full && log_throttle_due(&batch->full, "")) {
-        log_warn("the callback queue is full: requests with an endpoint get "
-                 "503 (callbacks.max_queue = %" PRId64
-                 ", or callbacks.max_queue_mb)",
-                 batch->options->callbacks.max_queue);
-    } else if (!full && queued && log_throttle_end(&batch->full)) {
-        log_info("the callback queue has room again");
-    }
+    return answers;
 }
 
 /* Counts what the round trip has brought. */
 static void
-count_batch(struct batch *batch, const struct counter_window *window)
+count_batch(struct batch *batch, const struct batch_answers *answers,
+            const struct counter_window *window)
 {
-    size_t counted = 0;
-    size_t jobs = 0;
-    size_t fresh;
-
-    for (size_t i = 0; i < batch->counting_count; i++) {
-        const struct counter_request *one = &batch->wanted[i];
-
-        counted += one->answer == COUNTER_COUNTED;
-        jobs += one->answer == COUNTER_COUNTED && one->endpoint != NULL;
-    }
     /* An estimate (hll) may grow by more than there were ids. */
-    fresh = size_min((size_t)window->added, counted);
-    pool_stats_observe_batch(batch->stats, batch->counting_count, jobs);
+    size_t fresh = size_min((size_t)window->added, answers->counted);
+
+    pool_stats_observe_batch(batch->stats, batch->counting_count,
+                             answers->jobs);
     pool_stats_count_ids(batch->stats, POOL_STATS_NEW, fresh);
-    pool_stats_count_ids(batch->stats, POOL_STATS_SEEN, counted - fresh);
+    pool_stats_count_ids(batch->stats, POOL_STATS_SEEN,
+                         answers->counted - fresh);
 }
 
 /* Logs that Redis lost data that was confirmed to clients. */
 static void
 log_loss(struct batch *batch)
 {
-    char first[RFC3339_SIZE], last[RFC3339_SIZE];
     struct marks_loss loss;
 
     if (!counter_take_loss(batch->counter, &loss)) {
         return;
     }
     pool_stats_count_loss(batch->stats, &loss);
-    rfc3339_format(first, loss.first_s);
-    rfc3339_format(last, loss.last_s);
-    log_error("Redis lost ids that were answered with ok, in the windows %s to "
-              "%s: %" PRId64 " will be gaps, %" PRId64 " are recorded with a "
-              "count that is too low; up to %" PRId64 " callbacks are lost",
-              first, last, loss.lost, loss.late, loss.jobs);
+    batch_log_loss(&loss);
 }
 
 /* Adds the ids that were counted to the id cache. */
@@ -248,10 +205,10 @@ static void
 finish_counting(struct batch *batch)
 {
     struct counter_window window = counter_result(batch->counter);
+    struct batch_answers answers = count_answers(batch);
 
-    log_commit(batch, window.until_ms != 0);
-    log_room(batch);
-    count_batch(batch, &window);
+    batch_log_answers(&batch->log, &answers);
+    count_batch(batch, &answers, &window);
     for (size_t i = 0; i < batch->counting_count; i++) {
         respond_counted(batch, batch->counting[i], batch->wanted[i].answer,
                         window.start_s);
@@ -285,7 +242,8 @@ finish_probing(struct batch *batch)
     struct readyz readyz = {.redis = batch->redis};
 
     counter_probe(batch->counter, &readyz.probe);
-    log_probe(batch, readyz.probe.fault == PROBE_READY);
+    batch_log_probe(&batch->log, readyz_page_error(&readyz),
+                    batch->probing_count);
     for (size_t i = 0; i < batch->probing_count; i++) {
         respond_readyz(batch, batch->probing[i], &readyz);
     }

@@ -7,9 +7,19 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "base/log_throttle.h"
+#include "base/util.h"
+
+enum { ALONE_MS = 30000 }; /* a restart of a reporter is over by then */
+
 struct pool_presence {
     struct presence *presence;
     struct pool_stats *stats;
+    int64_t heard_ms;          /* at_ms of what alone is about */
+    int64_t alone_ms;          /* monotonic: since when no reporter lives; 0:
+                                  one does, or nothing is known */
+    struct log_throttle alone; /* for ALONE_MS or longer */
 };
 
 struct pool_presence *
@@ -46,6 +56,39 @@ pool_presence_wait_ms(const struct pool_presence *presence)
     return presence_wait_ms(presence->presence);
 }
 
+/*
+ * Logs that no reporter has lived for ALONE_MS, and the end of that. One that
+ * has ended in order is forgotten, so Redis does not always know since when.
+ */
+static void
+note_reporters(struct pool_presence *presence)
+{
+    struct presence_heard heard = pool_presence_heard(presence);
+    int64_t alone_ms;
+
+    if (heard.at_ms == presence->heard_ms) {
+        return; /* Redis has not replied */
+    }
+    presence->heard_ms = heard.at_ms;
+    if (heard.reporters > 0) {
+        if (log_throttle_end(&presence->alone)) {
+            log_info("a reporter runs again");
+        }
+        presence->alone_ms = 0;
+        return;
+    }
+    if (presence->alone_ms == 0) {
+        presence->alone_ms = heard.at_ms - int64_max(heard.silent_ms, 0);
+    }
+    alone_ms = heard.at_ms - presence->alone_ms;
+    if (alone_ms >= ALONE_MS && log_throttle_due(&presence->alone, "")) {
+        log_event(LEVEL_ERROR,
+                  "no reporter runs: no window is reported and no callback is "
+                  "made",
+                  LOG_FIELDS(LOG_NUMBER("since_s", alone_ms / 1000)));
+    }
+}
+
 void
 pool_presence_step(struct pool_presence *presence)
 {
@@ -61,6 +104,7 @@ pool_presence_step(struct pool_presence *presence)
                              (json_int_t)pool.responders));
     pool_stats_set_reporters(presence->stats,
                              pool_presence_heard(presence).reporters);
+    note_reporters(presence);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "config/digest.h"
 #include "redis/node_name.h"
+#include "redis/redis_reason.h"
 #include "stats/metric.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -21,7 +22,6 @@ enum {
     REFRESH_US = 5000000, /* between two looks at what the process uses */
     CODES = 6,            /* of HTTP */
     HANDLERS = 5,         /* kinds of requests */
-    REASONS = 8,          /* of a script without a useful answer */
     REQUEST_BOUNDS = 12,  /* of request_duration_seconds */
     BATCH_BOUNDS = 8,     /* of batch_requests */
     SCRIPT_BOUNDS = 8,    /* of redis_duration_seconds */
@@ -40,7 +40,7 @@ enum {
     CELL_REDIS = CELL_BATCH + BATCH_BOUNDS + HISTOGRAM_MORE,
     CELL_REDIS_ERRORS =
         CELL_REDIS + COUNTER_SCRIPTS_COUNT * (SCRIPT_BOUNDS + HISTOGRAM_MORE),
-    CELL_UP = CELL_REDIS_ERRORS + REASONS,
+    CELL_UP = CELL_REDIS_ERRORS + REDIS_REASONS_COUNT,
     CELL_UNUSABLE,
     CELL_LOST_WINDOWS,
     CELL_LOST_CALLBACKS = CELL_LOST_WINDOWS + 2,
@@ -75,13 +75,6 @@ static const char *const scripts[COUNTER_SCRIPTS_COUNT] = {
     [COUNTER_CONFIRM] = "confirm",
     [COUNTER_SCHEMA] = "schema",
     [COUNTER_PROBE] = "probe",
-};
-enum reason { AWAY, LOST, FULL, REFUSED, SPARSE, MOVED, TRYAGAIN, CLUSTERDOWN };
-static const char *const reasons[REASONS] = {
-    [AWAY] = "away",         [LOST] = "lost",
-    [FULL] = "full",         [REFUSED] = "refused",
-    [SPARSE] = "sparse",     [MOVED] = "moved",
-    [TRYAGAIN] = "tryagain", [CLUSTERDOWN] = "clusterdown",
 };
 static const char *const losses[] = {"gap", "late"};
 static const char *const programs[] = {"verve-fcgi"};
@@ -170,7 +163,10 @@ static const struct metric table[] = {
     {"verve_redis_errors_total",
      "Script runs without a useful answer, by why: away, lost, full, refused, "
      "sparse, moved, tryagain, clusterdown.",
-     IS_COUNTER, .labels = {LABEL("reason", reasons)},
+     IS_COUNTER,
+     .labels = {{.name = "reason",
+                 .values = redis_reason_names,
+                 .count = REDIS_REASONS_COUNT}},
      .first = CELL_REDIS_ERRORS},
     {"verve_lost_windows_total",
      "Windows of confirmed ids that Redis lost, as each responder found: they "
@@ -329,33 +325,6 @@ pool_stats_observe_batch(struct pool_stats *stats, size_t n, size_t jobs)
     stats_add(&stats->cells[CELL_QUEUED], jobs);
 }
 
-static enum reason
-reason_of(enum redis_result result, const char *refusal)
-{
-    static const enum reason named[] = {FULL, MOVED, TRYAGAIN, CLUSTERDOWN};
-    static const char *const words[] = {"OOM ", "MOVED ", "TRYAGAIN ",
-                                        "CLUSTERDOWN "};
-
-    switch (result) {
-    case REDIS_AWAY:
-        return AWAY;
-    case REDIS_SPARSE:
-        return SPARSE;
-    case REDIS_LOST:
-    case REDIS_DONE:
-    case REDIS_PENDING:
-        return LOST;
-    case REDIS_REFUSED:
-        break;
-    }
-    for (size_t i = 0; i < COUNT(words); i++) {
-        if (starts_with(refusal, words[i])) {
-            return named[i];
-        }
-    }
-    return REFUSED;
-}
-
 void
 pool_stats_observe_script(struct pool_stats *stats, enum counter_script script,
                           enum redis_result result, int64_t us,
@@ -366,8 +335,9 @@ pool_stats_observe_script(struct pool_stats *stats, enum counter_script script,
                        (uint64_t)us, 1);
     }
     if (result != REDIS_DONE) {
-        stats_add(&stats->cells[CELL_REDIS_ERRORS + reason_of(result, refusal)],
-                  1);
+        stats_add(
+            &stats->cells[CELL_REDIS_ERRORS + redis_reason_of(result, refusal)],
+            1);
     }
 }
 

@@ -235,6 +235,13 @@ open_signals(struct worker_process *process)
     return process->signal_fd < 0 ? -1 : 0;
 }
 
+/* Of redis_options. */
+static void
+on_redis_failure(void *context, enum redis_result result, const char *refusal)
+{
+    metrics_count_redis_error(context, result, refusal);
+}
+
 /* Opens the connection to Redis and the task that needs it. 0, or -1 (errno).
  */
 static int
@@ -244,6 +251,8 @@ open_redis(struct worker_process *process, enum task task)
     struct redis_options redis_options =
         schema_redis_options(options, process->program, &process->redis_log);
 
+    redis_options.on_failure = on_redis_failure;
+    redis_options.on_failure_context = process->metrics;
     process->redis = redis_open(&redis_options);
     if (process->redis == NULL) {
         return -1;

@@ -278,7 +278,14 @@ redis_finish(struct redis *redis, enum redis_result sent,
 enum redis_result
 redis_run(struct redis *redis, const struct redis_reply **reply)
 {
-    return redis_finish(redis, redis_send(redis), reply);
+    const struct redis_options *options = &redis->options;
+    enum redis_result result = redis_finish(redis, redis_send(redis), reply);
+
+    if (result != REDIS_DONE && options->on_failure != NULL) {
+        options->on_failure(options->on_failure_context, result,
+                            redis_refusal(redis));
+    }
+    return result;
 }
 
 static const redisReply *

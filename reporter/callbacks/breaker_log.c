@@ -4,8 +4,6 @@
  */
 #include "breaker_log.h"
 
-#include <inttypes.h>
-
 #include "base/log.h"
 
 void
@@ -15,8 +13,8 @@ breaker_log_sum_up(struct breaker_log *log, int64_t now_ms)
         return;
     }
     if (log->unlogged > 0) {
-        log_warn("circuit breakers: %" PRId64 " more have opened or closed",
-                 log->unlogged);
+        log_event(LEVEL_WARN, "more circuit breakers have opened or closed",
+                  LOG_FIELDS(LOG_NUMBER("count", log->unlogged)));
     }
     log->unlogged = 0;
     log->lines = 0;
@@ -39,11 +37,13 @@ breaker_log_note(struct breaker_log *log, const struct breaker_change *change,
     }
     log->lines++;
     if (change->is_open) {
-        log_warn("callbacks to %s: the circuit breaker opens for %" PRId64
-                 " s; the last error: %s; %" PRId64 " callbacks wait",
-                 change->origin, change->open_ms / 1000, change->error,
-                 change->waiting);
+        log_event(LEVEL_WARN, "the circuit breaker opens",
+                  LOG_FIELDS(LOG_TEXT("destination", change->origin),
+                             LOG_NUMBER("open_s", change->open_ms / 1000),
+                             LOG_TEXT("error", change->error),
+                             LOG_NUMBER("waiting", change->waiting)));
     } else {
-        log_info("callbacks to %s: the circuit breaker closes", change->origin);
+        log_event(LEVEL_INFO, "the circuit breaker closes",
+                  LOG_FIELDS(LOG_TEXT("destination", change->origin)));
     }
 }

@@ -3,7 +3,6 @@
  */
 #include "deaths.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,12 +57,14 @@ deaths_log(struct deaths *deaths, int64_t now_ms)
     for (int i = 0; i < deaths->used; i++) {
         const struct deaths_row *row = &deaths->rows[i];
 
-        log_warn("callbacks to %s: %" PRId64 " given up; the last error: %s",
-                 row->origin, row->count, row->error);
+        log_event(LEVEL_WARN, "callbacks given up",
+                  LOG_FIELDS(LOG_TEXT("destination", row->origin),
+                             LOG_NUMBER("count", row->count),
+                             LOG_TEXT("error", row->error)));
     }
     if (deaths->others > 0) {
-        log_warn("callbacks to other hosts: %" PRId64 " given up",
-                 deaths->others);
+        log_event(LEVEL_WARN, "callbacks given up, to other destinations",
+                  LOG_FIELDS(LOG_NUMBER("count", deaths->others)));
     }
     deaths->used = 0;
     deaths->others = 0;

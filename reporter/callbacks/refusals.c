@@ -3,8 +3,6 @@
  */
 #include "refusals.h"
 
-#include <inttypes.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -21,7 +19,9 @@ refusals_log(struct refusals *refusals, const char *job, const char *host,
     }
     if (refusals->logged < REFUSALS_LOGGED_MAX) {
         refusals->logged++;
-        log_warn("callback %s to %s refused: %s", job, host, why);
+        log_event(LEVEL_WARN, "callback refused",
+                  LOG_FIELDS(LOG_TEXT("job", job), LOG_TEXT("host", host),
+                             LOG_TEXT("reason", why)));
     } else {
         refusals->unlogged++;
     }
@@ -31,9 +31,9 @@ void
 refusals_sum_up(struct refusals *refusals)
 {
     if (refusals->unlogged > 0 && clock_mono_ms() >= refusals->until_ms) {
-        log_warn("%" PRId64 " more callbacks refused; the callback log has "
-                 "them",
-                 refusals->unlogged);
+        log_event(LEVEL_WARN,
+                  "more callbacks refused; the callback log has them",
+                  LOG_FIELDS(LOG_NUMBER("count", refusals->unlogged)));
         refusals->unlogged = 0;
     }
 }

@@ -166,15 +166,21 @@ log_losses(struct stats *stats, int64_t now_ms)
         (stale == 0 && dropped == 0 && unreadable == 0)) {
         return;
     }
-    if (stale != 0 || unreadable != 0) {
-        log_warn("callbacks: %" PRId64 " settled after their lease had run "
-                 "out, %" PRId64 " unreadable ones moved to the dead list",
-                 stale, unreadable);
+    if (stale != 0) {
+        log_event(LEVEL_WARN, "callbacks settled after their lease had run out",
+                  LOG_FIELDS(LOG_NUMBER("count", stale)));
+    }
+    if (unreadable != 0) {
+        log_event(LEVEL_WARN, "unreadable callbacks moved to the dead list",
+                  LOG_FIELDS(LOG_NUMBER("count", unreadable)));
     }
     if (dropped != 0) {
-        log_error("callbacks: %" PRId64 " dropped for ever, the oldest of the "
-                  "dead list, which is full (callbacks.max_dead = %" PRId64 ")",
-                  dropped, stats->options->callbacks.max_dead);
+        log_event(LEVEL_ERROR,
+                  "callbacks dropped for ever, the oldest of the dead list, "
+                  "which is full",
+                  LOG_FIELDS(LOG_NUMBER("count", dropped),
+                             LOG_NUMBER("max_dead",
+                                        stats->options->callbacks.max_dead)));
     }
     stats->logged = *counts;
     stats->log_ms = now_ms + LOG_AGAIN_MS;

@@ -155,6 +155,12 @@ const struct metric families[FAMILIES_COUNT] = {
      .first = CELL_DESTINATIONS},
     {"verve_redis_up", "Workers whose connection to this node of Redis stands.",
      IS_GAUGE(STATS_SUM), .labels = {{.name = "node"}}, .first = CELL_UP},
+    {"verve_redis_errors_total", "Script runs without a useful answer, by why.",
+     IS_COUNTER,
+     .labels = {{.name = "reason",
+                 .values = redis_reason_names,
+                 .count = REDIS_REASONS_COUNT}},
+     .first = CELL_REDIS_ERRORS},
     {"verve_redis_clock_skew_seconds",
      "The clock of Redis less that of this host; half a round trip is the "
      "error.",

@@ -6,6 +6,7 @@
 #define FAMILIES_H
 
 #include "metrics.h"
+#include "redis/redis_reason.h"
 #include "stats/metric.h"
 
 enum {
@@ -44,7 +45,8 @@ enum {
                      FAMILIES_HISTOGRAM_MORE,
     CELL_DESTINATIONS,
     CELL_UP = CELL_DESTINATIONS + METRICS_BREAKERS_COUNT,
-    CELL_SKEW,
+    CELL_REDIS_ERRORS,
+    CELL_SKEW = CELL_REDIS_ERRORS + REDIS_REASONS_COUNT,
     CELL_WORKERS,
     CELL_STARTS,
     CELL_START_TIME,

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "families.h"
 #include "redis/node_name.h"
+#include "redis/redis_reason.h"
 #include "stats/stats_slots.h"
 
 enum {
@@ -159,6 +160,15 @@ void
 metrics_set_redis_up(struct metrics *metrics, bool up)
 {
     stats_set(&metrics->cells[CELL_UP], up);
+}
+
+void
+metrics_count_redis_error(struct metrics *metrics, enum redis_result result,
+                          const char *refusal)
+{
+    enum redis_reason reason = redis_reason_of(result, refusal);
+
+    stats_add(&metrics->cells[CELL_REDIS_ERRORS + reason], 1);
 }
 
 void

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "config/options.h"
+#include "redis/redis.h"
 
 struct metrics;
 
@@ -36,6 +37,10 @@ void metrics_refresh(struct metrics *metrics);
 void metrics_write(struct metrics *metrics, FILE *out);
 
 void metrics_set_redis_up(struct metrics *metrics, bool up);
+
+/* As redis_options.on_failure. */
+void metrics_count_redis_error(struct metrics *metrics,
+                               enum redis_result result, const char *refusal);
 
 /* Windows that this reporter recorded. */
 enum metrics_window {

@@ -117,7 +117,7 @@ def test_not_ready_is_not_logged_as_refused(sandbox, redis):
         assert responder.ask(accept(100 + number)).status == 200
     output = responder.process.output()
     assert "requests are" not in output
-    assert output.count("not ready: ") == 1
+    assert output.count('msg="not ready"') == 1
 
 
 @pytest.mark.parametrize("name", ["reporter", "fcgi"])

@@ -242,7 +242,7 @@ def test_a_lost_callback_needs_an_error(story):
     story.ask(2, 1, callback=7)
     story.counts[2] = None
     assert "no error says so" in story.judge()
-    story.logs = 'ts=2026 level=error msg="up to 1 callbacks are lost"'
+    story.logs = 'ts=2026 level=error msg="x" callbacks=1'
     story.folder = story.folder / "again"
     story.folder.mkdir()
     assert story.judge() == ""

@@ -24,6 +24,26 @@ kept_log_add(const char *level, const char *format, va_list arguments)
     vsnprintf(line + len, sizeof(kept_log[0]) - (size_t)len, format, arguments);
 }
 
+void
+log_event(enum log_level level, const char *message,
+          const struct log_field *fields)
+{
+    static const char *const levels[] = {"ERROR", "WARN", "INFO"};
+    struct log_line line;
+
+    log_line_begin(&line, LOG_LOGFMT);
+    log_line_message(&line, message);
+    for (; fields->key != NULL; fields++) {
+        if (fields->text != NULL) {
+            log_line_text(&line, fields->key, fields->text);
+        } else {
+            log_line_number(&line, fields->key, fields->number);
+        }
+    }
+    snprintf(kept_log[kept_lines++ % KEPT_LINES], sizeof(kept_log[0]),
+             "%s %.*s", levels[level], (int)line.len, line.bytes);
+}
+
 #define KEPT_LOG(name, level)                                                  \
     void name(const char *format, ...)                                         \
     {                                                                          \

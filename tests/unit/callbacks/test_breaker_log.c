@@ -38,13 +38,13 @@ test_an_opening_and_its_end(void **state)
     breaker_log_note(&log, &stays, NOW_MS + 30000);
     assert_int_equal(kept_lines, 1);
     assert_string_equal(kept_log[0],
-                        "WARN callbacks to http://a.example:80: the circuit "
-                        "breaker opens for 30 s; the last error: status-500; "
-                        "12 callbacks wait");
+                        "WARN msg=\"the circuit breaker opens\" "
+                        "destination=http://a.example:80 open_s=30 "
+                        "error=status-500 waiting=12");
     breaker_log_note(&log, &closes, NOW_MS + 60000);
     assert_int_equal(kept_lines, 2);
-    assert_string_equal(kept_log[1], "INFO callbacks to http://a.example:80: "
-                                     "the circuit breaker closes");
+    assert_string_equal(kept_log[1], "INFO msg=\"the circuit breaker closes\" "
+                                     "destination=http://a.example:80");
 }
 
 static void
@@ -62,7 +62,8 @@ test_a_limited_number_of_lines(void **state)
     breaker_log_sum_up(&log, NOW_MS + BREAKER_LOG_PERIOD_MS);
     assert_int_equal(kept_lines, BREAKER_LOG_LINES + 1);
     assert_string_equal(kept_log[BREAKER_LOG_LINES],
-                        "WARN circuit breakers: 7 more have opened or closed");
+                        "WARN msg=\"more circuit breakers have opened or "
+                        "closed\" count=7");
     breaker_log_sum_up(&log, NOW_MS + 2 * BREAKER_LOG_PERIOD_MS);
     assert_int_equal(kept_lines, BREAKER_LOG_LINES + 1);
     breaker_log_note(&log, &closes, NOW_MS + 2 * BREAKER_LOG_PERIOD_MS);

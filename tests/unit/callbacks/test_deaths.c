@@ -29,12 +29,12 @@ test_a_line_for_each_destination(void **state)
     deaths_note(&deaths, "http://A.example:80/y", "status-410");
     deaths_log(&deaths, NOW_MS);
     assert_int_equal(kept_lines, 2);
-    assert_string_equal(kept_log[0],
-                        "WARN callbacks to http://a.example:80: 2 given up; "
-                        "the last error: status-410");
+    assert_string_equal(kept_log[0], "WARN msg=\"callbacks given up\" "
+                                     "destination=http://a.example:80 count=2 "
+                                     "error=status-410");
     assert_string_equal(kept_log[1],
-                        "WARN callbacks to https://a.example:443: 1 given up; "
-                        "the last error: tls");
+                        "WARN msg=\"callbacks given up\" "
+                        "destination=https://a.example:443 count=1 error=tls");
 }
 
 static void
@@ -54,7 +54,7 @@ test_once_a_minute(void **state)
     assert_int_equal(kept_lines, 1);
     deaths_log(&deaths, NOW_MS + DEATHS_PERIOD_MS);
     assert_int_equal(kept_lines, 2);
-    assert_non_null(strstr(kept_log[1], ": 7 given up"));
+    assert_non_null(strstr(kept_log[1], " count=7 "));
     deaths_log(&deaths, NOW_MS + 3 * DEATHS_PERIOD_MS);
     assert_int_equal(kept_lines, 2);
 }
@@ -75,14 +75,16 @@ test_many_destinations_are_summed_up(void **state)
     }
     deaths_log(&deaths, NOW_MS);
     assert_int_equal(kept_lines, DEATHS_ROWS + 1);
-    assert_string_equal(kept_log[DEATHS_ROWS],
-                        "WARN callbacks to other hosts: 980 given up");
+    assert_string_equal(
+        kept_log[DEATHS_ROWS],
+        "WARN msg=\"callbacks given up, to other destinations\" "
+        "count=980");
     /* The rows are free again. */
     deaths_note(&deaths, "http://new.example/", "connect");
     deaths_log(&deaths, NOW_MS + DEATHS_PERIOD_MS);
     assert_int_equal(kept_lines, DEATHS_ROWS + 2);
     assert_non_null(
-        strstr(kept_log[DEATHS_ROWS + 1], "http://new.example:80: 1 given up"));
+        strstr(kept_log[DEATHS_ROWS + 1], "=http://new.example:80 count=1 "));
 }
 
 static void
@@ -98,7 +100,7 @@ test_long_origins_are_cut(void **state)
     deaths_note(&deaths, url, "resolve");
     deaths_log(&deaths, NOW_MS);
     assert_int_equal(kept_lines, 1);
-    assert_non_null(strstr(kept_log[0], ": 2 given up; the last error: "));
+    assert_non_null(strstr(kept_log[0], " count=2 error="));
 }
 
 int

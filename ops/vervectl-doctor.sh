@@ -1,0 +1,245 @@
+# shellcheck shell=sh disable=SC2034,SC2153,SC2154 # shared with ops/vervectl
+# vervectl doctor: looks at Redis, at this host and at the configuration for what
+# goes wrong sooner or later, and says what to change. Reads only. ops/vervectl reads
+# this file.
+#
+# A finding is a line of $findings: rank, severity, name, what, change, with tabs
+# between them. What cannot be seen, such as the kernel of another host, is said so
+# and not guessed.
+
+GONE_MS=15000         # a program that is silent for so long is gone
+FORGOTTEN_MS=86400000 # a sink that is idle for so long belongs to a host that is gone
+TAB=$(printf '\t')
+
+load doctor-redis
+load doctor-host
+
+# report SEVERITY NAME WHAT [CHANGE]
+report() {
+    case $1 in
+    critical) rank=1 ;;
+    warning) rank=2 ;;
+    note) rank=3 ;;
+    unseen) rank=4 ;;
+    *) rank=5 ;;
+    esac
+    [ "$rank" -ge "$worst" ] || worst=$rank
+    what=$(printf '%s' "$3" | tr '\t\n' '  ' | tr -cd ' -~')
+    change=$(printf '%s' "${4-}" | tr '\t\n' '  ' | tr -cd ' -~')
+    findings="$findings$rank$TAB$1$TAB$2$TAB$what$TAB$change$NEWLINE"
+}
+
+# Prints the field $1 of INFO; nothing if it has no such field.
+info() {
+    printf '%s\n' "$info" | sed -n "s/^$1://p" | head -n 1
+}
+
+# The same for a number; 0 if there is none.
+number() {
+    value=$(info "$1")
+    case $value in
+    '' | *[!0-9]*) echo 0 ;;
+    *) echo "$value" ;;
+    esac
+}
+
+# Prints the parameter $1 of CONFIG GET; nothing if it can't be read.
+parameter() {
+    printf '%s\n' "$parameters" | awk -v name="$1" '
+        NR % 2 == 1 { wanted = $0 == name; next }
+        wanted { print }'
+}
+
+# Prints the facts that begin with the word $1, without it.
+facts() {
+    printf '%s\n' "$known" | sed -n "s/^$1 //p"
+}
+
+# Runs one command; sets $reply, which has the errors, too, and $code.
+look() {
+    code=0
+    reply=$(call_redis "$@" 2>&1) || code=$?
+}
+
+# A command for the operator: "redis-cli -s /run/redis.sock CONFIG SET x y".
+cli() {
+    if [ -n "$socket" ]; then
+        echo "$redis_cli -s $socket $*"
+    else
+        echo "$redis_cli -h $host -p $port $*"
+    fi
+}
+
+# What sets the parameter $1 of Redis to $2, now and for ever.
+setting_of_redis() {
+    echo "$(cli CONFIG SET "$1" "'$2'"), and in redis.conf: $1 $2"
+}
+
+megabytes() {
+    echo "$(($1 / 1048576 + 1)) MB"
+}
+
+# False if there is nothing more to look at.
+look_at_redis() {
+    before_ms=$(date +%s%3N)
+    look EVAL "$(cat "$parts/vervectl-doctor.lua")" 6 "$shard:meta" \
+        "$prefix:windows" "$shard:reporters" "$shard:presence" \
+        "$shard:presence-said" "$prefix:sinks" "$GONE_MS" "$FORGOTTEN_MS"
+    after_ms=$(date +%s%3N)
+    known=$reply
+    look INFO
+    info=$(printf '%s\n' "$reply" | tr -d '\r')
+    case $code$known in
+    *"time "[0-9]*) ;;
+    *)
+        judge_silence
+        return 1
+        ;;
+    esac
+    # Not `look`: conf/redis.acl does not grant it, as it shows passwords.
+    parameters=$(call_redis CONFIG GET appendonly appendfsync save tcp-backlog \
+        maxmemory-policy disable-thp 2>/dev/null) || parameters=''
+}
+
+# Redis has not answered the first question: why.
+judge_silence() {
+    version=$(info redis_version)
+    case $known in
+    '')
+        report critical redis "Redis ($where_redis) hangs: no answer within\
+ $LIMIT_S s" "look at its process and its log; a process that is stopped goes on\
+ after kill -CONT PID"
+        ;;
+    *NOAUTH* | *WRONGPASS* | *"AUTH failed"* | *"invalid password"*)
+        report critical redis "Redis refuses the login: $known" \
+            "set the user and the password in redis.url, or redis.password_file"
+        ;;
+    *NOPERM*)
+        report critical rights "the user may not run what doctor needs: $known" \
+            "give the user the rights of redis.acl"
+        ;;
+    *)
+        if [ -n "$version" ] && [ "${version%%.*}" -lt 7 ]; then
+            judge_version
+        else
+            report critical redis "Redis ($where_redis) can't be used: $known" \
+                "start Redis: systemctl start redis-server@verve, or mend redis.url"
+        fi
+        ;;
+    esac
+}
+
+# What all programs agree on, against the configuration of this host.
+judge_settings() {
+    for field in window_seconds:window.seconds strategy:dedup.strategy \
+        shards:redis.shards; do
+        there=$(facts "meta ${field%%:*}")
+        mine=$(setting "${field#*:}") || exit
+        if [ -n "$there" ] && [ "$there" != "$mine" ]; then
+            report critical settings "${field#*:} is $there in Redis and $mine on\
+ this host: programs of this host refuse to start" "set ${field#*:} = $there here,\
+ or see docs/redis-keys.md to change it everywhere"
+            return
+        fi
+    done
+    report ok settings "this host has the settings that Redis was set up with"
+}
+
+judge_programs() {
+    all=$(facts config | sort -u)
+    case $all in
+    *verve-reporter/*) ;;
+    *) report critical reporter "no reporter is alive: nothing is reported or called\
+ back" "systemctl start verve-reporter" ;;
+    esac
+    case $all in
+    *verve-fcgi/*) ;;
+    *) report warning web-host "no web host is alive" "systemctl start verve.target" ;;
+    esac
+    [ -n "$all" ] || return 0
+    versions=$(printf '%s\n' "$all" | sed 's/ .*//' | sort -u | wc -l)
+    digests=$(printf '%s\n' "$all" | sed 's/ [^ ]*$//' | sort -u | wc -l)
+    if [ "$versions" -gt 1 ]; then
+        report warning versions "programs have different versions:\
+ $(list_programs 1)" "upgrade the hosts with the older one"
+    elif [ "$digests" -gt 1 ]; then
+        report warning configuration "a host has an old configuration:\
+ $(list_programs 2)" "copy /etc/verve/verve.conf to it, and restart: systemctl\
+ reload 'verve-fcgi@*'; systemctl restart verve-reporter"
+    else
+        report ok configuration "all programs have the same version and configuration"
+    fi
+}
+
+# Prints the programs by the column $1 of $all: "1.0: verve-fcgi/a; 1.1: .."
+list_programs() {
+    printf '%s\n' "$all" | awk -v column="$1" '
+        { of[$column] = of[$column] " " $3 }
+        END { for (one in of) print one ":" of[one] }' | sort | head -n 5 |
+        paste -sd ';' | sed 's/;/; /g'
+}
+
+judge_sinks() {
+    while read -r name days; do
+        [ -n "$name" ] || continue
+        report note sinks "no reporter has had the sink $name for $days days" \
+            "vervectl sinks forget '$name', if its host is gone"
+    done <<END
+$(facts idle)
+END
+}
+
+show_findings() {
+    printf '%s' "$findings" | sort -s -t "$TAB" -k 1,1n | awk -F '\t' '
+        { printf "%-9s %-14s %s\n", $2, $3, $4 }
+        $5 != "" { printf "%-9s %-14s %s\n", "", "change:", $5 }'
+}
+
+show_json() {
+    printf '%s' "$findings" | sort -s -t "$TAB" -k 1,1n | awk -F '\t' '
+        function text(word) {
+            gsub(/\\/, "\\\\", word)
+            gsub(/"/, "\\\"", word)
+            return "\"" word "\""
+        }
+        BEGIN { printf "[" }
+        {
+            printf "%s\n  {\"severity\": %s, \"name\": %s, \"what\": %s, " \
+                "\"change\": %s}", (NR > 1 ? "," : ""), text($2), text($3), \
+                text($4), ($5 == "" ? "null" : text($5))
+        }
+        END { print "\n]" }'
+}
+
+run_doctor() {
+    output=show_findings worst=9 findings=''
+    for word; do
+        case $word in
+        --json) output=show_json ;;
+        *) wrong "doctor takes only --json" ;;
+        esac
+    done
+    find_redis
+    if look_at_redis; then
+        judge_version
+        judge_role
+        judge_eviction
+        judge_persistence
+        judge_memory
+        judge_clients
+        judge_rights
+        judge_clock
+        judge_timeout
+        judge_settings
+        judge_programs
+        judge_sinks
+        judge_kernel_of_redis
+    fi
+    judge_backlog
+    judge_descriptors
+    "$output"
+    case $worst in
+    1) exit 2 ;;
+    2) exit 1 ;;
+    esac
+}
