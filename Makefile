@@ -34,7 +34,7 @@ ifneq ($(V),1)
 say = @printf '  %-4s %s\n' $1 $@ &&
 endif
 
-BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -MMD -MP
+BASE_CFLAGS = -std=gnu11 -Icommon -Ireporter -I$(BUILD)/lua -I$(BUILD)/files -MMD -MP
 ALL_CFLAGS = $(BASE_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS := -lhiredis -linih -lcurl -ljansson -lssl -lcrypto -lcares
@@ -61,7 +61,7 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/accept-end.lua %/window.lua, \
+	$(filter-out %/accept.lua %/accept-end.lua %/window.lua %/queue.lua, \
 	$(wildcard $(LUA_DIR)/*.lua)))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
@@ -83,6 +83,7 @@ NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
+NEEDS_test-api := $(NEEDS_test)
 NEEDS_test-monitoring := $(NEEDS_test) monitoring
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
@@ -114,7 +115,18 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 
-$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(DEPS)
+# Texts that verve-fcgi serves, as strings in headers.
+FILES := $(BUILD)/files/openapi.h $(BUILD)/files/status_files.h
+$(BUILD)/files/openapi.h: docs/openapi.json tools/embed-text
+	@mkdir -p $(@D)
+	$(call say,TEXT) tools/embed-text openapi $< >$@.tmp && mv $@.tmp $@
+
+STATUS_FILES := $(wildcard fcgi-app/status/*)
+$(BUILD)/files/status_files.h: $(STATUS_FILES) tools/embed-text
+	@mkdir -p $(@D)
+	$(call say,TEXT) tools/embed-text status_file $(STATUS_FILES) >$@.tmp && mv $@.tmp $@
+
+$(OBJ)/%.o: %.c $(BUILD)/flags | $(LUA) $(FILES) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
@@ -127,6 +139,9 @@ $(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
 		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua $(LUA_DIR)/%.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
+		$(BUILD)/lua/%.lua: $(LUA_DIR)/queue.lua $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
@@ -184,7 +199,7 @@ $(BENCH):
 	$(call say,LD) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS) -lm
 
 # Fuzzers need clang; their objects are apart from the others.
-$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(DEPS)
+$(FUZZ_MODULES): $(OBJ)/fuzz/%.o: %.c | $(LUA) $(FILES) $(DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC) $(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
@@ -228,8 +243,13 @@ test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
 
 .PHONY: test-monitoring
-test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test the metrics with a real Prometheus
-	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py
+test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test metrics, alerts and dashboard with a real Prometheus (VERVE_FAULTS=)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py \
+		tests/e2e/real_alerts.py
+
+.PHONY: test-api
+test-api: $(DEPS) $(PROGRAMS) ## test the API description against the service (schemathesis from PyPI)
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_schemathesis.py
 
 .PHONY: asan
 asan: ## run all tests with ASan and UBSan
@@ -252,7 +272,7 @@ fuzz: $(DEPS) $(FUZZ) ## run each fuzzer for FUZZ_SECONDS=30
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 .PHONY: lint
-lint: $(DEPS) $(LUA) $(MAN) ## run all linters
+lint: $(DEPS) $(LUA) $(FILES) $(MAN) ## run all linters
 	@tools/lint $(BUILD)
 
 .PHONY: bench
@@ -282,6 +302,11 @@ deb: $(DEPS) ## make a Debian package of what is here, in build/deb (VERSION=)
 .PHONY: acl
 acl: $(PROGRAMS) ## write conf/redis.acl anew, after a script has changed
 	tools/redis-acl $(BUILD) >conf/redis.acl
+
+.PHONY: openapi
+openapi: ## write docs/openapi.json anew, after docs/openapi.yaml has changed
+	tools/openapi-json docs/openapi.yaml >docs/openapi.json.tmp
+	mv docs/openapi.json.tmp docs/openapi.json
 
 .PHONY: clean
 clean: ## remove what was built and what `make run` left

@@ -1,7 +1,8 @@
 /*
  * batch: pages, wrong requests and known ids are answered at once, in the order
  * in which they came; ids that have to be counted are answered after the round
- * trip to Redis; /readyz is answered last, after a probe of Redis.
+ * trip to Redis; /readyz is answered after a probe of Redis, and the JSON of
+ * the status last, after a look at Redis.
  */
 #include "batch.h"
 
@@ -15,8 +16,10 @@
 #include "fcgi_conn.h"
 #include "id_cache.h"
 #include "metrics_page.h"
+#include "openapi_page.h"
 #include "readyz_page.h"
 #include "response.h"
+#include "status_page.h"
 
 struct batch {
     const struct options *options;
@@ -24,6 +27,7 @@ struct batch {
     struct counter *counter;
     struct pool_stats *stats;
     struct metrics_page *metrics;
+    struct status_page *status;
     struct id_cache *cache;
     struct host_list *hosts; /* that endpoints may have; empty: any */
     uint64_t connection;     /* number of the connection to Redis; 0: none */
@@ -33,6 +37,8 @@ struct batch {
     size_t counting_count;
     struct fcgi_exchange **probing; /* requests for /readyz */
     size_t probing_count;
+    struct fcgi_exchange **looking; /* requests for the JSON of the status */
+    size_t looking_count;
     int64_t started_us;   /* monotonic */
     size_t at_once_count; /* requests for ids that were answered at once */
     struct batch_log log;
@@ -67,14 +73,17 @@ batch_open(const struct options *options, struct redis *redis,
         .options = options, .redis = redis, .counter = counter};
     counter_observe(counter, note_run, batch);
     batch->metrics = metrics_page_open(options, stats);
+    batch->status = status_page_open(options, redis, stats);
     batch->cache = id_cache_open((size_t)options->dedup.local_cache_ids);
     batch->hosts = host_list_open(options->callbacks.hosts);
     batch->wanted = calloc(most, sizeof(*batch->wanted));
     batch->counting = calloc(most, sizeof(struct fcgi_exchange *));
     batch->probing = calloc(most, sizeof(struct fcgi_exchange *));
-    if (batch->metrics == NULL || batch->cache == NULL ||
-        batch->hosts == NULL || batch->wanted == NULL ||
-        batch->counting == NULL || batch->probing == NULL) {
+    batch->looking = calloc(most, sizeof(struct fcgi_exchange *));
+    if (batch->metrics == NULL || batch->status == NULL ||
+        batch->cache == NULL || batch->hosts == NULL || batch->wanted == NULL ||
+        batch->counting == NULL || batch->probing == NULL ||
+        batch->looking == NULL) {
         batch_close(batch);
         return NULL;
     }
@@ -89,11 +98,13 @@ batch_close(struct batch *batch)
     }
     counter_observe(batch->counter, NULL, NULL);
     metrics_page_close(batch->metrics);
+    status_page_close(batch->status);
     id_cache_close(batch->cache);
     host_list_close(batch->hosts);
     free(batch->wanted);
     free(batch->counting);
     free(batch->probing);
+    free(batch->looking);
     free(batch);
 }
 
@@ -280,15 +291,33 @@ add_id(struct batch *batch, struct fcgi_exchange *exchange)
     batch->counting[batch->counting_count++] = exchange;
 }
 
+/* Answers all requests for the JSON of the status. The first may block. */
 static void
-respond_metrics(struct batch *batch, struct fcgi_exchange *exchange)
+finish_looking(struct batch *batch)
 {
-    if (metrics_page_is_allowed(batch->metrics, &exchange->request)) {
-        metrics_page_respond(batch->metrics, exchange);
-        pool_stats_count_answer(batch->stats, REQUEST_METRICS, 200,
+    for (size_t i = 0; i < batch->looking_count; i++) {
+        pool_stats_count_answer(batch->stats, REQUEST_STATS, 200,
                                 ERROR_CODE_NONE);
-    } else {
+        status_page_respond(batch->status, batch->looking[i]);
+    }
+}
+
+/* Pages that tell about the inside are not for everyone. */
+static void
+respond_inside(struct batch *batch, struct fcgi_exchange *exchange)
+{
+    enum request_kind kind = exchange->request.kind;
+
+    if (!metrics_page_is_allowed(batch->metrics, &exchange->request)) {
         respond(batch, exchange, 403, ERROR_CODE_METRICS_NOT_ALLOWED, 0);
+    } else if (kind == REQUEST_STATS) {
+        batch->looking[batch->looking_count++] = exchange;
+    } else if (kind == REQUEST_STATUS) {
+        pool_stats_count_answer(batch->stats, kind, 200, ERROR_CODE_NONE);
+        status_page_respond_file(exchange);
+    } else {
+        metrics_page_respond(batch->metrics, exchange);
+        pool_stats_count_answer(batch->stats, kind, 200, ERROR_CODE_NONE);
     }
 }
 
@@ -314,7 +343,14 @@ dispatch(struct batch *batch, struct fcgi_exchange *exchange)
         batch->probing[batch->probing_count++] = exchange;
         break;
     case REQUEST_METRICS:
-        respond_metrics(batch, exchange);
+    case REQUEST_STATS:
+    case REQUEST_STATUS:
+        respond_inside(batch, exchange);
+        break;
+    case REQUEST_OPENAPI:
+        pool_stats_count_answer(batch->stats, REQUEST_OPENAPI, 200,
+                                ERROR_CODE_NONE);
+        openapi_page_respond(exchange);
         break;
     case REQUEST_HEALTHZ:
         respond(batch, exchange, 200, ERROR_CODE_NONE, 0);
@@ -360,6 +396,7 @@ finish(struct batch *batch)
     if (batch->probing_count > 0) {
         finish_probing(batch);
     }
+    finish_looking(batch);
     return false;
 }
 
@@ -379,6 +416,7 @@ batch_start(struct batch *batch, struct fcgi_exchange *exchanges, size_t count)
                                       batch->started_us / 1000);
     batch->counting_count = 0;
     batch->probing_count = 0;
+    batch->looking_count = 0;
     batch->at_once_count = 0;
     for (size_t i = 0; i < count; i++) {
         batch->at_once_count += exchanges[i].request.kind == REQUEST_ACCEPT;

@@ -141,8 +141,9 @@ read_request(const struct fcgi_conn *conn, struct fcgi_conn_buffers *buffers,
                            FCGX_GetParam("HTTP_TRACESTATE", strings),
                            FCGX_GetParam("HTTP_X_REQUEST_ID", strings));
     }
-    if (exchange->request.kind == REQUEST_METRICS ||
-        exchange->request.kind == REQUEST_READYZ) {
+    if (exchange->request.kind != REQUEST_ACCEPT &&
+        exchange->request.kind != REQUEST_HEALTHZ &&
+        exchange->request.kind != REQUEST_UNKNOWN) {
         request_set_accept(&exchange->request,
                            FCGX_GetParam("HTTP_ACCEPT", strings));
         request_set_client(

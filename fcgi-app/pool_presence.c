@@ -33,7 +33,7 @@ pool_presence_open(const struct options *options, struct redis *redis,
     }
     presence->stats = stats;
     presence->presence =
-        presence_open(options, redis, "verve-fcgi", options->stats.path);
+        presence_open(options, redis, PRESENCE_WEB, options->stats.path);
     if (presence->presence == NULL) {
         pool_presence_close(presence);
         return NULL;

@@ -4,6 +4,7 @@
  */
 #include "pool_stats.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@
 enum {
     REFRESH_US = 5000000, /* between two looks at what the process uses */
     CODES = 6,            /* of HTTP */
-    HANDLERS = 5,         /* kinds of requests */
+    HANDLERS = 8,         /* kinds of requests */
     REQUEST_BOUNDS = 12,  /* of request_duration_seconds */
     BATCH_BOUNDS = 8,     /* of batch_requests */
     SCRIPT_BOUNDS = 8,    /* of redis_duration_seconds */
@@ -63,7 +64,8 @@ _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 static const char *const handlers[HANDLERS] = {
     [REQUEST_ACCEPT] = "accept",   [REQUEST_HEALTHZ] = "healthz",
     [REQUEST_READYZ] = "readyz",   [REQUEST_METRICS] = "metrics",
-    [REQUEST_UNKNOWN] = "unknown",
+    [REQUEST_STATS] = "stats",     [REQUEST_STATUS] = "status",
+    [REQUEST_OPENAPI] = "openapi", [REQUEST_UNKNOWN] = "unknown",
 };
 static const char *const codes[CODES] = {"200", "400", "403",
                                          "404", "405", "503"};
@@ -406,6 +408,34 @@ pool_stats_refresh(struct pool_stats *stats, int64_t now_us)
         stats->refreshed_us = now_us;
         read_usage(stats);
     }
+}
+
+/* {name: cell} of cells one after the other, without those that are 0. */
+static json_t *
+cells_json(const char *const *names, const uint64_t *cells, size_t count)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < count; i++) {
+        if (cells[i] > 0) {
+            json_object_set_new(object, names[i],
+                                json_integer((json_int_t)cells[i]));
+        }
+    }
+    return object;
+}
+
+json_t *
+pool_stats_requests(const struct pool_stats *stats)
+{
+    uint64_t sums[STATS_CELLS];
+
+    stats_file_sum(stats->file, sums);
+    return json_pack(
+        "{s:o, s:o, s:o}", "codes",
+        cells_json(codes, &sums[CELL_REQUESTS + REQUEST_ACCEPT * CODES], CODES),
+        "errors", cells_json(stats->errors, &sums[CELL_ERRORS], ERRORS), "ids",
+        cells_json(id_results, &sums[CELL_IDS], COUNT(id_results)));
 }
 
 void

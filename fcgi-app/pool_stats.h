@@ -17,6 +17,7 @@
 #include "stats/stats_file.h"
 #include "store/counter.h"
 
+struct json_t;
 struct pool_stats;
 
 /*
@@ -77,6 +78,12 @@ bool pool_stats_leave(struct pool_stats *stats);
 /* Reads what the process uses of the system, if that is due; now_us: monotonic.
  */
 void pool_stats_refresh(struct pool_stats *stats, int64_t now_us);
+
+/*
+ * The requests of the whole pool as JSON (jansson), the caller's: "codes" of
+ * the answers to requests for ids, "errors", "ids". NULL: no memory.
+ */
+struct json_t *pool_stats_requests(const struct pool_stats *stats);
 
 /* Writes the sums of the whole pool in the text format of Prometheus. */
 void pool_stats_write(struct pool_stats *stats, FILE *out);

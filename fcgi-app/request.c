@@ -26,23 +26,33 @@ struct parameter {
 static const struct {
     const char *path;
     enum request_kind kind;
+    enum request_file file;
 } paths[] = {
-    {"/api/verve/accept", REQUEST_ACCEPT},
-    {"/healthz", REQUEST_HEALTHZ},
-    {"/readyz", REQUEST_READYZ},
-    {"/metrics", REQUEST_METRICS},
+    {"/api/verve/accept", REQUEST_ACCEPT, 0},
+    {"/healthz", REQUEST_HEALTHZ, 0},
+    {"/readyz", REQUEST_READYZ, 0},
+    {"/metrics", REQUEST_METRICS, 0},
+    {"/api/verve/stats", REQUEST_STATS, 0},
+    {"/status/", REQUEST_STATUS, REQUEST_FILE_PAGE},
+    {"/status/status.css", REQUEST_STATUS, REQUEST_FILE_STYLE},
+    {"/status/status.js", REQUEST_STATUS, REQUEST_FILE_SCRIPT},
+    {"/status/icon.svg", REQUEST_STATUS, REQUEST_FILE_ICON},
+    {"/api/verve/openapi.json", REQUEST_OPENAPI, 0},
 };
 
-static enum request_kind
-find_kind(const char *target, size_t path_len)
+/* Sets kind and file by the path. */
+static void
+find_kind(struct request *request, const char *target, size_t path_len)
 {
+    request->kind = REQUEST_UNKNOWN;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         if (strlen(paths[i].path) == path_len &&
             memcmp(paths[i].path, target, path_len) == 0) {
-            return paths[i].kind;
+            request->kind = paths[i].kind;
+            request->file = paths[i].file;
+            return;
         }
     }
-    return REQUEST_UNKNOWN;
 }
 
 static int
@@ -248,7 +258,7 @@ request_parse(struct request *request, const char *method, const char *target)
     size_t path_len = strcspn(target, "?");
     const char *query = target + path_len;
 
-    request->kind = find_kind(target, path_len);
+    find_kind(request, target, path_len);
     request->head = strcmp(method, "HEAD") == 0;
     request->status = 200;
     request->error = ERROR_CODE_NONE;

@@ -20,7 +20,18 @@ enum request_kind {
     REQUEST_HEALTHZ, /* GET /healthz */
     REQUEST_READYZ,  /* GET /readyz */
     REQUEST_METRICS, /* GET /metrics */
+    REQUEST_STATS,   /* GET /api/verve/stats */
+    REQUEST_STATUS,  /* GET /status/ and its files */
+    REQUEST_OPENAPI, /* GET /api/verve/openapi.json */
     REQUEST_UNKNOWN, /* any other path */
+};
+
+/* The files of the page /status/. */
+enum request_file {
+    REQUEST_FILE_PAGE,
+    REQUEST_FILE_STYLE,
+    REQUEST_FILE_SCRIPT,
+    REQUEST_FILE_ICON,
 };
 
 struct request {
@@ -41,7 +52,9 @@ struct request {
     bool verbose; /* the query has the parameter verbose */
     bool json;    /* the client accepts JSON */
 
-    /* Set only for REQUEST_METRICS and REQUEST_READYZ: */
+    enum request_file file; /* set only for REQUEST_STATUS */
+
+    /* Set for all but REQUEST_ACCEPT, REQUEST_HEALTHZ and REQUEST_UNKNOWN: */
     struct ip_address client; /* family 0: not known */
     bool forwarded;           /* by a proxy: client is the proxy's address */
 

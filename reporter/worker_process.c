@@ -122,6 +122,23 @@ on_beat_due(void *context)
     give_beat(context);
 }
 
+/* What this worker says of itself; NULL: no memory. */
+static json_t *
+describe(const struct worker_process *process)
+{
+    json_t *details =
+        json_pack("{s:I, s:s}", "started", (json_int_t)process->started_s,
+                  "worker", process->name);
+
+    if (details != NULL && process->reports != NULL) {
+        reports_describe(process->reports, details);
+    }
+    if (details != NULL && process->worker != NULL) {
+        worker_describe(process->worker, details);
+    }
+    return details;
+}
+
 /* While Redis is away, the next connect is waited for: see on_redis. */
 static void
 on_presence_due(void *context)
@@ -130,13 +147,10 @@ on_presence_due(void *context)
     int64_t wait_ms = presence_wait_ms(process->presence);
 
     if (wait_ms == 0) {
-        presence_write(process->presence,
-                       json_pack("{s:I, s:s}", "started",
-                                 (json_int_t)process->started_s, "worker",
-                                 process->name));
+        presence_write(process->presence, describe(process));
     }
     event_loop_arm(process->loop, &process->presence_timer,
-                   wait_ms > 0 ? wait_ms : PRESENCE_EVERY_MS);
+                   wait_ms > 0 ? wait_ms : PRESENCE_REPORTER_MS);
 }
 
 static void
@@ -149,8 +163,7 @@ on_redis(void *context, int fd, uint32_t events)
     (void)events;
     redis_step(process->redis);
     process->redis_state = redis_state(process->redis);
-    metrics_set_redis_up(process->metrics,
-                         process->redis_state == REDIS_STATE_UP);
+    metrics_set_redis_state(process->metrics, process->redis_state);
     if (process->redis_state != REDIS_STATE_UP || before == REDIS_STATE_UP) {
         return;
     }
@@ -265,7 +278,7 @@ open_redis(struct worker_process *process, enum task task)
                                       process->metrics);
     }
     process->presence = presence_open(process->configured, process->redis,
-                                      "verve-reporter", process->name);
+                                      PRESENCE_REPORTER, process->name);
     if (process->presence == NULL ||
         (process->reports == NULL && process->worker == NULL)) {
         return -1;
@@ -316,8 +329,7 @@ static bool
 wait_for_redis(struct worker_process *process)
 {
     process->redis_state = redis_wait(process->redis);
-    metrics_set_redis_up(process->metrics,
-                         process->redis_state == REDIS_STATE_UP);
+    metrics_set_redis_state(process->metrics, process->redis_state);
     return process->redis_state != REDIS_STATE_UNUSABLE;
 }
 

@@ -4,7 +4,7 @@
  */
 #include "digest.h"
 
-#include <openssl/evp.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/util.h"
@@ -62,17 +62,14 @@ write_lines(const struct options *options, size_t *len)
 int
 config_digest(const struct options *options, char digest[CONFIG_DIGEST_SIZE])
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
     size_t len;
     char *text = write_lines(options, &len);
-    int result = -1;
 
-    if (text != NULL &&
-        EVP_Digest(text, len, bytes, NULL, EVP_sha256(), NULL) == 1) {
-        snprintf(digest, CONFIG_DIGEST_SIZE, "%02x%02x%02x%02x", bytes[0],
-                 bytes[1], bytes[2], bytes[3]);
-        result = 0;
+    if (text == NULL) {
+        return -1;
     }
+    snprintf(digest, CONFIG_DIGEST_SIZE, "%08" PRIx32,
+             (uint32_t)fnv1a(0, text));
     free(text);
-    return result;
+    return 0;
 }

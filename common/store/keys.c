@@ -92,7 +92,9 @@ put_part(struct text *to, const char *placeholder,
     if (is(placeholder, "{t}")) {
         put(to, SHARD, strlen(SHARD));
     } else if (is(placeholder, "<window>")) {
-        put(to, digits, decimal_format(digits, parts->window_s));
+        if (parts->window_s >= 0) {
+            put(to, digits, decimal_format(digits, parts->window_s));
+        }
     } else if (is(placeholder, "<strategy>")) {
         put(to, parts->strategy, strlen(parts->strategy));
     } else if (is(placeholder, "<hash>")) {

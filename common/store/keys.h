@@ -64,7 +64,8 @@ const struct key_row *keys_row(enum key key);
 /* The parts of a key that vary; all are borrowed for the call. */
 struct key_parts {
     const char *prefix;   /* redis.prefix, at most 64 bytes */
-    int64_t window_s;     /* <window>: its start, an epoch second */
+    int64_t window_s;     /* <window>: its start, an epoch second; negative:
+                             nothing, for the stem */
     const char *strategy; /* <strategy> */
     const char *name;     /* <name>: of a sink or a reporter */
     const char *hash;     /* <hash>: see origin_hash; "" for the stem */

@@ -20,7 +20,8 @@
 struct presence {
     struct redis *redis;
     char *prefix;
-    char *program;
+    const char *program;
+    int64_t every_ms; /* between two writes */
     char *name;
     char host[HOST_NAME_SIZE];
     char digest[CONFIG_DIGEST_SIZE];
@@ -52,10 +53,11 @@ presence_open(const struct options *options, struct redis *redis,
     presence->redis = redis;
     host_name(presence->host);
     presence->prefix = strdup(options->redis.prefix);
-    presence->program = strdup(program);
-    if (presence->program != NULL) {
-        presence->name = make_name(presence, part);
-    }
+    presence->program = program;
+    presence->every_ms = strcmp(program, PRESENCE_WEB) == 0
+                             ? PRESENCE_WEB_MS
+                             : PRESENCE_REPORTER_MS;
+    presence->name = make_name(presence, part);
     if (presence->prefix == NULL || presence->name == NULL ||
         config_digest(options, presence->digest) != 0) {
         presence_close(presence);
@@ -69,7 +71,6 @@ presence_close(struct presence *presence)
 {
     if (presence != NULL) {
         free(presence->prefix);
-        free(presence->program);
         free(presence->name);
         free(presence);
     }
@@ -86,8 +87,8 @@ presence_wait_ms(const struct presence *presence)
     if (connection != presence->connection) {
         return 0;
     }
-    return int64_max(presence->written_ms + PRESENCE_EVERY_MS - clock_mono_ms(),
-                     0);
+    return int64_max(
+        presence->written_ms + presence->every_ms - clock_mono_ms(), 0);
 }
 
 static void
@@ -113,7 +114,7 @@ run(struct presence *presence, const char *text)
     add_text(call, presence->name);
     add_text(call, text);
     add_text(call, PRESENCE_REPORTS);
-    redis_arg_int(call, PRESENCE_GONE_MS);
+    redis_arg_int(call, PRESENCE_REPORTER_GONE_MS);
     redis_arg_int(call, PRESENCE_FORGET_MS);
     redis_arg_int(call, PRESENCE_MOST);
     if (redis_run(presence->redis, &reply) == REDIS_DONE &&
@@ -127,10 +128,10 @@ run(struct presence *presence, const char *text)
 static char *
 describe(const struct presence *presence, json_t *details)
 {
-    json_t *root =
-        json_pack("{s:i, s:s, s:s, s:s, s:s}", "v", 1, "program",
-                  presence->program, "version", VERVE_VERSION, "config",
-                  presence->digest, "host", presence->host);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:I}", "v", 1, "program", presence->program,
+        "version", VERVE_VERSION, "config", presence->digest, "host",
+        presence->host, "clock_ms", (json_int_t)clock_wall_ms());
     char *text = NULL;
 
     if (root != NULL && json_object_update(root, details) == 0) {

@@ -658,6 +658,8 @@ visit_one(const struct destination *destination, fair_queue_visit *visit,
         .limit = destination->limit,
         .proven = destination->proven,
         .breaker = circuit_breaker_state(&destination->breaker, now_ms),
+        .failed =
+            (int)int64_max(destination->breaker.in_row, destination->lost),
         .blocked_ms = destination_blocked_ms(destination, now_ms),
         .took_ms = destination->duration_us / 1000,
     };
@@ -677,4 +679,10 @@ fair_queue_each(const struct fair_queue *queue, fair_queue_visit *visit,
             visit_one(i, visit, context, now_ms);
         }
     }
+}
+
+size_t
+fair_queue_failing_paths(const struct fair_queue *queue, int64_t now_ms)
+{
+    return paths_count_open(queue->paths, now_ms);
 }

@@ -150,6 +150,7 @@ struct destination_status {
     size_t limit;     /* on under_way */
     bool proven;
     enum circuit_breaker_state breaker;
+    int failed;         /* attempts in a row */
     int64_t blocked_ms; /* by its breaker or Retry-After; 0 or less: not */
     int64_t took_ms;    /* recent duration of attempts, smoothed */
 };
@@ -160,5 +161,8 @@ typedef void fair_queue_visit(void *context,
 /* Calls visit for each known destination; those with jobs come first. */
 void fair_queue_each(const struct fair_queue *queue, fair_queue_visit *visit,
                      void *context, int64_t now_ms);
+
+/* paths_count_open of the paths of its jobs. */
+size_t fair_queue_failing_paths(const struct fair_queue *queue, int64_t now_ms);
 
 #endif

@@ -121,6 +121,19 @@ paths_blocked_ms(const struct paths *paths, uint64_t key, int64_t now_ms)
     return int64_max(wait_ms, 0);
 }
 
+size_t
+paths_count_open(const struct paths *paths, int64_t now_ms)
+{
+    const struct path *path;
+    size_t count = 0;
+
+    TAILQ_FOREACH(path, &paths->used, link)
+    {
+        count += circuit_breaker_wait_ms(&path->breaker, now_ms) > 0;
+    }
+    return count;
+}
+
 bool
 paths_start(struct paths *paths, uint64_t key, int64_t now_ms)
 {

@@ -39,6 +39,9 @@ bool paths_has(const struct paths *paths, uint64_t key);
 int64_t paths_blocked_ms(const struct paths *paths, uint64_t key,
                          int64_t now_ms);
 
+/* How many have an open breaker. */
+size_t paths_count_open(const struct paths *paths, int64_t now_ms);
+
 /* Notes that an attempt starts. True if it is the probe of the path's breaker:
    the caller passes that to paths_end. */
 bool paths_start(struct paths *paths, uint64_t key, int64_t now_ms);

@@ -200,21 +200,25 @@ state_name(enum circuit_breaker_state state)
     return "";
 }
 
+static json_t *
+destination_json(const struct destination_status *status)
+{
+    return json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:s, s:i, s:I, s:I}", "origin",
+        status->origin, "proven", status->proven, "waiting",
+        (json_int_t)status->waiting, "under_way", (json_int_t)status->under_way,
+        "limit", (json_int_t)status->limit, "breaker",
+        state_name(status->breaker), "failed", status->failed, "blocked_ms",
+        (json_int_t)status->blocked_ms, "took_ms", (json_int_t)status->took_ms);
+}
+
 static void
 add_destination(void *context, const struct destination_status *status)
 {
     json_t *list = context;
 
     if (json_array_size(list) < STATS_DESTINATIONS_MAX) {
-        json_array_append_new(
-            list, json_pack("{s:s, s:b, s:I, s:I, s:I, s:s, s:I, s:I}",
-                            "origin", status->origin, "proven", status->proven,
-                            "waiting", (json_int_t)status->waiting, "under_way",
-                            (json_int_t)status->under_way, "limit",
-                            (json_int_t)status->limit, "breaker",
-                            state_name(status->breaker), "blocked_ms",
-                            (json_int_t)status->blocked_ms, "took_ms",
-                            (json_int_t)status->took_ms));
+        json_array_append_new(list, destination_json(status));
     }
 }
 
@@ -298,6 +302,8 @@ tell_metrics(struct stats *stats, int64_t now_ms)
     if (now_ms >= stats->destinations_ms) {
         fair_queue_each(stats->queue, count_destination, counts, now_ms);
         metrics_set_destinations(stats->metrics, counts);
+        metrics_set_failing_paths(
+            stats->metrics, fair_queue_failing_paths(stats->queue, now_ms));
         stats->destinations_ms = now_ms + STATS_EVERY_MS;
     }
 }
@@ -313,4 +319,54 @@ stats_step(struct stats *stats, struct redis *redis)
         publish(stats, redis);
         stats->publish_ms = now_ms + STATS_EVERY_MS;
     }
+}
+
+/* The destinations with the most trouble, the worst first. */
+struct worst {
+    size_t count;
+    struct destination_status items[STATS_WORST];
+};
+
+static bool
+is_worse(const struct destination_status *a, const struct destination_status *b)
+{
+    bool a_stuck = a->breaker != CIRCUIT_BREAKER_CLOSED || a->failed > 0;
+    bool b_stuck = b->breaker != CIRCUIT_BREAKER_CLOSED || b->failed > 0;
+
+    return a_stuck != b_stuck
+               ? a_stuck
+               : a->waiting + a->under_way > b->waiting + b->under_way;
+}
+
+/* A fair_queue_visit: an insertion sort into the few that are kept. */
+static void
+note_worst(void *context, const struct destination_status *status)
+{
+    struct worst *worst = context;
+    size_t at = worst->count;
+
+    while (at > 0 && is_worse(status, &worst->items[at - 1])) {
+        at--;
+    }
+    if (at == STATS_WORST) {
+        return;
+    }
+    worst->count = size_min(worst->count + 1, STATS_WORST);
+    memmove(&worst->items[at + 1], &worst->items[at],
+            (worst->count - at - 1) * sizeof(worst->items[0]));
+    worst->items[at] = *status;
+}
+
+void
+stats_summary(const struct stats *stats, json_t *object)
+{
+    json_t *list = json_array();
+    struct worst worst = {0};
+
+    fair_queue_each(stats->queue, note_worst, &worst, clock_mono_ms());
+    for (size_t i = 0; i < worst.count; i++) {
+        json_array_append_new(list, destination_json(&worst.items[i]));
+    }
+    json_object_set_new(object, "counts", counts_json(&stats->counts));
+    json_object_set_new(object, "destinations", list);
 }

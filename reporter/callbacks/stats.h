@@ -22,6 +22,7 @@ enum {
     STATS_EVERY_MS = 2000,
     STATS_TTL_MS = 10000,
     STATS_DESTINATIONS_MAX = 200, /* published; those with jobs first */
+    STATS_WORST = 10,             /* of stats_summary */
 };
 
 /* Since the start. */
@@ -37,6 +38,7 @@ struct stats_counts {
 };
 
 struct stats;
+struct json_t;
 
 /* All are borrowed. NULL: no memory. */
 struct stats *stats_open(const struct options *options,
@@ -62,5 +64,12 @@ void stats_count_unreadable(struct stats *stats, size_t count);
  * for at most 2 x redis.timeout_ms.
  */
 void stats_step(struct stats *stats, struct redis *redis);
+
+/*
+ * Adds "counts", and as "destinations" the STATS_WORST with the most trouble,
+ * to a JSON object (jansson): those whose breaker is not closed or whose last
+ * attempt failed, then those with the most jobs.
+ */
+void stats_summary(const struct stats *stats, struct json_t *object);
 
 #endif

@@ -556,3 +556,9 @@ worker_drain(struct worker *worker, void (*done)(void *context), void *context)
                    worker->options->callbacks.timeout_ms);
     schedule(worker, 0);
 }
+
+void
+worker_describe(const struct worker *worker, struct json_t *object)
+{
+    stats_summary(worker->stats, object);
+}

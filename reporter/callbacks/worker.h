@@ -11,6 +11,7 @@
 #include "net/event_loop.h"
 #include "redis/redis.h"
 
+struct json_t;
 struct worker;
 
 /* All are borrowed. NULL: the system refuses (errno). */
@@ -27,6 +28,9 @@ void worker_wake(struct worker *worker);
 /* Reopens the callback log, after a rotation, and reads callbacks.block again.
  */
 void worker_reopen(struct worker *worker);
+
+/* Adds its numbers to a JSON object (jansson): see stats_summary. */
+void worker_describe(const struct worker *worker, struct json_t *object);
 
 /*
  * Claims no more jobs, lets the attempts under way end, for at most

@@ -153,8 +153,16 @@ const struct metric families[FAMILIES_COUNT] = {
      "Destinations that this reporter knows, by the state of their breaker.",
      IS_GAUGE(STATS_SUM), .labels = {LABEL("breaker", breakers)},
      .first = CELL_DESTINATIONS},
+    {"verve_failing_paths",
+     "Paths of endpoints whose breaker is open: their hosts answer with "
+     "errors.",
+     IS_GAUGE(STATS_SUM), .first = CELL_FAILING_PATHS},
     {"verve_redis_up", "Workers whose connection to this node of Redis stands.",
      IS_GAUGE(STATS_SUM), .labels = {{.name = "node"}}, .first = CELL_UP},
+    {"verve_redis_unusable",
+     "Workers that must not use this node of Redis: its settings, or their "
+     "rights, are wrong.",
+     IS_GAUGE(STATS_SUM), .labels = {{.name = "node"}}, .first = CELL_UNUSABLE},
     {"verve_redis_errors_total", "Script runs without a useful answer, by why.",
      IS_COUNTER,
      .labels = {{.name = "reason",

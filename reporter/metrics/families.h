@@ -44,7 +44,9 @@ enum {
     CELL_UNDER_WAY = CELL_DELIVERY_DURATION + FAMILIES_DELIVERY_BOUNDS +
                      FAMILIES_HISTOGRAM_MORE,
     CELL_DESTINATIONS,
-    CELL_UP = CELL_DESTINATIONS + METRICS_BREAKERS_COUNT,
+    CELL_FAILING_PATHS = CELL_DESTINATIONS + METRICS_BREAKERS_COUNT,
+    CELL_UP,
+    CELL_UNUSABLE,
     CELL_REDIS_ERRORS,
     CELL_SKEW = CELL_REDIS_ERRORS + REDIS_REASONS_COUNT,
     CELL_WORKERS,
@@ -60,7 +62,7 @@ enum {
 _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 
 /* The rows that are needed by their number; others follow. */
-enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 32 };
+enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 34 };
 
 /* The labels sink and node have no values here. */
 extern const struct metric families[FAMILIES_COUNT];

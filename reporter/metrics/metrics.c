@@ -157,9 +157,10 @@ metrics_write(struct metrics *metrics, FILE *out)
 }
 
 void
-metrics_set_redis_up(struct metrics *metrics, bool up)
+metrics_set_redis_state(struct metrics *metrics, enum redis_state state)
 {
-    stats_set(&metrics->cells[CELL_UP], up);
+    stats_set(&metrics->cells[CELL_UP], state == REDIS_STATE_UP);
+    stats_set(&metrics->cells[CELL_UNUSABLE], state == REDIS_STATE_UNUSABLE);
 }
 
 void
@@ -331,4 +332,10 @@ metrics_set_destinations(struct metrics *metrics,
     for (size_t i = 0; i < METRICS_BREAKERS_COUNT; i++) {
         stats_set(&metrics->cells[CELL_DESTINATIONS + i], counts[i]);
     }
+}
+
+void
+metrics_set_failing_paths(struct metrics *metrics, size_t count)
+{
+    stats_set(&metrics->cells[CELL_FAILING_PATHS], count);
 }

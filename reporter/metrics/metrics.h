@@ -36,7 +36,7 @@ void metrics_refresh(struct metrics *metrics);
 /* Writes the sums of all workers in the text format of Prometheus. */
 void metrics_write(struct metrics *metrics, FILE *out);
 
-void metrics_set_redis_up(struct metrics *metrics, bool up);
+void metrics_set_redis_state(struct metrics *metrics, enum redis_state state);
 
 /* As redis_options.on_failure. */
 void metrics_count_redis_error(struct metrics *metrics,
@@ -181,5 +181,8 @@ enum metrics_breaker {
 /* How many destinations have their breaker in each state. */
 void metrics_set_destinations(struct metrics *metrics,
                               const size_t counts[METRICS_BREAKERS_COUNT]);
+
+/* Of paths_count_open. */
+void metrics_set_failing_paths(struct metrics *metrics, size_t count);
 
 #endif

@@ -7,6 +7,7 @@
 #include "reports.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -278,4 +279,23 @@ reports_reopen(struct reports *reports)
         sink_feeder_reopen(reports->feeders[i]);
     }
     reports_wake(reports);
+}
+
+void
+reports_describe(const struct reports *reports, json_t *object)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < reports->feeder_count; i++) {
+        struct sink_feeder_status status =
+            sink_feeder_status(reports->feeders[i]);
+
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:b, s:I, s:I, s:s}", "name", status.name, "owned",
+                      status.ours, "cursor", (json_int_t)status.cursor_s,
+                      "failing_s", (json_int_t)status.failing_s, "error",
+                      status.error));
+    }
+    json_object_set_new(object, "sinks", list);
 }

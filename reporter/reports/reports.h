@@ -11,6 +11,7 @@
 #include "net/event_loop.h"
 #include "redis/redis.h"
 
+struct json_t;
 struct reports;
 
 /* All arguments are borrowed for its life. NULL: the system refuses. */
@@ -24,5 +25,8 @@ void reports_wake(struct reports *reports);
 
 /* Has every sink open its files again. */
 void reports_reopen(struct reports *reports);
+
+/* Adds "sinks", the state of each, to a JSON object (jansson). */
+void reports_describe(const struct reports *reports, struct json_t *object);
 
 #endif

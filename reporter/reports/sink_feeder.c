@@ -435,3 +435,21 @@ sink_feeder_reopen(struct sink_feeder *feeder)
     }
     feeder->retry_ms = 0;
 }
+
+struct sink_feeder_status
+sink_feeder_status(const struct sink_feeder *feeder)
+{
+    const struct log_throttle *trouble = &feeder->sink_trouble;
+    struct sink_feeder_status status = {.name = feeder->sink->name,
+                                        .ours = feeder->ours,
+                                        .cursor_s =
+                                            sink_feeder_cursor_s(feeder),
+                                        .error = ""};
+
+    if (trouble->on) {
+        status.failing_s = (clock_mono_ms() - trouble->since_ms) / 1000 + 1;
+        status.error = feeder->sink->error[0] != '\0' ? feeder->sink->error
+                                                      : "no answer yet";
+    }
+    return status;
+}

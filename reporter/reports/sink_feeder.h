@@ -53,6 +53,18 @@ int64_t sink_feeder_cursor_s(const struct sink_feeder *feeder);
  */
 bool sink_feeder_serve(struct sink_feeder *feeder);
 
+/* What an operator wants to know of a sink. */
+struct sink_feeder_status {
+    const char *name;  /* borrowed */
+    bool ours;         /* the lease is ours */
+    int64_t cursor_s;  /* as of sink_feeder_cursor_s */
+    int64_t failing_s; /* for how long it has failed, or not answered; 0: it
+                          works */
+    const char *error; /* why, borrowed until the next offer; "": it works */
+};
+
+struct sink_feeder_status sink_feeder_status(const struct sink_feeder *feeder);
+
 /* Tells the metrics how far the sink is, if the windows up to `last` are
    recorded. */
 void sink_feeder_tell(const struct sink_feeder *feeder,

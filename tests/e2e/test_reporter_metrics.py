@@ -154,6 +154,32 @@ def test_the_queue(sandbox, redis, responder, receiver):
     assert 'verve_sink_lag_windows{sink="file"}' not in found
 
 
+def test_a_path_that_fails(sandbox, redis, receiver):
+    """Another path of its host works: the destination is well."""
+    receiver.respond("/bad", 500)
+    _, scrape = start(sandbox, redis)
+    put(redis, receiver.url("/"))
+    wait_for(scrape, DELIVERED, lambda n: n == 1)
+    put(redis, *[receiver.url("/bad")] * 30)
+    found = wait_for(scrape, "verve_failing_paths", lambda n: n >= 1)
+    assert found['verve_destinations{breaker="open"}'] == 0
+
+
+def test_a_redis_that_must_not_be_used(sandbox, redis):
+    """Its data has been written with other settings."""
+    _, scrape = start(sandbox, redis)
+    up, unusable = (f'verve_redis_{word}{{node="{redis.path}"}}'
+                    for word in ("up", "unusable"))
+    shards = redis("HGET", "verve:{0}:meta", "shards")
+    redis("HSET", "verve:{0}:meta", "shards", 7)
+    redis.end_connections()
+    found = wait_for(scrape, unusable, lambda n: n == 2)
+    assert found[up] == 0
+    redis("HSET", "verve:{0}:meta", "shards", shards)
+    found = wait_for(scrape, up, lambda n: n == 2)
+    assert found[unusable] == 0
+
+
 def test_sums_survive_kills(sandbox, redis, receiver):
     reporter, scrape = start(sandbox, redis)
     put(redis, *[receiver.url("/")] * 30)

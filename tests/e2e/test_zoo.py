@@ -69,7 +69,7 @@ class Visit:
         ids = put(self.redis, *(self.zoo.url(name) for name in names))
         self.ids = dict(zip(names, ids))
         wait_until(lambda: set(due(self.redis)) == {self.ids["huge"]},
-                   "all but huge are settled", 20.0)
+                   "all but huge are settled", 60.0)
         self.dead = dead(self.redis)
         self.growth_kb = memory_kb(pid, "VmHWM") - peak_before_kb
 

@@ -7,7 +7,7 @@
 -- ARGV: 1 the program's name, 2 the JSON; "" if the program ends: its name is
 --       then forgotten
 --       3 the end of the names of workers that close windows
---       4 ms after which a silent program counts as gone, 5 ms after which it
+--       4 ms after which a silent reporter counts as gone, 5 ms after which it
 --       is forgotten, 6 how many names are kept
 -- Reply: {number of living reporters, ms since a reporter was last seen; -1 if
 --         none is known}

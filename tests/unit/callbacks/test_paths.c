@@ -96,6 +96,9 @@ test_probe(void **state)
     assert_int_equal(paths_blocked_ms(paths, 1, NOW_MS),
                      CIRCUIT_BREAKER_OPEN_MS);
     assert_int_equal(paths_blocked_ms(paths, 1, now_ms), 0);
+    paths_end(paths, 2, false, &failure, NOW_MS);
+    assert_int_equal(paths_count_open(paths, NOW_MS), 1);
+    assert_int_equal(paths_count_open(paths, now_ms), 0);
     assert_true(paths_start(paths, 1, now_ms));
     assert_int_equal(paths_blocked_ms(paths, 1, now_ms), PATHS_PROBED_MS);
     paths_end(paths, 1, true, &unreached, now_ms);

@@ -113,7 +113,7 @@ test_what_is_written(void **state)
 
     assert_int_equal(presence_wait_ms(f->web), 0);
     write_presence(f->web);
-    assert_in_range(presence_wait_ms(f->web), 1, PRESENCE_EVERY_MS);
+    assert_in_range(presence_wait_ms(f->web), 1, PRESENCE_WEB_MS);
     said = json_loads(redis_do(f->redis, "HGET", SAID,
                                name_of("verve-fcgi", "run/stats"), NULL),
                       0, &error);
@@ -148,7 +148,7 @@ test_who_lives(void **state)
     assert_int_equal(presence_heard(f->web).reporters, 0);
     assert_in_range(presence_heard(f->web).silent_ms, 40000, 50000);
     write_presence(f->reports);
-    let_pass(f, "verve-reporter/other/reports", 10000);
+    let_pass(f, "verve-reporter/other/reports", 3000);
     write_presence(f->web);
     assert_int_equal(presence_heard(f->web).reporters, 2);
 }
