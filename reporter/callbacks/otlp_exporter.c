@@ -277,12 +277,18 @@ otlp_exporter_close(struct otlp_exporter *exporter)
     free(exporter);
 }
 
+bool
+otlp_exporter_has_room(const struct otlp_exporter *exporter)
+{
+    return exporter->count < OTLP_EXPORTER_QUEUE;
+}
+
 void
 otlp_exporter_add(struct otlp_exporter *exporter, char *span)
 {
     size_t place = (exporter->first + exporter->count) % OTLP_EXPORTER_QUEUE;
 
-    if (span == NULL || exporter->count == OTLP_EXPORTER_QUEUE) {
+    if (span == NULL || !otlp_exporter_has_room(exporter)) {
         metrics_count_spans(exporter->metrics, METRICS_SPANS_DROPPED, 1);
         if (log_throttle_due(&exporter->full, "")) {
             log_warn(WHO ": the queue is full, and further spans are dropped");

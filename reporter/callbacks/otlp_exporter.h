@@ -7,6 +7,8 @@
 #ifndef OTLP_EXPORTER_H
 #define OTLP_EXPORTER_H
 
+#include <stdbool.h>
+
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
 
@@ -28,7 +30,11 @@ struct otlp_exporter *otlp_exporter_open(const char *endpoint,
 /* Drops what is in the queue. */
 void otlp_exporter_close(struct otlp_exporter *exporter);
 
-/* Takes over a span of otlp_span.h, malloc'd; NULL: nothing. */
+/* False: a span that is added now would be dropped. */
+bool otlp_exporter_has_room(const struct otlp_exporter *exporter);
+
+/* Takes over a span of otlp_span.h, malloc'd. NULL: it was not made, and counts
+   as dropped. */
 void otlp_exporter_add(struct otlp_exporter *exporter, char *span);
 
 /* Sends what is in the queue, and calls done once, within

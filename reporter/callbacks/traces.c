@@ -3,6 +3,7 @@
  */
 #include "traces.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/util.h"
@@ -44,6 +45,15 @@ traces_close(struct traces *traces)
     }
 }
 
+/* Spans for which there is no room need not be made. */
+static void
+drop(struct otlp_exporter *exporter, size_t count)
+{
+    for (; count > 0; count--) {
+        otlp_exporter_add(exporter, NULL);
+    }
+}
+
 void
 traces_note(struct traces *traces, const struct callback_log_line *line,
             const char *span_id)
@@ -51,6 +61,7 @@ traces_note(struct traces *traces, const struct callback_log_line *line,
     struct otlp_exporter *exporter = traces->exporter;
     const struct job *job = line->job;
     char random_id[TRACE_CONTEXT_SPAN_ID_SIZE] = "";
+    bool first;
 
     if (exporter == NULL || job->trace == NULL ||
         !trace_context_is_sampled(job->trace)) {
@@ -60,7 +71,12 @@ traces_note(struct traces *traces, const struct callback_log_line *line,
         random_hex(random_id, sizeof(random_id) / 2);
         span_id = random_id;
     }
-    if (job->at_ms != 0 && job->attempts == 0 && line->next != JOB_RETURN) {
+    first = job->at_ms != 0 && job->attempts == 0 && line->next != JOB_RETURN;
+    if (!otlp_exporter_has_room(exporter)) {
+        drop(exporter, first ? 3 : 1);
+        return;
+    }
+    if (first) {
         otlp_exporter_add(exporter, otlp_span_accept(job));
         otlp_exporter_add(exporter,
                           otlp_span_queue(job, otlp_span_began_ms(line)));
