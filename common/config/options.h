@@ -116,6 +116,9 @@ struct options {
         char *log;
     } callbacks;
     struct {
+        char *endpoint; /* "": no export */
+    } otlp;
+    struct {
         int sinks; /* bits of enum sink_kind; 0: none */
     } report;
     struct {

@@ -199,6 +199,10 @@ const struct option_row option_rows[] = {
      .fallback = "/var/log/verve/callbacks.log",
      .help = "Log file with a line for each attempt."},
 
+    {ROW(otlp, endpoint), TEXT(0, 2048), .fallback = "",
+     .help = "URL of an OTLP receiver for traces, without /v1/traces; empty: "
+             "no export."},
+
     {ROW(report, sinks),
      CHOICES({"file", SINK_FILE}, {"syslog", SINK_SYSLOG},
              {"kafka", SINK_KAFKA}, {"kinesis", SINK_KINESIS}, {"none", 0}),
