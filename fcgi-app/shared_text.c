@@ -127,10 +127,11 @@ shared_text_claim(struct shared_text *shared)
 static void
 write_file(const struct shared_text *shared)
 {
-    size_t bytes = HEAD_BYTES + shared->content.len;
+    struct content content = shared->content;
+    size_t bytes = HEAD_BYTES + content.len;
 
     if (lock_content(shared)) {
-        if (pwrite(shared->fd, &shared->content, bytes, 0) != (ssize_t)bytes ||
+        if (pwrite(shared->fd, &content, bytes, 0) != (ssize_t)bytes ||
             ftruncate(shared->fd, (off_t)bytes) != 0) {
             (void)!ftruncate(shared->fd, 0);
         }
