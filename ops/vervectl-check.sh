@@ -24,7 +24,14 @@ conclude() {
     *) word=UNKNOWN ;;
     esac
     printf 'VERVE %s - %s%s\n' "$word" "$2" "${perf:+ |$perf}"
+    trap - EXIT
     exit "$1"
+}
+
+# If a program is missing or a file can't be read, stderr has the reason.
+conclude_anyway() {
+    perf=''
+    conclude "$UNKNOWN" "nothing was checked; see stderr, and verve-reporter -t"
 }
 
 # A usage error is UNKNOWN, and stands in the status line, too.
@@ -45,7 +52,6 @@ take_limits() {
 
 read_check() {
     limit=10
-    seconds=$(setting window.seconds) || exit
     take_limits age "$((2 * seconds + 10)),$((4 * seconds + 20))"
     take_limits gaps 0,4
     take_limits lag 0,5
@@ -316,9 +322,11 @@ run_check() {
     EXIT_USAGE=$UNKNOWN
     state=$OK problems='' perf=''
     started=$(date +%s)
-    complaint=$(find_redis 2>&1 >/dev/null) || bad_usage "$complaint"
-    find_redis
+    trap conclude_anyway EXIT
+    find_program
+    seconds=$(setting window.seconds 2>&1) || bad_usage "$seconds"
     read_check "$@"
+    find_redis
     before_ms=$(date +%s%3N)
     try_redis EVAL "$(cat "$parts/vervectl-check.lua")" 13 "$shard:meta" \
         "$shard:born" "$prefix:windows" "$shard:callbacks" "$shard:due" \

@@ -186,6 +186,12 @@
         } else if (store && !page.redis.answers) {
             text = "Redis does not answer. What is shown of it is " + span(Math.max(page.at - store.at, 0) + late) + " old.";
         }
+        if (failure && text) { /* what is known is no state of now */
+            get("headline").dataset.state = "wait";
+            put("state", "No contact");
+            put("reason", "");
+            document.title = "No contact – verve";
+        }
         get("lost").hidden = text === "";
         put("lost", text);
     }

@@ -164,9 +164,10 @@ apply_all(struct blocklist *list, const struct redis_reply *reply)
     bool dropped = apply(list, PART_DROP, reply, "drop");
 
     if (kept || dropped) {
-        log_info("blocked by vervectl: callbacks kept: %s; dropped: %s",
-                 or_none(list->texts[PART_KEEP]),
-                 or_none(list->texts[PART_DROP]));
+        log_event(
+            LEVEL_INFO, "blocked by vervectl",
+            LOG_FIELDS(LOG_TEXT("kept", or_none(list->texts[PART_KEEP])),
+                       LOG_TEXT("dropped", or_none(list->texts[PART_DROP]))));
     }
 }
 

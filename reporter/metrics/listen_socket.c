@@ -1,13 +1,13 @@
 /*
  * listen_socket: the file of a unix socket stays if its program is killed, so
  * that a bind to its path fails for ever. A connect tells whether anybody
- * listens there.
+ * listens there. Of two programs that replace such a file at the same time, one
+ * may take away the file of the other: listen_socket_is_reachable tells.
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "listen_socket.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -77,16 +77,35 @@ bind_to(int fd, const struct listen_address *address)
     return result;
 }
 
-int
-listen_socket_open(const struct listen_address *address)
+/* Notes which file the path is now. */
+static int
+note_file(struct listen_socket *socket)
 {
-    int fd = open_socket(address);
+    const char *path = path_of(&socket->address);
+    struct stat status;
+
+    if (path == NULL) {
+        return 0;
+    }
+    if (lstat(path, &status) != 0) {
+        return -1;
+    }
+    socket->device = status.st_dev;
+    socket->inode = status.st_ino;
+    return 0;
+}
+
+int
+listen_socket_open(struct listen_socket *socket)
+{
+    int fd = open_socket(&socket->address);
     int reason;
 
     if (fd < 0) {
         return -1;
     }
-    if (bind_to(fd, address) == 0 && listen(fd, BACKLOG) == 0) {
+    if (bind_to(fd, &socket->address) == 0 && listen(fd, BACKLOG) == 0 &&
+        note_file(socket) == 0) {
         return fd;
     }
     reason = errno;
@@ -95,12 +114,23 @@ listen_socket_open(const struct listen_address *address)
     return -1;
 }
 
-void
-listen_socket_remove(const struct listen_address *address)
+bool
+listen_socket_is_reachable(const struct listen_socket *socket)
 {
-    const char *path = path_of(address);
+    const char *path = path_of(&socket->address);
+    struct stat status;
 
-    if (path != NULL) {
+    return path == NULL ||
+           (lstat(path, &status) == 0 && status.st_dev == socket->device &&
+            status.st_ino == socket->inode);
+}
+
+void
+listen_socket_remove(const struct listen_socket *socket)
+{
+    const char *path = path_of(&socket->address);
+
+    if (path != NULL && listen_socket_is_reachable(socket)) {
         unlink(path);
     }
 }

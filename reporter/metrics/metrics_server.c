@@ -33,9 +33,9 @@ struct metrics_server {
     struct event_loop *loop;
     struct metrics *metrics;
     const char *listen; /* metrics.listen */
-    struct listen_address address;
+    struct listen_socket socket;
     struct MHD_Daemon *daemon;         /* NULL: the address is busy */
-    struct event_loop_timer retry;     /* armed while it is busy */
+    struct event_loop_timer look;      /* whether it can be reached */
     struct event_loop_timer run;       /* when libmicrohttpd asks for it */
     struct event_loop_timer time_over; /* of the first client */
     struct log_throttle trouble;
@@ -256,7 +256,7 @@ on_request(void *context, struct MHD_Connection *connection, const char *path,
 
 /* Starts libmicrohttpd on a listening socket, which it closes. NULL (errno). */
 static struct MHD_Daemon *
-start(struct metrics_server *server, int fd)
+start_daemon(struct metrics_server *server, int fd)
 {
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, server,
@@ -279,15 +279,15 @@ start(struct metrics_server *server, int fd)
     return NULL;
 }
 
-/* Listens, or plans the next try. */
+/* Listens, or logs why that is not possible. */
 static void
-try_to_listen(struct metrics_server *server)
+start(struct metrics_server *server)
 {
-    int fd = listen_socket_open(&server->address);
+    int fd = listen_socket_open(&server->socket);
     char why[WHY_SIZE];
 
     if (fd >= 0) {
-        server->daemon = start(server, fd);
+        server->daemon = start_daemon(server, fd);
     }
     if (server->daemon != NULL) {
         log_throttle_over(&server->trouble, "metrics.listen");
@@ -297,13 +297,38 @@ try_to_listen(struct metrics_server *server)
     }
     snprintf(why, sizeof(why), "%.128s: %s", server->listen, strerror(errno));
     log_throttle_note(&server->trouble, "metrics.listen", why);
-    event_loop_arm(server->loop, &server->retry, METRICS_SERVER_RETRY_MS);
 }
 
 static void
-on_retry(void *context)
+stop(struct metrics_server *server)
 {
-    try_to_listen(context);
+    const union MHD_DaemonInfo *info;
+
+    if (server->daemon != NULL) {
+        info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        event_loop_forget(server->loop, info->epoll_fd);
+        event_loop_disarm(server->loop, &server->run);
+        MHD_stop_daemon(server->daemon);
+        server->daemon = NULL;
+        listen_socket_remove(&server->socket);
+    }
+}
+
+/* Starts if it does not serve yet, or if nobody can reach it any more. */
+static void
+on_look(void *context)
+{
+    struct metrics_server *server = context;
+
+    if (server->daemon != NULL &&
+        !listen_socket_is_reachable(&server->socket)) {
+        log_warn("metrics.listen: %s was removed", server->listen);
+        stop(server);
+    }
+    if (server->daemon == NULL) {
+        start(server);
+    }
+    event_loop_arm(server->loop, &server->look, METRICS_SERVER_LOOK_MS);
 }
 
 struct metrics_server *
@@ -318,33 +343,24 @@ metrics_server_open(const struct options *options, struct event_loop *loop,
     server->loop = loop;
     server->metrics = metrics;
     server->listen = options->metrics.listen;
-    server->retry.handler = on_retry;
-    server->retry.context = server;
+    server->look.handler = on_look;
+    server->look.context = server;
     server->run.handler = on_run_due;
     server->run.context = server;
     server->time_over.handler = on_time_over;
     server->time_over.context = server;
-    (void)listen_address_parse(server->listen, &server->address);
-    try_to_listen(server);
+    (void)listen_address_parse(server->listen, &server->socket.address);
+    on_look(server);
     return server;
 }
 
 void
 metrics_server_close(struct metrics_server *server)
 {
-    const union MHD_DaemonInfo *info;
-
-    if (server == NULL) {
-        return;
+    if (server != NULL) {
+        stop(server);
+        event_loop_disarm(server->loop, &server->look);
+        event_loop_disarm(server->loop, &server->time_over);
+        free(server);
     }
-    if (server->daemon != NULL) {
-        info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-        event_loop_forget(server->loop, info->epoll_fd);
-        MHD_stop_daemon(server->daemon);
-        listen_socket_remove(&server->address);
-    }
-    event_loop_disarm(server->loop, &server->retry);
-    event_loop_disarm(server->loop, &server->run);
-    event_loop_disarm(server->loop, &server->time_over);
-    free(server);
 }

@@ -1,6 +1,6 @@
 /*
  * GET /metrics at metrics.listen, on the event loop. If the address is busy,
- * that is logged, and tried again until it works.
+ * or its path is removed, that is logged, and tried again until it works.
  *
  * A client cannot hold the loop: each has one request and a time limit, and
  * there is a limit on clients.
@@ -17,7 +17,7 @@
 enum {
     METRICS_SERVER_CLIENTS = 16,     /* others wait in the backlog */
     METRICS_SERVER_CLIENT_MS = 5000, /* from connect to the whole answer */
-    METRICS_SERVER_RETRY_MS = 5000,  /* if the address is busy */
+    METRICS_SERVER_LOOK_MS = 5000,   /* between looks whether it is reachable */
 };
 
 /* False if metrics.listen is none. */

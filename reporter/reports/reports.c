@@ -100,21 +100,24 @@ log_losses(struct reports *reports, int64_t late)
     char last[RFC3339_SIZE];
 
     if (reports->skipped > 0 && log_throttle_due(&reports->skip_trouble, "")) {
-        log_warn("%" PRId64 " windows skipped: older than the retention",
-                 reports->skipped);
+        log_event(LEVEL_WARN, "windows skipped: older than the retention",
+                  LOG_FIELDS(LOG_NUMBER("count", reports->skipped)));
         reports->skipped = 0;
     }
     if (reports->gaps > 0 && log_throttle_due(&reports->gap_trouble, "")) {
         rfc3339_format(last, reports->last_gap_s);
-        log_warn("%" PRId64 " windows recorded as gaps: Redis lost data of "
-                 "them, or may have; the last is %s",
-                 reports->gaps, last);
+        log_event(LEVEL_WARN,
+                  "windows recorded as gaps: Redis lost data of them, or may "
+                  "have",
+                  LOG_FIELDS(LOG_NUMBER("count", reports->gaps),
+                             LOG_TEXT("last_window", last)));
         reports->gaps = 0;
     }
     if (late > 0) {
-        log_error("%" PRId64 " windows are recorded with a count that is too"
-                  " low: only then it was noticed that Redis lost their ids",
-                  late);
+        log_event(LEVEL_ERROR,
+                  "windows recorded with a count that is too low: only then it "
+                  "was noticed that Redis lost their ids",
+                  LOG_FIELDS(LOG_NUMBER("count", late)));
     }
 }
 

@@ -109,4 +109,5 @@ def test_what_is_lost(web, sandbox, busy, redis):
     wait_until(lambda: "Contact lost" in (browser.text("lost") or ""),
                "contact is lost", 30.0)
     assert "old" in browser.text("lost")
+    assert browser.text("state") == "No contact"
     browser.picture(BUILD / "screenshots" / "lost.png")

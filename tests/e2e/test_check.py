@@ -234,3 +234,13 @@ def test_the_shipped_rights_are_enough(sandbox):
     redis("ACL", "SETUSER", "vervectl", "-info", "-set")
     assert "may not SET" in check("--reporters", "0,0", code=1)[1]
     assert "memory" not in check.perf
+
+
+def test_a_password_that_cannot_be_read(check):
+    """There is a line in any case."""
+    check.env["VERVE_REDIS_PASSWORD_FILE"] = "/nowhere/password"
+    done = subprocess.run(check.argv("check"), env=check.env, timeout=60,
+                          capture_output=True, check=False)
+    assert done.returncode == 3
+    assert done.stdout.startswith(b"VERVE UNKNOWN - nothing was checked")
+    assert b"/nowhere/password" in done.stderr

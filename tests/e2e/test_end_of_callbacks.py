@@ -2,8 +2,6 @@
 the program's own log circuit breakers, callbacks that are given up or dropped,
 and a full queue."""
 
-import re
-
 import pytest
 from harness.fastcgi import Responder
 from harness.load import accept

@@ -23,6 +23,7 @@ SETTINGS = {"VERVE_WINDOW_SECONDS": 1}
 # For a path: a blank, quotes, a backslash, an equals sign, no UTF-8, and an
 # override of the direction of text.
 HOSTILE = b'a "b\\n =\xc3\xa9\xff\xe2\x80\xae"'
+FORGED = 'VERVE_RDIS_URL\n\udcff" level:error'  # unknown: a warning
 HOSTILE_READ = HOSTILE.decode(errors="replace")
 # /dev with a log and with what lighttpd needs.
 WHOLE_DEV = (
@@ -43,7 +44,7 @@ def test_each_line_is_read_back(sandbox, redis, receiver, form):
     os.makedirs(folder)
     attempts = os.fsdecode(folder + b"/callbacks")
     settings = {"VERVE_LOG_FORMAT": form, "VERVE_LOG_LEVEL": "debug",
-                "VERVE_RDIS_URL": "x", "VERVE_REDIS_TIMEOUT_MS": 250}
+                FORGED: "x", "VERVE_REDIS_TIMEOUT_MS": 250}
     reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_LOG=attempts,
                         VERVE_CALLBACKS_WORKERS=2, **settings).start()
     responder = Responder(sandbox, redis, **settings).start()
@@ -65,6 +66,7 @@ def test_each_line_is_read_back(sandbox, redis, receiver, form):
         assert all(line.startswith("{") == (form == "json") for line in lines)
     said = " ".join(line["msg"] for line in reporter.process.logged())
     assert HOSTILE_READ + "/callbacks: No such file" in said
+    assert FORGED.replace("\udcff", "\ufffd") + ": it sets no key" in said
 
 
 def test_syslog_has_the_head_of_a_message(sandbox, redis):

@@ -169,9 +169,8 @@ def test_a_gap_is_logged_by_the_reporter_that_recorded_it(sandbox, redis):
     redis("CLIENT", "PAUSE", 2600, "WRITE")
     wait_until(lambda: all(None in each.report().values() for each in both),
                "a gap in both files")
-    logged = [found for each in both for found in re.findall(
-        r"(\d+) windows recorded as gaps.*; the last is ([^\s\"]+)",
-        each.process.output())]
+    logged = [(line["count"], line["last_window"]) for each in both for line in
+              each.process.logged_with("windows recorded as gaps")]
     recorded = [fields for _, fields in redis("XRANGE", "verve:windows", "-",
                                               "+") if fields[1] == "-"]
     assert sum(int(number) for number, _ in logged) == len(recorded)

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import time
+from pathlib import Path
 
 from harness import http
 from harness.load import accept
@@ -291,6 +292,26 @@ def test_slow_clients_hold_no_place(sandbox, redis):
     wait_until(lambda: len(reporter.report()) > before, "reports go on")
 
 
+def sockets(pid):
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    return sum(link.startswith("socket:") for link in links)
+
+
+def test_all_places_get_free_at_once(sandbox, redis):
+    """The time of all clients ends while the worker is stopped."""
+    reporter, scrape = start(sandbox, redis)
+    pid = reporter.worker("metrics")
+    wait_until(lambda: sockets(pid) == 1, "there is no client")
+    clients = [connect(scrape.port) for _ in range(CLIENTS)]
+    wait_until(lambda: sockets(pid) == CLIENTS + 1, "all have a place")
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(CLIENT_S + 0.1)
+    os.kill(pid, signal.SIGCONT)
+    assert scrape()
+    for client in clients:
+        client.close()
+
+
 def test_a_busy_port_stops_nothing(sandbox, redis):
     scrape = Scrape()
     with socket.socket() as other:
@@ -336,6 +357,9 @@ def test_a_unix_socket(sandbox, redis):
         other.process.wait_output(f"metrics.listen: {taken}: Address already")
         assert other.term() == 0
     assert file.read_text() == "mine"
+    assert ask_path(path).status == 200
+    path.unlink()
+    wait_until(path.exists, "it listens again")
     assert ask_path(path).status == 200
     assert reporter.term() == 0
     assert not path.exists()

@@ -79,6 +79,18 @@ def test_runs_until_it_is_told_to_stop(run, number):
     assert run.end(number) == 0
 
 
+def test_it_offers_a_receiver(run, receiver):
+    """Callbacks to this machine are allowed."""
+    page = f"http://127.0.0.1:{run.port}/status/"
+    assert f"\n  {page}\n\n" in run.ready().process.output()
+    assert http.fetch(run.port, "/status/").status == 200
+    assert "\n  receiver   tools/receiver 9000 " in run.process.output()
+    http.fetch(run.port, accept(7, receiver.url("/hook")))
+    (got,) = receiver.wait_count(1, "/hook")
+    assert got.body == b'{"unique_request_count": 1}'
+    assert run.end(signal.SIGTERM) == 0
+
+
 def test_ctrl_c_of_a_terminal(run):
     """SIGINT goes to the whole process group of the script."""
     os.killpg(run.ready().process.pid, signal.SIGINT)

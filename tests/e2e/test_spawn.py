@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from harness.fastcgi import Responder
 from harness.load import Load, accept
+from harness.log_lines import logged
 from harness.process import living, name_of
 from harness.servers import every_server
 from harness.settings import FCGI, ROOT, scaled
@@ -71,6 +72,21 @@ def test_the_web_server_connects_to_the_pool(pool, web):
     assert not web.responders()
     assert len(pool.pids()) == COUNT
     assert stat.S_IMODE(pool.socket.stat().st_mode) == 0o660
+
+
+def test_the_log_of_a_pool_is_not_lost(sandbox, pool):
+    """spawn-fcgi drops stderr: a path of the configuration is kept."""
+    log = sandbox.folder / "verve.txt"
+    conf = sandbox.folder / "verve.conf"
+    conf.write_text(f"[log]\ntarget = {log}\n")
+    assert pool("start").returncode == 0
+    assert environment_of(pool.pids()[0], "VERVE_LOG_TARGET") == "syslog"
+    assert pool("stop").returncode == 0
+    assert pool("start", VERVE_CONF=str(conf)).returncode == 0
+    assert environment_of(pool.pids()[0], "VERVE_LOG_TARGET") == str(log)
+    wait_until(lambda: log.exists() and sum(
+        line["msg"] == "ready" for line in logged(log.read_text())) == COUNT,
+        "all are ready")
 
 
 @every_server

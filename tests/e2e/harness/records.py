@@ -4,6 +4,7 @@ import calendar
 import re
 import time
 
+from .log_lines import parse_pairs
 from .wait import wait_until
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
@@ -64,8 +65,8 @@ def read_callbacks(path):
     """Lines of the callback log as dicts; `time` is the first word."""
     attempts = []
     for line in complete_lines(path):
-        when, *words = line.split(" ")
-        attempt = dict(word.split("=", 1) for word in words)
+        when, words = line.split(" ", 1)
+        attempt = parse_pairs(words)
         assert set(attempt) - {"trace"} == {
             "job", "window", "host", "attempt", "status", "error", "count",
             "duration_ms", "next"}, line
