@@ -14,7 +14,7 @@
 /* The beginnings of keys that may differ between hosts. */
 static const char *const local[] = {
     "redis.url", "callbacks.workers", "report.", "sink.", "log.",
-    "stats.",    "metrics.",
+    "stats.",    "metrics.",          "otlp.",
 };
 
 static bool

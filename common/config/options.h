@@ -69,6 +69,9 @@ struct options {
         char *url;
         char *password; /* "": that of url, or none */
         char *password_file;
+        char *sentinel_user;
+        char *sentinel_password;
+        char *sentinel_password_file;
         int64_t timeout_ms;
         char *prefix;
         int64_t shards;
@@ -112,6 +115,9 @@ struct options {
         char *secret_file;
         char *log;
     } callbacks;
+    struct {
+        char *endpoint; /* "": no export */
+    } otlp;
     struct {
         int sinks; /* bits of enum sink_kind; 0: none */
     } report;

@@ -141,6 +141,21 @@ check_login(struct check *check)
     }
 }
 
+/* Sentinel has no login by a user alone. */
+static void
+check_sentinel_login(struct check *check)
+{
+    const struct options *options = check->options;
+
+    if (options->redis.sentinel_user[0] != '\0' &&
+        options->redis.sentinel_password[0] == '\0' &&
+        options->redis.sentinel_password_file[0] == '\0') {
+        complain(check, "redis.sentinel_user: it needs a password: set "
+                        "redis.sentinel_password or "
+                        "redis.sentinel_password_file");
+    }
+}
+
 int
 pairs_check(const struct options *options, option_complaint *complain_to,
             void *context)
@@ -152,5 +167,6 @@ pairs_check(const struct options *options, option_complaint *complain_to,
     check_waiting(&check);
     check_concurrency(&check);
     check_login(&check);
+    check_sentinel_login(&check);
     return check.result;
 }

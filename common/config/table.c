@@ -82,12 +82,21 @@ const struct option_row option_rows[] = {
      .problem = redis_url_problem, .print_part = redis_url_print,
      .fallback = "unix:///run/redis-verve/redis.sock",
      .help = "Address of Redis, unix://[[user]:password@]/path[?db=number] or\n"
-             "      redis://[[user]:password@]host[:port][/database]."},
+             "      redis://[[user]:password@]host[:port][/database] or\n"
+             "      redis+sentinel://[[user]:password@]host[:port],.../"
+             "master[?db=number]."},
     {ROW(redis, password), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Password for Redis, if it is not in url. The user is in url:\n"
              "      redis://user@host."},
     {ROW(redis, password_file), TEXT(0, 1024), .file = OPTION_FILE_SECRET,
      .fallback = "", .help = "File with the value of password, in its place."},
+    {ROW(redis, sentinel_user), TEXT(0, 1024), .fallback = "",
+     .help = "User for the sentinels, if their user is not \"default\"."},
+    {ROW(redis, sentinel_password), TEXT(0, 1024), .secret = true,
+     .fallback = "", .help = "Password for the sentinels, if they have one."},
+    {ROW(redis, sentinel_password_file), TEXT(0, 1024),
+     .file = OPTION_FILE_SECRET, .fallback = "",
+     .help = "File with the value of sentinel_password, in its place."},
     {ROW(redis, timeout_ms), NUMBER(1, 60000), .fallback = "250",
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,
@@ -189,6 +198,10 @@ const struct option_row option_rows[] = {
     {ROW(callbacks, log), TEXT(1, 1024), .file = OPTION_FILE_LOG,
      .fallback = "/var/log/verve/callbacks.log",
      .help = "Log file with a line for each attempt."},
+
+    {ROW(otlp, endpoint), TEXT(0, 2048), .fallback = "",
+     .help = "URL of an OTLP receiver for traces, without /v1/traces; empty: "
+             "no export."},
 
     {ROW(report, sinks),
      CHOICES({"file", SINK_FILE}, {"syslog", SINK_SYSLOG},

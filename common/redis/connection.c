@@ -1,27 +1,20 @@
 /*
- * connection: the life of a connection to Redis, in four phases (see enum
+ * connection: the life of a connection to Redis, in phases (see enum
  * connection_phase). The phases before READY advance in redis_step and never
- * block. An epoll instance holds the socket and a timer, so that the user has
+ * block. An epoll instance holds the sockets and a timer, so that the user has
  * one fd to watch for the whole life, whichever socket is open.
  */
 #include "connection.h"
 
-#include <errno.h>
 #include <hiredis/hiredis.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "resolver.h"
+#include "base/util.h"
 #include "review.h"
 
 /*
@@ -33,40 +26,40 @@ enum { PAUSE_MIN_MS = 100, PAUSE_SPREAD_MS = 400, RESOLVER_POLL_MS = 10 };
 
 static void connect_next(struct redis *redis);
 
-/* Makes the epoll instance readable delay_ms from now; 0: never. */
+/* Makes the epoll instance readable when redis_step has to be called. */
 static void
-set_timer(struct redis *redis, int64_t delay_ms)
+arm_timer(struct redis *redis)
 {
     struct itimerspec spec = {0};
+    int64_t due_ms = redis->due_ms;
 
-    spec.it_value.tv_sec = delay_ms / 1000;
-    spec.it_value.tv_nsec = delay_ms % 1000 * 1000000;
-    timerfd_settime(redis->timer_fd, 0, &spec, NULL);
+    if (redis->sentinel != NULL) {
+        due_ms = int64_min(due_ms, redis->sentinel->due_ms);
+    }
+    if (redis->link.resolving ||
+        (redis->sentinel != NULL && redis->sentinel->link.resolving)) {
+        due_ms = int64_min(due_ms, clock_mono_ms() + RESOLVER_POLL_MS);
+    }
+    if (due_ms != INT64_MAX) { /* 0 would switch it off */
+        due_ms = int64_max(due_ms, 1);
+        spec.it_value.tv_sec = due_ms / 1000;
+        spec.it_value.tv_nsec = due_ms % 1000 * 1000000;
+    }
+    timerfd_settime(redis->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
 void
 connection_set_due(struct redis *redis, int64_t delay_ms)
 {
     redis->due_ms = delay_ms == 0 ? INT64_MAX : clock_mono_ms() + delay_ms;
-    set_timer(redis, delay_ms);
-}
-
-static void
-watch_socket(struct redis *redis, int operation, uint32_t events)
-{
-    struct epoll_event event = {.events = events};
-
-    epoll_ctl(redis->epoll_fd, operation, redis->context->fd, &event);
+    arm_timer(redis);
 }
 
 static void
 close_socket(struct redis *redis)
 {
     redis->reviewing = false;
-    if (redis->context != NULL) {
-        redisFree(redis->context);
-        redis->context = NULL;
-    }
+    link_close(&redis->link);
 }
 
 static int64_t
@@ -98,6 +91,9 @@ void
 connection_pause(struct redis *redis, enum redis_state state)
 {
     close_socket(redis);
+    if (redis->sentinel != NULL && redis->phase != CONNECTION_ASKING) {
+        sentinel_doubt(redis->sentinel);
+    }
     redis->phase = CONNECTION_PAUSED;
     connection_set_due(redis, random_pause_ms());
     set_state(redis, state);
@@ -106,13 +102,12 @@ connection_pause(struct redis *redis, enum redis_state state)
 void
 connection_set_error(struct redis *redis, const char *what, const char *why)
 {
-    if (redis->url.path != NULL) {
-        snprintf(redis->error, sizeof(redis->error), "%s (%s): %s", what,
-                 redis->url.path, why);
-    } else {
-        snprintf(redis->error, sizeof(redis->error), "%s (%s:%s): %s", what,
-                 redis->url.host, redis->url.port, why);
-    }
+    const char *master = redis->url.master;
+    const char *name = redis->link.name == NULL ? "?" : redis->link.name;
+
+    snprintf(redis->error, sizeof(redis->error), "%s (%s%s%s): %s", what,
+             master == NULL ? "" : master, master == NULL ? "" : " at ", name,
+             why);
 }
 
 /* Notes why this address cannot be used, and closes its socket. */
@@ -120,8 +115,10 @@ static void
 give_up_address(struct redis *redis, enum attempt_finding finding,
                 const char *why)
 {
-    why = attempt_fail(&redis->attempt, finding, why);
-    connection_set_error(redis, attempt_what(&redis->attempt), why);
+    struct attempt *attempt = &redis->link.attempt;
+
+    why = attempt_fail(attempt, finding, why);
+    connection_set_error(redis, attempt_what(attempt), why);
     close_socket(redis);
 }
 
@@ -130,115 +127,90 @@ static void
 fail_address(struct redis *redis, enum attempt_finding finding, const char *why)
 {
     give_up_address(redis, finding, why);
-    if (redis->attempt.next != NULL) {
+    if (link_has_next(&redis->link)) {
         connect_next(redis);
     } else {
-        connection_pause(redis, attempt_state(&redis->attempt));
+        connection_pause(redis, attempt_state(&redis->link.attempt));
     }
-}
-
-/* Puts the handshake on fd, which is connecting; -1: connect failed (errno). */
-static void
-start_handshake(struct redis *redis, int fd)
-{
-    int64_t left_ms = redis->due_ms - clock_mono_ms();
-
-    if (fd < 0) {
-        fail_address(redis, ATTEMPT_NO_ANSWER, strerror(errno));
-        return;
-    }
-    redis->context = redisConnectFd(fd);
-    if (redis->context == NULL) {
-        close(fd);
-        fail_address(redis, ATTEMPT_NO_ANSWER, "no memory");
-        return;
-    }
-    redis->context->flags &= ~REDIS_BLOCK;
-    if (redis->url.path == NULL) {
-        redisEnableKeepAlive(redis->context);
-    }
-    redis->phase = CONNECTION_HANDSHAKE;
-    set_timer(redis, left_ms > 0 ? left_ms : 1);
-    redis->reviewed_ms = clock_mono_ms();
-    handshake_send(&redis->handshake, redis->context);
-    watch_socket(redis, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
-}
-
-/*
- * Starts a connect(2). Returns the socket, non-blocking and close-on-exec, or
- * -1 (errno).
- */
-static int
-connect_socket(const struct sockaddr *address, socklen_t len)
-{
-    int fd = socket(address->sa_family,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0) {
-        return -1;
-    }
-    if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
-        int reason = errno;
-
-        close(fd);
-        errno = reason;
-        return -1;
-    }
-    return fd;
-}
-
-static void
-connect_path(struct redis *redis)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", redis->url.path);
-    start_handshake(redis, connect_socket((const struct sockaddr *)&address,
-                                          sizeof(address)));
 }
 
 static void
 connect_next(struct redis *redis)
 {
-    const struct addrinfo *address = attempt_next(&redis->attempt);
+    const char *why = link_connect(&redis->link);
 
-    start_handshake(redis,
-                    connect_socket(address->ai_addr, address->ai_addrlen));
+    if (why != NULL) {
+        fail_address(redis, ATTEMPT_NO_ANSWER, why);
+        return;
+    }
+    redis->phase = CONNECTION_HANDSHAKE;
+    redis->reviewed_ms = clock_mono_ms();
+    handshake_send(&redis->handshake, redis->link.context);
 }
 
 static void
 step_resolving(struct redis *redis)
 {
-    const struct addrinfo *addresses;
-
-    switch (resolver_result(redis->resolver, &addresses)) {
+    switch (link_resolve(&redis->link)) {
     case RESOLVER_PENDING:
         break;
     case RESOLVER_DONE:
-        attempt_start(&redis->attempt, addresses);
         connect_next(redis);
         break;
     case RESOLVER_FAILED:
         connection_set_error(redis, "cannot find its address",
-                             resolver_error(redis->resolver));
+                             link_error(&redis->link));
         connection_pause(redis, REDIS_STATE_DOWN);
         break;
     }
 }
 
-/* Starts an attempt. Look-up and first address share one time limit. */
+/* Look-up and first address share one time limit. */
 static void
-start_attempt(struct redis *redis)
+start_link(struct redis *redis)
 {
-    attempt_start(&redis->attempt, NULL);
-    connection_set_due(redis, redis->options.timeout_ms);
-    if (redis->resolver == NULL) {
-        connect_path(redis);
-        return;
-    }
     redis->phase = CONNECTION_RESOLVING;
-    resolver_start(redis->resolver);
-    set_timer(redis, RESOLVER_POLL_MS);
+    connection_set_due(redis, redis->options.timeout_ms);
+    link_start(&redis->link);
+    step_resolving(redis);
+}
+
+/* Goes on once a sentinel has named the master, or none does. */
+static void
+step_asking(struct redis *redis, const struct sentinel *sentinel)
+{
+    switch (sentinel->state) {
+    case SENTINEL_PENDING:
+        break;
+    case SENTINEL_NAMED:
+        if (link_aim_at_host(&redis->link, sentinel->host, sentinel->port)) {
+            start_link(redis);
+            break;
+        }
+        connection_set_error(redis, "cannot connect", "no memory");
+        connection_pause(redis, REDIS_STATE_DOWN);
+        break;
+    case SENTINEL_FAILED:
+        snprintf(redis->error, sizeof(redis->error),
+                 "no sentinel names the master %s: %s", redis->url.master,
+                 sentinel->tried);
+        connection_pause(redis, REDIS_STATE_DOWN);
+        break;
+    }
+}
+
+void
+connection_start(struct redis *redis)
+{
+    if (redis->sentinel == NULL) {
+        start_link(redis);
+    } else {
+        redis->phase = CONNECTION_ASKING;
+        redis->due_ms = INT64_MAX; /* the sentinel has time limits of its own */
+        sentinel_ask(redis->sentinel);
+        step_asking(redis, redis->sentinel);
+    }
+    arm_timer(redis);
 }
 
 static void
@@ -260,7 +232,7 @@ receive_handshake(struct redis *redis, const char *broken)
 {
     const char *why = redis->handshake.why;
 
-    switch (handshake_receive(&redis->handshake, redis->context)) {
+    switch (handshake_receive(&redis->handshake, redis->link.context)) {
     case HANDSHAKE_PENDING:
         if (broken[0] != '\0') {
             fail_address(redis, ATTEMPT_NO_ANSWER, broken);
@@ -289,19 +261,19 @@ receive_handshake(struct redis *redis, const char *broken)
 static void
 step_handshake(struct redis *redis)
 {
-    redisContext *context = redis->context;
-    char broken[sizeof(context->errstr)] = "";
-    int written = 0;
+    struct link *link = &redis->link;
+    char broken[sizeof(link->context->errstr)] = "";
+    bool all = false;
 
-    if (redisBufferWrite(context, &written) != REDIS_OK) {
-        snprintf(broken, sizeof(broken), "%s", context->errstr);
-        context->err = 0;
+    if (!link_write(link, &all)) {
+        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
+        link->context->err = 0;
     }
-    if (written) {
-        watch_socket(redis, EPOLL_CTL_MOD, EPOLLIN);
+    if (all) {
+        link_watch_reading(link);
     }
-    if (redisBufferRead(context) != REDIS_OK && broken[0] == '\0') {
-        snprintf(broken, sizeof(broken), "%s", context->errstr);
+    if (!link_read(link) && broken[0] == '\0') {
+        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
     }
     receive_handshake(redis, broken);
 }
@@ -312,7 +284,7 @@ connection_reconnect(struct redis *redis, const char *why)
     connection_set_error(redis, "connection lost", why);
     close_socket(redis);
     set_state(redis, REDIS_STATE_CONNECTING);
-    start_attempt(redis);
+    connection_start(redis);
 }
 
 void
@@ -326,8 +298,8 @@ connection_give_up(struct redis *redis, const char *why)
 static bool
 receive_review(struct redis *redis)
 {
-    if (redisBufferRead(redis->context) != REDIS_OK) {
-        connection_reconnect(redis, redis->context->errstr);
+    if (!link_read(&redis->link)) {
+        connection_reconnect(redis, redis->link.context->errstr);
         return false;
     }
     return review_step(redis);
@@ -340,20 +312,15 @@ receive_review(struct redis *redis)
 static void
 step_ready(struct redis *redis)
 {
-    char byte;
-    ssize_t len;
+    const char *broken;
 
     if (redis->reviewing && !receive_review(redis)) {
         return;
     }
-    len = recv(redis->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if ((len < 0 && (errno == EAGAIN || errno == EINTR)) ||
-        (len > 0 && redis->reviewing)) {
-        return;
+    broken = link_look(&redis->link, redis->reviewing);
+    if (broken != NULL) {
+        connection_reconnect(redis, broken);
     }
-    connection_reconnect(redis, len == 0  ? "closed by Redis"
-                                : len > 0 ? "an unexpected reply"
-                                          : strerror(errno));
 }
 
 /* The time limit is over; the next address gets a time limit of its own. */
@@ -361,8 +328,8 @@ static void
 time_out(struct redis *redis)
 {
     give_up_address(redis, ATTEMPT_NO_ANSWER, "no answer in time");
-    if (redis->attempt.next == NULL) {
-        connection_pause(redis, attempt_state(&redis->attempt));
+    if (!link_has_next(&redis->link)) {
+        connection_pause(redis, attempt_state(&redis->link.attempt));
         return;
     }
     set_state(redis, REDIS_STATE_DOWN);
@@ -385,19 +352,14 @@ redis_check_connection(struct redis *redis)
     return redis_connection(redis);
 }
 
-bool
-redis_syncs_always(const struct redis *redis)
-{
-    return strcmp(redis->handshake.appendonly, "yes") == 0 &&
-           !redis->handshake.was_replica &&
-           strcmp(redis->handshake.appendfsync, "always") == 0;
-}
-
 static void
 step_phase(struct redis *redis)
 {
     switch (redis->phase) {
     case CONNECTION_PAUSED:
+        break;
+    case CONNECTION_ASKING:
+        step_asking(redis, redis->sentinel);
         break;
     case CONNECTION_RESOLVING:
         step_resolving(redis);
@@ -416,7 +378,9 @@ step_due(struct redis *redis)
 {
     switch (redis->phase) {
     case CONNECTION_PAUSED:
-        start_attempt(redis);
+        connection_start(redis);
+        break;
+    case CONNECTION_ASKING: /* never due */
         break;
     case CONNECTION_RESOLVING:
     case CONNECTION_HANDSHAKE:
@@ -432,148 +396,63 @@ step_due(struct redis *redis)
     }
 }
 
+/* Says once that no sentinel answers, while the connection is up. */
+static void
+warn_of_sentinels(struct redis *redis)
+{
+    char text[sizeof(redis->sentinel->tried) + 96];
+    struct redis_change change = {.state = REDIS_STATE_UP, .warning = text};
+    bool away = redis->sentinel->state == SENTINEL_FAILED;
+
+    if (away && !redis->unwatched && redis->options.on_change != NULL) {
+        snprintf(text, sizeof(text),
+                 "no sentinel names the master, so that a failover would not "
+                 "be noticed: %s",
+                 redis->sentinel->tried);
+        redis->options.on_change(redis->options.on_change_context, &change);
+    }
+    redis->unwatched = away;
+}
+
+/*
+ * Leaves a master that is no longer the one: it would go on to say OK to what
+ * is going to be lost.
+ */
+static void
+step_sentinel(struct redis *redis)
+{
+    const struct sentinel *sentinel = redis->sentinel;
+    char master[sizeof(sentinel->host) + sizeof(sentinel->port) + 1];
+    char why[sizeof(master) + 64];
+
+    sentinel_step(redis->sentinel);
+    if (redis->phase != CONNECTION_READY) {
+        return;
+    }
+    warn_of_sentinels(redis);
+    snprintf(master, sizeof(master), "%s:%s", sentinel->host, sentinel->port);
+    if (sentinel->state == SENTINEL_NAMED &&
+        strcmp(master, redis->link.name) != 0) {
+        snprintf(why, sizeof(why), "the sentinels name another master, %s",
+                 master);
+        connection_reconnect(redis, why);
+    }
+}
+
 void
 redis_step(struct redis *redis)
 {
     uint64_t expirations;
-    bool is_due = clock_mono_ms() >= redis->due_ms;
 
     /* Resets the timer; if it has not fired, the read fails, which is fine. */
     (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
-    if (is_due) {
+    if (redis->sentinel != NULL) {
+        step_sentinel(redis);
+    }
+    if (clock_mono_ms() >= redis->due_ms) {
         step_due(redis);
     } else {
         step_phase(redis);
     }
-    if (redis->phase == CONNECTION_RESOLVING) {
-        set_timer(redis, RESOLVER_POLL_MS); /* the resolver has no fd */
-    }
-}
-
-static bool
-open_fds(struct redis *redis)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-
-    redis->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    redis->timer_fd =
-        timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    return redis->epoll_fd >= 0 && redis->timer_fd >= 0 &&
-           epoll_ctl(redis->epoll_fd, EPOLL_CTL_ADD, redis->timer_fd, &event) ==
-               0;
-}
-
-/* Reads the url and the password. */
-static bool
-set_address(struct redis *redis, const struct redis_options *options)
-{
-    const char *password = options->password;
-
-    if (redis_url_parse(options->url, &redis->url) != NULL) {
-        return false;
-    }
-    if (redis->url.password == NULL && password != NULL &&
-        password[0] != '\0') {
-        redis->url.password = strdup(password);
-        return redis->url.password != NULL;
-    }
-    return redis->url.user == NULL || redis->url.password != NULL;
-}
-
-static bool
-set_up(struct redis *redis, const struct redis_options *options)
-{
-    redis->options = *options;
-    redis->client_name = strdup(options->client_name);
-    redis->options.client_name = redis->client_name;
-    redis->handshake.url = &redis->url;
-    redis->handshake.options = &redis->options;
-    if (redis->client_name == NULL || !open_fds(redis) ||
-        !set_address(redis, options)) {
-        return false;
-    }
-    if (redis->url.host != NULL) {
-        redis->resolver = resolver_open(redis->url.host, redis->url.port);
-        return redis->resolver != NULL;
-    }
-    return true;
-}
-
-struct redis *
-redis_open(const struct redis_options *options)
-{
-    struct redis *redis = calloc(1, sizeof(*redis));
-
-    if (redis == NULL) {
-        return NULL;
-    }
-    redis->epoll_fd = -1;
-    redis->timer_fd = -1;
-    if (!set_up(redis, options)) {
-        redis_close(redis);
-        return NULL;
-    }
-    start_attempt(redis);
-    return redis;
-}
-
-void
-redis_close(struct redis *redis)
-{
-    if (redis == NULL) {
-        return;
-    }
-    close_socket(redis);
-    freeReplyObject(redis->reply);
-    freeReplyObject(redis->wait_reply);
-    command_fini(&redis->command);
-    command_fini(&redis->handshake.command);
-    resolver_close(redis->resolver);
-    redis_url_fini(&redis->url);
-    free(redis->client_name);
-    if (redis->timer_fd >= 0) {
-        close(redis->timer_fd);
-    }
-    if (redis->epoll_fd >= 0) {
-        close(redis->epoll_fd);
-    }
-    free(redis);
-}
-
-int
-redis_fd(const struct redis *redis)
-{
-    return redis->epoll_fd;
-}
-
-int64_t
-redis_max_memory(const struct redis *redis)
-{
-    return redis->handshake.max_memory;
-}
-
-int64_t
-redis_used_memory(const struct redis *redis)
-{
-    return redis->handshake.used_memory;
-}
-
-bool
-redis_peer(const struct redis *redis, struct sockaddr_storage *address)
-{
-    int64_t port = redis->handshake.tcp_port;
-    struct sockaddr_in *local = (struct sockaddr_in *)address;
-    socklen_t len = sizeof(*address);
-
-    if (redis->state != REDIS_STATE_UP) {
-        return false;
-    }
-    if (redis->url.path == NULL || port == 0) {
-        return getpeername(redis->context->fd, (struct sockaddr *)address,
-                           &len) == 0;
-    }
-    *local = (struct sockaddr_in){.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port)};
-    local->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return true;
+    arm_timer(redis);
 }

@@ -5,18 +5,18 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
-#include "attempt.h"
 #include "command.h"
 #include "handshake.h"
+#include "link.h"
 #include "redis.h"
 #include "redis_url.h"
+#include "sentinel.h"
 
-struct redisContext;
 struct redisReply;
-struct resolver;
 
 enum connection_phase {
     CONNECTION_PAUSED,    /* until the next attempt */
+    CONNECTION_ASKING,    /* a sentinel is asked where the master is */
     CONNECTION_RESOLVING, /* the host's name is being looked up */
     CONNECTION_HANDSHAKE, /* a socket connects; then the handshake */
     CONNECTION_READY,     /* scripts can be run */
@@ -27,16 +27,18 @@ struct redis {
     struct redis_options options;
     struct redis_url url;
     char *client_name;
-    int epoll_fd; /* holds the socket and the timer */
+    char *sentinel_user;
+    char *sentinel_password;
+    int epoll_fd; /* holds the sockets and the timer */
     int timer_fd;
     enum connection_phase phase;
     enum redis_state state;
-    int64_t due_ms; /* monotonic: time limit of the phase or of a review, next
-                       attempt, next review */
-    struct resolver *resolver;    /* NULL for a unix socket */
-    struct attempt attempt;       /* the last, or the one under way */
-    struct redisContext *context; /* non-blocking; NULL if there is no socket */
-    uint64_t connections;         /* number of times that it was READY */
+    int64_t due_ms;   /* monotonic: time limit of the phase or of a review, next
+                         attempt, next review */
+    struct link link; /* to Redis */
+    struct sentinel *sentinel; /* NULL: the url names Redis itself */
+    bool unwatched;            /* no sentinel names the master; was said */
+    uint64_t connections;      /* number of times that it was READY */
     struct handshake handshake;
     bool reviewing;      /* while READY: replies to a review are awaited */
     bool unsure;         /* some of them were errors that end by themselves */
@@ -51,6 +53,12 @@ struct redis {
     struct redisReply *reply;      /* of the last run; NULL: none yet */
     struct redisReply *wait_reply; /* of the WAIT after it; NULL: none yet */
 };
+
+/*
+ * Starts an attempt to connect. With sentinels it begins with the question
+ * where the master is.
+ */
+void connection_start(struct redis *redis);
 
 /* Sets the error to "what (address): why". */
 void connection_set_error(struct redis *redis, const char *what,

@@ -71,6 +71,7 @@ handshake_send(struct handshake *handshake, redisContext *context)
 {
     const struct redis_options *options = handshake->options;
     const char *select[] = {"SELECT", handshake->url->database};
+    const char *role[] = {"ROLE"};
     const char *name[] = {"CLIENT", "SETNAME", options->client_name};
 
     memset(handshake->awaited, 0, sizeof(handshake->awaited));
@@ -83,6 +84,9 @@ handshake_send(struct handshake *handshake, redisContext *context)
     send_auth(handshake, context);
     if (handshake->url->database != NULL) {
         send_step(handshake, context, HANDSHAKE_SELECT, 2, select);
+    }
+    if (handshake->url->master != NULL) {
+        send_step(handshake, context, HANDSHAKE_ROLE, 1, role);
     }
     send_step(handshake, context, HANDSHAKE_NAME, 3, name);
     handshake_send_review(handshake, context);
@@ -177,6 +181,23 @@ read_config(struct handshake *handshake, const redisReply *pairs)
 }
 
 /*
+ * Sentinels may be wrong for a while. A replica would refuse to write, and a
+ * script that only reads would not notice.
+ */
+static enum handshake_result
+check_role(struct handshake *handshake, const redisReply *role)
+{
+    if (role->type == REDIS_REPLY_ARRAY && role->elements > 0 &&
+        role->element[0]->type == REDIS_REPLY_STRING &&
+        strcmp(role->element[0]->str, "master") == 0) {
+        return HANDSHAKE_DONE;
+    }
+    snprintf(handshake->why, sizeof(handshake->why),
+             "it is no master, as the sentinel says that it is");
+    return HANDSHAKE_RETRY;
+}
+
+/*
  * The step after which the policy is judged, which INFO or CONFIG GET may have
  * told. If INFO is forbidden, only `rights` finds out that a Redis is too old,
  * and such a Redis refuses our CONFIG GET, too: so its age is said first.
@@ -254,6 +275,10 @@ advice(enum handshake_step step, const char *error)
     if (is_too_many_clients(error)) {
         return "; raise Redis's maxclients, or use fewer connections";
     }
+    if (step == HANDSHAKE_ROLE) {
+        return "; the user of redis.url must be allowed to ask for the role "
+               "(+role): see redis.acl";
+    }
     if ((step == HANDSHAKE_RIGHTS || step == HANDSHAKE_CHECK) &&
         (starts_with(error, "NOPERM") ||
          starts_with(error, "ERR unknown command"))) {
@@ -267,6 +292,7 @@ static enum redis_fault
 fault_of(enum handshake_step step)
 {
     switch (step) {
+    case HANDSHAKE_ROLE:
     case HANDSHAKE_RIGHTS:
         return REDIS_FAULT_RIGHTS;
     case HANDSHAKE_CHECK:
@@ -311,6 +337,8 @@ read_reply(struct handshake *handshake, enum handshake_step step,
 
     if (reply->type == REDIS_REPLY_ERROR) {
         result = read_error(handshake, step, reply->str);
+    } else if (step == HANDSHAKE_ROLE) {
+        result = check_role(handshake, reply);
     } else if (step == HANDSHAKE_INFO) {
         read_info(handshake, reply);
         result = check_version(handshake, reply);

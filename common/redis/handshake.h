@@ -21,6 +21,7 @@ struct redisContext;
 enum handshake_step {
     HANDSHAKE_AUTH,
     HANDSHAKE_SELECT,
+    HANDSHAKE_ROLE,
     HANDSHAKE_NAME,
     HANDSHAKE_INFO,
     HANDSHAKE_CONFIG,

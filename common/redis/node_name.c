@@ -31,6 +31,9 @@ redis_node_name(const char *url, char name[REDIS_NODE_SIZE])
 
     read_part(name, REDIS_NODE_SIZE, url, "socket");
     if (name[0] == '\0') {
+        read_part(name, REDIS_NODE_SIZE, url, "master");
+    }
+    if (name[0] == '\0') {
         read_part(host, sizeof(host), url, "host");
         read_part(port, sizeof(port), url, "port");
         snprintf(name, REDIS_NODE_SIZE,

@@ -1,6 +1,7 @@
 /*
- * The name of a Redis for people and for metrics: the path of its socket, or
- * host:port, [host]:port if the host has colons.
+ * The name of a Redis for people and for metrics: the path of its socket,
+ * host:port ([host]:port if the host has colons), or the name that sentinels
+ * know the master by.
  */
 #ifndef NODE_NAME_H
 #define NODE_NAME_H

@@ -96,10 +96,10 @@ fail_run(struct redis *redis, const char *why)
 static bool
 flush(struct redis *redis)
 {
-    int written = 0;
-    bool ok = redisBufferWrite(redis->context, &written) == REDIS_OK;
+    bool all;
+    bool ok = link_write(&redis->link, &all);
 
-    redis->unsent = !written;
+    redis->unsent = !all;
     return ok;
 }
 
@@ -128,7 +128,7 @@ free_replies(struct redis *redis)
 static enum redis_result
 send_script(struct redis *redis, bool by_text)
 {
-    redisContext *context = redis->context;
+    redisContext *context = redis->link.context;
 
     free_replies(redis);
     redis->by_text = by_text;
@@ -168,7 +168,7 @@ take_reply(redisContext *context, redisReply **reply)
 static bool
 take_replies(struct redis *redis)
 {
-    redisContext *context = redis->context;
+    redisContext *context = redis->link.context;
 
     return take_reply(context, &redis->reply) &&
            (redis->reply == NULL || redis->command.replicas == 0 ||
@@ -226,10 +226,9 @@ receive_error(struct redis *redis)
 enum redis_result
 redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
-    redisContext *context = redis->context;
+    redisContext *context = redis->link.context;
 
-    if ((redis->unsent && !flush(redis)) ||
-        redisBufferRead(context) != REDIS_OK) {
+    if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
         return fail_run(redis, context->errstr);
     }
     if (redis->reviewing && !review_step(redis)) {
@@ -256,7 +255,7 @@ void
 redis_await(const struct redis *redis)
 {
     struct pollfd pollfd = {
-        .fd = redis->context->fd,
+        .fd = redis->link.context->fd,
         .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
 
     poll(&pollfd, 1, (int)int64_max(redis->end_ms - clock_mono_ms(), 0));

@@ -86,10 +86,12 @@ struct redis_change {
 };
 
 struct redis_options {
-    const char *url;         /* as redis_url_problem accepts it */
-    const char *password;    /* if url has none; NULL or "": none */
-    const char *client_name; /* shown by CLIENT LIST */
-    int64_t timeout_ms;      /* for connecting, and for each script */
+    const char *url;               /* as redis_url_problem accepts it */
+    const char *password;          /* if url has none; NULL or "": none */
+    const char *sentinel_user;     /* of the sentinels; NULL or "": none */
+    const char *sentinel_password; /* NULL or "": none */
+    const char *client_name;       /* shown by CLIENT LIST */
+    int64_t timeout_ms;            /* for connecting, and for each script */
     /*
      * Use a Redis even if its eviction policy can be read neither by INFO nor
      * by CONFIG GET. A policy that can be read must be noeviction.
@@ -120,8 +122,9 @@ struct redis_options {
 
 /*
  * What is wrong with url, static; NULL if redis_open can use it. It is
- * unix://[[user]:password@]/path[?db=number] or
- * redis://[[user]:password@]host[:port][/database].
+ * unix://[[user]:password@]/path[?db=number],
+ * redis://[[user]:password@]host[:port][/database] or
+ * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number].
  */
 const char *redis_url_problem(const char *url);
 
@@ -139,8 +142,9 @@ struct redis_login redis_login_of(const char *url);
 
 /*
  * Writes a part of a url that redis_url_problem accepts: socket (its path),
- * host, port, user, password or database, without percent-encoding. Writes
- * nothing if the url has no such part. False if there is no part of this name.
+ * host, port, user, password, database, master or sentinels ("host port" a
+ * line), without percent-encoding. Writes nothing if the url has no such part.
+ * False if there is no part of this name.
  */
 bool redis_url_print(FILE *out, const char *url, const char *part);
 
@@ -199,6 +203,13 @@ uint64_t redis_connection(const struct redis *redis);
  * one. False if that can't be read.
  */
 bool redis_syncs_always(const struct redis *redis);
+
+/*
+ * How long a connection may stay at a master that another program has left
+ * already, because a sentinel named another, in milliseconds. 0: the url names
+ * Redis itself.
+ */
+int64_t redis_follow_ms(const struct redis *redis);
 
 /*
  * Redis's maxmemory in bytes, as of the last connect. 0: it has none, or it is

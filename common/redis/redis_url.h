@@ -5,19 +5,35 @@
 #ifndef REDIS_URL_H
 #define REDIS_URL_H
 
+#include <stddef.h>
+
+enum { REDIS_SENTINELS_MAX = 16 };
+
+struct redis_host {
+    char *host; /* name or address without brackets */
+    char *port; /* decimal */
+};
+
+/* There is either a path, or a host, or a master and its sentinels. */
 struct redis_url {
-    char *path;     /* of a unix socket; NULL for TCP */
-    char *host;     /* name or address without brackets; NULL for a socket */
-    char *port;     /* decimal; NULL for a socket */
+    char *path;     /* of a unix socket; else NULL */
+    char *host;     /* name or address without brackets; else NULL */
+    char *port;     /* decimal; NULL without a host */
     char *user;     /* NULL: Redis's "default" */
     char *password; /* NULL: none */
     char *database; /* decimal; NULL: the server's default */
+    char *master;   /* its name, as the sentinels know it; else NULL */
+    struct redis_host sentinels[REDIS_SENTINELS_MAX];
+    size_t sentinel_count; /* 0 without a master */
 };
 
 /*
  * Reads unix://[[user]:password@]/path[?db=number] or
  * redis://[[user]:password@]host[:port][/database], the forms of redis-py and
- * of redis-cli -u (the registration of the second at IANA is provisional).
+ * of redis-cli -u (the registration of the second at IANA is provisional), or
+ * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number], the
+ * form of Lettuce with the name in the path. The login is that of Redis, not of
+ * the sentinels.
  * Parts are percent-decoded (RFC 3986, 2.1) to any byte but NUL. A part that
  * means nothing is an error. Returns NULL, or what is wrong: static, and
  * without any part of the text, which may hold a password. Free url with

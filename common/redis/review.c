@@ -22,15 +22,15 @@ review_plan(struct redis *redis)
 static void
 start(struct redis *redis)
 {
-    int written = 0;
+    bool all;
 
     redis->reviewing = true;
     redis->unsure = false;
     redis->reviewed_ms = clock_mono_ms();
     connection_set_due(redis, redis->options.timeout_ms);
-    handshake_send_review(&redis->handshake, redis->context);
-    if (redisBufferWrite(redis->context, &written) != REDIS_OK) {
-        connection_reconnect(redis, redis->context->errstr);
+    handshake_send_review(&redis->handshake, redis->link.context);
+    if (!link_write(&redis->link, &all)) {
+        connection_reconnect(redis, redis->link.context->errstr);
     }
 }
 
@@ -83,8 +83,8 @@ review_step(struct redis *redis)
 
     memcpy(warning, redis->handshake.warning, sizeof(warning));
     /* An error that ends by itself, such as BUSY, says nothing new. */
-    while ((result = handshake_receive(&redis->handshake, redis->context)) ==
-           HANDSHAKE_RETRY) {
+    while ((result = handshake_receive(
+                &redis->handshake, redis->link.context)) == HANDSHAKE_RETRY) {
         redis->unsure = true;
     }
     switch (result) {

@@ -90,6 +90,8 @@ schema_redis_options(const struct options *options, const char *program,
     return (struct redis_options){
         .url = options->redis.url,
         .password = options->redis.password,
+        .sentinel_user = options->redis.sentinel_user,
+        .sentinel_password = options->redis.sentinel_password,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
         .rights = rights_check(options),

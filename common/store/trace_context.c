@@ -192,7 +192,7 @@ trace_context_read(struct trace_context *trace, const char *traceparent,
         }
     }
     if (request_id != NULL && is_request_id(request_id)) {
-        strcpy(trace->request_id, request_id);
+        memcpy(trace->request_id, request_id, strlen(request_id) + 1);
     }
 }
 

@@ -1,11 +1,8 @@
 /*
  * call_phases: libcurl tells the times since the start of the transfer at which
- * each phase ended; 0 if it did not. For a kept connection the ends of its
- * phases are those of the look for it.
+ * each phase ended; 0 if it did not, or if the connection was kept.
  */
 #include "call_phases.h"
-
-#include <stdbool.h>
 
 static int64_t
 time_of(CURL *easy, CURLINFO info)
@@ -17,36 +14,22 @@ time_of(CURL *easy, CURLINFO info)
 }
 
 static int64_t
-between(int64_t from_us, int64_t to_us)
+between(CURL *easy, CURLINFO from, CURLINFO to)
 {
-    return to_us > from_us ? to_us - from_us : -1;
-}
+    int64_t us = time_of(easy, to) - time_of(easy, from);
 
-static bool
-is_kept(CURL *easy)
-{
-    long connects = 0;
-
-    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
-    return connects == 0;
+    return us > 0 ? us : -1;
 }
 
 struct call_phases
 call_phases_read(CURL *easy)
 {
-    int64_t connected_us = time_of(easy, CURLINFO_CONNECT_TIME_T);
-    struct call_phases phases = {
-        .connect_us = -1,
-        .tls_us = -1,
-        .answer_us = between(time_of(easy, CURLINFO_PRETRANSFER_TIME_T),
-                             time_of(easy, CURLINFO_STARTTRANSFER_TIME_T)),
+    return (struct call_phases){
+        .connect_us =
+            between(easy, CURLINFO_NAMELOOKUP_TIME_T, CURLINFO_CONNECT_TIME_T),
+        .tls_us =
+            between(easy, CURLINFO_CONNECT_TIME_T, CURLINFO_APPCONNECT_TIME_T),
+        .answer_us = between(easy, CURLINFO_PRETRANSFER_TIME_T,
+                             CURLINFO_STARTTRANSFER_TIME_T),
     };
-
-    if (connected_us > 0 && !is_kept(easy)) {
-        phases.connect_us =
-            between(time_of(easy, CURLINFO_NAMELOOKUP_TIME_T), connected_us);
-        phases.tls_us =
-            between(connected_us, time_of(easy, CURLINFO_APPCONNECT_TIME_T));
-    }
-    return phases;
 }

@@ -33,6 +33,7 @@ struct dispatcher {
     struct fair_queue *queue;
     struct lookups *lookups;
     struct callback_log *log;
+    struct traces *traces;
     struct stats *stats;
     struct metrics *metrics;
     struct event_loop *loop;
@@ -71,6 +72,7 @@ log_attempt(struct dispatcher *dispatcher, const struct http_call *call,
     };
 
     callback_log_write(dispatcher->log, &line);
+    traces_note(dispatcher->traces, &line, http_call_span_id(call));
 }
 
 /* Frees the slot, and logs if the circuit breaker opens or closes. */
@@ -407,6 +409,7 @@ dispatcher_open(const struct dispatcher_parts *parts, dispatcher_begins *begins,
     dispatcher->queue = parts->queue;
     dispatcher->lookups = parts->lookups;
     dispatcher->log = parts->log;
+    dispatcher->traces = parts->traces;
     dispatcher->stats = parts->stats;
     dispatcher->metrics = parts->metrics;
     dispatcher->loop = parts->loop;

@@ -15,6 +15,7 @@
 #include "settings.h"
 #include "stats.h"
 #include "store/job.h"
+#include "traces.h"
 
 struct dispatcher;
 
@@ -34,6 +35,7 @@ struct dispatcher_parts {
     struct fair_queue *queue;
     struct lookups *lookups;
     struct callback_log *log;
+    struct traces *traces;
     struct event_loop *loop;
     struct stats *stats;
     struct metrics *metrics;

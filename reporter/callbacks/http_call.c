@@ -480,6 +480,12 @@ http_call_host(const struct http_call *call)
     return call->target.host;
 }
 
+const char *
+http_call_span_id(const struct http_call *call)
+{
+    return call->span_id;
+}
+
 int64_t
 http_call_duration_ms(const struct http_call *call)
 {

@@ -101,6 +101,9 @@ const struct destination_ticket *http_call_ticket(const struct http_call *call);
 /* host:port of the last prepared job. NULL: preparing it failed. */
 const char *http_call_host(const struct http_call *call);
 
+/* The span id in the traceparent of its job, if the job has one. */
+const char *http_call_span_id(const struct http_call *call);
+
 /* Milliseconds since http_call_prepare. */
 int64_t http_call_duration_ms(const struct http_call *call);
 

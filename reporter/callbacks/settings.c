@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "otlp_request.h"
+
 /* Size of a buffer for the longest error text of all. */
 enum { WHY_SIZE = ADDRESS_POLICY_WHY_SIZE };
 
@@ -80,6 +82,24 @@ check_files(const struct options *options, option_complaint *complain,
     return false;
 }
 
+static bool
+check_otlp(const struct options *options, option_complaint *complain,
+           void *context)
+{
+    const char *endpoint = options->otlp.endpoint;
+    const char *problem =
+        endpoint[0] == '\0' ? NULL : otlp_request_problem(endpoint);
+    char text[2 * WHY_SIZE];
+
+    if (problem == NULL) {
+        return true;
+    }
+    snprintf(text, sizeof(text), "otlp.endpoint: \"%.200s\" %s", endpoint,
+             problem);
+    options_complain(options, text, complain, context);
+    return false;
+}
+
 int
 settings_check(const struct options *options, option_complaint *complain,
                void *context)
@@ -93,12 +113,15 @@ settings_check(const struct options *options, option_complaint *complain,
     struct webhook_signature *signature = open_signature(options, why);
     bool signature_valid = is_valid(options, signature, why, complain, context);
     bool files_valid = check_files(options, complain, context);
+    bool otlp_valid = check_otlp(options, complain, context);
 
     webhook_signature_close(signature);
     free(servers);
     address_policy_close(policy);
-    return policy_valid && servers_valid && signature_valid && files_valid ? 0
-                                                                           : -1;
+    return policy_valid && servers_valid && signature_valid && files_valid &&
+                   otlp_valid
+               ? 0
+               : -1;
 }
 
 int

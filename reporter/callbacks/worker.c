@@ -28,6 +28,7 @@
 #include "stats.h"
 #include "store/job_queue.h"
 #include "store/origin.h"
+#include "traces.h"
 #include "wishes.h"
 
 enum {
@@ -54,6 +55,7 @@ struct worker {
     struct lookups *lookups;  /* claimed, waiting for their addresses */
     struct fair_queue *queue; /* claimed, waiting to be started */
     struct dispatcher *dispatcher;
+    struct traces *traces;
     struct stats *stats;
     bool claiming;      /* a claim is under way */
     int64_t claimed_ms; /* monotonic: the last claim */
@@ -163,6 +165,7 @@ fail_lookup(struct worker *worker, struct job *job, const char *host,
                                      .next = verdict.disposition};
 
     callback_log_write(worker->log, &line);
+    traces_note(worker->traces, &line, NULL);
     stats_count_attempt(worker->stats, &verdict);
     metrics_observe_phase(worker->metrics, METRICS_PHASE_ALL, duration_us);
     settle(worker, job, &verdict);
@@ -391,7 +394,7 @@ drain_turn(struct worker *worker)
     }
     event_loop_disarm(worker->loop, &worker->deadline);
     worker->drained = NULL;
-    drained(worker->drained_context);
+    traces_flush(worker->traces, drained, worker->drained_context);
 }
 
 /* Starts jobs, and returns those that cannot start soon. */
@@ -459,7 +462,8 @@ open_all(struct worker *worker)
         return -1;
     }
     worker->stats = stats_open(options, worker->queue, worker->metrics);
-    if (worker->stats == NULL) {
+    worker->traces = traces_open(options, worker->loop, worker->metrics);
+    if (worker->stats == NULL || worker->traces == NULL) {
         return -1;
     }
     parts = (struct dispatcher_parts){
@@ -467,6 +471,7 @@ open_all(struct worker *worker)
         .queue = worker->queue,
         .lookups = worker->lookups,
         .log = worker->log,
+        .traces = worker->traces,
         .loop = worker->loop,
         .stats = worker->stats,
         .metrics = worker->metrics,
@@ -516,6 +521,7 @@ worker_close(struct worker *worker)
     stats_close(worker->stats);
     fair_queue_close(worker->queue);
     job_queue_close(worker->jobs);
+    traces_close(worker->traces);
     callback_log_close(worker->log);
     settings_fini(&worker->settings);
     free(worker);

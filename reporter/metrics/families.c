@@ -41,6 +41,11 @@ static const char *const phases[METRICS_PHASES_COUNT] = {
     [METRICS_PHASE_TLS] = "tls", [METRICS_PHASE_ANSWER] = "answer",
     [METRICS_PHASE_ALL] = "all",
 };
+static const char *const spans[METRICS_SPANS_COUNT] = {
+    [METRICS_SPANS_EXPORTED] = "exported",
+    [METRICS_SPANS_REJECTED] = "rejected",
+    [METRICS_SPANS_DROPPED] = "dropped",
+};
 static const char *const breakers[METRICS_BREAKERS_COUNT] = {
     [METRICS_BREAKER_CLOSED] = "closed",
     [METRICS_BREAKER_OPEN] = "open",
@@ -140,6 +145,8 @@ const struct metric families[FAMILIES_COUNT] = {
     {"verve_callbacks_unreadable_total",
      "Jobs that cannot be read, and were moved to the dead list.", IS_COUNTER,
      .first = CELL_UNREADABLE},
+    {"verve_otlp_spans_total", "Spans for otlp.endpoint, by outcome.",
+     IS_COUNTER, .labels = {LABEL("outcome", spans)}, .first = CELL_SPANS},
     {"verve_callbacks_under_way", "Attempts under way.", IS_GAUGE(STATS_SUM),
      .first = CELL_UNDER_WAY},
     {"verve_destinations",

@@ -36,7 +36,8 @@ enum {
     CELL_SETTLED = CELL_ATTEMPTS + METRICS_OUTCOMES_COUNT,
     CELL_DROPPED = CELL_SETTLED + METRICS_FATES_COUNT,
     CELL_UNREADABLE,
-    CELL_ATTEMPT_DURATION,
+    CELL_SPANS,
+    CELL_ATTEMPT_DURATION = CELL_SPANS + METRICS_SPANS_COUNT,
     CELL_DELIVERY_DURATION = CELL_ATTEMPT_DURATION +
                              METRICS_PHASES_COUNT * (FAMILIES_ATTEMPT_BOUNDS +
                                                      FAMILIES_HISTOGRAM_MORE),
@@ -61,7 +62,7 @@ enum {
 _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 
 /* The rows that are needed by their number; others follow. */
-enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 33 };
+enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 34 };
 
 /* The labels sink and node have no values here. */
 extern const struct metric families[FAMILIES_COUNT];

@@ -313,6 +313,13 @@ metrics_count_unreadable(struct metrics *metrics, size_t count)
 }
 
 void
+metrics_count_spans(struct metrics *metrics, enum metrics_spans outcome,
+                    size_t count)
+{
+    stats_add(&metrics->cells[CELL_SPANS + outcome], count);
+}
+
+void
 metrics_set_under_way(struct metrics *metrics, size_t count)
 {
     stats_set(&metrics->cells[CELL_UNDER_WAY], count);

@@ -158,6 +158,17 @@ void metrics_count_settled(struct metrics *metrics, enum metrics_fate fate,
 void metrics_count_dropped(struct metrics *metrics, int64_t count);
 void metrics_count_unreadable(struct metrics *metrics, size_t count);
 
+/* What became of the spans for otlp.endpoint. */
+enum metrics_spans {
+    METRICS_SPANS_EXPORTED,
+    METRICS_SPANS_REJECTED, /* by the receiver */
+    METRICS_SPANS_DROPPED,  /* no room in the queue, or left at the end */
+    METRICS_SPANS_COUNT,
+};
+
+void metrics_count_spans(struct metrics *metrics, enum metrics_spans outcome,
+                         size_t count);
+
 void metrics_set_under_way(struct metrics *metrics, size_t count);
 
 enum metrics_breaker {

@@ -14,6 +14,7 @@ from harness.queue import DEAD, put
 from harness.redis import Redis
 from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.sandbox import free_port
+from harness.settings import ROOT
 from harness.wait import wait_until
 
 # Of all programs, so that their configurations are the same.
@@ -244,3 +245,14 @@ def test_a_password_that_cannot_be_read(check):
     assert done.returncode == 3
     assert done.stdout.startswith(b"VERVE UNKNOWN - nothing was checked")
     assert b"/nowhere/password" in done.stderr
+
+
+def test_the_names_are_those_of_the_alerts():
+    """And each is documented."""
+    script = (ROOT / "ops" / "vervectl-check.sh").read_text()
+    names = set(re.findall(r"Verve[A-Z]\w+", script))
+    assert len(names) > 10
+    rules = (ROOT / "conf" / "prometheus" / "verve.rules.yml").read_text()
+    assert names <= set(re.findall(r"alert: (\w+)", rules))
+    document = (ROOT / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"^\| `(Verve\w+)`", document, re.M)) == names

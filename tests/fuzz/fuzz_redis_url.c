@@ -17,7 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check_promises(const struct redis_url *url)
 {
-    MUST((url->path == NULL) != (url->host == NULL));
+    MUST((url->path != NULL) + (url->host != NULL) + (url->master != NULL) ==
+         1);
+    MUST((url->sentinel_count > 0) == (url->master != NULL));
+    for (size_t i = 0; i < url->sentinel_count; i++) {
+        MUST(url->sentinels[i].host[0] != '\0');
+        MUST(url->sentinels[i].port[0] != '\0');
+    }
     MUST((url->port == NULL) == (url->host == NULL));
     MUST(url->path == NULL || url->path[0] == '/');
     MUST(url->host == NULL || url->host[0] != '\0');
@@ -40,6 +46,20 @@ write_escaped(FILE *out, const char *text, const char *kept)
     }
 }
 
+static void
+write_host(FILE *out, const char *host, const char *port)
+{
+    fprintf(out, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static const char *
+scheme_of(const struct redis_url *url)
+{
+    return url->path != NULL     ? "unix://"
+           : url->master != NULL ? "redis+sentinel://"
+                                 : "redis://";
+}
+
 /* Writes the address again; free it. */
 static char *
 write_again(const struct redis_url *url)
@@ -49,7 +69,7 @@ write_again(const struct redis_url *url)
     FILE *out = open_memstream(&text, &size);
 
     MUST(out != NULL);
-    fputs(url->path != NULL ? "unix://" : "redis://", out);
+    fputs(scheme_of(url), out);
     write_escaped(out, url->user, "");
     if (url->password != NULL) {
         fputc(':', out);
@@ -60,12 +80,18 @@ write_again(const struct redis_url *url)
     }
     if (url->path != NULL) {
         write_escaped(out, url->path, "/");
-    } else {
-        fprintf(out, strchr(url->host, ':') != NULL ? "[%s]:%s" : "%s:%s",
-                url->host, url->port);
+    } else if (url->master == NULL) {
+        write_host(out, url->host, url->port);
+    }
+    for (size_t i = 0; i < url->sentinel_count; i++) {
+        fputs(i > 0 ? "," : "", out);
+        write_host(out, url->sentinels[i].host, url->sentinels[i].port);
+    }
+    if (url->master != NULL) {
+        fprintf(out, "/%s", url->master);
     }
     if (url->database != NULL) {
-        fprintf(out, url->path != NULL ? "?db=%s" : "/%s", url->database);
+        fprintf(out, url->host == NULL ? "?db=%s" : "/%s", url->database);
     }
     fclose(out);
     return text;
@@ -91,6 +117,12 @@ check_again(const struct redis_url *url)
     check_same(again.user, url->user);
     check_same(again.password, url->password);
     check_same(again.database, url->database);
+    check_same(again.master, url->master);
+    MUST(again.sentinel_count == url->sentinel_count);
+    for (size_t i = 0; i < url->sentinel_count; i++) {
+        check_same(again.sentinels[i].host, url->sentinels[i].host);
+        check_same(again.sentinels[i].port, url->sentinels[i].port);
+    }
     redis_url_fini(&again);
     free(text);
 }

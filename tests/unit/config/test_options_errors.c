@@ -381,7 +381,7 @@ test_secrets_are_not_shown(void **state)
 {
     static const char *const texts[] = {
         "[redis]\nurl = redis://u:hunter2@h:port\n",
-        "[redis]\nurl = redis+sentinel://u:hunter2@h/m\n",
+        "[redis]\nurl = redis+sentinel://u:hunter2@h\n",
         "[redis]\nurl = hunter2\n",
         "[redis]\nurl = redis://u:hunter2\x01@h\n",
         "[redis]\nhunter2\n",

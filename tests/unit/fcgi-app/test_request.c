@@ -376,6 +376,64 @@ test_nothing_is_left_over(void **state)
     assert_int_equal(request.id, 8);
 }
 
+/* `verbose` is a parameter of /readyz alone, with a value or without. */
+static void
+test_verbose(void **state)
+{
+    static const struct {
+        const char *target;
+        bool verbose;
+    } targets[] = {
+        {"/readyz", false},
+        {"/readyz?", false},
+        {"/readyz?verbose", true},
+        {"/readyz?verbose=0", true},
+        {"/readyz?a=b&verbose", true},
+        {"/readyz?%76erbose", true},
+        {"/readyz?&&verbose&", true},
+        {"/readyz?verbos", false},
+        {"/readyz?verbose2", false},
+        {"/readyz?a=verbose", false},
+        {"/readyz?%zz&verbose", true},
+        {"/healthz?verbose", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        struct request request = {.verbose = true};
+
+        request_parse(&request, "GET", targets[i].target);
+        assert_int_equal(request.status, 200);
+        if (request.verbose != targets[i].verbose) {
+            fail_msg("%s", targets[i].target);
+        }
+    }
+}
+
+static void
+test_accept(void **state)
+{
+    static const struct {
+        const char *accept;
+        bool json;
+    } headers[] = {
+        {NULL, false},
+        {"", false},
+        {"*/*", false},
+        {"text/html,application/xhtml+xml", false},
+        {"application/json", true},
+        {"text/html, Application/JSON;q=0.5", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        struct request request = {0};
+
+        request_set_accept(&request, headers[i].accept);
+        assert_int_equal(request.json, headers[i].json);
+    }
+}
+
 int
 main(void)
 {
@@ -385,6 +443,8 @@ main(void)
         cmocka_unit_test(test_endpoints),
         cmocka_unit_test(test_long_endpoints),
         cmocka_unit_test(test_nothing_is_left_over),
+        cmocka_unit_test(test_verbose),
+        cmocka_unit_test(test_accept),
     };
 
     return cmocka_run_group_tests_name("request", tests, NULL, NULL);

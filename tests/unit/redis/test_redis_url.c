@@ -16,6 +16,8 @@
 
 #define UNIX_FORM "unix://[[user]:password@]/path[?db=number]"
 #define TCP_FORM "redis://[[user]:password@]host[:port][/database]"
+#define SENTINEL_FORM                                                          \
+    "redis+sentinel://[[user]:password@]host[:port],.../master[?db=number]"
 
 struct good {
     const char *text;
@@ -72,6 +74,24 @@ static const struct good goods[] = {
       .user = S("me"),
       .password = S("p:/"),
       .database = S("0")}},
+    {"redis+sentinel://a/my.Master-1_",
+     {.master = S("my.Master-1_"),
+      .sentinels = {{S("a"), S("26379")}},
+      .sentinel_count = 1}},
+    {"redis+sentinel://me:p%40%2C@10.0.0.1:7,[::1]:8,c.example./m?db=3",
+     {.user = S("me"),
+      .password = S("p@,"),
+      .database = S("3"),
+      .master = S("m"),
+      .sentinels = {{S("10.0.0.1"), S("7")},
+                    {S("::1"), S("8")},
+                    {S("c.example."), S("26379")}},
+      .sentinel_count = 3}},
+    {"redis+sentinel://me@a/m",
+     {.user = S("me"),
+      .master = S("m"),
+      .sentinels = {{S("a"), S("26379")}},
+      .sentinel_count = 1}},
 };
 
 static const struct bad {
@@ -86,8 +106,33 @@ static const struct bad {
     {"http://h", TCP_FORM},
     {"Redis://h", TCP_FORM},
     {"/run/r.sock", UNIX_FORM},
-    {"redis+sentinel://h:1/hunter2", "Sentinel"},
     {"redis+cluster://h:1", "Cluster"},
+    {"rediss+cluster://h:1", "Cluster"},
+    {"rediss+sentinel://h:1/m", "TLS"},
+    {"redis+sentinel://", "host[:port]"},
+    {"redis+sentinel:///m", "host[:port]"},
+    {"redis+sentinel://a", "names no master"},
+    {"redis+sentinel://a/", "names no master"},
+    {"redis+sentinel://a,b:7?db=1", "names no master"},
+    {"redis+sentinel://a,/m", "host[:port]"},
+    {"redis+sentinel://,a/m", "host[:port]"},
+    {"redis+sentinel://a,,b/m", "host[:port]"},
+    {"redis+sentinel://a:0/m", "1 to 65535"},
+    {"redis+sentinel://a:x/m", "host[:port]"},
+    {"redis+sentinel://a b/m", "host[:port]"},
+    {"redis+sentinel://[fe80::1%25eth0]/m", "zone"},
+    {"redis+sentinel://a/m/1", "only letters"},
+    {"redis+sentinel://a/m%41", "only letters"},
+    {"redis+sentinel://a/m?ssl=true", "?db=number"},
+    {"redis+sentinel://a/m?db=x", "not a whole number"},
+    {"redis+sentinel://a/m#x", "a # and what"},
+    {"redis+sentinel://:@a/m", "no password"},
+    {"redis+sentinel://:hunter2@/m", "host[:port]"},
+    {"redis+sentinel://:hun/ter2@a/m", "host[:port]"},
+    {"redis+sentinel://:hun@ter2@a/m", "%40"},
+    {"redis+sentinel://:hunter2%zz@a/m", "hexadecimal"},
+    {"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/m",
+     "more than 16"},
 
     {"unix://", "whole path"},
     {"unix://run/r.sock", "whole path"},
@@ -177,6 +222,19 @@ same(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static int
+same_sentinels(const struct redis_url *a, const struct redis_url *b)
+{
+    size_t i = 0;
+
+    while (i < a->sentinel_count &&
+           same(a->sentinels[i].host, b->sentinels[i].host) &&
+           same(a->sentinels[i].port, b->sentinels[i].port)) {
+        i++;
+    }
+    return i == a->sentinel_count && i == b->sentinel_count;
+}
+
 static void
 test_good(void **state)
 {
@@ -192,7 +250,8 @@ test_good(void **state)
             !same(got.host, want->host) || !same(got.port, want->port) ||
             !same(got.user, want->user) ||
             !same(got.password, want->password) ||
-            !same(got.database, want->database)) {
+            !same(got.database, want->database) ||
+            !same(got.master, want->master) || !same_sentinels(&got, want)) {
             fail_msg("%s: %s", goods[i].text, problem ? problem : "differs");
         }
         redis_url_fini(&got);
@@ -235,13 +294,18 @@ test_print(void **state)
         {"redis://[::1]", "port", "6379"},
         {"redis://[::1]", "socket", ""},
         {"redis://[::1]", "database", ""},
+        {"redis://[::1]", "sentinels", ""},
+        {"redis+sentinel://a,[::1]:7/m?db=2", "sentinels", "a 26379\n::1 7"},
+        {"redis+sentinel://a,[::1]:7/m?db=2", "master", "m"},
+        {"redis+sentinel://a,[::1]:7/m?db=2", "database", "2"},
+        {"redis+sentinel://a,[::1]:7/m?db=2", "host", ""},
         {"redis://[::1]", "path", NULL},
         {"redis://[::1]", "", NULL},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char text[16] = "";
+        char text[24] = "";
         FILE *out = fmemopen(text, sizeof(text), "w");
         bool found;
 
@@ -266,6 +330,7 @@ test_login(void **state)
         {"unix://u:p@/s", {.has_user = true, .has_password = true}},
         {"redis://:p@h", {.has_password = true}},
         {"redis://u@h", {.has_user = true}},
+        {"redis+sentinel://u@h/m", {.has_user = true}},
         {"unix://u@/s", {.has_user = true}},
         {"redis://h", {.has_user = false}},
         {"unix:///s", {.has_user = false}},

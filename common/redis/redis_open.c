@@ -1,0 +1,194 @@
+/*
+ * redis_open: opens and closes a connection, and tells what it knows of its
+ * Redis. connection.c has what happens in between.
+ */
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "connection.h"
+
+static bool
+open_fds(struct redis *redis)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    redis->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    redis->timer_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return redis->epoll_fd >= 0 && redis->timer_fd >= 0 &&
+           epoll_ctl(redis->epoll_fd, EPOLL_CTL_ADD, redis->timer_fd, &event) ==
+               0;
+}
+
+/* Reads the url and the password. */
+static bool
+set_address(struct redis *redis, const struct redis_options *options)
+{
+    const char *password = options->password;
+
+    if (redis_url_parse(options->url, &redis->url) != NULL) {
+        return false;
+    }
+    if (redis->url.password == NULL && password != NULL &&
+        password[0] != '\0') {
+        redis->url.password = strdup(password);
+        return redis->url.password != NULL;
+    }
+    return redis->url.user == NULL || redis->url.password != NULL;
+}
+
+/* A copy of text; "" for NULL. */
+static char *
+copy_text(const char *text)
+{
+    return strdup(text == NULL ? "" : text);
+}
+
+static bool
+open_sentinel(struct redis *redis, const struct redis_options *options)
+{
+    struct sentinel_options sentinel_options = {.url = &redis->url,
+                                                .timeout_ms =
+                                                    options->timeout_ms,
+                                                .epoll_fd = redis->epoll_fd};
+
+    redis->sentinel = calloc(1, sizeof(*redis->sentinel));
+    redis->sentinel_user = copy_text(options->sentinel_user);
+    redis->sentinel_password = copy_text(options->sentinel_password);
+    if (redis->sentinel == NULL || redis->sentinel_user == NULL ||
+        redis->sentinel_password == NULL) {
+        return false;
+    }
+    sentinel_options.user = redis->sentinel_user;
+    sentinel_options.password = redis->sentinel_password;
+    sentinel_init(redis->sentinel, &sentinel_options);
+    return true;
+}
+
+static bool
+set_up(struct redis *redis, const struct redis_options *options)
+{
+    redis->options = *options;
+    redis->client_name = strdup(options->client_name);
+    redis->options.client_name = redis->client_name;
+    redis->handshake.url = &redis->url;
+    redis->handshake.options = &redis->options;
+    if (redis->client_name == NULL || !open_fds(redis) ||
+        !set_address(redis, options)) {
+        return false;
+    }
+    redis->link.epoll_fd = redis->epoll_fd;
+    if (redis->url.path != NULL) {
+        return link_aim_at_path(&redis->link, redis->url.path);
+    }
+    if (redis->url.host != NULL) {
+        return link_aim_at_host(&redis->link, redis->url.host, redis->url.port);
+    }
+    return open_sentinel(redis, options);
+}
+
+struct redis *
+redis_open(const struct redis_options *options)
+{
+    struct redis *redis = calloc(1, sizeof(*redis));
+
+    if (redis == NULL) {
+        return NULL;
+    }
+    redis->epoll_fd = -1;
+    redis->timer_fd = -1;
+    if (!set_up(redis, options)) {
+        redis_close(redis);
+        return NULL;
+    }
+    connection_start(redis);
+    return redis;
+}
+
+void
+redis_close(struct redis *redis)
+{
+    if (redis == NULL) {
+        return;
+    }
+    link_fini(&redis->link);
+    if (redis->sentinel != NULL) {
+        sentinel_fini(redis->sentinel);
+        free(redis->sentinel);
+    }
+    free(redis->sentinel_user);
+    free(redis->sentinel_password);
+    freeReplyObject(redis->reply);
+    freeReplyObject(redis->wait_reply);
+    command_fini(&redis->command);
+    command_fini(&redis->handshake.command);
+    redis_url_fini(&redis->url);
+    free(redis->client_name);
+    if (redis->timer_fd >= 0) {
+        close(redis->timer_fd);
+    }
+    if (redis->epoll_fd >= 0) {
+        close(redis->epoll_fd);
+    }
+    free(redis);
+}
+
+int
+redis_fd(const struct redis *redis)
+{
+    return redis->epoll_fd;
+}
+
+int64_t
+redis_max_memory(const struct redis *redis)
+{
+    return redis->handshake.max_memory;
+}
+
+int64_t
+redis_follow_ms(const struct redis *redis)
+{
+    return redis->sentinel == NULL
+               ? 0
+               : SENTINEL_INTERVAL_MS + redis->options.timeout_ms;
+}
+
+int64_t
+redis_used_memory(const struct redis *redis)
+{
+    return redis->handshake.used_memory;
+}
+
+bool
+redis_peer(const struct redis *redis, struct sockaddr_storage *address)
+{
+    int64_t port = redis->handshake.tcp_port;
+    struct sockaddr_in *local = (struct sockaddr_in *)address;
+    socklen_t len = sizeof(*address);
+
+    if (redis->state != REDIS_STATE_UP) {
+        return false;
+    }
+    if (redis->url.path == NULL || port == 0) {
+        return getpeername(redis->link.context->fd, (struct sockaddr *)address,
+                           &len) == 0;
+    }
+    *local = (struct sockaddr_in){.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port)};
+    local->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return true;
+}
+
+bool
+redis_syncs_always(const struct redis *redis)
+{
+    return strcmp(redis->handshake.appendonly, "yes") == 0 &&
+           !redis->handshake.was_replica &&
+           strcmp(redis->handshake.appendfsync, "always") == 0;
+}
