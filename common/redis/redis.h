@@ -205,6 +205,13 @@ uint64_t redis_connection(const struct redis *redis);
 bool redis_syncs_always(const struct redis *redis);
 
 /*
+ * How long a connection may stay at a master that another program has left
+ * already, because a sentinel named another, in milliseconds. 0: the url names
+ * Redis itself.
+ */
+int64_t redis_follow_ms(const struct redis *redis);
+
+/*
  * Redis's maxmemory in bytes, as of the last connect. 0: it has none, or it is
  * not known.
  */

@@ -152,6 +152,14 @@ redis_max_memory(const struct redis *redis)
 }
 
 int64_t
+redis_follow_ms(const struct redis *redis)
+{
+    return redis->sentinel == NULL
+               ? 0
+               : SENTINEL_INTERVAL_MS + redis->options.timeout_ms;
+}
+
+int64_t
 redis_used_memory(const struct redis *redis)
 {
     return redis->handshake.used_memory;

@@ -14,7 +14,7 @@
 #include "base/host_name.h"
 #include "base/util.h"
 
-enum { INTERVAL_MS = 1000, PORT_MOST = 65535 };
+enum { PORT_MOST = 65535 };
 
 static void start_question(struct sentinel *sentinel);
 static void connect_next(struct sentinel *sentinel);
@@ -31,7 +31,7 @@ rest(struct sentinel *sentinel, enum sentinel_state state)
     sentinel->phase = SENTINEL_IDLE;
     sentinel->state = state;
     sentinel->failures = 0;
-    sentinel->due_ms = clock_mono_ms() + INTERVAL_MS;
+    sentinel->due_ms = clock_mono_ms() + SENTINEL_INTERVAL_MS;
 }
 
 static void

@@ -13,6 +13,8 @@
 #include "link.h"
 #include "redis_url.h"
 
+enum { SENTINEL_INTERVAL_MS = 1000 }; /* between two questions */
+
 enum sentinel_phase {
     SENTINEL_IDLE,      /* until the next question */
     SENTINEL_RESOLVING, /* the sentinel's name is being looked up */

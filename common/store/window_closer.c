@@ -369,12 +369,30 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
     return 0;
 }
 
+/*
+ * The end of the windows to be closed. A responder may have left a master that
+ * this reporter takes for the master still: so a window is left open until the
+ * reporter must have heard of that.
+ */
+static int64_t
+closable_s(const struct window_closer *closer, const struct window_look *look)
+{
+    int64_t wait_ms = redis_follow_ms(closer->redis);
+
+    return wait_ms == 0
+               ? look->on_s
+               : int64_min(look->on_s,
+                           window_start((look->now_ms - wait_ms) / 1000,
+                                        closer->options->window.seconds));
+}
+
 /* The time until the next call, if all windows that have ended were closed. */
 static int64_t
 left_ms(const struct window_closer *closer, const struct window_look *look)
 {
     int64_t window_ms =
-        (look->on_s + closer->options->window.seconds) * 1000 - look->now_ms;
+        (closable_s(closer, look) + closer->options->window.seconds) * 1000 +
+        redis_follow_ms(closer->redis) - look->now_ms;
     int64_t barred_ms = closer->barred_until_ms - clock_mono_ms();
 
     return barred_ms > 0 ? int64_min(window_ms, barred_ms) : window_ms;
@@ -385,7 +403,7 @@ window_closer_seal(struct window_closer *closer, size_t most,
                    struct window_closer_sealed *sealed)
 {
     int64_t length_s = closer->options->window.seconds;
-    int64_t first_s, kept_s;
+    int64_t first_s, kept_s, end_s;
     struct window_look look;
     size_t ended = 0;
 
@@ -404,8 +422,9 @@ window_closer_seal(struct window_closer *closer, size_t most,
     if (run_settle(closer, kept_s, &sealed->late) < 0) {
         return -1;
     }
-    if (look.on_s > kept_s) {
-        ended = (size_t)((look.on_s - kept_s) / length_s);
+    end_s = closable_s(closer, &look);
+    if (end_s > kept_s) {
+        ended = (size_t)((end_s - kept_s) / length_s);
         most = size_min(most, WINDOW_CLOSER_MOST);
         if (close_windows(closer, kept_s, size_min(ended, most), sealed) < 0) {
             return -1;
