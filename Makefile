@@ -85,6 +85,7 @@ NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_test-api := $(NEEDS_test)
 NEEDS_test-monitoring := $(NEEDS_test) monitoring
+NEEDS_test-browser := $(NEEDS_test) browser
 NEEDS_lint := build lint
 NEEDS_fuzz := build fuzz
 NEEDS_deb := build deb
@@ -250,6 +251,10 @@ test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test metrics, alerts and dash
 .PHONY: test-api
 test-api: $(DEPS) $(PROGRAMS) ## test the API description against the service (schemathesis from PyPI)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_schemathesis.py
+
+.PHONY: test-browser
+test-browser: $(DEPS) $(PROGRAMS) $(HELPERS) ## test the status page in Chromium
+	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_browser.py
 
 .PHONY: asan
 asan: ## run all tests with ASan and UBSan

@@ -162,7 +162,7 @@ judge_queue(struct verdict *verdict)
              "vervectl queue list --dead shows them; vervectl queue retry "
              "--dead "
              "sends them again.",
-             "%" PRId64 " callbacks were given up.",
+             "Callbacks that were given up: %" PRId64 ".",
              (int64_t)number_of(queue, "dead"));
     }
 }
@@ -185,7 +185,7 @@ write_silence(const json_t *reporters, char *text, size_t size)
     json_array_foreach(reporters, i, row)
     {
         if (is_reports(row)) {
-            snprintf(text, size, " since %" PRId64 " s",
+            snprintf(text, size, ", and none was seen for %" PRId64 " s",
                      (int64_t)number_of(row, "age_ms") / 1000);
             return;
         }
@@ -199,7 +199,7 @@ judge_reporters(struct verdict *verdict)
     const json_t *reporters = json_object_get(verdict->store, "reporters");
     const json_t *queue = json_object_get(verdict->store, "queue");
     int reports = 0, callbacks = 0;
-    char since[32];
+    char since[64];
     json_t *row;
     size_t i;
 
@@ -242,14 +242,14 @@ judge_sinks(struct verdict *verdict)
             find(verdict, WARNING, "sink-failing",
                  "Mend what the error names. The windows wait in Redis and are "
                  "written in order as soon as the sink works.",
-                 "The sink %s fails since %" PRId64 " s, %" PRId64
-                 " windows behind: %s",
+                 "The sink %s has failed for %" PRId64
+                 " s (windows behind: %" PRId64 "): %s",
                  text_of(row, "name"), (int64_t)number_of(row, "failing_s"),
                  (int64_t)number_of(row, "lag"), text_of(row, "error"));
         } else if (number_of(row, "lag") > LAG) {
             find(verdict, WARNING, "sink-behind",
                  "See whether a reporter with this sink runs, and its log.",
-                 "The sink %s is %" PRId64 " windows behind.",
+                 "The sink %s is behind, by %" PRId64 " windows.",
                  text_of(row, "name"), (int64_t)number_of(row, "lag"));
         }
     }
@@ -271,8 +271,8 @@ judge_destinations(struct verdict *verdict)
                  "destination-down",
                  "Ask who runs it. Callbacks are tried again by themselves; to "
                  "stop calling it: vervectl block HOST.",
-                 "The destination %s fails: %" PRId64
-                 " attempts in a row, circuit breaker %s.",
+                 "The destination %s fails. Failed attempts in a row: %" PRId64
+                 "; circuit breaker: %s.",
                  text_of(row, "origin"), (int64_t)failed,
                  text_of(row, "breaker"));
         }
@@ -422,9 +422,9 @@ judge_windows(struct verdict *verdict)
         find(verdict, NOTE, "gaps",
              "docs/reliability.md says when Redis loses data, and which "
              "settings prevent that.",
-             "%" PRId64 " of the last %zu windows are gaps: Redis lost their "
-             "data.",
-             gaps, json_array_size(windows));
+             "Gaps among the last %zu windows: %" PRId64
+             ". Redis lost their data.",
+             json_array_size(windows), gaps);
     }
 }
 

@@ -132,7 +132,7 @@
             bar.title = time(one.start) + ": " + (one.gap ? "" : number(one.count) + " ") + remark(one);
             return bar;
         }));
-        fill("windows", store.windows.map((one) => [time(one.start), [one.gap ? "unknown" : number(one.count), "number"], remark(one)]),
+        fill("windows", store.windows.map((one) => [[time(one.start), "time"], [one.gap ? "unknown" : number(one.count), "number"], remark(one)]),
             "No window is recorded yet.");
     }
 
@@ -154,14 +154,14 @@
             [one.breaker, one.breaker !== "closed" ? "is-down" : one.failed ? "is-warning" : "is-ok"],
             [number(one.failed), "number"], [number(one.waiting), "number"], [number(one.under_way), "number"],
             [one.took_ms ? span(one.took_ms) : "–", "number"]]), "No callback was sent lately.");
-        fill("dead", store.dead.map((one) => [one.host, one.error, [number(one.attempts), "number"], time(one.at / 1000), one.id]),
+        fill("dead", store.dead.map((one) => [one.host, [one.error, "long"], [number(one.attempts), "number"], [time(one.at / 1000), "time"], [one.id, "long"]]),
             "None.");
     }
 
     function showSinks(store) {
         fill("sinks", store.sinks.map((one) => [one.name,
-            one.error ? [one.error, "is-down"] : one.owner ? ["works", "is-ok"] : ["nobody writes", "is-warning"],
-            one.owner || "–", [one.lag ? number(one.lag) + " windows" : "–", "number"], time(one.cursor)]),
+            one.error ? [one.error, "long is-down"] : one.owner ? ["works", "is-ok"] : ["nobody writes", "is-warning"],
+            one.owner || "–", [one.lag ? number(one.lag) + " windows" : "–", "number"], [time(one.cursor), "time"]]),
             "No reporter has a sink.");
     }
 
@@ -172,7 +172,7 @@
     function showHosts(store) {
         const rows = store.web.map((one) => [one, "web, " + number(one.responders) + " responders"]).concat(
             store.reporters.map((one) => [one, "reporter, " + one.worker]));
-        fill("hosts", rows.map(([one, role]) => [one.host, role,
+        fill("hosts", rows.map(([one, role]) => [one.host, [role, "time"],
             one.living ? ["lives", "is-ok"] : ["seen " + span(one.age_ms) + " ago", "is-gone"],
             one.version, one.config, [clock(one), "number"]]), "None was seen.");
     }
@@ -185,6 +185,12 @@
             text = "Contact lost: " + failure + "." + (page ? " What is shown is " + span(late) + " old." : "");
         } else if (store && !page.redis.answers) {
             text = "Redis does not answer. What is shown of it is " + span(Math.max(page.at - store.at, 0) + late) + " old.";
+        }
+        if (failure && text) { /* what is known is no state of now */
+            get("headline").dataset.state = "wait";
+            put("state", "No contact");
+            put("reason", "");
+            document.title = "No contact – verve";
         }
         get("lost").hidden = text === "";
         put("lost", text);

@@ -63,7 +63,7 @@ say(const char *what, const char *why)
 static void
 show_line(const char *mark, const char *text, size_t len)
 {
-    size_t shown = len < SHOWN_BYTES ? len : SHOWN_BYTES;
+    size_t shown = size_min(len, SHOWN_BYTES);
 
     printf("%s ", mark);
     for (size_t i = 0; i < shown; i++) {

@@ -19,6 +19,7 @@ enum {
 /* The first cell of each family. */
 enum {
     CELL_BUILD,
+    CELL_CONFIG,
     CELL_WINDOW_IDS,
     CELL_WINDOW_START,
     CELL_RECORDED,
@@ -62,9 +63,9 @@ enum {
 _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 
 /* The rows that are needed by their number; others follow. */
-enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 34 };
+enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 35 };
 
-/* The labels sink and node have no values here. */
+/* The labels sink, node and config have no values here. */
 extern const struct metric families[FAMILIES_COUNT];
 
 #endif

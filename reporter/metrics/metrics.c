@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/process_usage.h"
 #include "base/util.h"
+#include "config/digest.h"
 #include "families.h"
 #include "redis/node_name.h"
 #include "redis/redis_reason.h"
@@ -33,6 +34,8 @@ struct metrics {
     enum sink_kind sink_kinds[FAMILIES_SINKS];
     const char *nodes[1];
     char node[REDIS_NODE_SIZE];
+    const char *digests[1];
+    char digest[CONFIG_DIGEST_SIZE];
 };
 
 /* Notes the sinks of report.sinks, in the order of their bits. */
@@ -55,16 +58,21 @@ read_sinks(struct metrics *metrics, const struct options *options)
     }
 }
 
-/* Completes the copy of the table by what is not constant. */
-static void
+/* Completes the copy of the table by what is not constant. -1: no memory. */
+static int
 fill_families(struct metrics *metrics, const struct options *options)
 {
     read_sinks(metrics, options);
     redis_node_name(options->redis.url, metrics->node);
     metrics->nodes[0] = metrics->node;
+    metrics->digests[0] = metrics->digest;
     memcpy(metrics->families, families, sizeof(families));
     for (size_t i = 0; i < FAMILIES_COUNT; i++) {
         struct metric_label *label = &metrics->families[i].labels[0];
+
+        if (metrics->families[i].first == CELL_CONFIG) {
+            label[1].values = metrics->digests;
+        }
 
         if (label->name != NULL && strcmp(label->name, "sink") == 0) {
             label->values = metrics->sinks;
@@ -74,6 +82,7 @@ fill_families(struct metrics *metrics, const struct options *options)
             label->count = 1;
         }
     }
+    return config_digest(options, metrics->digest);
 }
 
 struct metrics *
@@ -84,7 +93,10 @@ metrics_open(const struct options *options, size_t count)
     if (metrics == NULL) {
         return NULL;
     }
-    fill_families(metrics, options);
+    if (fill_families(metrics, options) != 0) {
+        free(metrics);
+        return NULL;
+    }
     metric_layout(metrics->families, FAMILIES_COUNT, &metrics->layout);
     metrics->started_us = (uint64_t)clock_wall_ms() * MS_US;
     metrics->slots = stats_slots_open(count, &metrics->layout);
@@ -110,6 +122,7 @@ metrics_begin(struct metrics *metrics, size_t worker)
     metrics->cells = stats_slots_begin(metrics->slots, worker);
     metrics->cpu_before = stats_get(&metrics->cells[CELL_CPU]);
     stats_set(&metrics->cells[CELL_BUILD], 1);
+    stats_set(&metrics->cells[CELL_CONFIG], 1);
     stats_set(&metrics->cells[CELL_WORKERS], 1);
     stats_add(&metrics->cells[CELL_STARTS], 1);
     stats_set(&metrics->cells[CELL_START_TIME], metrics->started_us);

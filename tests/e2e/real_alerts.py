@@ -30,6 +30,10 @@ HEALTHY_S = 60  # without an alert, before a fault
 MINUTE_S = 60  # from a fault to its alert
 PAUSE_S = 0.1  # between two requests of a client
 
+# Of both programs, whose digests of the configuration are compared.
+COMMON = {"VERVE_REDIS_TIMEOUT_MS": 1000,
+          "VERVE_CALLBACKS_ALLOW": "127.0.0.0/8"}
+
 # A client sends a callback a second; a circuit breaker opens after ten failures.
 QUICK_REPEATS = {"VERVE_CALLBACKS_RETRY_DELAYS_S": ",".join(["1"] * 10)}
 
@@ -66,10 +70,15 @@ class System:
 
     alert = None
     settings = {}  # of all its programs
+    # What of vervectl names the fault, too (None: nothing), in which words (None:
+    # the alert), and with which settings of the host that it runs on.
+    command = ["check", "--lag", "1,10"]
+    words = None
+    host = {}
 
     def __init__(self):
-        self.sandbox = Sandbox(VERVE_WINDOW_SECONDS=10,
-                               VERVE_REDIS_TIMEOUT_MS=1000, **self.settings)
+        self.sandbox = Sandbox(VERVE_WINDOW_SECONDS=10, **COMMON,
+                               **self.settings)
         self.receiver = Receiver()
         self.sandbox.on_close(self.close_receiver)
         self.clock = RedisClock(self.sandbox)
@@ -80,7 +89,8 @@ class System:
         self.reports.mkdir()
         self.reporter_port = free_port()
         self.reporter = Reporter(
-            self.sandbox, self.redis, VERVE_FILE_PATH=self.reports / "unique",
+            self.sandbox, self.redis, **COMMON,
+            VERVE_FILE_PATH=self.reports / "unique",
             VERVE_METRICS_LISTEN=f"127.0.0.1:{self.reporter_port}").start()
         self.prometheus = Prometheus(
             self.sandbox, {"verve-fcgi": [web.port for web in self.webs],
@@ -100,11 +110,13 @@ class System:
             self.receiver.close()
 
     def operate(self, *words):
-        """Runs vervectl."""
-        subprocess.run([ROOT / "ops" / "vervectl", "-f", REPORTER, *words],
-                       env=self.sandbox.environment(
-                           {"VERVE_REDIS_URL": self.redis.url}),
-                       check=True, timeout=30, stdin=subprocess.DEVNULL)
+        """Runs vervectl; returns its output."""
+        return subprocess.run(
+            [ROOT / "ops" / "vervectl", "-f", REPORTER, *words],
+            env=self.sandbox.environment(
+                {"VERVE_REDIS_URL": self.redis.url, **self.host}),
+            check=False, timeout=30, stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
 
     def configure_second(self, **settings):
         """Starts the second web server again, with other settings; {}: with
@@ -133,6 +145,7 @@ class System:
 
 class Healthy(System):
     """Nothing befalls it."""
+    words = "VERVE OK"
 
 
 class RedisFrozen(System):
@@ -187,11 +200,15 @@ class DestinationDown(System):
 
 
 class DestinationFails(System):
-    """It answers, but not with success."""
+    """It answers, but not with success. What fails is the path: only the callback
+    log names it."""
     alert = "VerveDestinationsDown"
     settings = QUICK_REPEATS
+    command = ["tail", "-n", "9", "--no-follow"]
+    words = "status=503"
 
     def plant(self):
+        self.host = {"VERVE_CALLBACKS_LOG": self.reporter.callback_log}
         self.receiver.respond("/", 503)
 
 
@@ -218,7 +235,9 @@ class ClockOfRedisWrong(System):
 
 
 class ClockOfHostWrong(System):
+    """vervectl would name it on that host, but hangs under libfaketime."""
     alert = "VerveClockWrong"
+    command = None
 
     def plant(self):
         self.reporter.term()
@@ -236,9 +255,12 @@ class HostThatRefuses(System):
     """An old configuration, with which the data must not be used: its
     responders end."""
     alert = "VerveWebHostDown"
+    command = ["doctor"]
+    words = "window.seconds is 10 in Redis and 20 on this host"
+    host = {"VERVE_WINDOW_SECONDS": 20}
 
     def plant(self):
-        self.configure_second(VERVE_WINDOW_SECONDS=20)
+        self.configure_second(**self.host)
 
     def mend(self):
         self.configure_second()
@@ -258,6 +280,8 @@ class HostThatDiffers(System):
 class DataOfOthers(System):
     """Redis's data was written with other settings, while all ran."""
     alert = "VerveRedisUnusable"
+    command = ["doctor"]
+    words = "window.seconds is 7 in Redis and 10 on this host"
 
     def plant(self):
         self.redis("HSET", "verve:{0}:meta", "window_seconds", 7)
@@ -319,6 +343,7 @@ class Watch:
 
 
 def test_each_fault_is_named_within_a_minute(systems):
+    """By an alert, and no other alert. Then by vervectl."""
     wait_until(lambda: all(system.is_scraped() for system in systems),
                "all are scraped", 60.0, 1.0)
     healthy_until = time.monotonic() + HEALTHY_S
@@ -339,10 +364,15 @@ def test_each_fault_is_named_within_a_minute(systems):
             texts = alert["annotations"]
             assert not [text for text in texts.values() if "<" in text], texts
 
+    for system in filter(lambda system: system.command, systems):
+        said = system.operate(*system.command)
+        assert (system.words or system.alert) in said, (type(system), said)
+
     mended = [system for system in systems
               if type(system).mend is not System.mend]
     for system in mended:
         system.mend()
-    wait_until(lambda: not any(system.alert in system.alerts()
-                               for system in mended),
-               "their alerts end", 120.0, 1.0)
+    for system in mended:
+        wait_until(lambda: system.alert not in system.alerts(),
+                   f"{system.alert} of {type(system).__name__} ends", 120.0,
+                   1.0)

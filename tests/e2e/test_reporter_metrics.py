@@ -2,6 +2,7 @@
 one of them."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 from harness import http
+from harness.fastcgi import Responder
 from harness.load import accept
 from harness.metrics import Scrape, documented, families, labels_of
 from harness.preload import RedisClock
@@ -19,6 +21,7 @@ from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.sandbox import free_port
 from harness.tls import Peer, answering, make_certificate, server_context
 from harness.wait import wait_until
+from test_metrics import metrics
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 1, **QUICK_CALLBACKS}
 DELIVERED = 'verve_callbacks_settled_total{fate="delivered"}'
@@ -161,6 +164,19 @@ def test_the_queue(sandbox, redis, responder, receiver):
              lambda n: n >= 1)
     found = wait_for(scrape, 'verve_sink_owned{sink="file"}', lambda n: n == 0)
     assert 'verve_sink_lag_windows{sink="file"}' not in found
+
+
+def test_the_digest_is_that_of_the_responders(sandbox, redis):
+    """If their settings are the same."""
+    same = {"VERVE_REDIS_TIMEOUT_MS": 300, "VERVE_CALLBACKS_ALLOW": "10.0.0.0/8"}
+    responder = Responder(sandbox, redis, **same).start()
+    digest = re.search(r'config="([0-9a-f]{8})"',
+                       str(list(metrics(responder.path))))[1]
+    for settings, is_same in (same, True), ({}, False):
+        reporter, scrape = start(sandbox, redis, **settings)
+        assert (f'verve_config_info{{program="verve-reporter",'
+                f'config="{digest}"}}' in scrape()) == is_same
+        reporter.term()
 
 
 def test_a_path_that_fails(sandbox, redis, receiver):

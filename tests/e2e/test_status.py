@@ -223,7 +223,7 @@ def test_sink_down(sandbox, redis):
     redis("XADD", "verve:windows", f"{now - now % 60 - 60}-0", "count", 5,
           "late", 0, "gap", 0, "seconds", 60)
     finding = wait_for(responder, "sink-failing", "warning")
-    assert re.search(r"kafka.* [12] windows behind", finding["text"])
+    assert re.search(r"kafka.*windows behind: [12]", finding["text"])
 
 
 def test_destination_down(pair, redis):
