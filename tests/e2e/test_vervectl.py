@@ -406,6 +406,7 @@ def test_help_of_each_command(operator):
         assert lines and lines[0].split()[0] == command
         assert set(lines) <= set(whole)
         assert re.search(rf"\b{command}\b", completion), command
+    assert any("--memory PERCENT" in line for line in operator("help", "check"))
 
 
 def test_the_configuration_file_counts(sandbox, redis):
