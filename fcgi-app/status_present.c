@@ -178,15 +178,19 @@ keep_larger(json_t *row, const json_t *from, const char *name)
     }
 }
 
-/* What a worker says of one destination; all workers' words are added up. */
+/* What a worker says of one destination; all workers' words are added up. all:
+   the rows by origin, as there may be a thousand. */
 static void
-note_destination(json_t *list, const json_t *destination)
+note_destination(json_t *all, const json_t *destination)
 {
-    json_t *row = find_row(list, "origin", text_of(destination, "origin"));
+    json_t *origin = status_text(text_of(destination, "origin"));
+    json_t *row = json_object_get(all, json_string_value(origin));
 
     if (row == NULL) {
-        return;
+        row = json_pack("{s:O}", "origin", origin);
+        json_object_set_new(all, json_string_value(origin), row);
     }
+    json_decref(origin);
     if (badness(text_of(destination, "breaker")) >=
         badness(text_of(row, "breaker"))) {
         json_object_set_new(row, "breaker",
@@ -220,14 +224,17 @@ compare_destinations(const void *a_row, const void *b_row)
 static json_t *
 worst_of(json_t *all)
 {
-    size_t count = json_array_size(all);
-    json_t **rows = calloc(count + 1, sizeof(json_t *));
+    size_t count = 0;
+    json_t **rows = calloc(json_object_size(all) + 1, sizeof(json_t *));
     json_t *list = json_array();
+    const char *origin;
+    json_t *row;
 
-    for (size_t i = 0; rows != NULL && i < count; i++) {
-        rows[i] = json_array_get(all, i);
-    }
     if (rows != NULL) {
+        json_object_foreach(all, origin, row)
+        {
+            rows[count++] = row;
+        }
         qsort(rows, count, sizeof(json_t *), compare_destinations);
         for (size_t i = 0; i < count && i < DESTINATIONS_MOST; i++) {
             json_array_append(list, rows[i]);
@@ -277,7 +284,7 @@ note_program(json_t *status, json_t *all, const json_t *entry)
 void
 status_present_sort(json_t *status)
 {
-    json_t *all = json_array();
+    json_t *all = json_object();
     json_t *entry;
     size_t i;
 
