@@ -108,7 +108,9 @@ look(struct status_page *page, const char *before, bool *looked)
     return *looked ? store : last_store(before);
 }
 
-/* The JSON of a look with at most so many rows in each list; NULL: no memory.
+/*
+ * The JSON of a look with at most so many rows in each list; NULL: no memory.
+ * All rows are judged, also those that are cut; the worst findings come first.
  */
 static char *
 compose(const struct status_page *page, const json_t *store, bool looked,
@@ -119,15 +121,21 @@ compose(const struct status_page *page, const json_t *store, bool looked,
         "{s:i, s:s, s:s, s:I, s:o, s:o*}", "v", 1, "host", page->host,
         "version", VERVE_VERSION, "at", (json_int_t)clock_wall_ms(), "requests",
         pool_stats_requests(page->stats), "redis", redis_json(page, looked));
+    json_t *findings;
     char *text;
 
     if (looked) {
-        status_present_sort(copy, rows);
+        status_present_sort(copy);
     }
     if (copy != NULL) {
         json_object_set_new(root, "store", copy);
     }
     status_judge(root);
+    findings = json_object_get(root, "findings");
+    while (json_array_size(findings) > rows) {
+        json_array_remove(findings, json_array_size(findings) - 1);
+    }
+    status_present_cut(copy, rows);
     text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
     return text;

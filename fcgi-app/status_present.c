@@ -80,7 +80,7 @@ program_row(const json_t *entry, json_int_t at_ms)
 
 /* The row of list whose member `key` is text, or a new one; NULL: no room. */
 static json_t *
-find_row(json_t *list, const char *key, const char *text, size_t most)
+find_row(json_t *list, const char *key, const char *text)
 {
     json_t *safe = status_text(text);
     json_t *row = NULL;
@@ -93,7 +93,7 @@ find_row(json_t *list, const char *key, const char *text, size_t most)
             return row;
         }
     }
-    if (json_array_size(list) >= most) {
+    if (json_array_size(list) >= STATUS_PRESENT * DESTINATIONS_MOST) {
         json_decref(safe);
         return NULL;
     }
@@ -119,10 +119,10 @@ lag_of(const json_t *windows, json_int_t cursor)
 
 /* What a reporter says of one sink; the owner's word counts. */
 static void
-note_sink(json_t *status, const json_t *entry, const json_t *sink, size_t most)
+note_sink(json_t *status, const json_t *entry, const json_t *sink)
 {
     json_t *row = find_row(json_object_get(status, "sinks"), "name",
-                           text_of(sink, "name"), most);
+                           text_of(sink, "name"));
     bool owned =
         is_living(entry) && json_is_true(json_object_get(sink, "owned"));
     json_int_t cursor = number_of(sink, "cursor");
@@ -178,16 +178,19 @@ keep_larger(json_t *row, const json_t *from, const char *name)
     }
 }
 
-/* What a worker says of one destination; all workers' words are added up. */
+/* What a worker says of one destination; all workers' words are added up. all:
+   the rows by origin, as there may be a thousand. */
 static void
-note_destination(json_t *list, const json_t *destination)
+note_destination(json_t *all, const json_t *destination)
 {
-    json_t *row = find_row(list, "origin", text_of(destination, "origin"),
-                           STATUS_PRESENT * DESTINATIONS_MOST);
+    json_t *origin = status_text(text_of(destination, "origin"));
+    json_t *row = json_object_get(all, json_string_value(origin));
 
     if (row == NULL) {
-        return;
+        row = json_pack("{s:O}", "origin", origin);
+        json_object_set_new(all, json_string_value(origin), row);
     }
+    json_decref(origin);
     if (badness(text_of(destination, "breaker")) >=
         badness(text_of(row, "breaker"))) {
         json_object_set_new(row, "breaker",
@@ -219,19 +222,21 @@ compare_destinations(const void *a_row, const void *b_row)
 
 /* The worst of them, the worst first. */
 static json_t *
-worst_of(json_t *all, size_t most)
+worst_of(json_t *all)
 {
-    size_t count = json_array_size(all);
-    json_t **rows = calloc(count + 1, sizeof(json_t *));
+    size_t count = 0;
+    json_t **rows = calloc(json_object_size(all) + 1, sizeof(json_t *));
     json_t *list = json_array();
+    const char *origin;
+    json_t *row;
 
-    for (size_t i = 0; rows != NULL && i < count; i++) {
-        rows[i] = json_array_get(all, i);
-    }
     if (rows != NULL) {
+        json_object_foreach(all, origin, row)
+        {
+            rows[count++] = row;
+        }
         qsort(rows, count, sizeof(json_t *), compare_destinations);
-        for (size_t i = 0; i < count && i < most && i < DESTINATIONS_MOST;
-             i++) {
+        for (size_t i = 0; i < count && i < DESTINATIONS_MOST; i++) {
             json_array_append(list, rows[i]);
         }
     }
@@ -253,20 +258,17 @@ add_counts(json_t *sums, const json_t *counts)
 
 /* One program's word, into the lists of status; all: of destinations. */
 static void
-note_program(json_t *status, json_t *all, const json_t *entry, size_t most)
+note_program(json_t *status, json_t *all, const json_t *entry)
 {
     const json_t *said = json_object_get(entry, "said");
     json_t *list = json_object_get(status, is_web(said) ? "web" : "reporters");
     json_t *item;
     size_t i;
 
-    if (json_array_size(list) < most) {
-        json_array_append_new(list,
-                              program_row(entry, number_of(status, "at")));
-    }
+    json_array_append_new(list, program_row(entry, number_of(status, "at")));
     json_array_foreach(json_object_get(said, "sinks"), i, item)
     {
-        note_sink(status, entry, item, most);
+        note_sink(status, entry, item);
     }
     if (!is_living(entry)) {
         return;
@@ -280,9 +282,9 @@ note_program(json_t *status, json_t *all, const json_t *entry, size_t most)
 }
 
 void
-status_present_sort(json_t *status, size_t most)
+status_present_sort(json_t *status)
 {
-    json_t *all = json_array();
+    json_t *all = json_object();
     json_t *entry;
     size_t i;
 
@@ -292,8 +294,23 @@ status_present_sort(json_t *status, size_t most)
     json_object_set_new(status, "callbacks", json_object());
     json_array_foreach(json_object_get(status, "present"), i, entry)
     {
-        note_program(status, all, entry, most);
+        note_program(status, all, entry);
     }
-    json_object_set_new(status, "destinations", worst_of(all, most));
+    json_object_set_new(status, "destinations", worst_of(all));
     json_object_del(status, "present");
+}
+
+void
+status_present_cut(json_t *status, size_t most)
+{
+    static const char *const lists[] = {"web", "reporters", "sinks",
+                                        "destinations"};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        json_t *list = json_object_get(status, lists[i]);
+
+        while (json_array_size(list) > most) {
+            json_array_remove(list, json_array_size(list) - 1);
+        }
+    }
 }

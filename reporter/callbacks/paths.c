@@ -124,11 +124,10 @@ paths_blocked_ms(const struct paths *paths, uint64_t key, int64_t now_ms)
 size_t
 paths_count_open(const struct paths *paths, int64_t now_ms)
 {
-    const struct path *path;
+    const struct path *path = TAILQ_FIRST(&paths->used);
     size_t count = 0;
 
-    TAILQ_FOREACH(path, &paths->used, link)
-    {
+    for (; path != NULL; path = TAILQ_NEXT(path, link)) {
         count += circuit_breaker_wait_ms(&path->breaker, now_ms) > 0;
     }
     return count;

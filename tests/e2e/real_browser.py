@@ -3,6 +3,7 @@ dark; run by `make test-browser`, which installs Debian's packages. Pictures are
 in build/screenshots."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,7 @@ def test_the_page(web, sandbox, busy, redis, axe, size, scheme):
 
 
 def test_what_is_lost(web, sandbox, busy, redis):
-    """Redis, and then the web server. Nothing is asked for while the page is
-    hidden."""
+    """Redis, and then the web server."""
     del busy
     browser = Browser(sandbox, "desktop", "light")
     browser.driver.get(f"http://127.0.0.1:{web.port}/status/")
@@ -111,3 +111,15 @@ def test_what_is_lost(web, sandbox, busy, redis):
     assert "old" in browser.text("lost")
     assert browser.text("state") == "No contact"
     browser.picture(BUILD / "screenshots" / "lost.png")
+
+
+def test_a_hidden_page_is_silent(web, sandbox):
+    browser = Browser(sandbox, "desktop", "light")
+    browser.driver.get(f"http://127.0.0.1:{web.port}/status/")
+    browser.hide(True)
+    time.sleep(1)  # for an answer that is under way
+    browser.requests()
+    time.sleep(5)  # it asks each 2 s
+    assert browser.requests() == []
+    browser.hide(False)
+    wait_until(browser.requests, "it asks again", 20.0)

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from harness import debian
 from harness.fastcgi import Responder
-from harness.http import fetch_kept
+from harness.http import fetch, fetch_kept
 from harness.load import accept
 from harness.sandbox import free_port
 from harness.web import NGINX_CONF, wait_until_healthy
@@ -46,3 +46,19 @@ def test_one_connection_serves_many_requests(sandbox, redis, configuration):
     sandbox.start("nginx", configuration(sandbox, port))
     wait_until_healthy(port)
     fetch_kept(port, accept(7), REQUESTS)
+
+
+def test_a_location_of_the_site_takes_no_file_of_the_status_page(sandbox,
+                                                                 redis):
+    """Such as those of many sites, for the headers of all their files."""
+    Responder(sandbox, redis, "v").start()
+    port = free_port()
+    command = own(sandbox, port)
+    main = sandbox.folder / "own" / "nginx.conf"
+    main.write_text(main.read_text().replace(
+        "location / {", r"location ~* \.(css|js)$ { return 404; } location / {",
+        1))
+    sandbox.start("nginx", command)
+    wait_until_healthy(port)
+    assert fetch(port, "/site.css").status == 404
+    assert fetch(port, "/status/status.css").status == 200

@@ -192,6 +192,21 @@ def test_no_reporter(pair):
     wait_for(responder, "no-reporter", "down")
 
 
+def test_a_list_that_is_cut_hides_no_reporter(redis, responder):
+    """All are judged, also those for which the answer has no room."""
+    now_ms = int(redis("TIME")[0]) * 1000 + 60000
+    names = ["a/reports", *(f"b/callbacks-{n}" for n in range(40))]
+    for name in names:
+        said = {"program": "verve-reporter", "worker": name.split("/")[1]}
+        redis("HSET", SAID, f"verve-reporter/{name}", json.dumps(said))
+        redis("ZADD", PRESENCE, now_ms, f"verve-reporter/{name}")
+    page = wait_until(lambda: (page := look(responder))["store"]["reporters"]
+                      and page, "the reporters are told")
+    told = {row["worker"] for row in page["store"]["reporters"]}
+    assert len(told) < len(names) and "reports" not in told
+    assert "no-reporter" not in {one["code"] for one in page["findings"]}
+
+
 def test_redis_frozen(pair, redis):
     """The last that was known is shown. Any responder of the pool knows it."""
     responder, _ = pair

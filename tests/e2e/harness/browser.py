@@ -51,6 +51,15 @@ class Browser:
         return self.run("const e = document.getElementById(arguments[0]);"
                         "return e.hidden ? null : e.textContent", name)
 
+    def hide(self, hidden):
+        """Tells the page that its tab is hidden, or visible: without a screen
+        Chromium takes each tab for visible."""
+        self.run("const hidden = arguments[0];"
+                 "Object.defineProperty(document, 'hidden',"
+                 " {configurable: true, get: () => hidden});"
+                 "document.dispatchEvent(new Event('visibilitychange'))",
+                 hidden)
+
     def console(self):
         """Lines since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
