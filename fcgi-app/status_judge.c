@@ -13,6 +13,10 @@
 
 #include "store/status.h"
 
+#define RAISE_MAXMEMORY                                                        \
+    "Raise maxmemory (CONFIG SET maxmemory, and redis.conf). If it is full "   \
+    "of callbacks that are not needed: vervectl help queue."
+
 enum {
     SKEW_MS = 2000,     /* of a host's clock: wrong from here on */
     RECENT_MS = 600000, /* a host that vanished is news for so long */
@@ -81,9 +85,7 @@ static const struct {
     {"settings-differ", "Redis was set up with other settings",
      "Give all programs the same verve.conf; docs/redis-keys.md says how to "
      "change it."},
-    {"redis-full", "Redis is out of memory",
-     "Raise maxmemory (CONFIG SET maxmemory, and redis.conf), or empty the "
-     "callback queue: vervectl queue drop."},
+    {"redis-full", "Redis is out of memory", RAISE_MAXMEMORY},
     {"redis-refuses-writes", "Redis refuses writes",
      "Look into Redis's log: its disk may be full, or it has become a "
      "replica."},
@@ -117,9 +119,7 @@ judge_memory(struct verdict *verdict)
     json_int_t percent = max > 0 ? used / (max / 100 + 1) : 0;
 
     if (max > 0 && used > max) {
-        find(verdict, DOWN, "redis-full",
-             "Raise maxmemory (CONFIG SET maxmemory, and redis.conf), or empty "
-             "the callback queue: vervectl queue drop.",
+        find(verdict, DOWN, "redis-full", RAISE_MAXMEMORY,
              "Redis is out of memory: nothing is counted, requests get 503. It "
              "uses %" PRId64 " of %" PRId64 " MB.",
              (int64_t)(used >> 20), (int64_t)(max >> 20));
@@ -143,7 +143,7 @@ judge_queue(struct verdict *verdict)
         number_of(queue, "bytes") >= number_of(queue, "max_bytes")) {
         find(verdict, DOWN, "queue-full",
              "Find out why callbacks are not delivered (destinations, "
-             "reporters below); drop what is not needed: vervectl queue drop.",
+             "reporters below); drop what is not needed: vervectl help queue.",
              "The callback queue is full: requests with an endpoint get 503. "
              "%" PRId64 " of %" PRId64 " callbacks, %" PRId64 " of %" PRId64
              " MB.",
