@@ -244,7 +244,7 @@ test-kafka: $(DEPS) $(PROGRAMS) ## test against a real Kafka (Java and Maven)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_kafka.py
 
 .PHONY: test-monitoring
-test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test metrics, alerts and dashboard with a real Prometheus (VERVE_FAULTS=)
+test-monitoring: $(DEPS) $(PROGRAMS) $(HELPERS) ## test metrics, alerts and dashboard with a real Prometheus (FAULTS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e/real_prometheus.py \
 		tests/e2e/real_alerts.py
 

@@ -168,13 +168,15 @@ class Running:
     # service.
 
     def start_ours(self, system, redis):
+        # An older build may not know it.
+        settings = {"VERVE_METRICS_LISTEN": None, **system.settings}
         if system.front == "lighttpd":
             web = Web(self.sandbox, redis, program=system.program,
                       procs=system.procs, probe=fronts.ACCEPT,
-                      **system.settings).start()
+                      **settings).start()
             return web.host, [web.process.pid], web.responders()
         pool = fronts.Pool(self.sandbox, system.program, system.procs,
-                           {"VERVE_REDIS_URL": redis.url, **system.settings})
+                           {"VERVE_REDIS_URL": redis.url, **settings})
         web = fronts.nginx_ours(self.sandbox, pool)
         return web.host, web.pids(), pool.pids()
 

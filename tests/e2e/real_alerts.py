@@ -294,7 +294,7 @@ class DataOfOthers(System):
 KINDS = [Healthy, RedisFrozen, RedisFull, NoReporter, SinkDown,
          DestinationDown, DestinationFails, QueueFull, ClockOfRedisWrong, ClockOfHostWrong,
          HostThatRefuses, HostThatDiffers, DataOfOthers]
-if only := os.environ.get("VERVE_FAULTS"):
+if only := os.environ.get("FAULTS"):
     KINDS = [kind for kind in KINDS if kind.__name__ in only.split(",")]
 
 

@@ -155,7 +155,7 @@ def test_redis_frozen(redis, check):
     redis.freeze()
     started = time.monotonic()
     _, text = check("-t", "4", code=2)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 8  # without -t: 10 and more
     assert text.startswith("VerveRedisAway: Redis ") and "hangs" in text
     redis.thaw()
     assert "VerveRedisAway" not in check()[1]

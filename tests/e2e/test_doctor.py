@@ -181,7 +181,7 @@ def test_the_shipped_rights_are_enough(sandbox):
     redis("ACL", "SETUSER", "vervectl", "-info")
     found = doctor()
     for name in ("version", "eviction", "persistence", "memory", "kernel"):
-        assert found[name][0] == "unseen"
+        assert found[name][0] == "unseen", name
 
 
 def test_a_redis_that_hangs(redis, doctor):

@@ -115,7 +115,7 @@ def test_keys_are_as_documented(sandbox, strategy, redis, receiver):
              **settings).start()
     unconfirmed = "verve:{t}:unconfirmed"
     wait_until(lambda: missing() == {unconfirmed},
-               f"every other key: {missing()}", 40.0, 0.1)
+               f"every other key: {missing()}", 120.0, 0.1)
     stopped = Responder(sandbox, redis, "stopped", **settings).start()
     stopped.ask(accept(9))
     stopped.process.freeze()

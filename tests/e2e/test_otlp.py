@@ -294,7 +294,9 @@ def test_callbacks_go_on_and_the_queue_is_bounded(sandbox, redis, receiver,
     otlp.answers = [answer]
     url = otlp.url if answer else unused_url()
     scrape = Scrape()
-    reporter = start(sandbox, redis, url, **scrape.settings)
+    # So long that a slow machine makes no second attempts.
+    reporter = start(sandbox, redis, url, VERVE_CALLBACKS_TIMEOUT_MS=50000,
+                     VERVE_CALLBACKS_LEASE_S=120, **scrape.settings)
     started = time.monotonic()
     queue_traced(redis, receiver, 3000)
     wait_until(lambda: is_settled(redis), "all are delivered", SLACK_S)

@@ -13,6 +13,7 @@ import time
 
 import pytest
 from harness.load import accept
+from harness.process import prepare_child
 from harness.queue import LIST
 from harness.reporter import Reporter
 from harness.wait import wait_until
@@ -29,7 +30,8 @@ class Terminal:
         self.before = termios.tcgetattr(self.theirs)
         self.child = subprocess.Popen(
             operator.argv("top", *words), env=operator.env, stdin=self.theirs,
-            stdout=self.theirs, stderr=self.theirs, start_new_session=True)
+            stdout=self.theirs, stderr=self.theirs, start_new_session=True,
+            preexec_fn=prepare_child)
         os.set_blocking(self.ours, False)
         self.said = b""
 

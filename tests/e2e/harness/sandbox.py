@@ -53,14 +53,15 @@ class Sandbox:
         return self.folder
 
     def environment(self, settings=None):
-        """A program inherits only what it needs to run at all."""
+        """A program inherits only what it needs to run at all. A setting that
+        is None is not set."""
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         for name, value in SANITIZERS.items():
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
         settings = {"VERVE_STATS_PATH": self.folder / "stats",
                     "VERVE_METRICS_LISTEN": "none",
                     **self.settings, **(settings or {})}
-        env.update({k: str(v) for k, v in settings.items()})
+        env.update({k: str(v) for k, v in settings.items() if v is not None})
         return env
 
     def start(self, name, argv, settings=None, **kwargs):

@@ -384,7 +384,6 @@ test_end(void **state)
     sink_feeder_serve(f->feeder);
     fake.settles_at_close = true;
     sink_feeder_close(f->feeder);
-    metrics_close(f->metrics);
     f->feeder = NULL;
     assert_int_equal(saved_cursor(f), 101);
     assert_string_equal(redis_do(f->redis, "HGET", KEY, "lease_end_ms", NULL),
@@ -517,17 +516,28 @@ test_metrics(void **state)
     assert_string_equal(series(f, LAG), "");
 }
 
+/* An option_complaint: the defaults are right. */
+static void
+on_complaint(void *context, const char *text)
+{
+    (void)context;
+    fail_msg("%s", text);
+}
+
 static int
 set_up(void **state)
 {
+    static char *const no_environment[] = {NULL};
     static struct fixture fixture;
     struct fixture *f = &fixture;
 
     memset(f, 0, sizeof(*f));
     memset(&fake, 0, sizeof(fake));
-    f->options.redis.prefix = (char *)"verve";
+    if (options_load(&f->options, NULL, no_environment, on_complaint, NULL) !=
+        0) {
+        return -1;
+    }
     f->options.window.seconds = 1;
-    f->options.window.retention_hours = 168;
     f->redis = connect_to_empty();
     if (f->redis == NULL) {
         return -1;
@@ -537,8 +547,6 @@ set_up(void **state)
         f->closer, 1,
         &(struct window_closer_sealed){0});           /* reads Redis's time */
     redis_do(f->redis, "DEL", "verve:windows", NULL); /* if one ended by now */
-    f->options.report.sinks = SINK_FILE;
-    f->options.redis.url = (char *)"unix:///redis";
     f->metrics = metrics_open(&f->options, 1);
     if (f->metrics == NULL) {
         return -1;
@@ -562,8 +570,10 @@ tear_down(void **state)
     struct fixture *f = *state;
 
     sink_feeder_close(f->feeder);
+    metrics_close(f->metrics);
     window_closer_close(f->closer);
     redis_close(f->redis);
+    options_fini(&f->options);
     return 0;
 }
 
