@@ -22,12 +22,13 @@ static const char *
 parse_path(const char *text, struct listen_address *to)
 {
     struct sockaddr_un *address = (struct sockaddr_un *)&to->address;
+    size_t size = strlen(text) + 1;
 
-    if (strlen(text) >= sizeof(address->sun_path)) {
+    if (size > sizeof(address->sun_path)) {
         return "the path of a unix socket has at most 107 bytes";
     }
     address->sun_family = AF_UNIX;
-    strcpy(address->sun_path, text);
+    memcpy(address->sun_path, text, size);
     to->len = sizeof(*address);
     return NULL;
 }

@@ -358,8 +358,10 @@ step_phase(struct redis *redis)
     switch (redis->phase) {
     case CONNECTION_PAUSED:
         break;
-    case CONNECTION_ASKING:
-        step_asking(redis, redis->sentinel);
+    case CONNECTION_ASKING: /* only with sentinels */
+        if (redis->sentinel != NULL) {
+            step_asking(redis, redis->sentinel);
+        }
         break;
     case CONNECTION_RESOLVING:
         step_resolving(redis);

@@ -13,8 +13,8 @@ local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- callbacks: a key; turns: the keys of the zsets of destinations; stem: what the
--- keys of their lists begin with, before the hash; most: of how many
+-- callbacks: a key; turns: the keys of the zsets of destinations; stem: what
+-- the keys of their lists begin with, before the hash; most: of how many
 -- destinations the lists are looked at, of each kind. The age in ms; 0: none
 -- waits, or none says when it was accepted.
 local function oldest_ms(callbacks, turns, stem, most)
