@@ -8,7 +8,7 @@ import time
 import pytest
 from harness.fastcgi import Responder
 from harness.reporter import Reporter
-from harness.sentinel import SentinelGroup
+from harness.sentinel import DOWN_MS, SentinelGroup
 from harness.settings import ROOT
 from harness.wait import wait_until
 
@@ -24,6 +24,8 @@ from verdict import Judge  # noqa: E402
 WINDOW_S = 2
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 400}
 ASLEEP_S = 8.0  # longer than Sentinel waits
+CALM_MS = 30000  # before and after the fault: on a slow machine sentinels would
+                 # else switch a second time, which the checker knows nothing of
 OUTAGE_S = 1.0  # after Sentinel's own
 NOISE_S = 5.0   # what a shared machine may add
 
@@ -49,6 +51,7 @@ class Story:
         sandbox.on_close(self.relay.close)
         self.group.first_port = self.group.replicas_port = self.relay.port
         self.group.start()
+        self.group.set_down_after(CALM_MS)
         self.responder = Responder(
             sandbox, self.group,
             VERVE_REDIS_WAIT_REPLICAS=wait_replicas).start()
@@ -77,6 +80,7 @@ class Story:
         promoted = time.time()
         state = read_state(new)
         left = time.time()
+        self.group.set_down_after(CALM_MS)
         while not new.has_program():
             assert time.time() < promoted + 30.0, "the program does not follow"
             left = time.time()
@@ -107,6 +111,7 @@ class Story:
 
 
 def crash(story):
+    story.group.set_down_after(DOWN_MS)
     down = time.time()
     story.old.kill()
     outage = story.follow("crash", down)
@@ -115,6 +120,7 @@ def crash(story):
 
 def sleep(story):
     """SIGSTOP; the old master wakes up when another has taken over."""
+    story.group.set_down_after(DOWN_MS)
     down = time.time()
     story.old.freeze()
     timer = threading.Timer(ASLEEP_S, story.old.thaw)
@@ -134,6 +140,7 @@ def lag(story):
     """The replicas get nothing more before the crash."""
     story.relay.hold()
     time.sleep(WINDOW_S / 2)
+    story.group.set_down_after(DOWN_MS)
     down = time.time()
     story.old.kill()
     story.relay.close()

@@ -166,6 +166,11 @@ class SentinelGroup:
             return next((node for node in others if node.is_master()), None)
         return wait_until(look, "a replica takes over", seconds, 0.01)
 
+    def set_down_after(self, ms):
+        """Until a server that does not answer counts as down."""
+        for one in self.sentinels:
+            one("SENTINEL", "SET", MASTER, "down-after-milliseconds", ms)
+
     def fail_over(self):
         """Planned; as soon as Sentinel is ready for one."""
         def begin():
