@@ -238,9 +238,9 @@ respond_readyz(struct batch *batch, struct fcgi_exchange *exchange,
     int status = error == ERROR_CODE_NONE ? 200 : 503;
 
     if (request->verbose) {
+        pool_stats_count_answer(batch->stats, REQUEST_READYZ, status, error);
         readyz_page_respond(readyz, exchange,
                             metrics_page_is_allowed(batch->metrics, request));
-        pool_stats_count_answer(batch->stats, REQUEST_READYZ, status, error);
     } else {
         respond(batch, exchange, status, error, 0);
     }

@@ -42,7 +42,7 @@ static const struct {
 
 /* Sets kind and file by the path. */
 static void
-find_kind(struct request *request, const char *target, size_t path_len)
+set_kind(struct request *request, const char *target, size_t path_len)
 {
     request->kind = REQUEST_UNKNOWN;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -258,7 +258,7 @@ request_parse(struct request *request, const char *method, const char *target)
     size_t path_len = strcspn(target, "?");
     const char *query = target + path_len;
 
-    find_kind(request, target, path_len);
+    set_kind(request, target, path_len);
     request->head = strcmp(method, "HEAD") == 0;
     request->status = 200;
     request->error = ERROR_CODE_NONE;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "status_json.h"
 #include "store/status.h"
 
 #define RAISE_MAXMEMORY                                                        \
@@ -37,20 +38,6 @@ enum severity { DOWN, WARNING, NOTE };
 
 static const char *const severities[] = {
     [DOWN] = "down", [WARNING] = "warning", [NOTE] = "note"};
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text == NULL ? "" : text;
-}
-
-static json_int_t
-number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
 
 /* The texts are of this program, or were made safe when they were read. */
 static void __attribute__((format(printf, 5, 6)))

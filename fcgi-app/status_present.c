@@ -10,24 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "status_json.h"
 #include "store/presence.h"
 #include "store/status.h"
 
 enum { DESTINATIONS_MOST = 10 };
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text == NULL ? "" : text;
-}
-
-static json_int_t
-number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
 
 static bool
 is_web(const json_t *said)

@@ -16,7 +16,7 @@ struct redisReply;
 
 enum connection_phase {
     CONNECTION_PAUSED,    /* until the next attempt */
-    CONNECTION_ASKING,    /* a sentinel is asked where the master is */
+    CONNECTION_ASKING,    /* a sentinel is asked for the master */
     CONNECTION_RESOLVING, /* the host's name is being looked up */
     CONNECTION_HANDSHAKE, /* a socket connects; then the handshake */
     CONNECTION_READY,     /* scripts can be run */
@@ -55,8 +55,8 @@ struct redis {
 };
 
 /*
- * Starts an attempt to connect. With sentinels it begins with the question
- * where the master is.
+ * Starts an attempt to connect. With sentinels it begins by asking them for the
+ * master.
  */
 void connection_start(struct redis *redis);
 

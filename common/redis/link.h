@@ -28,7 +28,7 @@ struct link {
 };
 
 /*
- * Sets where link_start connects to, and closes the socket. False: no memory.
+ * Sets the target of link_start, and closes the socket. False: no memory.
  * The first needs a path that fits into a sockaddr_un.
  */
 bool link_aim_at_path(struct link *link, const char *path);

@@ -1,5 +1,5 @@
 /*
- * Asks sentinels where the master is, again and again, for the whole life of a
+ * Asks sentinels for the master, again and again, for the whole life of a
  * connection: the sentinels are asked in turn until one names the master, and
  * then that one is asked once a second. Nothing blocks. Private to this room.
  *

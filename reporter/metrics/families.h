@@ -1,6 +1,6 @@
 /*
- * The families of the reporter's metrics: a table of metric.h, and where each
- * has its cells. docs/metrics.md lists them. Only for metrics.c.
+ * The families of the reporter's metrics: a table of metric.h, and the cells of
+ * each. docs/metrics.md lists them. Only for metrics.c.
  */
 #ifndef FAMILIES_H
 #define FAMILIES_H
