@@ -90,8 +90,9 @@ struct redis_options {
     const char *password;          /* if url has none; NULL or "": none */
     const char *sentinel_user;     /* of the sentinels; NULL or "": none */
     const char *sentinel_password; /* NULL or "": none */
-    const char *client_name;       /* shown by CLIENT LIST */
-    int64_t timeout_ms;            /* for connecting, and for each script */
+    int slot; /* in a cluster: of the keys of all scripts; see key_slot.h */
+    const char *client_name; /* shown by CLIENT LIST */
+    int64_t timeout_ms;      /* for connecting, and for each script */
     /*
      * Use a Redis even if its eviction policy can be read neither by INFO nor
      * by CONFIG GET. A policy that can be read must be noeviction.
@@ -127,6 +128,9 @@ struct redis_options {
  * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number].
  */
 const char *redis_url_problem(const char *url);
+
+/* True if url, which may be wrong, names a Redis Cluster. */
+bool redis_url_is_cluster(const char *url);
 
 /*
  * What a url has of a login. A user without a password needs the password of
