@@ -282,20 +282,29 @@ redis_await(const struct redis *redis)
     poll(&pollfd, 1, (int)left_ms(redis));
 }
 
-void
+uint64_t
 redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
 {
     struct pollfd fds[REDIS_AWAIT_MOST];
     int64_t wait_ms = most_ms;
+    uint64_t ready = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (!list[i]->running) {
-            return;
+        fds[i] = (struct pollfd){.fd = -1};
+        if (list[i]->running) {
+            fds[i] = watched(list[i]);
+            wait_ms = int64_min(wait_ms, left_ms(list[i]));
+        } else { /* redis_receive says so */
+            wait_ms = 0;
         }
-        fds[i] = watched(list[i]);
-        wait_ms = int64_min(wait_ms, left_ms(list[i]));
     }
     poll(fds, count, (int)wait_ms);
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i].revents != 0 || !list[i]->running || left_ms(list[i]) == 0) {
+            ready |= UINT64_C(1) << i;
+        }
+    }
+    return ready;
 }
 
 int64_t
