@@ -239,10 +239,10 @@ test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-t
 		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random
-test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS=)
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=cluster)
 	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
 		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
-		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
+		$(if $(TOPOLOGY),--topology $(TOPOLOGY)) --faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
 .PHONY: test-package
 test-package: $(DEPS) $(BUILD)/bench/load ## the life of the package on booted Debians, RELEASES="12 13" (REDIS=valkey)
@@ -275,6 +275,7 @@ nightly: ## all that takes hours: every test, with sanitizers and on other relea
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) test-random RANDOM_SECONDS=3600
+	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
 		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \
