@@ -265,6 +265,8 @@ nightly: export VERVE_TRIES := 1
 nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
+	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
+	@$(MAKE) e2e VERVE_TEST_EDGE=0.7/3600
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
