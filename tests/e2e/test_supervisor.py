@@ -106,12 +106,13 @@ def attempts_at_once(sandbox, redis, receiver, hosts, most, **settings):
     for number in range(hosts):
         url = receiver.url("/", number + 1)
         redis("ZADD", PROVEN, redis.now_ms(), url.rstrip("/"))
-    Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=40000,
-             VERVE_CALLBACKS_LEASE_S=90, **settings).start()
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=40000,
+                        VERVE_CALLBACKS_LEASE_S=90, **settings).start()
     receiver.respond("/", Answer(None))
     put(redis, *(receiver.url("/", n % hosts + 1) for n in range(2000)))
     receiver.wait_count(most, seconds=30.0)
     time.sleep(1.0)
+    reporter.kill()
     return len(receiver.received)
 
 
