@@ -81,6 +81,7 @@ NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-cluster := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_test-api := $(NEEDS_test)
@@ -228,6 +229,14 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 .PHONY: e2e
 e2e: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
+
+# The core of the end-to-end tests.
+CORE := test_http or test_report.py or test_callbacks.py or test_rights or test_run.py
+
+.PHONY: test-cluster
+test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests on three masters of a Redis Cluster
+	@VERVE_TEST_REDIS=cluster VERVE_BUILD=$(BUILD) \
+		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random
 test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS=)

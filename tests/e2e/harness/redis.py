@@ -78,7 +78,8 @@ class Redis:
         del user
         return self.url
 
-    def start(self):
+    def launch(self):
+        """Starts it, and does not wait until it answers: start() does."""
         config = {
             "port": 0, "unixsocket": self.path, "dir": self.folder,
             "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
@@ -87,6 +88,12 @@ class Redis:
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)
+
+    def start(self):
+        self.launch()
+        return self.wait_ready()
+
+    def wait_ready(self):
         self.client = wait_until(self.connect, "redis answers")
         return self
 
