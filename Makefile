@@ -274,6 +274,8 @@ nightly: export VERVE_TRIES := 1
 nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
+	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
+	@$(MAKE) e2e VERVE_TEST_EDGE=0.7/3600
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
 	@$(MAKE) fuzz FUZZ_SECONDS=600
