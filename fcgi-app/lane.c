@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "batch.h"
 #include "batch_log.h"
 #include "id_cache.h"
 #include "store/counter.h"
@@ -18,6 +19,7 @@ enum run {
     RUN_IDLE,  /* counter_idle_ms: has no ids */
     RUN_PROBE, /* for /readyz */
     RUN_PRESENCE,
+    RUN_SIGN_OFF, /* the last */
 };
 
 enum probe_state { PROBE_IDLE, PROBE_WANTED, PROBE_OVER };
@@ -32,11 +34,9 @@ struct lane {
     int64_t cached_s;    /* the window whose ids the cache has; 0: none */
     struct fcgi_exchange_list waiting;
     size_t waiting_count;
-    enum run run;                    /* that is under way */
-    enum run last;                   /* that was before it, in this round */
-    struct counter_request *wanted;  /* ids that are being counted */
-    struct fcgi_exchange **counting; /* their requests, in the same order */
-    size_t counting_count;
+    enum run run;       /* that is under way */
+    enum run last;      /* that was before it, in this round */
+    struct batch batch; /* the ids that are being counted */
     enum probe_state probe_state;
     struct probe probe; /* that is over */
 };
@@ -65,10 +65,8 @@ lane_open(const struct lane_settings *settings)
     STAILQ_INIT(&lane->waiting);
     lane->counter = counter_open(settings->options, settings->redis);
     lane->cache = id_cache_open(settings->cache_ids);
-    lane->wanted = calloc(most, sizeof(*lane->wanted));
-    lane->counting = calloc(most, sizeof(struct fcgi_exchange *));
-    if (lane->counter == NULL || lane->cache == NULL || lane->wanted == NULL ||
-        lane->counting == NULL) {
+    if (!batch_init(&lane->batch, most) || lane->counter == NULL ||
+        lane->cache == NULL) {
         lane_close(lane);
         return NULL;
     }
@@ -90,8 +88,7 @@ lane_close(struct lane *lane)
     }
     counter_close(lane->counter);
     id_cache_close(lane->cache);
-    free(lane->wanted);
-    free(lane->counting);
+    batch_fini(&lane->batch);
     free(lane);
 }
 
@@ -207,17 +204,8 @@ fill_batch(struct lane *lane)
 {
     size_t most = (size_t)lane->settings.options->accept.max_batch;
 
-    lane->counting_count = 0;
-    while (lane->counting_count < most && lane->waiting_count > 0) {
-        struct fcgi_exchange *exchange = take_first(lane);
-        const struct request *request = &exchange->request;
-
-        lane->wanted[lane->counting_count] =
-            (struct counter_request){.id = request->id,
-                                     .endpoint = request->endpoint,
-                                     .endpoint_len = request->endpoint_len,
-                                     .trace = &request->trace};
-        lane->counting[lane->counting_count++] = exchange;
+    while (lane->batch.count < most && lane->waiting_count > 0) {
+        batch_add(&lane->batch, take_first(lane));
     }
 }
 
@@ -230,74 +218,19 @@ start(struct lane *lane)
         break;
     case RUN_IDS:
         fill_batch(lane);
-        return counter_start(lane->counter, lane->wanted, lane->counting_count,
-                             lane->counting[0]->since_us);
+        return counter_start(lane->counter, lane->batch.requests,
+                             lane->batch.count,
+                             lane->batch.exchanges[0]->since_us);
     case RUN_IDLE:
-        return counter_start(lane->counter, lane->wanted, 0, clock_mono_us());
+        return counter_start(lane->counter, NULL, 0, clock_mono_us());
     case RUN_PROBE:
         return counter_start_probe(lane->counter);
     case RUN_PRESENCE:
         return pool_presence_start(lane->settings.presence);
+    case RUN_SIGN_OFF:
+        return counter_start_sign_off(lane->counter);
     }
     return false;
-}
-
-static void
-respond_counted(struct lane *lane, struct fcgi_exchange *exchange,
-                enum counter_answer counted, int64_t window_s)
-{
-    struct answers *answers = lane->settings.answers;
-
-    switch (counted) {
-    case COUNTER_COUNTED:
-        answers_give(answers, exchange, 200, ERROR_CODE_NONE, window_s);
-        break;
-    case COUNTER_QUEUE_FULL:
-        answers_give(answers, exchange, 503, ERROR_CODE_CALLBACK_QUEUE_FULL, 0);
-        break;
-    case COUNTER_UNAVAILABLE:
-        refuse(lane, exchange);
-        break;
-    }
-}
-
-/* Of the batch that is over. */
-static struct batch_answers
-count_answers(const struct lane *lane)
-{
-    struct batch_answers answers = {0};
-
-    for (size_t i = 0; i < lane->counting_count; i++) {
-        const struct counter_request *one = &lane->wanted[i];
-
-        switch (one->answer) {
-        case COUNTER_UNAVAILABLE:
-            answers.unavailable++;
-            break;
-        case COUNTER_QUEUE_FULL:
-            answers.full++;
-            break;
-        case COUNTER_COUNTED:
-            answers.counted++;
-            answers.jobs += one->endpoint != NULL;
-            break;
-        }
-    }
-    return answers;
-}
-
-/* Counts what the round trip has brought. */
-static void
-count_batch(struct lane *lane, const struct batch_answers *answers,
-            const struct counter_window *window)
-{
-    struct pool_stats *stats = lane->settings.stats;
-    /* An estimate (hll) may grow by more than there were ids. */
-    size_t fresh = size_min((size_t)window->added, answers->counted);
-
-    pool_stats_observe_batch(stats, lane->counting_count, answers->jobs);
-    pool_stats_count_ids(stats, POOL_STATS_NEW, fresh);
-    pool_stats_count_ids(stats, POOL_STATS_SEEN, answers->counted - fresh);
 }
 
 /* Logs that Redis lost data that was confirmed to clients. */
@@ -322,50 +255,23 @@ cache_ids(struct lane *lane, const struct counter_window *window)
                                        redis_connection(lane->settings.redis)};
 
     id_cache_renew(lane->cache, &scope, window->until_ms);
-    for (size_t i = 0; i < lane->counting_count; i++) {
-        if (lane->wanted[i].answer == COUNTER_COUNTED) {
-            id_cache_add(lane->cache, lane->wanted[i].id);
+    for (size_t i = 0; i < lane->batch.count; i++) {
+        if (lane->batch.requests[i].answer == COUNTER_COUNTED) {
+            id_cache_add(lane->cache, lane->batch.requests[i].id);
         }
     }
-}
-
-/* How long the requests of the batch took; those of one round took the same. */
-static void
-observe_requests(struct lane *lane)
-{
-    int64_t now_us = clock_mono_us();
-    size_t first = 0;
-
-    for (size_t i = 1; i <= lane->counting_count; i++) {
-        int64_t since_us = lane->counting[first]->since_us;
-
-        if (i == lane->counting_count ||
-            lane->counting[i]->since_us != since_us) {
-            pool_stats_observe_requests(lane->settings.stats, now_us - since_us,
-                                        i - first);
-            first = i;
-        }
-    }
-    pool_stats_refresh(lane->settings.stats, now_us);
 }
 
 static void
 finish_counting(struct lane *lane)
 {
     struct counter_window window = counter_result(lane->counter);
-    struct batch_answers answers = count_answers(lane);
 
-    batch_log_answers(&lane->log, &answers);
-    count_batch(lane, &answers, &window);
-    for (size_t i = 0; i < lane->counting_count; i++) {
-        respond_counted(lane, lane->counting[i], lane->wanted[i].answer,
-                        window.start_s);
-    }
+    batch_answer(&lane->batch, &window, lane->settings.answers, &lane->log);
     if (window.until_ms != 0) {
         cache_ids(lane, &window);
     }
-    observe_requests(lane);
-    lane->counting_count = 0;
+    batch_clear(&lane->batch);
 }
 
 /* The run is over. */
@@ -405,9 +311,14 @@ lane_is_out(const struct lane *lane)
 bool
 lane_step(struct lane *lane)
 {
-    bool under_way = lane->run == RUN_PRESENCE
-                         ? pool_presence_step(lane->settings.presence)
-                         : counter_step(lane->counter);
+    bool under_way;
+
+    if (redis_state(lane->settings.redis) == REDIS_STATE_CONNECTING) {
+        redis_step(lane->settings.redis);
+    }
+    under_way = lane->run == RUN_PRESENCE
+                    ? pool_presence_step(lane->settings.presence)
+                    : counter_step(lane->counter);
 
     if (!under_way) {
         finish(lane);
@@ -458,6 +369,7 @@ lane_wait_ms(const struct lane *lane)
     case RUN_IDS:
     case RUN_IDLE:
     case RUN_PROBE:
+    case RUN_SIGN_OFF:
         ms = counter_due_ms(lane->counter);
         break;
     case RUN_PRESENCE:
@@ -474,7 +386,7 @@ lane_wait_ms(const struct lane *lane)
 size_t
 lane_held(const struct lane *lane)
 {
-    return lane->waiting_count + lane->counting_count;
+    return lane->waiting_count + lane->batch.count;
 }
 
 size_t
@@ -492,21 +404,23 @@ lane_redis(const struct lane *lane)
 void
 lane_give_up(struct lane *lane)
 {
-    for (size_t i = 0; i < lane->counting_count; i++) {
-        refuse(lane, lane->counting[i]);
+    for (size_t i = 0; i < lane->batch.count; i++) {
+        refuse(lane, lane->batch.exchanges[i]);
     }
-    lane->counting_count = 0;
+    batch_clear(&lane->batch);
     while (lane->waiting_count > 0) {
         refuse(lane, take_first(lane));
     }
 }
 
 void
-lane_sign_off(struct lane *lane)
+lane_start_sign_off(struct lane *lane)
 {
     if (lane->run == RUN_NONE) {
-        counter_sign_off(lane->counter);
-        log_loss(lane);
+        lane->run = RUN_SIGN_OFF;
+        if (!start(lane)) {
+            finish(lane);
+        }
     }
 }
 

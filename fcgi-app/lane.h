@@ -93,8 +93,11 @@ const struct redis *lane_redis(const struct lane *lane);
 /* No time is left: answers all that it holds with 503. */
 void lane_give_up(struct lane *lane);
 
-/* The last call before lane_close: see counter_sign_off. */
-void lane_sign_off(struct lane *lane);
+/*
+ * Before lane_close: starts what counter_start_sign_off does, unless another
+ * run is under way. lane_step goes on with it, as long as lane_is_out.
+ */
+void lane_start_sign_off(struct lane *lane);
 
 /* The probe of /readyz failed, or not, for so many requests: for the log. */
 void lane_log_probe(struct lane *lane, enum error_code error, size_t count);

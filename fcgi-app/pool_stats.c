@@ -73,10 +73,8 @@ static const char *const id_results[] = {[POOL_STATS_NEW] = "new",
                                          [POOL_STATS_SEEN] = "seen",
                                          [POOL_STATS_CACHED] = "cached"};
 static const char *const scripts[COUNTER_SCRIPTS_COUNT] = {
-    [COUNTER_ACCEPT] = "accept",
-    [COUNTER_CONFIRM] = "confirm",
-    [COUNTER_SCHEMA] = "schema",
-    [COUNTER_PULSE] = "pulse",
+    [COUNTER_ACCEPT] = "accept", [COUNTER_CONFIRM] = "confirm",
+    [COUNTER_SCHEMA] = "schema", [COUNTER_PULSE] = "pulse",
     [COUNTER_PROBE] = "probe",
 };
 static const char *const losses[] = {"gap", "late"};

@@ -1,9 +1,6 @@
 /*
  * A round: all requests that are there at the same time. Those for ids go into
- * the lanes of their shards (lane.h), and what is due in the lanes is started.
- * The round is under way until all that was started in it is over; if there are
- * several shards, for 10 ms at most: then it is left to go on beside the next
- * rounds.
+ * the lanes of their shards (lanes.h), which also say how long a round lasts.
  */
 #ifndef ROUND_H
 #define ROUND_H
@@ -35,14 +32,11 @@ size_t round_most_held(const struct round *round);
  */
 void round_start(struct round *round, struct fcgi_exchange_list *exchanges);
 
-/* True: call round_await, then round_step. */
-bool round_is_under_way(const struct round *round);
-
 /*
- * Blocks until a reply of Redis is there, or the round has lasted for long
- * enough.
+ * While the round is under way, round_step blocks until a reply of Redis is
+ * there, or the round has lasted for long enough, and goes on with it.
  */
-void round_await(struct round *round);
+bool round_is_under_way(const struct round *round);
 void round_step(struct round *round);
 
 /* Takes one that was answered; NULL: there is none. */
@@ -57,7 +51,10 @@ int64_t round_wait_ms(const struct round *round);
 /* True if all requests are answered. */
 bool round_is_idle(const struct round *round);
 
-/* The last call: answers with 503 what has no answer yet, and signs off. */
+/*
+ * The last call: answers with 503 what has no answer yet, and signs off, which
+ * blocks for at most 3 x redis.timeout_ms.
+ */
 void round_end(struct round *round);
 
 #endif

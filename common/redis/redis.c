@@ -282,6 +282,14 @@ redis_await(const struct redis *redis)
     poll(&pollfd, 1, (int)left_ms(redis));
 }
 
+/* True if the run has ended although nothing has come. */
+static bool
+is_over(const struct redis *redis)
+{
+    return redis->running ? left_ms(redis) == 0
+                          : redis->state != REDIS_STATE_CONNECTING;
+}
+
 uint64_t
 redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
 {
@@ -290,17 +298,17 @@ redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
     uint64_t ready = 0;
 
     for (size_t i = 0; i < count; i++) {
-        fds[i] = (struct pollfd){.fd = -1};
+        fds[i] = (struct pollfd){.fd = list[i]->epoll_fd, .events = POLLIN};
         if (list[i]->running) {
             fds[i] = watched(list[i]);
             wait_ms = int64_min(wait_ms, left_ms(list[i]));
-        } else { /* redis_receive says so */
+        } else if (list[i]->state != REDIS_STATE_CONNECTING) {
             wait_ms = 0;
         }
     }
     poll(fds, count, (int)wait_ms);
     for (size_t i = 0; i < count; i++) {
-        if (fds[i].revents != 0 || !list[i]->running || left_ms(list[i]) == 0) {
+        if (fds[i].revents != 0 || is_over(list[i])) {
             ready |= UINT64_C(1) << i;
         }
     }

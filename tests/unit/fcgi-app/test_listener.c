@@ -426,6 +426,7 @@ main(void)
         TEST(test_half_a_request_is_closed_in_time),
         TEST(test_half_a_request_is_closed_while_batches_are_full),
         TEST(test_draining_answers_what_was_sent_ahead),
+        TEST(test_exchanges_are_released_one_by_one),
         TEST(test_a_listener_that_cannot_be_queued_anew_goes_on),
         TEST(test_no_request_is_closed_for_want_of_descriptors),
     };
