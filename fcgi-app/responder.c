@@ -128,8 +128,10 @@ prepare_exchanges(struct responder *responder)
 {
     while (responder->spare_count < round_most(responder->round) &&
            responder->used < round_most_held(responder->round)) {
-        STAILQ_INSERT_TAIL(&responder->spare,
-                           &responder->exchanges[responder->used++], link);
+        struct fcgi_exchange *exchange = &responder->exchanges[responder->used];
+
+        STAILQ_INSERT_TAIL(&responder->spare, exchange, link);
+        responder->used++;
         responder->spare_count++;
     }
 }
