@@ -90,20 +90,6 @@ fail_run(struct redis *redis, const char *why)
 }
 
 /*
- * Writes as much of the output buffer as the socket takes. False if the
- * connection is broken.
- */
-static bool
-flush(struct redis *redis)
-{
-    bool all;
-    bool ok = link_write(&redis->link, &all);
-
-    redis->unsent = !all;
-    return ok;
-}
-
-/*
  * The time limit of WAIT: half of the time that is left, as the script needs
  * time, too. Before that, 100 ms are taken off, because Redis checks only ten
  * times a second which WAIT has timed out. A WAIT of 0 ms never times out.
@@ -136,7 +122,8 @@ send_script(struct redis *redis, bool by_text)
                        context) != 0) {
         return fail_run(redis, "no memory");
     }
-    return flush(redis) ? REDIS_PENDING : fail_run(redis, context->errstr);
+    return link_write(&redis->link) ? REDIS_PENDING
+                                    : fail_run(redis, link_why(&redis->link));
 }
 
 enum redis_result
@@ -228,8 +215,9 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
-    if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
-        return fail_run(redis, context->errstr);
+    if ((redis->link.unsent && !link_write(&redis->link)) ||
+        !link_read(&redis->link)) {
+        return fail_run(redis, link_why(&redis->link));
     }
     if (redis->reviewing && !review_step(redis)) {
         return REDIS_LOST;
@@ -254,9 +242,8 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 void
 redis_await(const struct redis *redis)
 {
-    struct pollfd pollfd = {
-        .fd = redis->link.context->fd,
-        .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
+    struct pollfd pollfd = {.fd = redis->link.context->fd,
+                            .events = link_events(&redis->link)};
 
     poll(&pollfd, 1, (int)int64_max(redis->end_ms - clock_mono_ms(), 0));
 }
