@@ -173,9 +173,11 @@ check_tls(struct check *check)
     bool has_cert = options->redis.client_cert[0] != '\0';
     bool has_key = options->redis.client_key[0] != '\0';
 
+    if (source_of(options, "redis.url")->wrong) {
+        return;
+    }
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (files[i].value[0] != '\0' &&
-            are_right(check, "redis.url", "redis.url") &&
             !redis_url_has_tls(options->redis.url)) {
             complain(check,
                      "%s: it would not be used, as redis.url has no TLS: write "

@@ -157,6 +157,7 @@ link_connect(struct link *link)
     }
     link->context->flags &= ~REDIS_BLOCK;
     link->unsent = true;
+    link->heard = false;
     if (address->ai_family != AF_UNIX) {
         redisEnableKeepAlive(link->context);
     }
@@ -254,6 +255,21 @@ link_events(const struct link *link)
     return (short)(link->unsent ? POLLIN | POLLOUT : POLLIN);
 }
 
+/* A Redis whose port is for TLS closes the connection without a word. */
+static bool
+fail_early(struct link *link, const char *why)
+{
+    bool has_hung_up = strcmp(why, "Server closed the connection") == 0 ||
+                       strcmp(why, strerror(ECONNRESET)) == 0 ||
+                       strcmp(why, strerror(EPIPE)) == 0;
+
+    if (link->heard || !has_hung_up || link->host == NULL) {
+        return fail(link, why);
+    }
+    snprintf(link->error, sizeof(link->error), "%s%s", why, tls_advice_plain);
+    return false;
+}
+
 /* Without TLS the first error is kept: it says what the second follows from. */
 bool
 link_exchange(struct link *link)
@@ -264,8 +280,11 @@ link_exchange(struct link *link)
 
     memcpy(first, link->error, sizeof(first));
     if (!link_read(link)) {
-        return sent || link->tls_socket != NULL ? false : fail(link, first);
+        return link->tls_socket != NULL
+                   ? false
+                   : fail_early(link, sent ? link->context->errstr : first);
     }
+    link->heard = link->heard || link->context->reader->len > 0;
     events = (uint32_t)link_events(link); /* EPOLLIN is POLLIN, and so on */
     if (events != link->events) {
         watch(link, EPOLL_CTL_MOD, events);

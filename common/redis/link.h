@@ -33,6 +33,7 @@ struct link {
     struct tls_socket *tls_socket; /* on the socket of context; NULL: no TLS */
     size_t written;        /* bytes of hiredis's buffer that TLS has taken */
     bool unsent;           /* there is more to write */
+    bool heard;            /* the server has sent something without TLS */
     uint32_t events;       /* that epoll_fd watches */
     char error[512];       /* see link_why */
     struct addrinfo local; /* of a unix socket; else not used */

@@ -13,6 +13,8 @@ const char tls_advice_closed[] =
     "is it a TLS port, and has it reached its maxclients? " TLS_PORT;
 const char tls_advice_silent[] =
     "the TLS handshake did not end in time; is it a TLS port? " TLS_PORT;
+const char tls_advice_plain[] =
+    "; if that port is for TLS, write rediss:// in redis.url";
 
 const char *
 tls_advice_of_verdict(long verdict)

@@ -11,6 +11,10 @@ extern const char tls_advice_closed[];
 /* The handshake did not end in time: that, and what to do. */
 extern const char tls_advice_silent[];
 
+/* For a connection without TLS: a server that seems to have it. To be appended
+   to an error. */
+extern const char tls_advice_plain[];
+
 /* verdict: of SSL_get_verify_result. */
 const char *tls_advice_of_verdict(long verdict);
 

@@ -1,7 +1,7 @@
 /*
  * tls_socket: an SSL, and what its last calls waited for. After an error of TLS
- * the SSL is not used any more. After an error of the socket it is still read:
- * the peer may have said why before it closed.
+ * or during the handshake the SSL is not used any more. After another error of
+ * the socket it is still read: the peer may have said why before it closed.
  */
 #include "tls_socket.h"
 
@@ -19,7 +19,7 @@
 struct tls_socket {
     const struct tls_context *context;
     SSL *ssl;
-    bool failed;           /* by an error of TLS */
+    bool failed;           /* it can't even be read any more */
     bool read_waits_write; /* the last read needs a write */
     bool write_waits_read; /* the last write needs a read */
     char error[512];
@@ -74,7 +74,6 @@ note_refusal(struct tls_socket *socket)
 
     snprintf(what, sizeof(what), "TLS: %s",
              reason == NULL ? "it failed" : reason);
-    socket->failed = true;
     if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         set_error(socket, what, X509_verify_cert_error_string(verdict),
                   tls_advice_of_verdict(verdict));
@@ -88,12 +87,16 @@ static ssize_t
 judge(struct tls_socket *socket, int result)
 {
     int reason = errno;
+    bool ready = tls_socket_is_ready(socket);
 
+    socket->failed = !ready;
     switch (SSL_get_error(socket->ssl, result)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
+        socket->failed = false;
         return 0;
     case SSL_ERROR_SSL:
+        socket->failed = true;
         note_refusal(socket);
         break;
     case SSL_ERROR_SYSCALL:
@@ -103,7 +106,7 @@ judge(struct tls_socket *socket, int result)
         }
         /* fall through */
     default:
-        if (tls_socket_is_ready(socket)) {
+        if (ready) {
             set_error(socket, "closed by the server", "", "");
         } else {
             set_error(socket, "closed by the server during the TLS handshake",

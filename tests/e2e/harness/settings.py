@@ -15,6 +15,9 @@ REDIS_SERVER = os.environ.get("REDIS_SERVER") or next(
     filter(shutil.which, ["redis-server", "valkey-server"]), "redis-server")
 REDIS_CLI = next(filter(shutil.which, ["redis-cli", "valkey-cli"]), "redis-cli")
 
+# Whether the programs reach their Redis by TLS (make test-tls).
+REDIS_TLS = os.environ.get("VERVE_TEST_REDIS") == "tls"
+
 # Whether the programs were built with ASan (make asan).
 SANITIZED = REPORTER.exists() and b"__asan_init" in REPORTER.read_bytes()
 
