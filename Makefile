@@ -261,6 +261,7 @@ asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
 .PHONY: nightly
+nightly: export VERVE_TRIES := 1
 nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan

@@ -113,8 +113,11 @@ const struct option_row option_rows[] = {
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,
      .fallback = "verve", .help = "Prefix of the names of all Redis keys."},
-    {ROW(redis, shards), NUMBER(1, 1), .fallback = "1",
-     .help = "Number of shards that share the ids."},
+    {ROW(redis, shards), NUMBER(1, 60), .fallback = "1",
+     .help = "Number of shards that share the ids: with a cluster, the number "
+             "of its\n"
+             "      masters, or 12 if masters may be added. The same for all "
+             "programs."},
     {ROW(redis, wait_replicas), NUMBER(0, 16), .fallback = "0",
      .help = "Number of replicas that must have a batch before \"ok\"."},
     {ROW(redis, trust_noeviction), CHOICE({"no", 0}, {"yes", 1}),

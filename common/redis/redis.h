@@ -93,8 +93,9 @@ struct redis_options {
     const char *sentinel_user;     /* of the sentinels; NULL or "": none */
     const char *sentinel_password; /* NULL or "": none */
     struct tls_files tls;          /* if url has TLS; no ca: the system's */
-    const char *client_name;       /* shown by CLIENT LIST */
-    int64_t timeout_ms;            /* for connecting, and for each script */
+    int slot; /* in a cluster: of the keys of all scripts; see key_slot.h */
+    const char *client_name; /* shown by CLIENT LIST */
+    int64_t timeout_ms;      /* for connecting, and for each script */
     /*
      * Use a Redis even if its eviction policy can be read neither by INFO nor
      * by CONFIG GET. A policy that can be read must be noeviction.
@@ -134,6 +135,9 @@ const char *redis_url_problem(const char *url);
 
 /* True if url has TLS. False for a wrong url. */
 bool redis_url_has_tls(const char *url);
+
+/* True if url, which may be wrong, names a Redis Cluster. */
+bool redis_url_is_cluster(const char *url);
 
 /*
  * What a url has of a login. A user without a password needs the password of

@@ -19,9 +19,12 @@
 
 #define UNIX "unix://"
 #define TCP "redis://"
+#define TLS_START "rediss" /* of every scheme with TLS */
 #define TLS_TCP "rediss://"
 #define SENTINEL "redis+sentinel://"
 #define TLS_SENTINEL "rediss+sentinel://"
+#define CLUSTER "redis+cluster://"
+#define TLS_CLUSTER "rediss+cluster://"
 #define REDIS_PORT "6379"
 #define SENTINEL_PORT "26379"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -256,7 +259,7 @@ redis_url_parse(const char *text, struct redis_url *url)
     if (starts_with(text, UNIX)) {
         return read_unix(text + strlen(UNIX), url);
     }
-    url->tls = starts_with(text, TLS_TCP) || starts_with(text, TLS_SENTINEL);
+    url->tls = starts_with(text, TLS_START);
     if (starts_with(text, TCP) || starts_with(text, TLS_TCP)) {
         return read_tcp(text, url);
     }
@@ -351,4 +354,10 @@ redis_url_fini(struct redis_url *url)
         free(url->sentinels[i].port);
     }
     memset(url, 0, sizeof(*url));
+}
+
+bool
+redis_url_is_cluster(const char *url)
+{
+    return starts_with(url, CLUSTER) || starts_with(url, TLS_CLUSTER);
 }

@@ -1,5 +1,5 @@
 /*
- * tls_socket: an SSL, and what its last calls waited for. After an error of TLS
+ * tls_socket: an SSL, and what its last read waited for. After an error of TLS
  * or during the handshake the SSL is not used any more. After another error of
  * the socket it is still read: the peer may have said why before it closed.
  */
@@ -21,7 +21,6 @@ struct tls_socket {
     SSL *ssl;
     bool failed;           /* it can't even be read any more */
     bool read_waits_write; /* the last read needs a write */
-    bool write_waits_read; /* the last write needs a read */
     char error[512];
 };
 
@@ -82,6 +81,13 @@ note_refusal(struct tls_socket *socket)
     }
 }
 
+/* True if this errno tells that the peer has closed the connection. */
+static bool
+is_hang_up(int reason)
+{
+    return reason == ECONNRESET || reason == EPIPE;
+}
+
 /* Returns 0: not now, or -1 after setting the error. */
 static ssize_t
 judge(struct tls_socket *socket, int result)
@@ -100,7 +106,7 @@ judge(struct tls_socket *socket, int result)
         note_refusal(socket);
         break;
     case SSL_ERROR_SYSCALL:
-        if (reason != 0 && ERR_peek_error() == 0) {
+        if (reason != 0 && (ready || !is_hang_up(reason))) {
             set_error(socket, strerror(reason), "", "");
             break;
         }
@@ -145,7 +151,6 @@ tls_socket_write(struct tls_socket *socket, const char *bytes, size_t size)
     errno = 0;
     written =
         SSL_write(socket->ssl, bytes, size < INT_MAX ? (int)size : INT_MAX);
-    socket->write_waits_read = written <= 0 && SSL_want_read(socket->ssl);
     return written > 0 ? written : judge(socket, written);
 }
 
@@ -179,7 +184,9 @@ tls_socket_events(const struct tls_socket *socket, bool unsent)
 {
     short events = socket->read_waits_write ? POLLOUT : POLLIN;
 
-    if (unsent && tls_socket_is_ready(socket) && !socket->write_waits_read) {
+    /* The handshake has its own turns. After it a write waits for no read, as
+       there is no renegotiation. */
+    if (unsent && tls_socket_is_ready(socket)) {
         events |= POLLOUT;
     }
     return events;

@@ -92,6 +92,7 @@ add_lists(struct command *call, const struct dedup_batch *batch)
     char origin[ORIGIN_SIZE];
     char hash[ORIGIN_HASH_SIZE];
     struct key_parts parts = {.prefix = batch->options->redis.prefix,
+                              .tag = batch->options->redis.tag,
                               .hash = hash};
 
     for (size_t i = 0; i < batch->count; i++) {
@@ -118,6 +119,7 @@ add_keys(const struct accept_call *accept, struct command *call,
 {
     struct key_parts parts = {
         .prefix = accept->options->redis.prefix,
+        .tag = accept->options->redis.tag,
         .window_s = batch->window_s,
         .strategy = schema_strategy(accept->options),
     };

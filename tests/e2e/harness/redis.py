@@ -3,6 +3,7 @@
 import socket
 
 from .authority import shared, tls_config
+from .edge import edge_environment
 from .sandbox import free_port
 from .settings import REDIS_SERVER, REDIS_TLS
 from .wait import wait_until
@@ -71,7 +72,7 @@ class Redis:
         self.config = {"appendfsync": fsync, **config}
         if REDIS_TLS:
             self.use_tls(free_port(), *shared())
-        self.environment = environment or {}
+        self.environment = environment or edge_environment(sandbox)
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
@@ -124,6 +125,17 @@ class Redis:
     def __call__(self, *words):
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
+
+    def window_left_s(self, window_s=60):
+        """How long the window that is on lasts yet, by the server's clock."""
+        seconds, us = map(int, self("TIME"))
+        return window_s - seconds % window_s - us / 1e6
+
+    def wait_for_room(self, seconds, window_s=60):
+        """Returns once the window that is on lasts that long yet, for a test
+        that needs all in one window."""
+        wait_until(lambda: self.window_left_s(window_s) >= seconds,
+                   "a window begins", seconds + 10.0, pause_s=0.05)
 
     def calls(self, command):
         """How often a command was called since the last CONFIG RESETSTAT."""

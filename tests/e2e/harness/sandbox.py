@@ -45,6 +45,7 @@ class Sandbox:
         self.memory = self.memory_folder()
         self.started = []
         self.closers = []
+        self.edge = None  # see edge.py
 
     def memory_folder(self):
         """For data that must survive a killed process, but no crash of the
