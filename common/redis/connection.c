@@ -22,7 +22,12 @@
  * Redis is back. It is random, so that the processes of a pool do not all
  * connect at the same time.
  */
-enum { PAUSE_MIN_MS = 100, PAUSE_SPREAD_MS = 400, RESOLVER_POLL_MS = 10 };
+enum {
+    PAUSE_MIN_MS = 100,
+    PAUSE_SPREAD_MS = 400,
+    RESOLVER_POLL_MS = 10,
+    RUN_PAUSE_MS = 100, /* until another look whether a run has ended */
+};
 
 static void connect_next(struct redis *redis);
 
@@ -59,6 +64,7 @@ static void
 close_socket(struct redis *redis)
 {
     redis->reviewing = false;
+    redis->running = false;
     link_close(&redis->link);
 }
 
@@ -282,14 +288,18 @@ receive_review(struct redis *redis)
 }
 
 /*
- * Between runs Redis sends nothing but the replies to a review. If the socket
- * is readable otherwise, it is broken.
+ * During a run all that comes is for redis_receive. Between runs Redis sends
+ * nothing but the replies to a review. If the socket is readable otherwise, it
+ * is broken.
  */
 static void
 step_ready(struct redis *redis)
 {
     const char *broken;
 
+    if (redis->running) {
+        return;
+    }
     if (redis->reviewing && !receive_review(redis)) {
         return;
     }
@@ -365,6 +375,10 @@ step_due(struct redis *redis)
         time_out(redis);
         break;
     case CONNECTION_READY:
+        if (redis->running) { /* the review waits for its end */
+            connection_set_due(redis, RUN_PAUSE_MS);
+            break;
+        }
         step_ready(redis); /* what has arrived meanwhile counts */
         if (redis->phase == CONNECTION_READY &&
             clock_mono_ms() >= redis->due_ms) {

@@ -48,8 +48,9 @@ struct redis {
 
     /* The run of a script: redis.c. */
     struct command command; /* the last call, or the next while it is built */
-    int64_t end_ms;         /* monotonic: time limit of the run */
-    bool by_text;           /* the script was sent as text, not by its SHA-1 */
+    bool running;   /* a reply is awaited; not if the socket was closed */
+    int64_t end_ms; /* monotonic: time limit of the run */
+    bool by_text;   /* the script was sent as text, not by its SHA-1 */
     struct redisReply *reply;      /* of the last run; NULL: none yet */
     struct redisReply *wait_reply; /* of the WAIT after it; NULL: none yet */
 };

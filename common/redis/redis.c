@@ -19,7 +19,10 @@
 #include "connection.h"
 #include "review.h"
 
-enum { WAIT_LATE_MS = 100 };
+enum {
+    WAIT_LATE_MS = 100,
+    UNSENT_MS = 10, /* between two looks whether the rest can be sent */
+};
 
 enum redis_state
 redis_state(const struct redis *redis)
@@ -122,6 +125,7 @@ send_script(struct redis *redis, bool by_text)
                        context) != 0) {
         return fail_run(redis, "no memory");
     }
+    redis->running = true;
     return link_write(&redis->link) ? REDIS_PENDING
                                     : fail_run(redis, link_why(&redis->link));
 }
@@ -215,6 +219,9 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
+    if (!redis->running) { /* redis_step has closed the connection */
+        return REDIS_LOST;
+    }
     if ((redis->link.unsent && !link_write(&redis->link)) ||
         !link_read(&redis->link)) {
         return fail_run(redis, link_why(&redis->link));
@@ -230,6 +237,7 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
                    ? REDIS_PENDING
                    : fail_run(redis, "no answer in time");
     }
+    redis->running = false;
     if (redis->reply->type == REDIS_REPLY_ERROR) {
         return !redis->by_text && starts_with(redis->reply->str, "NOSCRIPT")
                    ? send_script(redis, true)
@@ -239,13 +247,52 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
+/* What the socket of a run is watched for. */
+static struct pollfd
+watched(const struct redis *redis)
+{
+    return (struct pollfd){.fd = redis->link.context->fd,
+                           .events = link_events(&redis->link)};
+}
+
+static int64_t
+left_ms(const struct redis *redis)
+{
+    return int64_max(redis->end_ms - clock_mono_ms(), 0);
+}
+
 void
 redis_await(const struct redis *redis)
 {
-    struct pollfd pollfd = {.fd = redis->link.context->fd,
-                            .events = link_events(&redis->link)};
+    struct pollfd pollfd = watched(redis);
 
-    poll(&pollfd, 1, (int)int64_max(redis->end_ms - clock_mono_ms(), 0));
+    poll(&pollfd, 1, (int)left_ms(redis));
+}
+
+void
+redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
+{
+    struct pollfd fds[REDIS_AWAIT_MOST];
+    int64_t wait_ms = most_ms;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i]->running) {
+            return;
+        }
+        fds[i] = watched(list[i]);
+        wait_ms = int64_min(wait_ms, left_ms(list[i]));
+    }
+    poll(fds, count, (int)wait_ms);
+}
+
+int64_t
+redis_run_wait_ms(const struct redis *redis)
+{
+    if (!redis->running) {
+        return 0;
+    }
+    return redis->link.unsent ? int64_min(UNSENT_MS, left_ms(redis))
+                              : left_ms(redis);
 }
 
 enum redis_result

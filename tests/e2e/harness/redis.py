@@ -87,7 +87,8 @@ class Redis:
         del user
         return self.url
 
-    def start(self):
+    def launch(self):
+        """Starts it, and does not wait until it answers: start() does."""
         config = {
             "port": 0, "unixsocket": self.path, "dir": self.folder,
             "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
@@ -96,6 +97,12 @@ class Redis:
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)
+
+    def start(self):
+        self.launch()
+        return self.wait_ready()
+
+    def wait_ready(self):
         self.client = wait_until(self.connect, "redis answers")
         return self
 
@@ -126,10 +133,14 @@ class Redis:
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
 
+    def now_ms(self):
+        """The server's clock."""
+        seconds, us = map(int, self("TIME"))
+        return seconds * 1000 + us // 1000
+
     def window_left_s(self, window_s=60):
         """How long the window that is on lasts yet, by the server's clock."""
-        seconds, us = map(int, self("TIME"))
-        return window_s - seconds % window_s - us / 1e6
+        return window_s - self.now_ms() / 1000 % window_s
 
     def wait_for_room(self, seconds, window_s=60):
         """Returns once the window that is on lasts that long yet, for a test

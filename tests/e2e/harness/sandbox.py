@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .authority import shared
 from .process import Process
-from .settings import REDIS_TLS
+from .settings import REDIS_TLS, SHARDS
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
@@ -66,6 +66,7 @@ class Sandbox:
             env["SSL_CERT_FILE"] = str(shared()[0].path)
         settings = {"VERVE_STATS_PATH": self.folder / "stats",
                     "VERVE_METRICS_LISTEN": "none",
+                    "VERVE_REDIS_SHARDS": None if SHARDS == 1 else SHARDS,
                     **self.settings, **(settings or {})}
         env.update({k: str(v) for k, v in settings.items() if v is not None})
         return env

@@ -14,8 +14,8 @@ QUORUM = 2
 class Node(Redis):
     """A server that may be master or replica, by TCP, too."""
 
-    def __init__(self, sandbox, name, **config):
-        self.port = free_port()
+    def __init__(self, sandbox, name, port=None, **config):
+        self.port = port or free_port()
         super().__init__(
             sandbox, name=name, port=self.port, bind="127.0.0.1",
             enable_debug_command="yes", repl_diskless_sync_delay=0,
