@@ -60,9 +60,12 @@ REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
 LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
+# Files that are parts of scripts, and scripts that have no file of their name.
+PARTS := accept accept-clock accept-told accept-room accept-end window queue
+TOLD := accept-setnx-told accept-set-told accept-hll-told
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/accept-end.lua %/window.lua %/queue.lua, \
-	$(wildcard $(LUA_DIR)/*.lua)))
+	$(filter-out $(PARTS:%=$(LUA_DIR)/%.lua),$(wildcard $(LUA_DIR)/*.lua)) \
+	$(TOLD:%=$(LUA_DIR)/%.lua))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -137,7 +140,12 @@ $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua tools/lua-commands
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as Redis runs them. Some share their first part or their last.
-$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
+$(BUILD)/lua/accept-%-told.lua: $(LUA_DIR)/accept.lua \
+		$(LUA_DIR)/accept-told.lua $(LUA_DIR)/accept-room.lua \
+		$(LUA_DIR)/accept-%.lua $(LUA_DIR)/accept-end.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-clock.lua \
+		$(LUA_DIR)/accept-room.lua $(LUA_DIR)/accept-%.lua \
 		$(LUA_DIR)/accept-end.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
@@ -148,7 +156,8 @@ $(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
-.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua
+.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua \
+	$(BUILD)/lua/accept-%-told.lua
 
 # Objects are compiled again if the compiler or its flags have changed.
 FLAGS := $(strip $(CC) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS))
