@@ -390,6 +390,12 @@ lane_held(const struct lane *lane)
 }
 
 size_t
+lane_waiting(const struct lane *lane)
+{
+    return lane->waiting_count;
+}
+
+size_t
 lane_cached(const struct lane *lane)
 {
     return id_cache_count(lane->cache);

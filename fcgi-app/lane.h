@@ -84,6 +84,9 @@ int64_t lane_wait_ms(const struct lane *lane);
 /* Requests that have no answer yet. */
 size_t lane_held(const struct lane *lane);
 
+/* Those of them that are not sent yet. */
+size_t lane_waiting(const struct lane *lane);
+
 /* The ids in the id cache. */
 size_t lane_cached(const struct lane *lane);
 

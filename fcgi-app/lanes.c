@@ -222,18 +222,6 @@ step_several(struct lanes *lanes)
     note_late(lanes);
 }
 
-/* What the id caches have. */
-static void
-tell_cached(const struct lanes *lanes)
-{
-    size_t cached = 0;
-
-    for (size_t i = 0; i < lanes->count; i++) {
-        cached += lane_cached(lanes->list[i]);
-    }
-    pool_stats_set_recent_ids(lanes->stats, cached);
-}
-
 void
 lanes_step(struct lanes *lanes)
 {
@@ -243,7 +231,21 @@ lanes_step(struct lanes *lanes)
         redis_await(store_shard(lanes->store, 0));
         step_lane(lanes, 0);
     }
-    tell_cached(lanes);
+}
+
+void
+lanes_tell(const struct lanes *lanes)
+{
+    size_t cached = 0, waiting = 0;
+
+    for (size_t i = 0; i < lanes->count; i++) {
+        cached += lane_cached(lanes->list[i]);
+        waiting += lane_waiting(lanes->list[i]);
+        pool_stats_set_shard_state(lanes->stats, (int64_t)i,
+                                   redis_state(lane_redis(lanes->list[i])));
+    }
+    pool_stats_set_recent_ids(lanes->stats, cached);
+    pool_stats_set_waiting_ids(lanes->stats, waiting);
 }
 
 bool

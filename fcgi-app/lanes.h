@@ -44,6 +44,9 @@ void lanes_go(struct lanes *lanes);
 bool lanes_are_under_way(const struct lanes *lanes);
 void lanes_step(struct lanes *lanes);
 
+/* Tells the metrics how the lanes are. */
+void lanes_tell(const struct lanes *lanes);
+
 /* True while anything is under way, late or not. */
 bool lanes_are_out(const struct lanes *lanes);
 

@@ -246,6 +246,7 @@ finish_looking(struct round *round)
 static void
 settle(struct round *round)
 {
+    lanes_tell(round->lanes);
     readiness_finish(round->readiness, false);
     finish_looking(round);
 }
@@ -257,6 +258,7 @@ round_start(struct round *round, struct fcgi_exchange_list *exchanges)
 
     round->started_us = clock_mono_us();
     lanes_begin(round->lanes, round->started_us);
+    lanes_tell(round->lanes);
     at_once = dispatch_all(round, exchanges);
     if (at_once > 0) {
         int64_t now_us = clock_mono_us();
