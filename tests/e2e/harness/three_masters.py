@@ -70,6 +70,9 @@ class ThreeMasters(Cluster):
         self("FLUSHALL")
         self.end_connections()
 
+    def now_ms(self):
+        return self.owner(FIRST).now_ms()
+
     def window_left_s(self, window_s=60):
         return self.owner(FIRST).window_left_s(window_s)
 
