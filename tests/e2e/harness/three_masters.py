@@ -4,7 +4,6 @@ together."""
 
 from .cluster import Cluster, key_slot
 from .settings import SHARDS
-from .wait import wait_until
 
 TAGS = (0, 193, 43112)  # of three shards (common/store/shard.c)
 FIRST = "{0}"
