@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "follow.h"
 #include "review.h"
 
 /*
@@ -26,12 +27,12 @@ enum { PAUSE_MIN_MS = 100, PAUSE_SPREAD_MS = 400, RESOLVER_POLL_MS = 10 };
 
 static void connect_next(struct redis *redis);
 
-/* Makes the epoll instance readable when redis_step has to be called. */
+/* Makes the epoll instance readable when redis_step has to be called: at
+   due_ms, or sooner. */
 static void
-arm_timer(struct redis *redis)
+arm_timer(struct redis *redis, int64_t due_ms)
 {
     struct itimerspec spec = {0};
-    int64_t due_ms = redis->due_ms;
 
     if (redis->sentinel != NULL) {
         due_ms = int64_min(due_ms, redis->sentinel->due_ms);
@@ -52,7 +53,7 @@ void
 connection_set_due(struct redis *redis, int64_t delay_ms)
 {
     redis->due_ms = delay_ms == 0 ? INT64_MAX : clock_mono_ms() + delay_ms;
-    arm_timer(redis);
+    arm_timer(redis, redis->due_ms);
 }
 
 static void
@@ -210,7 +211,7 @@ connection_start(struct redis *redis)
         sentinel_ask(redis->sentinel);
         step_asking(redis, redis->sentinel);
     }
-    arm_timer(redis);
+    arm_timer(redis, redis->due_ms);
 }
 
 static void
@@ -398,63 +399,37 @@ step_due(struct redis *redis)
     }
 }
 
-/* Says once that no sentinel answers, while the connection is up. */
+/* The timer has fired, perhaps: if not, the read fails, which is fine. */
 static void
-warn_of_sentinels(struct redis *redis)
+reset_timer(struct redis *redis)
 {
-    char text[sizeof(redis->sentinel->tried) + 96];
-    struct redis_change change = {.state = REDIS_STATE_UP, .warning = text};
-    bool away = redis->sentinel->state == SENTINEL_FAILED;
+    uint64_t expirations;
 
-    if (away && !redis->unwatched && redis->options.on_change != NULL) {
-        snprintf(text, sizeof(text),
-                 "no sentinel names the master, so that a failover would not "
-                 "be noticed: %s",
-                 redis->sentinel->tried);
-        redis->options.on_change(redis->options.on_change_context, &change);
-    }
-    redis->unwatched = away;
+    (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
 }
 
-/*
- * Leaves a master that is no longer the one: it would go on to say OK to what
- * is going to be lost.
- */
-static void
-step_sentinel(struct redis *redis)
+bool
+connection_follow(struct redis *redis)
 {
-    const struct sentinel *sentinel = redis->sentinel;
-    char master[sizeof(sentinel->host) + sizeof(sentinel->port) + 1];
-    char why[sizeof(master) + 64];
+    bool same;
 
-    sentinel_step(redis->sentinel);
-    if (redis->phase != CONNECTION_READY) {
-        return;
-    }
-    warn_of_sentinels(redis);
-    snprintf(master, sizeof(master), "%s:%s", sentinel->host, sentinel->port);
-    if (sentinel->state == SENTINEL_NAMED &&
-        strcmp(master, redis->link.name) != 0) {
-        snprintf(why, sizeof(why), "the sentinels name another master, %s",
-                 master);
-        connection_reconnect(redis, why);
-    }
+    reset_timer(redis);
+    same = follow_step(redis);
+    arm_timer(redis, same ? INT64_MAX : redis->due_ms);
+    return same;
 }
 
 void
 redis_step(struct redis *redis)
 {
-    uint64_t expirations;
+    bool same;
 
-    /* Resets the timer; if it has not fired, the read fails, which is fine. */
-    (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
-    if (redis->sentinel != NULL) {
-        step_sentinel(redis);
-    }
-    if (clock_mono_ms() >= redis->due_ms) {
+    reset_timer(redis);
+    same = redis->sentinel == NULL || follow_step(redis);
+    if (same && clock_mono_ms() >= redis->due_ms) {
         step_due(redis);
-    } else {
+    } else if (same) {
         step_phase(redis);
     }
-    arm_timer(redis);
+    arm_timer(redis, redis->due_ms);
 }

@@ -228,6 +228,9 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
+    if (redis->sentinel_ready && !connection_follow(redis)) {
+        return REDIS_LOST;
+    }
     if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
         return fail_run(redis, context->errstr);
     }
@@ -251,14 +254,18 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
+/* With sentinels, their sockets and time limits end the wait, too. */
 void
-redis_await(const struct redis *redis)
+redis_await(struct redis *redis)
 {
-    struct pollfd pollfd = {
-        .fd = redis->link.context->fd,
-        .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
+    struct pollfd fds[] = {
+        {.fd = redis->link.context->fd,
+         .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)},
+        {.fd = redis->epoll_fd, .events = POLLIN}};
+    int64_t left_ms = int64_max(redis->end_ms - clock_mono_ms(), 0);
 
-    poll(&pollfd, 1, (int)int64_max(redis->end_ms - clock_mono_ms(), 0));
+    poll(fds, redis->sentinel == NULL ? 1 : 2, (int)left_ms);
+    redis->sentinel_ready = redis->sentinel != NULL && fds[0].revents == 0;
 }
 
 enum redis_result

@@ -279,7 +279,7 @@ enum redis_result redis_receive(struct redis *redis,
  * the rest of a large call can be sent, or the time limit is over. (redis_fd is
  * not readable if the rest can be sent.)
  */
-void redis_await(const struct redis *redis);
+void redis_await(struct redis *redis);
 
 /*
  * redis_receive, after a redis_send that returned `sent`, until the result is

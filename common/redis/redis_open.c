@@ -156,7 +156,7 @@ redis_follow_ms(const struct redis *redis)
 {
     return redis->sentinel == NULL
                ? 0
-               : SENTINEL_INTERVAL_MS + redis->options.timeout_ms;
+               : SENTINEL_SPREAD_MS + redis->options.timeout_ms;
 }
 
 int64_t

@@ -14,7 +14,14 @@
 #include "base/host_name.h"
 #include "base/util.h"
 
-enum { PORT_MOST = 65535 };
+enum {
+    PORT_MOST = 65535,
+    CHECK_EACH = 4,   /* this many answers, the first apart */
+    AVOID_MS = 10000, /* a sentinel that has failed, while others answer */
+};
+
+static const char QUESTION[] = "GET-MASTER-ADDR-BY-NAME";
+static const char CHECK[] = "CKQUORUM";
 
 static void start_question(struct sentinel *sentinel);
 static void connect_next(struct sentinel *sentinel);
@@ -35,11 +42,35 @@ rest(struct sentinel *sentinel, enum sentinel_state state)
 }
 
 static void
-turn_to_next(struct sentinel *sentinel)
+turn_to(struct sentinel *sentinel, size_t i)
 {
     link_close(&sentinel->link);
-    sentinel->current =
-        (sentinel->current + 1) % sentinel->options.url->sentinel_count;
+    sentinel->answers = 0;
+    sentinel->current = i % sentinel->options.url->sentinel_count;
+}
+
+static bool
+has_failed_lately(const struct sentinel *sentinel, size_t i)
+{
+    int64_t failed_ms = sentinel->failed_ms[i];
+
+    return failed_ms != 0 && clock_mono_ms() < failed_ms + AVOID_MS;
+}
+
+/* Without those that would cost a time limit, unless there are no others. */
+static void
+turn_to_another(struct sentinel *sentinel)
+{
+    size_t count = sentinel->options.url->sentinel_count;
+    size_t i = sentinel->current + 1;
+
+    while (i % count != sentinel->current &&
+           has_failed_lately(sentinel, i % count)) {
+        i++;
+    }
+    if (i % count != sentinel->current) {
+        turn_to(sentinel, i);
+    }
 }
 
 /* This sentinel does not name the master: the next is asked, once each. */
@@ -53,7 +84,8 @@ fail(struct sentinel *sentinel, const char *why)
     snprintf(sentinel->tried + used, sizeof(sentinel->tried) - used,
              "%s%s:%s: %s", used > 0 ? "; " : "", at->host, at->port, why);
     sentinel->failures++;
-    turn_to_next(sentinel);
+    sentinel->failed_ms[sentinel->current] = clock_mono_ms();
+    turn_to(sentinel, sentinel->current + 1);
     if (sentinel->failures < sentinel->options.url->sentinel_count) {
         start_question(sentinel);
     } else {
@@ -98,12 +130,22 @@ append_login(struct sentinel *sentinel)
 }
 
 static void
-append_question(struct sentinel *sentinel)
+append_question(struct sentinel *sentinel, const char *question)
 {
-    const char *words[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME",
-                           sentinel->options.url->master};
+    const char *words[] = {"SENTINEL", question, sentinel->options.url->master};
 
     redisAppendCommandArgv(sentinel->link.context, 3, words, NULL);
+}
+
+/* On the open link. False if it is broken. */
+static bool
+ask_on(struct sentinel *sentinel, enum sentinel_phase phase)
+{
+    bool all;
+
+    set_limit(sentinel, phase);
+    append_question(sentinel, phase == SENTINEL_CHECKING ? CHECK : QUESTION);
+    return link_write(&sentinel->link, &all);
 }
 
 static void
@@ -117,7 +159,7 @@ connect_next(struct sentinel *sentinel)
         return;
     }
     append_login(sentinel);
-    append_question(sentinel);
+    append_question(sentinel, QUESTION);
 }
 
 static void
@@ -141,14 +183,9 @@ start_question(struct sentinel *sentinel)
 {
     const struct redis_host *at =
         &sentinel->options.url->sentinels[sentinel->current];
-    bool all;
 
-    if (sentinel->link.context != NULL) {
-        set_limit(sentinel, SENTINEL_ASKING);
-        append_question(sentinel);
-        if (link_write(&sentinel->link, &all)) {
-            return;
-        }
+    if (sentinel->link.context != NULL && ask_on(sentinel, SENTINEL_ASKING)) {
+        return;
     }
     set_limit(sentinel, SENTINEL_RESOLVING);
     if (!link_aim_at_host(&sentinel->link, at->host, at->port)) {
@@ -198,6 +235,26 @@ take_answer(struct sentinel *sentinel, const redisReply *reply)
     return NULL;
 }
 
+/*
+ * The answer to CKQUORUM. What an error of another kind means, such as that the
+ * command is not allowed, is not known: then the sentinel is trusted.
+ */
+static void
+take_check(struct sentinel *sentinel, const redisReply *reply)
+{
+    bool cut_off =
+        reply->type == REDIS_REPLY_ERROR && starts_with(reply->str, "NOQUORUM");
+
+    sentinel->phase = SENTINEL_IDLE;
+    sentinel->due_ms = clock_mono_ms() + SENTINEL_INTERVAL_MS;
+    if (cut_off) {
+        turn_to_another(sentinel);
+    }
+    if (cut_off || sentinel->state == SENTINEL_PENDING) {
+        start_question(sentinel);
+    }
+}
+
 /* What an operator can do about an error. */
 static const char *
 advice(const char *error)
@@ -216,6 +273,10 @@ take_reply(struct sentinel *sentinel, const redisReply *reply)
     char why[256];
     const char *problem = NULL;
 
+    if (sentinel->phase == SENTINEL_CHECKING) {
+        take_check(sentinel, reply);
+        return false;
+    }
     if (reply->type == REDIS_REPLY_ERROR) {
         snprintf(why, sizeof(why), "%.128s%s", reply->str, advice(reply->str));
         problem = why;
@@ -226,6 +287,8 @@ take_reply(struct sentinel *sentinel, const redisReply *reply)
         problem = take_answer(sentinel, reply);
     }
     if (problem == NULL) {
+        sentinel->answers++;
+        sentinel->failed_ms[sentinel->current] = 0;
         rest(sentinel, SENTINEL_NAMED);
     } else {
         fail(sentinel, problem);
@@ -309,7 +372,25 @@ void
 sentinel_doubt(struct sentinel *sentinel)
 {
     if (sentinel->phase == SENTINEL_IDLE) {
-        turn_to_next(sentinel);
+        turn_to_another(sentinel);
+    }
+}
+
+/*
+ * A check comes with the second question: the first answer was of use at once,
+ * and may have been the only one.
+ */
+static void
+ask_next(struct sentinel *sentinel)
+{
+    bool check =
+        sentinel->link.context != NULL && sentinel->answers % CHECK_EACH == 1;
+
+    if (check) {
+        sentinel->answers++;
+    }
+    if (!check || !ask_on(sentinel, SENTINEL_CHECKING)) {
+        start_question(sentinel);
     }
 }
 
@@ -318,12 +399,13 @@ step_due(struct sentinel *sentinel)
 {
     switch (sentinel->phase) {
     case SENTINEL_IDLE:
-        start_question(sentinel);
+        ask_next(sentinel);
         break;
     case SENTINEL_RESOLVING:
         fail(sentinel, "its name was not found in time");
         break;
     case SENTINEL_ASKING:
+    case SENTINEL_CHECKING:
         fail_address(sentinel, "no answer in time");
         break;
     }
@@ -343,6 +425,7 @@ step_phase(struct sentinel *sentinel)
         step_resolving(sentinel);
         break;
     case SENTINEL_ASKING:
+    case SENTINEL_CHECKING:
         step_asking(sentinel);
         break;
     }

@@ -1,7 +1,9 @@
 /*
  * Asks sentinels for the master, again and again, for the whole life of a
  * connection: the sentinels are asked in turn until one names the master, and
- * then that one is asked once a second. Nothing blocks. Private to this room.
+ * then that one is asked on. If it cannot reach the majority of the sentinels,
+ * it would not learn of a failover: then the next is asked. Nothing blocks.
+ * Private to this room.
  *
  * https://redis.io/docs/latest/develop/reference/sentinel-clients/
  */
@@ -13,12 +15,18 @@
 #include "link.h"
 #include "redis_url.h"
 
-enum { SENTINEL_INTERVAL_MS = 1000 }; /* between two questions */
+enum {
+    SENTINEL_INTERVAL_MS = 250, /* between two questions */
+    /* Until all sentinels that are not cut off name the new master. They tell
+       each other at once, and all two seconds. */
+    SENTINEL_SPREAD_MS = 1000,
+};
 
 enum sentinel_phase {
     SENTINEL_IDLE,      /* until the next question */
     SENTINEL_RESOLVING, /* the sentinel's name is being looked up */
     SENTINEL_ASKING,    /* connects, or waits for the reply */
+    SENTINEL_CHECKING,  /* is asked whether it reaches the majority */
 };
 
 enum sentinel_state {
@@ -40,10 +48,12 @@ struct sentinel {
     struct link link;
     enum sentinel_phase phase;
     enum sentinel_state state;
-    int64_t due_ms;        /* monotonic: the next question, or a time limit */
-    size_t current;        /* index of the sentinel that is asked */
-    size_t failures;       /* sentinels that failed since the last answer */
-    bool logging_in;       /* the reply to AUTH comes first */
+    int64_t due_ms;   /* monotonic: the next question, or a time limit */
+    size_t current;   /* index of the sentinel that is asked */
+    size_t failures;  /* sentinels that failed since the last answer */
+    unsigned answers; /* of the current one, on its open link */
+    int64_t failed_ms[REDIS_SENTINELS_MAX]; /* monotonic: the last time; 0 */
+    bool logging_in;                        /* the reply to AUTH comes first */
     char host[NI_MAXHOST]; /* of the master, as it was named last */
     char port[8];          /* "": never */
     char tried[800];       /* the sentinels that failed, with reasons */
