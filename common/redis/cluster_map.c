@@ -65,17 +65,17 @@ read_node(struct server_address *address, const redisReply *node,
                                               (size_t)host->len, port->integer);
 }
 
-/* True if the node was not in the map. */
+/* True if the node was not there. */
 static bool
-add_node(struct cluster_map *map, const struct server_address *node)
+add_node(struct guide_answer *answer, const struct server_address *node)
 {
-    for (size_t i = 0; i < map->node_count; i++) {
-        if (server_address_equals(&map->nodes[i], node->host, node->port)) {
+    for (size_t i = 0; i < answer->node_count; i++) {
+        if (server_address_equals(&answer->nodes[i], node->host, node->port)) {
             return false;
         }
     }
-    if (map->node_count < CLUSTER_NODES_MAX) {
-        map->nodes[map->node_count++] = *node;
+    if (answer->node_count < GUIDE_NODES_MAX) {
+        answer->nodes[answer->node_count++] = *node;
         return true;
     }
     return false;
@@ -83,7 +83,7 @@ add_node(struct cluster_map *map, const struct server_address *node)
 
 /* The masters first, so that they are counted while they are added. */
 static void
-add_masters(struct cluster_map *map, const redisReply *slots, int slot,
+add_masters(struct guide_answer *answer, const redisReply *slots, int slot,
             const char *asked_host)
 {
     struct server_address node;
@@ -100,16 +100,15 @@ add_masters(struct cluster_map *map, const redisReply *slots, int slot,
                        asked_host)) {
             continue;
         }
-        map->masters += add_node(map, &node);
+        answer->masters += add_node(answer, &node);
         if (first->integer <= slot && slot <= last->integer) {
-            map->has_master = true;
-            map->master = node;
+            answer->master = node;
         }
     }
 }
 
 static void
-add_replicas(struct cluster_map *map, const redisReply *slots,
+add_replicas(struct guide_answer *answer, const redisReply *slots,
              const char *asked_host)
 {
     struct server_address node;
@@ -120,22 +119,22 @@ add_replicas(struct cluster_map *map, const redisReply *slots,
         for (size_t j = RANGE_MASTER + 1; element(range, j, REDIS_REPLY_ARRAY);
              j++) {
             if (read_node(&node, range->element[j], asked_host)) {
-                add_node(map, &node);
+                add_node(answer, &node);
             }
         }
     }
 }
 
 bool
-cluster_map_read(struct cluster_map *map, const redisReply *slots, int slot,
+cluster_map_read(struct guide_answer *answer, const redisReply *slots, int slot,
                  const char *asked_host)
 {
-    memset(map, 0, sizeof(*map));
+    memset(answer, 0, sizeof(*answer));
     if (slots->type != REDIS_REPLY_ARRAY) {
         return false;
     }
-    add_masters(map, slots, slot, asked_host);
-    add_replicas(map, slots, asked_host);
+    add_masters(answer, slots, slot, asked_host);
+    add_replicas(answer, slots, asked_host);
     return true;
 }
 

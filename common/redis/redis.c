@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/util.h"
+#include "cluster_map.h"
 #include "command.h"
 #include "connection.h"
 #include "review.h"
@@ -142,6 +143,7 @@ send_script(struct redis *redis, bool by_text)
 enum redis_result
 redis_send(struct redis *redis)
 {
+    free_replies(redis);
     if (redis_wait(redis) != REDIS_STATE_UP) {
         return REDIS_AWAY;
     }
@@ -212,8 +214,18 @@ static enum redis_result
 receive_error(struct redis *redis)
 {
     const char *text = redis->reply->str;
+    struct server_address to;
 
     connection_set_error(redis, redis->command.script->name, text);
+    if (redis->url.cluster &&
+        cluster_map_moved(&to, text, redis->guide->master.host)) {
+        connection_redirect(redis, &to);
+        return REDIS_AWAY;
+    }
+    if (redis->url.cluster && starts_with(text, "CLUSTERDOWN")) {
+        guide_doubt(redis->guide);
+        guide_hasten(redis->guide);
+    }
     if (starts_with(text, "READONLY") || starts_with(text, "LOADING") ||
         starts_with(text, "MASTERDOWN") || starts_with(text, "NOAUTH")) {
         connection_give_up(redis, text);
@@ -228,7 +240,7 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
-    if (redis->sentinel_ready && !connection_follow(redis)) {
+    if (redis->guide_ready && !connection_follow(redis)) {
         return REDIS_LOST;
     }
     if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
@@ -254,7 +266,7 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
-/* With sentinels, their sockets and time limits end the wait, too. */
+/* The guide's socket and time limit end the wait, too. */
 void
 redis_await(struct redis *redis)
 {
@@ -264,8 +276,8 @@ redis_await(struct redis *redis)
         {.fd = redis->epoll_fd, .events = POLLIN}};
     int64_t left_ms = int64_max(redis->end_ms - clock_mono_ms(), 0);
 
-    poll(fds, redis->sentinel == NULL ? 1 : 2, (int)left_ms);
-    redis->sentinel_ready = redis->sentinel != NULL && fds[0].revents == 0;
+    poll(fds, redis->guide == NULL ? 1 : 2, (int)left_ms);
+    redis->guide_ready = redis->guide != NULL && fds[0].revents == 0;
 }
 
 enum redis_result

@@ -96,25 +96,25 @@ test_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct cluster_map map;
+        struct guide_answer answer;
         redisReply *reply = parse(rows[i].reply, strlen(rows[i].reply));
         char master[512] = "";
         bool ok;
 
         print_message("row %zu\n", i);
         assert_non_null(reply);
-        ok = cluster_map_read(&map, reply, SLOT, "asked");
+        ok = cluster_map_read(&answer, reply, SLOT, "asked");
         freeReplyObject(reply);
         assert_int_equal(ok, rows[i].master != NULL);
         if (!ok) {
             continue;
         }
-        if (map.has_master) {
-            print(master, &map.master);
+        if (answer.master.host[0] != '\0') {
+            print(master, &answer.master);
         }
         assert_string_equal(master, rows[i].master);
-        assert_int_equal(map.masters, rows[i].masters);
-        assert_int_equal(map.node_count, rows[i].nodes);
+        assert_int_equal(answer.masters, rows[i].masters);
+        assert_int_equal(answer.node_count, rows[i].nodes);
     }
 }
 
@@ -122,13 +122,13 @@ static void
 test_nul(void **state)
 {
     static const char text[] = ONE("*4\r\n$3\r\nh\0i\r\n" PORT ID "*0\r\n");
-    struct cluster_map map;
+    struct guide_answer answer;
     redisReply *reply = parse(text, sizeof(text) - 1);
 
     (void)state;
     assert_non_null(reply);
-    assert_true(cluster_map_read(&map, reply, SLOT, "asked"));
-    assert_false(map.has_master);
+    assert_true(cluster_map_read(&answer, reply, SLOT, "asked"));
+    assert_string_equal(answer.master.host, "");
     freeReplyObject(reply);
 }
 
@@ -138,7 +138,7 @@ test_many(void **state)
 {
     static char text[4 << 20];
     size_t len = (size_t)sprintf(text, "*16384\r\n");
-    struct cluster_map map;
+    struct guide_answer answer;
     redisReply *reply;
 
     (void)state;
@@ -151,10 +151,10 @@ test_many(void **state)
     }
     reply = parse(text, len);
     assert_non_null(reply);
-    assert_true(cluster_map_read(&map, reply, SLOT, "asked"));
-    assert_string_equal(map.master.port, "13908");
-    assert_int_equal(map.masters, CLUSTER_NODES_MAX);
-    assert_int_equal(map.node_count, CLUSTER_NODES_MAX);
+    assert_true(cluster_map_read(&answer, reply, SLOT, "asked"));
+    assert_string_equal(answer.master.port, "13908");
+    assert_int_equal(answer.masters, GUIDE_NODES_MAX);
+    assert_int_equal(answer.node_count, GUIDE_NODES_MAX);
     freeReplyObject(reply);
 }
 
