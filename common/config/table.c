@@ -143,8 +143,10 @@ const struct option_row option_rows[] = {
      .fallback = "unique_request_count",
      .help = "JSON field for the count in a POST."},
     {ROW(callbacks, workers), NUMBER(0, 64), .fallback = "1",
-     .help = "Number of processes that deliver callbacks; 0: this reporter "
-             "delivers none."},
+     .help =
+         "Number of processes that deliver callbacks, rounded up to equally "
+         "many\n"
+         "      for each shard; 0: this reporter delivers none."},
     {ROW(callbacks, concurrency), NUMBER(1, 65536), .fallback = "1024",
      .help = "Highest number of callbacks in progress, of all workers "
              "together."},

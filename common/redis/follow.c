@@ -59,7 +59,7 @@ follow_step(struct redis *redis)
     snprintf(master, sizeof(master), "%s:%s", guide->master.host,
              guide->master.port);
     if (redis->phase == CONNECTION_ASKING || guide->state != GUIDE_NAMED ||
-        strcmp(master, redis->link.name) == 0) {
+        (redis->link.name != NULL && strcmp(master, redis->link.name) == 0)) {
         return true;
     }
     leave(redis, master);

@@ -153,17 +153,25 @@ count_ttl_s(const struct options *options)
     return int64_max(retention_s, least_s);
 }
 
+/* A limit of several shards: the part of each, rounded up. */
+static int64_t
+part_of(int64_t limit, int64_t shards)
+{
+    return (limit + shards - 1) / shards;
+}
+
 int64_t
 accept_call_max_queue_bytes(const struct options *options,
                             const struct redis *redis)
 {
     int64_t set_mb = options->callbacks.max_queue_mb;
     int64_t redis_bytes = redis_max_memory(redis);
+    int64_t shards = options->redis.shards;
 
     if (set_mb == 0 && redis_bytes > 0) {
-        return redis_bytes / 4;
+        return part_of(redis_bytes / 4, shards);
     }
-    return (set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024;
+    return part_of((set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024, shards);
 }
 
 static void
@@ -176,6 +184,11 @@ add_jobs(const struct accept_call *accept, struct command *call,
     redis_arg_int(call, accept->options->callbacks.max_queue);
     redis_arg_int(call,
                   accept_call_max_queue_bytes(accept->options, accept->redis));
+    redis_arg_int(call, accept->news == NULL
+                            ? 0
+                            : shard_news_others(accept->news,
+                                                accept->options->redis.shard,
+                                                batch->window_s));
     for (size_t i = 0; i < batch->count; i++) {
         const struct counter_request *request = &batch->requests[i];
 
@@ -210,7 +223,9 @@ accept_call_start(const struct accept_call *accept, struct dedup_batch *batch)
 {
     const struct dedup_strategy *dedup =
         dedup_strategy_row(accept->options->dedup.strategy);
-    struct command *call = redis_call(accept->redis, dedup->script);
+    struct command *call = redis_call(
+        accept->redis,
+        accept->options->redis.shard > 0 ? dedup->told : dedup->script);
 
     batch->jobs = has_jobs(batch);
     if (add_keys(accept, call, batch) != 0) {

@@ -12,6 +12,7 @@
 #include "dedup_strategy.h"
 #include "marks.h"
 #include "redis/redis.h"
+#include "shard_news.h"
 
 /* What is the same for all batches of a counter; all is borrowed. */
 struct accept_call {
@@ -19,6 +20,7 @@ struct accept_call {
     struct redis *redis;
     const char *born; /* see schema_agree */
     struct marks *marks;
+    const struct shard_news *news; /* NULL if there is only one shard */
 };
 
 /*
@@ -29,9 +31,10 @@ int accept_call_start(const struct accept_call *accept,
                       struct dedup_batch *batch);
 
 /*
- * How much of Redis's memory callbacks may take, in bytes: by default a quarter
- * of maxmemory, so that ids without a callback are counted even if the queue is
- * full.
+ * How much of Redis's memory the callbacks of one shard may take, in bytes: its
+ * part of callbacks.max_queue_mb. By default the callbacks of all shards that
+ * are in one Redis may take a quarter of its maxmemory, so that ids without a
+ * callback are counted even if the queue is full.
  */
 int64_t accept_call_max_queue_bytes(const struct options *options,
                                     const struct redis *redis);
@@ -42,7 +45,8 @@ struct accept_reply {
     bool data_reset;  /* Redis's data was reset: call schema_agree() again */
     bool data_lost;   /* run marks-confirm.lua first */
     int64_t window_s; /* the window that is on, if nothing was done */
-    int64_t left_ms;  /* until that window ends */
+    int64_t left_ms;  /* until that window ends, by the clock of shard 0; in
+                         other shards without meaning */
     int64_t sets;     /* the window's number of sets, if the caller's guess of
                          it was wrong; else 0 */
     int64_t added;    /* by how much the window's count grew */

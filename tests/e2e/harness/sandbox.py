@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from .process import Process
+from .settings import SHARDS
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
@@ -61,6 +62,7 @@ class Sandbox:
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
         settings = {"VERVE_STATS_PATH": self.folder / "stats",
                     "VERVE_METRICS_LISTEN": "none",
+                    "VERVE_REDIS_SHARDS": None if SHARDS == 1 else SHARDS,
                     **self.settings, **(settings or {})}
         env.update({k: str(v) for k, v in settings.items() if v is not None})
         return env
