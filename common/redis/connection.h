@@ -33,13 +33,14 @@ struct redis {
     int timer_fd;
     enum connection_phase phase;
     enum redis_state state;
-    int64_t due_ms;   /* monotonic: time limit of the phase or of a review, next
-                         attempt, next review */
-    struct link link; /* to Redis */
-    struct guide *guide;   /* NULL: the url names Redis itself */
-    int64_t redirected_ms; /* monotonic: the last connection_redirect */
-    bool unwatched;        /* no server names the master; was said */
-    uint64_t connections;  /* number of times that it was READY */
+    int64_t due_ms; /* monotonic: time limit of the phase or of a review, next
+                       attempt, next review */
+    struct tls_context *tls; /* of all links; NULL: no TLS */
+    struct link link;        /* to Redis */
+    struct guide *guide;     /* NULL: the url names Redis itself */
+    int64_t redirected_ms;   /* monotonic: the last connection_redirect */
+    bool unwatched;          /* no server names the master; was said */
+    uint64_t connections;    /* number of times that it was READY */
     struct handshake handshake;
     bool reviewing;      /* while READY: replies to a review are awaited */
     bool unsure;         /* some of them were errors that end by themselves */
@@ -51,7 +52,6 @@ struct redis {
     bool running;     /* a reply is awaited; not if the socket was closed */
     int64_t end_ms;   /* monotonic: time limit of the run */
     bool guide_ready; /* redis_await was woken by the guide alone */
-    bool unsent;      /* the output buffer is not empty */
     bool by_text;     /* the script was sent as text, not by its SHA-1 */
     struct redisReply *reply;      /* of the last run; NULL: none yet */
     struct redisReply *wait_reply; /* of the WAIT after it; NULL: none yet */

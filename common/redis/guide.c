@@ -152,15 +152,13 @@ append_question(struct guide *guide)
 static bool
 ask_on(struct guide *guide, enum guide_phase phase)
 {
-    bool all;
-
     set_limit(guide, phase);
     if (phase == GUIDE_CHECKING) {
         dialect_of(guide)->check(guide->link.context, &guide->options.question);
     } else {
         append_question(guide);
     }
-    return link_write(&guide->link, &all);
+    return link_write(&guide->link);
 }
 
 static void
@@ -332,10 +330,11 @@ fail_as_other(struct guide *guide)
     fail(guide, why);
 }
 
-/* Takes the replies that have come; broken: "" or why no more will come. */
+/* Takes the replies that have come. */
 static void
-receive(struct guide *guide, const char *broken)
+step_asking(struct guide *guide)
 {
+    bool broken = !link_exchange(&guide->link);
     bool more = true;
 
     while (more) {
@@ -346,37 +345,14 @@ receive(struct guide *guide, const char *broken)
             return;
         }
         if (reply == NULL) {
-            if (broken[0] != '\0') {
-                fail_address(guide, broken);
+            if (broken) {
+                fail_address(guide, link_why(&guide->link));
             }
             return;
         }
         more = take_reply(guide, reply);
         freeReplyObject(reply);
     }
-}
-
-/*
- * Reads even if the question could not be written: a server that refuses a
- * client says why and closes. hiredis reads only if no error is set.
- */
-static void
-step_asking(struct guide *guide)
-{
-    struct link *link = &guide->link;
-    char broken[sizeof(link->context->errstr)] = "";
-    bool all;
-
-    if (!link_write(link, &all)) {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-        link->context->err = 0;
-    } else if (all) {
-        link_watch_reading(link);
-    }
-    if (!link_read(link) && broken[0] == '\0') {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-    }
-    receive(guide, broken);
 }
 
 /* The hosts of the url. */
@@ -402,6 +378,7 @@ guide_init(struct guide *guide, const struct guide_options *options)
     memset(guide, 0, sizeof(*guide));
     guide->options = *options;
     guide->link.epoll_fd = options->epoll_fd;
+    guide->link.tls = options->tls;
     options->dialect->describe(guide->target, sizeof(guide->target),
                                &options->question);
     init_servers(guide);
@@ -480,7 +457,7 @@ step_due(struct guide *guide)
         break;
     case GUIDE_ASKING:
     case GUIDE_CHECKING:
-        fail_address(guide, "no answer in time");
+        fail_address(guide, link_silence(&guide->link));
         break;
     }
 }

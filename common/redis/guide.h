@@ -36,6 +36,7 @@ struct guide_options {
     const char *password;           /* NULL or "": none */
     int64_t timeout_ms;             /* for each address of a server */
     int epoll_fd;                   /* borrowed; watches the sockets */
+    struct tls_context *tls;        /* borrowed; NULL: no TLS */
 };
 
 struct guide_server {

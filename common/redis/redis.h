@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/tls_files.h"
+
 struct redis;
 struct redis_reply;
 struct command;
@@ -92,6 +94,7 @@ struct redis_options {
     const char *password;          /* if url has none; NULL or "": none */
     const char *sentinel_user;     /* of the sentinels; NULL or "": none */
     const char *sentinel_password; /* NULL or "": none */
+    struct tls_files tls;          /* if url has TLS; no ca: the system's */
     int slot; /* in a cluster: of the keys of all scripts; see key_slot.h */
     const char *client_name; /* shown by CLIENT LIST */
     int64_t timeout_ms;      /* for connecting, and for each script */
@@ -128,9 +131,13 @@ struct redis_options {
  * unix://[[user]:password@]/path[?db=number],
  * redis://[[user]:password@]host[:port][/database],
  * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number] or
- * redis+cluster://[[user]:password@]host[:port],... .
+ * redis+cluster://[[user]:password@]host[:port],... . With TLS, rediss://,
+ * rediss+sentinel:// or rediss+cluster://.
  */
 const char *redis_url_problem(const char *url);
+
+/* True if url has TLS. False for a wrong url. */
+bool redis_url_has_tls(const char *url);
 
 /* True if url, which may be wrong, names a Redis Cluster. */
 bool redis_url_is_cluster(const char *url);
@@ -150,8 +157,9 @@ struct redis_login redis_login_of(const char *url);
 /*
  * Writes a part of a url that redis_url_problem accepts: socket (its path),
  * host, port, user, password, database, master, sentinels or nodes (of a
- * cluster; both "host port" a line), without percent-encoding. Writes nothing
- * if the url has no such part. False if there is no part of this name.
+ * cluster; both "host port" a line) or tls ("yes"), without percent-encoding.
+ * Writes nothing if the url has no such part. False if there is no part of this
+ * name.
  */
 bool redis_url_print(FILE *out, const char *url, const char *part);
 

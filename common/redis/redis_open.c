@@ -61,7 +61,8 @@ open_guide(struct redis *redis, const struct redis_options *options)
         .dialect = cluster ? &cluster_dialect : &sentinel_dialect,
         .question = {.url = &redis->url, .slot = options->slot},
         .timeout_ms = options->timeout_ms,
-        .epoll_fd = redis->epoll_fd};
+        .epoll_fd = redis->epoll_fd,
+        .tls = redis->tls};
 
     redis->guide = calloc(1, sizeof(*redis->guide));
     redis->sentinel_user = copy_text(options->sentinel_user);
@@ -89,7 +90,14 @@ set_up(struct redis *redis, const struct redis_options *options)
         !set_address(redis, options)) {
         return false;
     }
+    if (redis->url.tls) {
+        redis->tls = tls_context_open(&options->tls);
+        if (redis->tls == NULL) {
+            return false;
+        }
+    }
     redis->link.epoll_fd = redis->epoll_fd;
+    redis->link.tls = redis->tls;
     if (redis->url.path != NULL) {
         return link_aim_at_path(&redis->link, redis->url.path);
     }
@@ -128,6 +136,7 @@ redis_close(struct redis *redis)
         guide_fini(redis->guide);
         free(redis->guide);
     }
+    tls_context_close(redis->tls);
     free(redis->sentinel_user);
     free(redis->sentinel_password);
     freeReplyObject(redis->reply);

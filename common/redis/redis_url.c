@@ -19,7 +19,10 @@
 
 #define UNIX "unix://"
 #define TCP "redis://"
+#define TLS_START "rediss" /* of every scheme with TLS */
+#define TLS_TCP "rediss://"
 #define SENTINEL "redis+sentinel://"
+#define TLS_SENTINEL "rediss+sentinel://"
 #define CLUSTER "redis+cluster://"
 #define TLS_CLUSTER "rediss+cluster://"
 #define REDIS_PORT "6379"
@@ -112,11 +115,11 @@ read_tcp_database(CURLU *parsed, struct redis_url *url)
     return problem;
 }
 
-/* Reads a redis:// URL as a whole. */
+/* Reads a redis:// or rediss:// URL as a whole. */
 static const char *
 read_tcp(const char *text, struct redis_url *url)
 {
-    const char *authority = text + strlen(TCP);
+    const char *authority = strstr(text, "://") + strlen("://");
     size_t authority_len = strcspn(authority, "/");
     const char *problem;
     CURLU *parsed;
@@ -279,11 +282,6 @@ const char *
 redis_url_parse(const char *text, struct redis_url *url)
 {
     memset(url, 0, sizeof(*url));
-    if (starts_with(text, "rediss://") ||
-        starts_with(text, "rediss+sentinel://")) {
-        return "this version cannot use TLS to Redis yet; "
-               "use " REDIS_URL_UNIX_FORM " or " REDIS_URL_TCP_FORM;
-    }
     if (strchr(text, '#') != NULL) {
         return "a # and what follows it have no meaning here; a # in a "
                "password or a path is %23";
@@ -291,17 +289,20 @@ redis_url_parse(const char *text, struct redis_url *url)
     if (starts_with(text, UNIX)) {
         return read_unix(text + strlen(UNIX), url);
     }
-    if (starts_with(text, TCP)) {
+    url->tls = starts_with(text, TLS_START);
+    if (starts_with(text, TCP) || starts_with(text, TLS_TCP)) {
         return read_tcp(text, url);
     }
-    if (starts_with(text, SENTINEL)) {
-        return read_by_sentinels(text + strlen(SENTINEL), url);
+    if (starts_with(text, SENTINEL) || starts_with(text, TLS_SENTINEL)) {
+        return read_by_sentinels(strstr(text, "://") + strlen("://"), url);
     }
-    if (starts_with(text, CLUSTER)) {
-        return read_cluster(text + strlen(CLUSTER), url);
+    if (starts_with(text, CLUSTER) || starts_with(text, TLS_CLUSTER)) {
+        return read_cluster(strstr(text, "://") + strlen("://"), url);
     }
     return "it is neither " REDIS_URL_UNIX_FORM " nor " REDIS_URL_TCP_FORM
-           " nor " REDIS_URL_SENTINEL_FORM " nor " REDIS_URL_CLUSTER_FORM;
+           " nor " REDIS_URL_SENTINEL_FORM " nor " REDIS_URL_CLUSTER_FORM
+           " nor, with TLS, rediss://.., rediss+sentinel://.. or "
+           "rediss+cluster://..";
 }
 
 const char *
@@ -324,6 +325,16 @@ print_hosts(FILE *out, const struct redis_url *url)
 }
 
 bool
+redis_url_has_tls(const char *text)
+{
+    struct redis_url url;
+    bool has_tls = redis_url_parse(text, &url) == NULL && url.tls;
+
+    redis_url_fini(&url);
+    return has_tls;
+}
+
+bool
 redis_url_print(FILE *out, const char *text, const char *part)
 {
     struct redis_url url;
@@ -338,11 +349,16 @@ redis_url_print(FILE *out, const char *text, const char *part)
     };
     bool of_sentinels = strcmp(part, "sentinels") == 0;
     bool found = of_sentinels || strcmp(part, "nodes") == 0;
+    bool of_tls = strcmp(part, "tls") == 0;
 
     redis_url_parse(text, &url);
     if (found && url.cluster != of_sentinels) {
         print_hosts(out, &url);
     }
+    if (of_tls && url.tls) {
+        fputs("yes", out);
+    }
+    found = found || of_tls;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !found; i++) {
         found = strcmp(parts[i].name, part) == 0;
         if (found && *parts[i].value != NULL) {

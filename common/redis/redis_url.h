@@ -18,6 +18,7 @@ struct redis_host {
 /* There is either a path, or a host, or a master and hosts, or a cluster and
    hosts. */
 struct redis_url {
+    bool tls;       /* to Redis and to the sentinels */
     char *path;     /* of a unix socket; else NULL */
     char *host;     /* name or address without brackets; else NULL */
     char *port;     /* decimal; NULL without a host */
@@ -38,7 +39,7 @@ struct redis_url {
  * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number], the
  * form of Lettuce with the name in the path, or
  * redis+cluster://[[user]:password@]host[:port],... . The login is that of
- * Redis, not of the sentinels.
+ * Redis, not of the sentinels. With TLS the schemes begin with rediss.
  * Parts are percent-decoded (RFC 3986, 2.1) to any byte but NUL. A part that
  * means nothing is an error. Returns NULL, or what is wrong: static, and
  * without any part of the text, which may hold a password. Free url with

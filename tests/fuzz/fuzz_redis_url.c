@@ -17,9 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check_promises(const struct redis_url *url)
 {
-    MUST((url->path != NULL) + (url->host != NULL) + (url->master != NULL) ==
+    MUST((url->path != NULL) + (url->host != NULL) + (url->master != NULL) +
+             url->cluster ==
          1);
-    MUST((url->host_count > 0) == (url->master != NULL));
+    MUST((url->host_count > 0) == (url->master != NULL || url->cluster));
+    MUST(!url->tls || url->path == NULL);
     for (size_t i = 0; i < url->host_count; i++) {
         MUST(url->hosts[i].host[0] != '\0');
         MUST(url->hosts[i].port[0] != '\0');
@@ -55,9 +57,10 @@ write_host(FILE *out, const char *host, const char *port)
 static const char *
 scheme_of(const struct redis_url *url)
 {
-    return url->path != NULL     ? "unix://"
-           : url->master != NULL ? "redis+sentinel://"
-                                 : "redis://";
+    return url->path != NULL ? "unix://"
+           : url->master != NULL
+               ? (url->tls ? "rediss+sentinel://" : "redis+sentinel://")
+               : (url->tls ? "rediss://" : "redis://");
 }
 
 /* Writes the address again; free it. */
@@ -118,6 +121,7 @@ check_again(const struct redis_url *url)
     check_same(again.password, url->password);
     check_same(again.database, url->database);
     check_same(again.master, url->master);
+    MUST(again.tls == url->tls);
     MUST(again.host_count == url->host_count);
     for (size_t i = 0; i < url->host_count; i++) {
         check_same(again.hosts[i].host, url->hosts[i].host);
