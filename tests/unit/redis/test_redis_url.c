@@ -171,7 +171,7 @@ static const struct bad {
     {"redis+cluster://,a", "a node is not host[:port]"},
     {"redis+cluster://a:x", "a node is not host[:port]"},
     {"redis+cluster://[::1", "a node is not host[:port]"},
-    {"redis+cluster://a:65536", "1 to 65535"},
+    {"redis+cluster://a:0", "1 to 65535"},
     {"redis+cluster://a/0", "no database"},
     {"redis+cluster://a?db=1", "no database"},
     {"redis+cluster://a/verve", "no database"},
