@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import failovers
 from facts import Ask, State
 from harness.load import Load, accept
 from harness.wait import wait_until
@@ -18,7 +19,7 @@ FOR_EVER = 1e18
 SILENCING = {"stop-redis", "debug-sleep", "client-pause", "maxmemory",
              "stop-responder"}
 PAUSE_S = 1.5
-APPLIED = {}
+APPLIED = {**failovers.APPLIED}
 
 
 def fault(function):

@@ -19,7 +19,6 @@ from report import last_window
 from verdict import Findings, Judge
 from world import World
 
-LOAD_S = 15.0
 CALLBACKS_S = 15.0
 REPORTED_S = 30.0
 
@@ -39,7 +38,7 @@ class Run:
             world.folders_away()
         world.sampler.start()
         world.clients.start()
-        end = time.monotonic() + LOAD_S
+        end = time.monotonic() + self.plan.load_s
         for step in self.plan.steps:
             if time.monotonic() + step.rest_s > end:
                 break
@@ -49,7 +48,7 @@ class Run:
             self.applied.append(step.name)
             faults.apply(world, step, random.Random(step.seed))
             world.folders_back()
-        time.sleep(max(0.0, end - time.monotonic()))
+        time.sleep(self.plan.rest_s(end - time.monotonic()))
         world.clients.stop()
 
     def settle(self):
@@ -132,9 +131,10 @@ def keep(folder, run, sandbox, problem):
                       f"{ {w: len(ids) for w, ids in state.ids.items()} }\n")
 
 
-def one(seed, allowed, folder):
+def one(args, folder):
     """True if all was well."""
-    plan = make_plan(seed, allowed)
+    seed = args.seed
+    plan = make_plan(seed, args.faults, args.sentinels)
     sandbox = Sandbox(VERVE_WINDOW_SECONDS=plan.window_s,
                       VERVE_DEDUP_STRATEGY=plan.strategy)
     run, problem, findings = None, "", Findings()
@@ -163,7 +163,8 @@ def one(seed, allowed, folder):
     print(f"seed {seed}: {verdict}; {applied}; windows {findings.windows}, ids "
           f"{run.ids() if run else 0}, gaps {findings.gaps} (windows with lost "
           f"ids {findings.lost}; gaps for safety {findings.apart}), "
-          f"lost callbacks {findings.callbacks_lost}; {plan.front}, "
+          f"lost callbacks {findings.callbacks_lost}; "
+          f"{'sentinels, ' if plan.sentinels else ''}{plan.front}, "
           f"{plan.window_s} s, {plan.strategy}, {plan.fsync}")
     if problem:
         for line in problem.splitlines()[:12]:

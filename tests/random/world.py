@@ -14,6 +14,7 @@ from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.wait import wait_until
 from harness.web import Nginx, Web
 from report import last_window
+from sentinels import SentinelStore
 from servers import Store
 
 POOL = 2
@@ -28,8 +29,9 @@ class World:
         self.sandbox = sandbox
         self.facts = Facts(plan.window_s)
         self.redis_clock = RedisClock(sandbox)
-        self.store = Store(sandbox, self.redis_clock.environment, plan.fsync,
-                           plan.replica)
+        self.store = SentinelStore(sandbox, plan.fsync) if plan.sentinels \
+            else Store(sandbox, self.redis_clock.environment, plan.fsync,
+                       plan.replica)
         self.receiver = Receiver()
         sandbox.on_close(self.receiver.close)
         self.front = self.make_front().start()

@@ -11,15 +11,27 @@ FAILOVER_MS = 6000
 QUORUM = 2
 
 
+def door_to(sandbox, port, gate):
+    """The port by which others reach a server: that of gate(port), which has to
+    pass on what comes, or its own."""
+    if gate is None:
+        return port, None
+    made = gate(port)
+    sandbox.on_close(made.close)
+    return made.port, made
+
+
 class Node(Redis):
     """A server that may be master or replica, by TCP, too."""
 
-    def __init__(self, sandbox, name, **config):
+    def __init__(self, sandbox, name, gate=None, **config):
         self.port = free_port()
+        self.door, self.gate = door_to(sandbox, self.port, gate)
         super().__init__(
             sandbox, name=name, port=self.port, bind="127.0.0.1",
             enable_debug_command="yes", repl_diskless_sync_delay=0,
-            repl_ping_replica_period=1, **config)
+            repl_ping_replica_period=1, replica_announce_port=self.door,
+            **config)
 
     def __call__(self, *words):
         """A sentinel that changes a server's role ends all connections."""
@@ -51,10 +63,11 @@ class Sentinel:
     """One sentinel, with the shipped configuration. It monitors the master at
     that port; login: more lines."""
 
-    def __init__(self, sandbox, name, port, login=""):
+    def __init__(self, sandbox, name, port, login="", gate=None):
         self.sandbox = sandbox
         self.name = name
         self.port = free_port()
+        self.door, self.gate = door_to(sandbox, self.port, gate)
         self.path = sandbox.folder / f"{name}.sock"
         self.file = sandbox.folder / f"{name}.conf"
         own = {"port ": self.port, "bind ": "127.0.0.1",
@@ -67,7 +80,8 @@ class Sentinel:
             at = next(i for i, line in enumerate(lines)
                       if line.startswith(key))
             lines[at] = f"{key}{value}"
-        lines += [f"unixsocket {self.path}", *login.splitlines()]
+        lines += [f"unixsocket {self.path}", "sentinel announce-ip 127.0.0.1",
+                  f"sentinel announce-port {self.door}", *login.splitlines()]
         self.file.write_text("\n".join(lines) + "\n")
         self.process = None
         self.client = None
@@ -94,23 +108,31 @@ class Sentinel:
         fields = dict(zip(reply[::2], reply[1::2]))
         return int(fields["num-slaves"]), int(fields["num-other-sentinels"])
 
-    def master_port(self):
+    def master_door(self):
         return int(self("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)[1])
 
     def kill(self):
         self.client.close()
         self.process.kill()
 
+    def freeze(self):
+        self.process.freeze()
+
+    def thaw(self):
+        self.process.thaw()
+
 
 class SentinelGroup:
-    """The servers are `nodes`; one is the master."""
+    """The servers are `nodes`; one is the master. gate: see door_to."""
 
-    def __init__(self, sandbox, replicas=2, sentinels=3, login="", **config):
+    def __init__(self, sandbox, replicas=2, sentinels=3, login="", gate=None,
+                 **config):
         self.sandbox = sandbox
         self.login = ""  # of redis.url, with @
-        self.nodes = [Node(sandbox, f"redis-{i}", **config)
+        self.gate = gate
+        self.nodes = [Node(sandbox, f"redis-{i}", gate, **config)
                       for i in range(replicas + 1)]
-        self.first_port = self.nodes[0].port  # what sentinels begin with
+        self.first_port = self.nodes[0].door  # what sentinels begin with
         self.replicas_port = self.first_port  # what replicas begin with
         self.sentinel_login = login
         self.sentinels = []
@@ -130,7 +152,7 @@ class SentinelGroup:
         for i in range(self.sentinel_count):
             self.sentinels.append(
                 Sentinel(self.sandbox, f"sentinel-{i}", self.first_port,
-                         self.sentinel_login).start())
+                         self.sentinel_login, self.gate).start())
         if not self.sentinel_login:
             self.wait_known()
 
@@ -141,7 +163,7 @@ class SentinelGroup:
 
     @property
     def url(self):
-        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        hosts = ",".join(f"127.0.0.1:{one.door}" for one in self.sentinels)
         return f"redis+sentinel://{self.login}{hosts}/{MASTER}"
 
     def url_of(self, user):
