@@ -81,6 +81,7 @@ NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-cluster := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
 NEEDS_test-api := $(NEEDS_test)
@@ -229,11 +230,19 @@ unit: $(DEPS) $(UNIT) ## run the unit tests
 e2e: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the end-to-end tests (PYTEST_ARGS=)
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
+# The core of the end-to-end tests.
+CORE := test_http or test_report.py or test_callbacks.py or test_rights or test_run.py
+
+.PHONY: test-cluster
+test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests on three masters of a Redis Cluster
+	@VERVE_TEST_REDIS=cluster VERVE_BUILD=$(BUILD) \
+		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
+
 .PHONY: test-random
-test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS=)
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=)
 	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
 		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
-		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
+		$(if $(TOPOLOGY),--topology $(TOPOLOGY)) --faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
 .PHONY: test-package
 test-package: $(DEPS) $(BUILD)/bench/load ## the life of the package on booted Debians, RELEASES="12 13" (REDIS=valkey)
@@ -261,10 +270,14 @@ asan: ## run all tests with ASan and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan SANITIZE=1 test
 
 .PHONY: nightly
+nightly: export VERVE_TRIES := 1
 nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
+	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
+	@$(MAKE) e2e VERVE_TEST_EDGE=0.7/3600
 	@$(MAKE) test-random RANDOM_SECONDS=3600
+	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
 		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \

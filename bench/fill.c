@@ -3,7 +3,8 @@
  * does, and prints how long that took. The caller then asks Redis for the
  * memory that they take.
  *
- *   fill IDS BITS    ids of 31 or 63 bits; only VERVE_... sets options
+ *   fill IDS BITS [BATCH]    ids of 31 or 63 bits, 128 or BATCH of them at a
+ *                            time; only VERVE_... sets options
  */
 #define _GNU_SOURCE /* environ */
 #include <inttypes.h>
@@ -20,7 +21,7 @@
 #include "store/counter.h"
 #include "store/schema.h"
 
-enum { BATCH = 128 };
+enum { MOST = 1024 }; /* that accept.max_batch may be */
 
 static void
 complain(void *context, const char *text)
@@ -53,14 +54,15 @@ count(struct redis *redis, struct counter *counter,
 }
 
 static bool
-fill(struct redis *redis, struct counter *counter, int64_t ids, int64_t bits)
+fill(struct redis *redis, struct counter *counter, int64_t ids, int64_t bits,
+     int64_t most)
 {
-    struct counter_request batch[BATCH];
+    struct counter_request batch[MOST];
     int64_t done = 0;
 
     while (done < ids) {
         int64_t left = ids - done;
-        size_t n = left < BATCH ? (size_t)left : BATCH;
+        size_t n = (size_t)(left < most ? left : most);
 
         memset(batch, 0, sizeof(batch));
         for (size_t i = 0; i < n; i++) {
@@ -75,7 +77,7 @@ fill(struct redis *redis, struct counter *counter, int64_t ids, int64_t bits)
 }
 
 static int
-measure(const struct options *options, int64_t ids, int64_t bits)
+measure(const struct options *options, int64_t ids, int64_t bits, int64_t most)
 {
     static struct redis_log redis_log;
     struct redis_options redis_options =
@@ -89,7 +91,7 @@ measure(const struct options *options, int64_t ids, int64_t bits)
         counter = counter_open(options, redis);
     }
     started_ms = clock_mono_ms();
-    if (counter != NULL && fill(redis, counter, ids, bits)) {
+    if (counter != NULL && fill(redis, counter, ids, bits, most)) {
         printf("{\"ids\": %" PRId64 ", \"seconds\": %.3f}\n", ids,
                (double)(clock_mono_ms() - started_ms) / 1000);
         code = EXIT_OK;
@@ -105,17 +107,20 @@ int
 main(int argc, char **argv)
 {
     struct options options = {0};
-    int64_t ids, bits;
+    int64_t ids, bits, most = 128;
     int code = EXIT_USAGE;
 
-    if (argc != 3 || !decimal_parse(argv[1], strlen(argv[1]), &ids) ||
+    if (argc < 3 || argc > 4 ||
+        !decimal_parse(argv[1], strlen(argv[1]), &ids) ||
         !decimal_parse(argv[2], strlen(argv[2]), &bits) || ids < 0 ||
-        bits < 1 || bits > 63) {
-        fputs("usage: fill IDS BITS\n", stderr);
+        bits < 1 || bits > 63 ||
+        (argc == 4 && !decimal_parse(argv[3], strlen(argv[3]), &most)) ||
+        most < 1 || most > MOST) {
+        fputs("usage: fill IDS BITS [BATCH]\n", stderr);
         return EXIT_USAGE;
     }
     if (options_load(&options, NULL, environ, complain, NULL) == 0) {
-        code = measure(&options, ids, bits);
+        code = measure(&options, ids, bits, most);
     }
     options_fini(&options);
     return code;

@@ -4,8 +4,8 @@
  * each process what it is.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +16,7 @@
 #include "config/cli.h"
 #include "metrics/metrics.h"
 #include "reports/sinks.h"
+#include "store/shard.h"
 #include "supervisor.h"
 #include "worker_process.h"
 
@@ -108,6 +109,22 @@ check(const struct options *options, option_complaint *complain, void *context)
     return sinks_result == 0 && settings_result == 0 ? 0 : -1;
 }
 
+/* The hash tags of all shards, for vervectl. A cli_print. */
+static bool
+print_tags(FILE *out, const struct options *options, const char *key)
+{
+    int64_t shards = options->redis.shards;
+
+    if (strcmp(key, "redis.shards.tags") != 0) {
+        return false;
+    }
+    for (int64_t shard = 0; shard < shards; shard++) {
+        fprintf(out, "%s%" PRId64, shard > 0 ? " " : "",
+                shard_tag(shard, shards));
+    }
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -119,6 +136,7 @@ main(int argc, char **argv)
         .check = check,
         .call_url = &call_url,
         .call_uses = call_uses_file,
+        .print = print_tags,
     };
     struct options options;
     int code = cli_start(argc, argv, &program, &options);

@@ -26,7 +26,8 @@
 #include <stdint.h>
 
 enum {
-    SUPERVISOR_WORKERS_MAX = 66,
+    /* 64 callbacks.workers for 60 redis.shards become 120; and two others. */
+    SUPERVISOR_WORKERS_MAX = 122,
     SUPERVISOR_NAME_SIZE = 16, /* with its NUL; the limit of PR_SET_NAME */
     SUPERVISOR_BEAT_MS = 1000,
     /* What a worker writes into its pipe: */

@@ -23,12 +23,13 @@
 #include "reports/reports.h"
 #include "store/presence.h"
 #include "store/schema.h"
+#include "store/shard.h"
 
 enum task { TASK_REPORTS, TASK_CALLBACKS, TASK_METRICS };
 
 struct worker_process {
     const struct options *configured;
-    struct options options; /* with this worker's part; borrows the texts */
+    struct options options; /* this worker's part; borrows the texts */
     const char *program;
     struct metrics *metrics;
     struct event_loop *loop;
@@ -40,7 +41,10 @@ struct worker_process {
     struct event_loop_timer presence_timer;
     struct event_loop_timer beat;
     struct redis_log redis_log;
-    struct redis *redis;           /* NULL for TASK_METRICS */
+    struct redis *redis; /* of the worker's shard; NULL for TASK_METRICS */
+    struct options first_options; /* of shard 0 */
+    struct redis_log first_log;
+    struct redis *first_redis;     /* to shard 0; NULL: `redis` leads there */
     enum redis_state redis_state;  /* at the last event */
     struct reports *reports;       /* of TASK_REPORTS, else NULL */
     struct worker *worker;         /* of TASK_CALLBACKS, else NULL */
@@ -48,11 +52,20 @@ struct worker_process {
     bool draining;
 };
 
+/* Each shard has equally many. */
+static size_t
+callback_workers(const struct options *options)
+{
+    int64_t shards = options->redis.shards;
+    int64_t of_each = (options->callbacks.workers + shards - 1) / shards;
+
+    return (size_t)(of_each * shards);
+}
+
 size_t
 worker_process_count(const struct options *options)
 {
-    return 1 + (size_t)options->callbacks.workers +
-           metrics_server_wanted(options);
+    return 1 + callback_workers(options) + metrics_server_wanted(options);
 }
 
 static enum task
@@ -61,8 +74,30 @@ task_of(const struct options *options, size_t worker)
     if (worker == 0) {
         return TASK_REPORTS;
     }
-    return worker <= (size_t)options->callbacks.workers ? TASK_CALLBACKS
-                                                        : TASK_METRICS;
+    return worker <= callback_workers(options) ? TASK_CALLBACKS : TASK_METRICS;
+}
+
+/* The shard that a worker of TASK_CALLBACKS serves. */
+static int64_t
+shard_of_worker(const struct options *options, size_t worker)
+{
+    return (int64_t)(worker - 1) % options->redis.shards;
+}
+
+/* No number has more than two digits: the table of options has the bounds. */
+static void
+name_callbacks(const struct options *options, size_t worker,
+               char name[SUPERVISOR_NAME_SIZE])
+{
+    size_t shards = (size_t)options->redis.shards;
+    unsigned shard = (unsigned)shard_of_worker(options, worker) % 100;
+    unsigned number = (unsigned)((worker - 1) / shards + 1) % 100;
+
+    if (shards == 1) {
+        snprintf(name, SUPERVISOR_NAME_SIZE, "callbacks-%u", number);
+    } else {
+        snprintf(name, SUPERVISOR_NAME_SIZE, "callbacks-%u.%u", shard, number);
+    }
 }
 
 void
@@ -74,7 +109,7 @@ worker_process_name(const struct options *options, size_t worker,
         snprintf(name, SUPERVISOR_NAME_SIZE, "reports");
         break;
     case TASK_CALLBACKS:
-        snprintf(name, SUPERVISOR_NAME_SIZE, "callbacks-%d", (int)worker);
+        name_callbacks(options, worker, name);
         break;
     case TASK_METRICS:
         snprintf(name, SUPERVISOR_NAME_SIZE, "metrics");
@@ -89,20 +124,23 @@ share(int64_t limit, int64_t part, int64_t parts)
     return int64_max(limit / parts + (part <= limit % parts), 1);
 }
 
-/* The limits of the configuration are for all workers together. */
+/*
+ * Sets the options of a worker of TASK_CALLBACKS: those of its shard. The
+ * limits of the configuration are for all workers together.
+ */
 static void
 take_share(struct worker_process *process, size_t worker)
 {
+    const struct options *configured = process->configured;
     struct options *options = &process->options;
     int64_t part = (int64_t)worker;
-    int64_t parts = options->callbacks.workers;
+    int64_t parts = (int64_t)callback_workers(configured);
 
-    if (task_of(options, worker) == TASK_CALLBACKS) {
-        options->callbacks.concurrency =
-            share(options->callbacks.concurrency, part, parts);
-        options->callbacks.per_host_concurrency =
-            share(options->callbacks.per_host_concurrency, part, parts);
-    }
+    shard_view(options, configured, shard_of_worker(configured, worker));
+    options->callbacks.concurrency =
+        share(options->callbacks.concurrency, part, parts);
+    options->callbacks.per_host_concurrency =
+        share(options->callbacks.per_host_concurrency, part, parts);
 }
 
 /* Gives a sign of life. If the pipe is full, the supervisor has enough. */
@@ -173,6 +211,21 @@ on_redis(void *context, int fd, uint32_t events)
     }
     if (process->worker != NULL) {
         worker_wake(process->worker);
+    }
+}
+
+/* The connection for presence alone. */
+static void
+on_first_redis(void *context, int fd, uint32_t events)
+{
+    struct worker_process *process = context;
+    bool was_up = redis_connection(process->first_redis) != 0;
+
+    (void)fd;
+    (void)events;
+    redis_step(process->first_redis);
+    if (!was_up && redis_connection(process->first_redis) != 0) {
+        event_loop_arm(process->loop, &process->presence_timer, 0);
     }
 }
 
@@ -255,18 +308,52 @@ on_redis_failure(void *context, enum redis_result result, const char *refusal)
     metrics_count_redis_error(context, result, refusal);
 }
 
+/* Connects to a shard. NULL: no memory, or errno. */
+static struct redis *
+connect_shard(const struct worker_process *process,
+              const struct options *options, struct redis_log *log)
+{
+    struct redis_options redis_options =
+        schema_redis_options(options, process->program, log);
+
+    redis_options.on_failure = on_redis_failure;
+    redis_options.on_failure_context = process->metrics;
+    return redis_open(&redis_options);
+}
+
+/*
+ * Opens what tells of this worker. All presence is in shard 0: a worker of
+ * another shard has a connection of its own for it. 0, or -1 (errno).
+ */
+static int
+open_presence(struct worker_process *process)
+{
+    struct redis *redis = process->redis;
+
+    if (process->options.redis.shard != 0) {
+        shard_view(&process->first_options, process->configured, 0);
+        process->first_redis = connect_shard(process, &process->first_options,
+                                             &process->first_log);
+        redis = process->first_redis;
+        if (redis == NULL ||
+            event_loop_watch(process->loop, redis_fd(redis), EPOLLIN,
+                             on_first_redis, process) < 0) {
+            return -1;
+        }
+    }
+    process->presence = presence_open(process->configured, redis,
+                                      PRESENCE_REPORTER, process->name);
+    return process->presence == NULL ? -1 : 0;
+}
+
 /* Opens the connection to Redis and the task that needs it. 0, or -1 (errno).
  */
 static int
 open_redis(struct worker_process *process, enum task task)
 {
     const struct options *options = &process->options;
-    struct redis_options redis_options =
-        schema_redis_options(options, process->program, &process->redis_log);
 
-    redis_options.on_failure = on_redis_failure;
-    redis_options.on_failure_context = process->metrics;
-    process->redis = redis_open(&redis_options);
+    process->redis = connect_shard(process, options, &process->redis_log);
     if (process->redis == NULL) {
         return -1;
     }
@@ -277,9 +364,7 @@ open_redis(struct worker_process *process, enum task task)
         process->worker = worker_open(options, process->loop, process->redis,
                                       process->metrics);
     }
-    process->presence = presence_open(process->configured, process->redis,
-                                      PRESENCE_REPORTER, process->name);
-    if (process->presence == NULL ||
+    if (open_presence(process) < 0 ||
         (process->reports == NULL && process->worker == NULL)) {
         return -1;
     }
@@ -315,6 +400,7 @@ close_all(struct worker_process *process)
         event_loop_disarm(process->loop, &process->presence_timer);
         presence_close(process->presence);
     }
+    redis_close(process->first_redis);
     redis_close(process->redis);
     event_loop_close(process->loop);
     if (process->signal_fd >= 0) {
@@ -376,7 +462,9 @@ worker_process_run(const struct options *options, size_t worker,
 
     options_open_log(options, program);
     worker_process_name(options, worker, process.name);
-    take_share(&process, worker);
+    if (task_of(options, worker) == TASK_CALLBACKS) {
+        take_share(&process, worker);
+    }
     metrics_begin(metrics, worker);
     code = run(&process, task_of(options, worker));
     close_all(&process);

@@ -1,7 +1,9 @@
 /*
  * A worker process of the supervisor: one event loop, one connection to Redis,
  * and one task. The worker `reports` seals and records windows and feeds the
- * sinks; the workers `callbacks-1`, `callbacks-2`, ... deliver. Each is an
+ * sinks; the workers `callbacks-1`, `callbacks-2`, ... deliver. If there are
+ * several shards, each delivers the callbacks of one, and its name says which:
+ * `callbacks-2.1` is the first of shard 2. Each is an
  * owner of its own in Redis, like a reporter on another host. The worker
  * `metrics`, if there is one, serves the numbers of all; it has no connection
  * to Redis, so that neither Redis nor another worker can silence it.
@@ -16,8 +18,9 @@
 #include "metrics/metrics.h"
 #include "supervisor.h"
 
-/* How many worker processes there are: `reports`, callbacks.workers, and
-   `metrics` unless metrics.listen is none. */
+/* How many worker processes there are: `reports`, callbacks.workers rounded up
+   to equally many for each shard, and `metrics` unless metrics.listen is none.
+ */
 size_t worker_process_count(const struct options *options);
 
 /* Writes the name of a worker, from 0 to worker_process_count - 1. */

@@ -155,6 +155,7 @@ class Running:
         redis = Redis(self.sandbox, fsync=system.fsync, port=free_port(),
                       auto_aof_rewrite_percentage=rewrite_percentage,
                       repl_diskless_sync_delay=0).start()
+        self.redis = redis
         servers = [redis]
         for number in range(system.replicas):
             servers.append(self.start_replica(redis, number))

@@ -150,7 +150,9 @@ print_key(const struct cli_program *program, struct options *options,
         0) {
         return EXIT_USAGE;
     }
-    if (options_print(stdout, options, key) != 0) {
+    if (program->print != NULL && program->print(stdout, options, key)) {
+        putchar('\n');
+    } else if (options_print(stdout, options, key) != 0) {
         fprintf(stderr, "%s: %s: there is no such key\n", program->name, key);
         return EXIT_USAGE;
     }

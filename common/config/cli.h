@@ -6,6 +6,9 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <stdbool.h>
+#include <stdio.h>
+
 #include "options.h"
 
 enum exit_code {
@@ -22,6 +25,11 @@ enum exit_code {
 typedef int cli_check(const struct options *options, option_complaint *complain,
                       void *context);
 
+/* Prints what -p is asked for beyond the keys of the table, without a newline
+   at the end. False: there is no such key. */
+typedef bool cli_print(FILE *out, const struct options *options,
+                       const char *key);
+
 struct cli_program {
     const char *name;
     const char *summary;   /* one line, for -h */
@@ -29,6 +37,7 @@ struct cli_program {
     cli_check *check;      /* NULL: no further check */
     const char **call_url; /* set by --call URL; NULL: there is no --call */
     option_file_use *call_uses; /* the files that --call uses */
+    cli_print *print;           /* NULL: -p knows only the keys of the table */
 };
 
 /*

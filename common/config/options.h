@@ -75,6 +75,8 @@ struct options {
         int64_t timeout_ms;
         char *prefix;
         int64_t shards;
+        int64_t shard; /* in a view of one shard (store/shard.h), else 0 */
+        int64_t tag;   /* of its keys; else 0, the tag of shard 0 */
         int64_t wait_replicas;
         int trust_noeviction; /* 0 or 1 */
     } redis;

@@ -101,8 +101,11 @@ const struct option_row option_rows[] = {
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,
      .fallback = "verve", .help = "Prefix of the names of all Redis keys."},
-    {ROW(redis, shards), NUMBER(1, 1), .fallback = "1",
-     .help = "Number of shards that share the ids."},
+    {ROW(redis, shards), NUMBER(1, 60), .fallback = "1",
+     .help = "Number of shards that share the ids: with a cluster, the number "
+             "of its\n"
+             "      masters, or 12 if masters may be added. The same for all "
+             "programs."},
     {ROW(redis, wait_replicas), NUMBER(0, 16), .fallback = "0",
      .help = "Number of replicas that must have a batch before \"ok\"."},
     {ROW(redis, trust_noeviction), CHOICE({"no", 0}, {"yes", 1}),
@@ -140,8 +143,10 @@ const struct option_row option_rows[] = {
      .fallback = "unique_request_count",
      .help = "JSON field for the count in a POST."},
     {ROW(callbacks, workers), NUMBER(0, 64), .fallback = "1",
-     .help = "Number of processes that deliver callbacks; 0: this reporter "
-             "delivers none."},
+     .help =
+         "Number of processes that deliver callbacks, rounded up to equally "
+         "many\n"
+         "      for each shard; 0: this reporter delivers none."},
     {ROW(callbacks, concurrency), NUMBER(1, 65536), .fallback = "1024",
      .help = "Highest number of callbacks in progress, of all workers "
              "together."},

@@ -53,11 +53,6 @@ option_expected(const struct option_row *row, char *text, size_t size)
 
     switch (row->type) {
     case OPTION_NUMBER:
-        if (row->min == row->max) {
-            snprintf(text, size, "%" PRId64 " (nothing else is built yet)",
-                     row->min);
-            break;
-        }
         snprintf(text, size, "a whole number from %" PRId64 " to %" PRId64,
                  row->min, row->max);
         break;

@@ -23,16 +23,22 @@
  * Redis is back. It is random, so that the processes of a pool do not all
  * connect at the same time.
  */
-enum { PAUSE_MIN_MS = 100, PAUSE_SPREAD_MS = 400, RESOLVER_POLL_MS = 10 };
+enum {
+    PAUSE_MIN_MS = 100,
+    PAUSE_SPREAD_MS = 400,
+    RESOLVER_POLL_MS = 10,
+    RUN_PAUSE_MS = 100, /* until another look whether a run has ended */
+};
 
 static void connect_next(struct redis *redis);
 
 /* Makes the epoll instance readable when redis_step has to be called: at
    due_ms, or sooner. */
 static void
-arm_timer(struct redis *redis, int64_t due_ms)
+arm_timer(struct redis *redis)
 {
     struct itimerspec spec = {0};
+    int64_t due_ms = redis->due_ms;
 
     if (redis->sentinel != NULL) {
         due_ms = int64_min(due_ms, redis->sentinel->due_ms);
@@ -53,13 +59,14 @@ void
 connection_set_due(struct redis *redis, int64_t delay_ms)
 {
     redis->due_ms = delay_ms == 0 ? INT64_MAX : clock_mono_ms() + delay_ms;
-    arm_timer(redis, redis->due_ms);
+    arm_timer(redis);
 }
 
 static void
 close_socket(struct redis *redis)
 {
     redis->reviewing = false;
+    redis->running = false;
     link_close(&redis->link);
 }
 
@@ -211,7 +218,7 @@ connection_start(struct redis *redis)
         sentinel_ask(redis->sentinel);
         step_asking(redis, redis->sentinel);
     }
-    arm_timer(redis, redis->due_ms);
+    arm_timer(redis);
 }
 
 static void
@@ -307,14 +314,18 @@ receive_review(struct redis *redis)
 }
 
 /*
- * Between runs Redis sends nothing but the replies to a review. If the socket
- * is readable otherwise, it is broken.
+ * During a run all that comes is for redis_receive. Between runs Redis sends
+ * nothing but the replies to a review. If the socket is readable otherwise, it
+ * is broken.
  */
 static void
 step_ready(struct redis *redis)
 {
     const char *broken;
 
+    if (redis->running) {
+        return;
+    }
     if (redis->reviewing && !receive_review(redis)) {
         return;
     }
@@ -390,6 +401,10 @@ step_due(struct redis *redis)
         time_out(redis);
         break;
     case CONNECTION_READY:
+        if (redis->running) { /* the review waits for its end */
+            connection_set_due(redis, RUN_PAUSE_MS);
+            break;
+        }
         step_ready(redis); /* what has arrived meanwhile counts */
         if (redis->phase == CONNECTION_READY &&
             clock_mono_ms() >= redis->due_ms) {
@@ -399,37 +414,19 @@ step_due(struct redis *redis)
     }
 }
 
-/* The timer has fired, perhaps: if not, the read fails, which is fine. */
-static void
-reset_timer(struct redis *redis)
-{
-    uint64_t expirations;
-
-    (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
-}
-
-bool
-connection_follow(struct redis *redis)
-{
-    bool same;
-
-    reset_timer(redis);
-    same = follow_step(redis);
-    arm_timer(redis, same ? INT64_MAX : redis->due_ms);
-    return same;
-}
-
 void
 redis_step(struct redis *redis)
 {
+    uint64_t expirations;
     bool same;
 
-    reset_timer(redis);
+    /* Resets the timer; if it has not fired, the read fails, which is fine. */
+    (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
     same = redis->sentinel == NULL || follow_step(redis);
     if (same && clock_mono_ms() >= redis->due_ms) {
         step_due(redis);
     } else if (same) {
         step_phase(redis);
     }
-    arm_timer(redis, redis->due_ms);
+    arm_timer(redis);
 }

@@ -47,10 +47,10 @@ struct redis {
 
     /* The run of a script: redis.c. */
     struct command command; /* the last call, or the next while it is built */
-    int64_t end_ms;         /* monotonic: time limit of the run */
-    bool sentinel_ready;    /* redis_await was woken by a sentinel alone */
-    bool unsent;            /* the output buffer is not empty */
-    bool by_text;           /* the script was sent as text, not by its SHA-1 */
+    bool running;   /* a reply is awaited; not if the socket was closed */
+    int64_t end_ms; /* monotonic: time limit of the run */
+    bool unsent;    /* the output buffer is not empty */
+    bool by_text;   /* the script was sent as text, not by its SHA-1 */
     struct redisReply *reply;      /* of the last run; NULL: none yet */
     struct redisReply *wait_reply; /* of the WAIT after it; NULL: none yet */
 };
@@ -73,12 +73,6 @@ void connection_reconnect(struct redis *redis, const char *why);
 
 /* Closes the connection; the next attempt follows after a pause. */
 void connection_give_up(struct redis *redis, const char *why);
-
-/*
- * follow_step during a run, whose time limit is not that of the connection.
- * False if the run is lost.
- */
-bool connection_follow(struct redis *redis);
 
 /* Closes what is open; the next attempt follows after a pause. The error is set
    already. */

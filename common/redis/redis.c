@@ -19,7 +19,10 @@
 #include "connection.h"
 #include "review.h"
 
-enum { WAIT_LATE_MS = 100 };
+enum {
+    WAIT_LATE_MS = 100,
+    UNSENT_MS = 10, /* between two looks whether the rest can be sent */
+};
 
 enum redis_state
 redis_state(const struct redis *redis)
@@ -136,6 +139,7 @@ send_script(struct redis *redis, bool by_text)
                        context) != 0) {
         return fail_run(redis, "no memory");
     }
+    redis->running = true;
     return flush(redis) ? REDIS_PENDING : fail_run(redis, context->errstr);
 }
 
@@ -228,7 +232,7 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
-    if (redis->sentinel_ready && !connection_follow(redis)) {
+    if (!redis->running) { /* redis_step has closed the connection */
         return REDIS_LOST;
     }
     if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
@@ -245,6 +249,7 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
                    ? REDIS_PENDING
                    : fail_run(redis, "no answer in time");
     }
+    redis->running = false;
     if (redis->reply->type == REDIS_REPLY_ERROR) {
         return !redis->by_text && starts_with(redis->reply->str, "NOSCRIPT")
                    ? send_script(redis, true)
@@ -254,18 +259,62 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     return is_replicated(redis) ? REDIS_DONE : REDIS_SPARSE;
 }
 
-/* With sentinels, their sockets and time limits end the wait, too. */
+/* What the socket of a run is watched for. */
+static struct pollfd
+watched(const struct redis *redis)
+{
+    return (struct pollfd){
+        .fd = redis->link.context->fd,
+        .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
+}
+
+static int64_t
+left_ms(const struct redis *redis)
+{
+    return int64_max(redis->end_ms - clock_mono_ms(), 0);
+}
+
+/*
+ * With sentinels, what they answer may end the run. redis_fd is readable if the
+ * socket of the run is, too: then the reply is taken first.
+ */
 void
 redis_await(struct redis *redis)
 {
-    struct pollfd fds[] = {
-        {.fd = redis->link.context->fd,
-         .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)},
-        {.fd = redis->epoll_fd, .events = POLLIN}};
-    int64_t left_ms = int64_max(redis->end_ms - clock_mono_ms(), 0);
+    struct pollfd fds[] = {watched(redis),
+                           {.fd = redis->epoll_fd, .events = POLLIN}};
+    nfds_t count = redis->sentinel == NULL ? 1 : 2;
 
-    poll(fds, redis->sentinel == NULL ? 1 : 2, (int)left_ms);
-    redis->sentinel_ready = redis->sentinel != NULL && fds[0].revents == 0;
+    poll(fds, count, (int)left_ms(redis));
+    if (count > 1 && fds[0].revents == 0) {
+        redis_step(redis);
+    }
+}
+
+void
+redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
+{
+    struct pollfd fds[REDIS_AWAIT_MOST];
+    int64_t wait_ms = most_ms;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i]->running) {
+            return;
+        }
+        fds[i] = watched(list[i]);
+        wait_ms = int64_min(wait_ms, left_ms(list[i]));
+    }
+    poll(fds, count, (int)wait_ms);
+}
+
+int64_t
+redis_run_wait_ms(const struct redis *redis)
+{
+    if (!redis->running) {
+        return 0;
+    }
+    return redis->unsent ? int64_min(UNSENT_MS, left_ms(redis))
+                         : left_ms(redis);
 }
 
 enum redis_result

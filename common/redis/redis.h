@@ -90,8 +90,9 @@ struct redis_options {
     const char *password;          /* if url has none; NULL or "": none */
     const char *sentinel_user;     /* of the sentinels; NULL or "": none */
     const char *sentinel_password; /* NULL or "": none */
-    const char *client_name;       /* shown by CLIENT LIST */
-    int64_t timeout_ms;            /* for connecting, and for each script */
+    int slot; /* in a cluster: of the keys of all scripts; see key_slot.h */
+    const char *client_name; /* shown by CLIENT LIST */
+    int64_t timeout_ms;      /* for connecting, and for each script */
     /*
      * Use a Redis even if its eviction policy can be read neither by INFO nor
      * by CONFIG GET. A policy that can be read must be noeviction.
@@ -128,6 +129,9 @@ struct redis_options {
  */
 const char *redis_url_problem(const char *url);
 
+/* True if url, which may be wrong, names a Redis Cluster. */
+bool redis_url_is_cluster(const char *url);
+
 /*
  * What a url has of a login. A user without a password needs the password of
  * redis_options.
@@ -162,7 +166,10 @@ void redis_close(struct redis *redis);
  */
 int redis_fd(const struct redis *redis);
 
-/* Goes on with connecting, and notices a lost connection. Does not block. */
+/*
+ * Goes on with connecting, and notices a lost connection. Does not block.
+ * During a run it leaves the socket to redis_receive.
+ */
 void redis_step(struct redis *redis);
 
 enum redis_state redis_state(const struct redis *redis);
@@ -276,6 +283,23 @@ enum redis_result redis_receive(struct redis *redis,
  * not readable if the rest can be sent.)
  */
 void redis_await(struct redis *redis);
+
+/* Of redis_await_any. */
+enum { REDIS_AWAIT_MOST = 64 };
+
+/*
+ * redis_await for several runs, at most REDIS_AWAIT_MOST of them: blocks until
+ * redis_receive has something to do for one, and for at most most_ms.
+ */
+void redis_await_any(const struct redis *const *list, size_t count,
+                     int64_t most_ms);
+
+/*
+ * For a user that waits on redis_fd during a run, and calls redis_step and
+ * redis_receive when it is readable: after so many milliseconds redis_receive
+ * has to be called in any case.
+ */
+int64_t redis_run_wait_ms(const struct redis *redis);
 
 /*
  * redis_receive, after a redis_send that returned `sent`, until the result is

@@ -20,6 +20,8 @@
 #define UNIX "unix://"
 #define TCP "redis://"
 #define SENTINEL "redis+sentinel://"
+#define CLUSTER "redis+cluster://"
+#define TLS_CLUSTER "rediss+cluster://"
 #define REDIS_PORT "6379"
 #define SENTINEL_PORT "26379"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -338,4 +340,10 @@ redis_url_fini(struct redis_url *url)
         free(url->sentinels[i].port);
     }
     memset(url, 0, sizeof(*url));
+}
+
+bool
+redis_url_is_cluster(const char *url)
+{
+    return starts_with(url, CLUSTER) || starts_with(url, TLS_CLUSTER);
 }

@@ -92,6 +92,7 @@ add_lists(struct command *call, const struct dedup_batch *batch)
     char origin[ORIGIN_SIZE];
     char hash[ORIGIN_HASH_SIZE];
     struct key_parts parts = {.prefix = batch->options->redis.prefix,
+                              .tag = batch->options->redis.tag,
                               .hash = hash};
 
     for (size_t i = 0; i < batch->count; i++) {
@@ -118,6 +119,7 @@ add_keys(const struct accept_call *accept, struct command *call,
 {
     struct key_parts parts = {
         .prefix = accept->options->redis.prefix,
+        .tag = accept->options->redis.tag,
         .window_s = batch->window_s,
         .strategy = schema_strategy(accept->options),
     };
@@ -151,17 +153,25 @@ count_ttl_s(const struct options *options)
     return int64_max(retention_s, least_s);
 }
 
+/* A limit of several shards: the part of each, rounded up. */
+static int64_t
+part_of(int64_t limit, int64_t shards)
+{
+    return (limit + shards - 1) / shards;
+}
+
 int64_t
 accept_call_max_queue_bytes(const struct options *options,
                             const struct redis *redis)
 {
     int64_t set_mb = options->callbacks.max_queue_mb;
     int64_t redis_bytes = redis_max_memory(redis);
+    int64_t shards = options->redis.shards;
 
     if (set_mb == 0 && redis_bytes > 0) {
-        return redis_bytes / 4;
+        return part_of(redis_bytes / 4, shards);
     }
-    return (set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024;
+    return part_of((set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024, shards);
 }
 
 static void

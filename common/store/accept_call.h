@@ -29,9 +29,10 @@ int accept_call_start(const struct accept_call *accept,
                       struct dedup_batch *batch);
 
 /*
- * How much of Redis's memory callbacks may take, in bytes: by default a quarter
- * of maxmemory, so that ids without a callback are counted even if the queue is
- * full.
+ * How much of Redis's memory the callbacks of one shard may take, in bytes: its
+ * part of callbacks.max_queue_mb. By default the callbacks of all shards that
+ * are in one Redis may take a quarter of its maxmemory, so that ids without a
+ * callback are counted even if the queue is full.
  */
 int64_t accept_call_max_queue_bytes(const struct options *options,
                                     const struct redis *redis);

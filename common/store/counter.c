@@ -148,7 +148,8 @@ static enum redis_result
 send_memory(struct counter *counter, bool sign_off)
 {
     struct command *call = redis_call(counter->redis, &script_marks_confirm);
-    struct key_parts parts = {.prefix = counter->options->redis.prefix};
+    struct key_parts parts = {.prefix = counter->options->redis.prefix,
+                              .tag = counter->options->redis.tag};
 
     counter->sent_us = clock_mono_us();
     keys_add(call, KEY_BORN, &parts);

@@ -7,12 +7,14 @@
 #include "accept-hll.lua.h"
 #include "accept-set.lua.h"
 #include "accept-setnx.lua.h"
+#include "base/mix.h"
 #include "keys.h"
 
 static struct key_parts
 parts_of(const struct dedup_batch *batch)
 {
     return (struct key_parts){.prefix = batch->options->redis.prefix,
+                              .tag = batch->options->redis.tag,
                               .window_s = batch->window_s};
 }
 
@@ -46,16 +48,10 @@ setnx_args(struct command *call, const struct dedup_batch *batch)
     }
 }
 
-/* The last steps of splitmix64, https://prng.di.unimi.it/splitmix64.c */
 int64_t
 dedup_strategy_set(int64_t id, int64_t sets)
 {
-    uint64_t mixed = (uint64_t)id;
-
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9u;
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EBu;
-    mixed ^= mixed >> 31;
-    return (int64_t)(mixed % (uint64_t)sets);
+    return (int64_t)(mix64((uint64_t)id) % (uint64_t)sets);
 }
 
 static void

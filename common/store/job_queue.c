@@ -95,6 +95,7 @@ add_list(struct job_queue *queue, struct command *call, const char *origin)
 {
     char hash[ORIGIN_HASH_SIZE];
     struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag,
                               .hash = hash};
 
     if (origin_hash(origin, hash) != 0) {
@@ -168,7 +169,8 @@ static int
 add_sorting(struct job_queue *queue, const struct sorting *sorting)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_sort);
-    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag};
     char origin[ORIGIN_SIZE];
 
     keys_add(call, KEY_CALLBACKS, &parts);
@@ -244,7 +246,8 @@ job_queue_look(struct job_queue *queue, size_t strangers,
                struct job_queue_looked *looked)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_look);
-    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag};
     struct sorting sorting = {.count = 0};
     size_t most_strangers = size_min(strangers, JOB_QUEUE_FOUND_MAX);
     const struct redis_reply *reply;
@@ -281,7 +284,8 @@ add_claim(struct job_queue *queue, const struct job_queue_wish *wishes,
           size_t count, int64_t now_ms)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_claim);
-    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag};
     char token[48];
     int len = snprintf(token, sizeof(token), "%016" PRIx64 ".%" PRIx64,
                        queue->self, queue->claims);
@@ -407,7 +411,8 @@ job_queue_prove(struct job_queue *queue, const struct job_queue_proof *proofs,
                 size_t count)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_prove);
-    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag};
     const struct redis_reply *reply;
 
     keys_add(call, KEY_PROVEN, &parts);
@@ -429,6 +434,7 @@ job_queue_recount(struct job_queue *queue)
     enum { MAX_DESTINATIONS = 20000 };
     struct command *call = redis_call(queue->redis, &script_jobs_recount);
     struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag,
                               .hash = ""};
     struct key_stem stem = keys_stem(KEY_CALLBACKS_OF, &parts);
     const struct redis_reply *reply;
@@ -465,7 +471,8 @@ leave_begun(struct job_queue *queue, struct job *job)
 static int
 run_marking(struct job_queue *queue)
 {
-    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag};
     const struct redis_reply *reply;
     struct command *call;
 
@@ -586,7 +593,8 @@ static void
 add_settlements(struct job_queue *queue, size_t n)
 {
     struct command *call = redis_call(queue->redis, &script_jobs_settle);
-    struct key_parts parts = {.prefix = queue->options->redis.prefix};
+    struct key_parts parts = {.prefix = queue->options->redis.prefix,
+                              .tag = queue->options->redis.tag};
     int64_t deleted = 0;
     const struct job *job;
     size_t i;

@@ -8,9 +8,6 @@
 
 #include "base/decimal.h"
 
-/* The hash tag of the only shard. */
-#define SHARD "{0}"
-
 /* What every pattern begins with, in place of redis.prefix. */
 #define PREFIX "verve"
 
@@ -90,7 +87,9 @@ put_part(struct text *to, const char *placeholder,
     char digits[DECIMAL_TEXT_SIZE];
 
     if (is(placeholder, "{t}")) {
-        put(to, SHARD, strlen(SHARD));
+        put(to, "{", 1);
+        put(to, digits, decimal_format(digits, parts->tag));
+        put(to, "}", 1);
     } else if (is(placeholder, "<window>")) {
         if (parts->window_s >= 0) {
             put(to, digits, decimal_format(digits, parts->window_s));

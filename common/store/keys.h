@@ -64,6 +64,7 @@ const struct key_row *keys_row(enum key key);
 /* The parts of a key that vary; all are borrowed for the call. */
 struct key_parts {
     const char *prefix;   /* redis.prefix, at most 64 bytes */
+    int64_t tag;          /* {t}: redis.tag, of a shard; 0: shard 0 */
     int64_t window_s;     /* <window>: its start, an epoch second; negative:
                              nothing, for the stem */
     const char *strategy; /* <strategy> */

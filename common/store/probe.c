@@ -16,7 +16,8 @@ probe_call(const struct options *options, struct redis *redis)
     static const enum key keys[] = {
         KEY_READY,        KEY_QUEUE,     KEY_CALLBACKS, KEY_DUE,
         KEY_DESTINATIONS, KEY_STRANGERS, KEY_REPORTERS, KEY_LOST};
-    struct key_parts parts = {.prefix = options->redis.prefix};
+    struct key_parts parts = {.prefix = options->redis.prefix,
+                              .tag = options->redis.tag};
     struct command *call = redis_call(redis, &script_probe);
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

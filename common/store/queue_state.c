@@ -13,7 +13,8 @@ int
 queue_state_read(const struct options *options, struct redis *redis,
                  struct queue_state *state)
 {
-    struct key_parts parts = {.prefix = options->redis.prefix, .hash = ""};
+    struct key_parts parts = {
+        .prefix = options->redis.prefix, .tag = options->redis.tag, .hash = ""};
     struct key_stem stem = keys_stem(KEY_CALLBACKS_OF, &parts);
     struct command *call = redis_call(redis, &script_queue_look);
     const struct redis_reply *reply;

@@ -39,7 +39,8 @@ is_unused(const struct redis_script *script, const struct options *options)
 static void
 add_samples(struct command *call, const struct options *options)
 {
-    struct key_parts parts = {.prefix = options->redis.prefix};
+    struct key_parts parts = {.prefix = options->redis.prefix,
+                              .tag = options->redis.tag};
     size_t count = sizeof(samples) / sizeof(samples[0]);
 
     redis_arg_int(call, (int64_t)count);

@@ -8,6 +8,7 @@
 #include "keys.h"
 #include "rights.h"
 #include "schema.lua.h"
+#include "shard.h"
 
 enum { SCHEMA_VERSION = 2, REVIEW_MS = 60 * 1000 };
 
@@ -41,7 +42,8 @@ add_number(struct command *call, const char *field, int64_t value)
 static void
 add_schema(struct command *call, const struct options *options)
 {
-    struct key_parts parts = {.prefix = options->redis.prefix};
+    struct key_parts parts = {.prefix = options->redis.prefix,
+                              .tag = options->redis.tag};
 
     keys_add(call, KEY_META, &parts);
     keys_add(call, KEY_BORN, &parts);
@@ -53,6 +55,10 @@ add_schema(struct command *call, const struct options *options)
     add_number(call, "shards", options->redis.shards);
     add_text(call, "strategy");
     add_text(call, schema_strategy(options));
+    if (options->redis.shards > 1) {
+        /* So that a tag that was moved by hand is noticed. */
+        add_number(call, "shard", options->redis.shard);
+    }
 }
 
 static void
@@ -84,23 +90,34 @@ schema_agree(const struct options *options, struct redis *redis,
 }
 
 struct redis_options
-schema_redis_options(const struct options *options, const char *program,
-                     struct redis_log *log)
+schema_keyed_options(const struct options *options, const char *program,
+                     struct redis_log *log, int slot)
 {
     return (struct redis_options){
         .url = options->redis.url,
         .password = options->redis.password,
         .sentinel_user = options->redis.sentinel_user,
         .sentinel_password = options->redis.sentinel_password,
+        .slot = slot,
         .client_name = program,
         .timeout_ms = options->redis.timeout_ms,
         .rights = rights_check(options),
         .review_ms = REVIEW_MS,
-        .check = {.script = &script_schema,
-                  .add_args = add_args,
-                  .context = (void *)options},
         .trust_noeviction = options->redis.trust_noeviction,
         .on_change = redis_log_change,
         .on_change_context = log,
     };
+}
+
+struct redis_options
+schema_redis_options(const struct options *options, const char *program,
+                     struct redis_log *log)
+{
+    struct redis_options made = schema_keyed_options(
+        options, program, log, shard_slot(options->redis.tag));
+
+    made.check = (struct redis_check){.script = &script_schema,
+                                      .add_args = add_args,
+                                      .context = (void *)options};
+    return made;
 }

@@ -16,14 +16,23 @@
 const char *schema_strategy(const struct options *options);
 
 /*
- * How to connect: for redis_open. The connection looks at the rights and
- * compares the schema at each connect, looks at the rights, the eviction policy
- * and the persistence once a minute, and logs its changes of state through log.
- * All arguments are borrowed for the life of the connection.
+ * How to connect to the node of a shard: for redis_open. options is a view of
+ * the shard (shard.h), or there is one shard. The connection looks at the
+ * rights and compares the schema at each connect, looks at the rights, the
+ * eviction policy and the persistence once a minute, and logs its changes of
+ * state through log. All arguments are borrowed for the life of the connection.
  */
 struct redis_options schema_redis_options(const struct options *options,
                                           const char *program,
                                           struct redis_log *log);
+
+/*
+ * The same for keys without a hash tag, whose slot is `slot`: the schema is not
+ * compared, as `meta` is on another node.
+ */
+struct redis_options schema_keyed_options(const struct options *options,
+                                          const char *program,
+                                          struct redis_log *log, int slot);
 
 /* Size of a buffer for the text of `born`, with its NUL. */
 enum { SCHEMA_BORN_SIZE = 32 };

@@ -37,7 +37,8 @@ add_keys(struct command *call, const struct options *options)
         KEY_DEAD,          KEY_DESTINATIONS, KEY_STRANGERS, KEY_PRESENCE,
         KEY_PRESENCE_SAID, KEY_WINDOWS,
     };
-    struct key_parts parts = {.prefix = options->redis.prefix};
+    struct key_parts parts = {.prefix = options->redis.prefix,
+                              .tag = options->redis.tag};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         keys_add(call, keys[i], &parts);
@@ -47,8 +48,10 @@ add_keys(struct command *call, const struct options *options)
 static void
 add_args(struct command *call, const struct options *options)
 {
-    struct key_parts parts = {
-        .prefix = options->redis.prefix, .window_s = -1, .hash = ""};
+    struct key_parts parts = {.prefix = options->redis.prefix,
+                              .tag = options->redis.tag,
+                              .window_s = -1,
+                              .hash = ""};
     struct key_stem counts = keys_stem(KEY_COUNT, &parts);
     struct key_stem lists = keys_stem(KEY_CALLBACKS_OF, &parts);
 

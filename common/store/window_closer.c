@@ -113,7 +113,8 @@ add_args(struct window_closer *closer, struct command *call)
 static enum redis_result
 run_look(struct window_closer *closer, const struct redis_reply **reply)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .tag = closer->options->redis.tag};
     struct command *call = start_call(closer, &script_window_look, &parts);
     int64_t before_ms = clock_wall_ms();
     enum redis_result result;
@@ -168,6 +169,7 @@ run_seal(struct window_closer *closer, int64_t first_s, size_t count,
          const struct redis_reply **reply)
 {
     struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .tag = closer->options->redis.tag,
                               .strategy = schema_strategy(closer->options)};
     struct command *call = start_call(closer, &script_window_seal, &parts);
 
@@ -342,7 +344,8 @@ close_windows(struct window_closer *closer, int64_t first_s, size_t count,
 static int
 run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix};
+    struct key_parts parts = {.prefix = closer->options->redis.prefix,
+                              .tag = closer->options->redis.tag};
     struct command *call = redis_call(closer->redis, &script_marks_settle);
     const char *synced = redis_syncs_always(closer->redis) ? "always" : "";
     const struct redis_reply *reply;

@@ -174,7 +174,8 @@ apply_all(struct blocklist *list, const struct redis_reply *reply)
 void
 blocklist_step(struct blocklist *list, struct redis *redis)
 {
-    struct key_parts parts = {.prefix = list->options->redis.prefix};
+    struct key_parts parts = {.prefix = list->options->redis.prefix,
+                              .tag = list->options->redis.tag};
     int64_t now_ms = clock_mono_ms();
     const struct redis_reply *reply;
 

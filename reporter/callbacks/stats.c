@@ -261,6 +261,7 @@ static void
 publish(const struct stats *stats, struct redis *redis)
 {
     struct key_parts parts = {.prefix = stats->options->redis.prefix,
+                              .tag = stats->options->redis.tag,
                               .name = stats->name};
     const struct redis_reply *reply;
     char *text = describe(stats);

@@ -7,11 +7,11 @@ that needs other options, or two of a kind, makes them with harness."""
 import sys
 
 import pytest
+from harness.any_redis import AnyRedis, is_possible
 from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.receiver import Receiver
 from harness.operator import Operator
-from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import Sandbox
 from harness.settings import PATIENT_MS, SANITIZED
@@ -65,7 +65,7 @@ def shared_sandbox(strategy):
 @pytest.fixture(scope="session")
 def shared_redis(shared_sandbox):
     """For tests that empty it by themselves and never stop it."""
-    return Redis(shared_sandbox).start()
+    return AnyRedis(shared_sandbox).start()
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def shared_web(shared_sandbox, shared_redis, server, make_web):
 @pytest.fixture
 def redis(request, sandbox):
     """Has the options of the module's REDIS, if there are any."""
-    return Redis(sandbox, **getattr(request.module, "REDIS", {})).start()
+    return AnyRedis(sandbox, **getattr(request.module, "REDIS", {})).start()
 
 
 @pytest.fixture
@@ -118,9 +118,16 @@ def receiver(sandbox):
     return receiver
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_server: see harness.any_redis")
+
+
+def pytest_collection_modifyitems(config, items):
     """The marathon is the longest test. It begins first, and the others run
     beside it."""
+    config.hook.pytest_deselected(
+        items=[item for item in items if not is_possible(item)])
+    items[:] = filter(is_possible, items)
     items.sort(key=lambda item: "test_marathon.py" not in item.nodeid)
 
 

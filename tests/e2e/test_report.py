@@ -7,11 +7,11 @@ import signal
 import time
 
 import pytest
+from harness.any_redis import AnyRedis
 from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.records import assert_no_window_missing, complete_lines, epoch
-from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.settings import PATIENT_MS
 from harness.strategies import every_strategy
@@ -194,7 +194,7 @@ def test_a_folder_may_be_away(sandbox, redis, expected):
 
 
 def test_redis_away_at_the_start_is_no_error(sandbox):
-    redis = Redis(sandbox, fsync="always")
+    redis = AnyRedis(sandbox, fsync="always")
     reporter = Reporter(sandbox, redis).start()
     redis.start()
     window = int(float(wait_until(lambda: redis("GET", "verve:{0}:born"),

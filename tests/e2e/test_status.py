@@ -3,8 +3,10 @@ do. Each planted fault is told within ten seconds."""
 
 import json
 import re
+import time
 
 import pytest
+from harness.edge import right_clock
 from harness.fastcgi import Peer, Responder
 from harness.load import accept
 from harness.preload import RedisClock
@@ -60,22 +62,29 @@ def pair(sandbox, redis):
     return responder, reporter
 
 
+@right_clock
 def test_what_it_tells(pair, redis, receiver):
     responder, reporter = pair
+    redis.wait_for_room(20)
     for number in 1, 2, 2, "x":
         responder.ask(accept(number))
     responder.ask(accept(3, receiver.url("/hook")))
-    page = wait_until(
-        lambda: (page := look(responder))["store"]["callbacks"].get(
-            "delivered") == 1 and page, "the callback is delivered")
+
+    def all_told():
+        page = look(responder)
+        store = page["store"]
+        return store["callbacks"].get("delivered") == 1 and \
+            store["queue"]["jobs"] == 0 and store["destinations"] and \
+            [sink["lag"] for sink in store["sinks"]] == [0] and page
+    page = wait_until(all_told, "the callback is delivered, the report "
+                      "written, and all of it told")
     assert page["v"] == 1
     assert page["requests"]["codes"] == {"200": 4, "400": 1}
     assert page["requests"]["errors"] == {"id-not-an-integer": 1}
     assert page["requests"]["ids"]["new"] == 3
     store = page["store"]
     assert store["window"]["seconds"] == 60
-    assert store["window"]["count"] in (0, 3)  # 0: the next one began
-    assert store["queue"]["jobs"] == 0
+    assert store["window"]["count"] == 3
     (host,) = store["web"]
     assert (host["responders"], host["living"]) == (1, True)
     assert re.fullmatch(r"[0-9a-f]{8}", host["config"])
@@ -83,7 +92,7 @@ def test_what_it_tells(pair, redis, receiver):
         {"reports", "callbacks-1"}
     (sink,) = store["sinks"]
     assert sink["name"].startswith("file:") and sink["owner"] == host["host"]
-    assert (sink["lag"], sink["error"]) == (0, "")
+    assert sink["error"] == ""
     (destination,) = store["destinations"]
     assert destination["breaker"] == "closed"
     assert receiver.url("").rstrip("/").endswith(
@@ -147,10 +156,11 @@ def test_redis_is_asked_twice_a_second(sandbox, redis):
     responder = Responder(sandbox, redis).start(3)
     look(responder)
     redis("CONFIG", "RESETSTAT")
+    started = time.monotonic()
     for _ in range(100):
         look(responder)
     first = redis.calls("xrevrange")
-    assert first <= 4, first  # 100 take less than 1.5 s
+    assert first <= 2 + 2 * (time.monotonic() - started), first
     wait_until(lambda: look(responder) and redis.calls("xrevrange") > first,
                "it is asked again")
 

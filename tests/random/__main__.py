@@ -2,11 +2,11 @@
 what clients were answered (see verdict.py):
 
     tests/random [--seed N] [--runs N] [--seconds N] [--faults NAME,...]
-                 [--sentinels]
+                 [--topology single|cluster|sentinel]
 
-A run takes about 20 s, with sentinels about a minute. Without --runs, runs begin until --seconds are over. A
-run is repeated by its own seed and --runs 1. The exit code is 1 if a run has
-failed."""
+A run takes about 20 s, with sentinels about a minute. Without --runs, runs begin
+until --seconds are over. A run is repeated by its own seed and --runs 1. The
+exit code is 1 if a run has failed."""
 
 import argparse
 import os
@@ -22,11 +22,11 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from harness.process import prepare_child  # noqa: E402
 from harness.settings import BUILD  # noqa: E402
-from plan import NAMES  # noqa: E402
+from plan import NAMES, TOPOLOGIES  # noqa: E402
 from run import one  # noqa: E402
 
-RUN_S = {False: 25, True: 70}  # about; True: with sentinels
-LIMIT_S = {False: 180, True: 420}  # of one run
+RUN_S = {"single": 25, "cluster": 25, "sentinel": 70}  # about
+LIMIT_S = {"single": 180, "cluster": 180, "sentinel": 420}  # of one run
 
 
 def arguments():
@@ -39,8 +39,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--faults", default="", metavar="NAME,...",
                         help=", ".join(NAMES))
-    parser.add_argument("--sentinels", action="store_true",
-                        help="Redis is a master, two replicas, three sentinels")
+    parser.add_argument("--topology", default="single", choices=TOPOLOGIES)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.faults = [name for name in args.faults.split(",") if name]
@@ -69,19 +68,19 @@ class Runs:
     def may_begin(self):
         if self.args.runs is not None:
             return self.next_seed < self.args.seed + self.args.runs
-        return time.monotonic() + RUN_S[self.args.sentinels] < self.end
+        return time.monotonic() + RUN_S[self.args.topology] < self.end
 
     def begin(self):
         argv = [sys.executable, "-B", str(HERE), "--one", "--seed",
-                str(self.next_seed), "--faults", ",".join(self.args.faults)]
-        argv += ["--sentinels"] if self.args.sentinels else []
+                str(self.next_seed), "--faults", ",".join(self.args.faults),
+                "--topology", self.args.topology]
         output = tempfile.TemporaryFile("w+")
         process = subprocess.Popen(argv, stdout=output,
                                    stderr=subprocess.STDOUT,
                                    preexec_fn=prepare_child)
         self.running[self.next_seed] = (process, output,
                                         time.monotonic() +
-                                        LIMIT_S[self.args.sentinels])
+                                        LIMIT_S[self.args.topology])
         self.next_seed += 1
 
     def collect(self):
@@ -102,10 +101,14 @@ class Runs:
 
     def tell_how(self, seed):
         faults = ",".join(self.args.faults)
-        topology = " TOPOLOGY=sentinel" if self.args.sentinels else ""
         print(f"    repeat: make test-random SEED={seed} RUNS=1"
-              f"{topology}{' FAULTS=' + faults if faults else ''}; its story: "
+              f"{' FAULTS=' + faults if faults else ''}"
+              f"{self.topology_word()}; its story: "
               f"{folder_of(seed)}", flush=True)
+
+    def topology_word(self):
+        topology = self.args.topology
+        return "" if topology == "single" else f" TOPOLOGY={topology}"
 
     def all(self):
         while self.running or self.may_begin():
@@ -122,7 +125,8 @@ def main():
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
     if args.one:
-        good = one(args, folder_of(args.seed))
+        good = one(args.seed, args.faults, args.topology,
+                   folder_of(args.seed))
     else:
         good = Runs(args).all()
     sys.exit(0 if good else 1)

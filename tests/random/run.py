@@ -9,18 +9,24 @@ import time
 import traceback
 from dataclasses import asdict
 
+import cluster_faults  # its faults join the table
 import faults
+import sentinel_faults
 from facts import Call
+from fault_table import APPLIED
 from harness.records import epoch
 from harness.sandbox import Sandbox
 from harness.wait import wait_until
-from plan import make_plan
+from plan import NAMES, make_plan
 from report import last_window
 from verdict import Findings, Judge
 from world import World
 
+SHARDS = {"single": {}, "sentinel": {}, "cluster": {"VERVE_REDIS_SHARDS": 3}}
 CALLBACKS_S = 15.0
 REPORTED_S = 30.0
+
+assert set(APPLIED) == set(NAMES), (cluster_faults, sentinel_faults)
 
 
 class Run:
@@ -131,12 +137,12 @@ def keep(folder, run, sandbox, problem):
                       f"{ {w: len(ids) for w, ids in state.ids.items()} }\n")
 
 
-def one(args, folder):
+def one(seed, allowed, topology, folder):
     """True if all was well."""
-    seed = args.seed
-    plan = make_plan(seed, args.faults, args.sentinels)
+    plan = make_plan(seed, allowed, topology)
     sandbox = Sandbox(VERVE_WINDOW_SECONDS=plan.window_s,
-                      VERVE_DEDUP_STRATEGY=plan.strategy)
+                      VERVE_DEDUP_STRATEGY=plan.strategy,
+                      **SHARDS[plan.topology])
     run, problem, findings = None, "", Findings()
     try:
         run = Run(plan, sandbox)
@@ -164,8 +170,11 @@ def one(args, folder):
           f"{run.ids() if run else 0}, gaps {findings.gaps} (windows with lost "
           f"ids {findings.lost}; gaps for safety {findings.apart}), "
           f"lost callbacks {findings.callbacks_lost}; "
-          f"{'sentinels, ' if plan.sentinels else ''}{plan.front}, "
+          f"{plan.topology}, {plan.front}, "
           f"{plan.window_s} s, {plan.strategy}, {plan.fsync}")
+    for name, outage_s, failed, others in run.facts.outages if run else ():
+        print(f"    {name}: no ok of the shard for {outage_s:.1f} s; of "
+              f"{others} requests for others {failed} failed")
     if problem:
         for line in problem.splitlines()[:12]:
             print(f"    {line}")

@@ -6,7 +6,8 @@ import signal
 import time
 
 from clients import Clients
-from facts import Facts, Loss, Sampler, read_state
+from cluster_store import ClusterStore
+from facts import Facts, Loss, Sampler
 from harness.fastcgi import Responder
 from harness.preload import RedisClock
 from harness.receiver import Receiver
@@ -14,7 +15,7 @@ from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.wait import wait_until
 from harness.web import Nginx, Web
 from report import last_window
-from sentinels import SentinelStore
+from sentinel_store import SentinelStore
 from servers import Store
 
 POOL = 2
@@ -29,9 +30,7 @@ class World:
         self.sandbox = sandbox
         self.facts = Facts(plan.window_s)
         self.redis_clock = RedisClock(sandbox)
-        self.store = SentinelStore(sandbox, plan.fsync) if plan.sentinels \
-            else Store(sandbox, self.redis_clock.environment, plan.fsync,
-                       plan.replica)
+        self.store = self.make_store()
         self.receiver = Receiver()
         sandbox.on_close(self.receiver.close)
         self.front = self.make_front().start()
@@ -41,7 +40,16 @@ class World:
         self.wake = []  # what wakes programs that were stopped
         self.newcomers = set()  # files that need not begin at the beginning
         self.clients = Clients(self.facts, self.ask, plan, self.receiver)
-        self.sampler = Sampler(self.facts, self.store.link)
+        self.sampler = Sampler(self.facts, self.store)
+
+    def make_store(self):
+        environment = self.redis_clock.environment
+        if self.plan.topology == "cluster":
+            return ClusterStore(self.sandbox, environment, self.plan.fsync)
+        if self.plan.topology == "sentinel":
+            return SentinelStore(self.sandbox, self.plan.fsync)
+        return Store(self.sandbox, environment, self.plan.fsync,
+                     self.plan.replica)
 
     # The programs of verve.
 
@@ -135,7 +143,7 @@ class World:
                                       **more))
 
     def state(self):
-        return read_state(self.store.master.client)
+        return self.store.state()
 
     def close(self):
         self.sampler.close()

@@ -38,8 +38,8 @@ def faketime(offset_s):
 class RedisClock:
     """The wall clock of a redis-server, which steps on command."""
 
-    def __init__(self, sandbox):
-        self.path = sandbox.folder / "clock"
+    def __init__(self, sandbox, name="clock"):
+        self.path = sandbox.folder / name
         self.step_to(0.0)
 
     @property

@@ -2,6 +2,7 @@
 
 import socket
 
+from .edge import edge_environment
 from .settings import REDIS_SERVER
 from .wait import wait_until
 
@@ -66,7 +67,7 @@ class Redis:
         self.path = sandbox.folder / f"{name}.sock"
         self.url = f"unix://{self.path}"
         self.config = {"appendfsync": fsync, **config}
-        self.environment = environment or {}
+        self.environment = environment or edge_environment(sandbox)
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
@@ -77,7 +78,8 @@ class Redis:
         del user
         return self.url
 
-    def start(self):
+    def launch(self):
+        """Starts it, and does not wait until it answers: start() does."""
         config = {
             "port": 0, "unixsocket": self.path, "dir": self.folder,
             "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
@@ -86,6 +88,12 @@ class Redis:
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)
+
+    def start(self):
+        self.launch()
+        return self.wait_ready()
+
+    def wait_ready(self):
         self.client = wait_until(self.connect, "redis answers")
         return self
 
@@ -115,6 +123,21 @@ class Redis:
     def __call__(self, *words):
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
+
+    def now_ms(self):
+        """The server's clock."""
+        seconds, us = map(int, self("TIME"))
+        return seconds * 1000 + us // 1000
+
+    def window_left_s(self, window_s=60):
+        """How long the window that is on lasts yet, by the server's clock."""
+        return window_s - self.now_ms() / 1000 % window_s
+
+    def wait_for_room(self, seconds, window_s=60):
+        """Returns once the window that is on lasts that long yet, for a test
+        that needs all in one window."""
+        wait_until(lambda: self.window_left_s(window_s) >= seconds,
+                   "a window begins", seconds + 10.0, pause_s=0.05)
 
     def calls(self, command):
         """How often a command was called since the last CONFIG RESETSTAT."""

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from .process import Process
+from .settings import SHARDS
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
@@ -43,6 +44,7 @@ class Sandbox:
         self.memory = self.memory_folder()
         self.started = []
         self.closers = []
+        self.edge = None  # see edge.py
 
     def memory_folder(self):
         """For data that must survive a killed process, but no crash of the
@@ -60,6 +62,7 @@ class Sandbox:
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
         settings = {"VERVE_STATS_PATH": self.folder / "stats",
                     "VERVE_METRICS_LISTEN": "none",
+                    "VERVE_REDIS_SHARDS": None if SHARDS == 1 else SHARDS,
                     **self.settings, **(settings or {})}
         env.update({k: str(v) for k, v in settings.items() if v is not None})
         return env

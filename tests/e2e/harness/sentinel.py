@@ -24,9 +24,11 @@ def door_to(sandbox, port, gate):
 class Node(Redis):
     """A server that may be master or replica, by TCP, too."""
 
-    def __init__(self, sandbox, name, gate=None, **config):
-        self.port = free_port()
+    def __init__(self, sandbox, name, port=None, gate=None, **config):
+        self.port = port or free_port()
         self.door, self.gate = door_to(sandbox, self.port, gate)
+        if gate:
+            config["replica_announce_port"] = self.door
         super().__init__(
             sandbox, name=name, port=self.port, bind="127.0.0.1",
             enable_debug_command="yes", repl_diskless_sync_delay=0,
@@ -130,7 +132,7 @@ class SentinelGroup:
         self.sandbox = sandbox
         self.login = ""  # of redis.url, with @
         self.gate = gate
-        self.nodes = [Node(sandbox, f"redis-{i}", gate, **config)
+        self.nodes = [Node(sandbox, f"redis-{i}", gate=gate, **config)
                       for i in range(replicas + 1)]
         self.first_port = self.nodes[0].door  # what sentinels begin with
         self.replicas_port = self.first_port  # what replicas begin with

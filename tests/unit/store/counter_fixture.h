@@ -53,6 +53,7 @@ set_up(void **state)
     }
     *f = (struct fixture){0};
     f->options.redis.prefix = (char *)"verve";
+    f->options.redis.shards = 1;
     f->options.redis.timeout_ms = 2000;
     f->options.window.seconds = HOUR_S;
     f->options.window.retention_hours = 2;

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "counter_fixture.h"
+#include "store/accept_call.h"
 #include "store/endpoint_url.h"
 #include "store/job.h"
 #include "store/schema.h"
@@ -243,6 +244,20 @@ test_a_queue_of_too_many_bytes_counts_nothing(void **state)
     f->options.callbacks.max_queue_mb = 2;
     commit_batch(f->redis, f->counter, batch, 2);
     assert_int_equal(batch[0].answer, COUNTER_COUNTED);
+}
+
+/* Each shard has its part of the limit, rounded up to a byte. */
+static void
+test_a_limit_of_bytes_is_for_all_shards(void **state)
+{
+    struct fixture *f = *state;
+
+    f->options.redis.shards = 3;
+    assert_int_equal(accept_call_max_queue_bytes(&f->options, f->redis),
+                     ((1 << 30) + 2) / 3);
+    f->options.callbacks.max_queue_mb = 2;
+    assert_int_equal(accept_call_max_queue_bytes(&f->options, f->redis),
+                     ((2 << 20) + 2) / 3);
 }
 
 /* A sealed window takes no more ids: they are counted in the next one. */
@@ -650,6 +665,7 @@ run_all(const char *name)
         TEST(test_a_full_queue_counts_nothing),
         TEST(test_jobs_go_to_the_list_of_their_destination),
         TEST(test_a_queue_of_too_many_bytes_counts_nothing),
+        TEST(test_a_limit_of_bytes_is_for_all_shards),
         TEST(test_a_proven_destination_is_no_stranger),
         TEST(test_a_sealed_window_is_over),
         TEST(test_after_a_sealed_one_of_another_length),

@@ -4,6 +4,7 @@ servers follow the new master."""
 import threading
 import time
 
+from fault_table import fault, nap
 from facts import Loss, read_state
 from harness.sentinel import FAILOVER_MS
 from harness.wait import wait_until
@@ -11,16 +12,6 @@ from harness.wait import wait_until
 ASLEEP_S = 8.0  # longer than Sentinel waits
 SPLIT_S = 4.0
 PAUSE_MS = 5000
-APPLIED = {}
-
-
-def fault(function):
-    APPLIED[function.__name__.replace("_", "-")] = function
-    return function
-
-
-def nap(rng, least, most):
-    time.sleep(rng.uniform(least, most))
 
 
 def recorded(world, old):

@@ -3,11 +3,13 @@ each behind a gate. The programs reach a new master only once its data has been
 read."""
 
 import os
+import threading
 import time
 
 from gate import Gate
 from harness.sentinel import DOWN_MS, SentinelGroup
 from harness.wait import wait_until
+from servers import Reader
 
 # Outside of faults: on a slow machine sentinels would else switch by themselves,
 # which the checker knows nothing of.
@@ -25,6 +27,7 @@ class SentinelStore:
 
     def __init__(self, sandbox, fsync):
         self.link = sandbox.folder / "redis.sock"  # to the master, for us
+        self.moving = threading.Lock()  # never: there is one server
         self.group = SentinelGroup(sandbox, gate=Gate, fsync=fsync)
         self.group.start()
         for one in self.group.sentinels:
@@ -45,6 +48,9 @@ class SentinelStore:
         new = self.link.with_name("redis.new")
         os.symlink(self.master.path, new)
         os.replace(new, self.link)
+
+    def reader(self):
+        return Reader(self.link)
 
     def url_of(self, user):
         return self.group.url_of(user)
