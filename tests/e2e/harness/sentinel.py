@@ -32,7 +32,7 @@ class Node(Redis):
         super().__init__(
             sandbox, name=name, port=self.port, bind="127.0.0.1",
             enable_debug_command="yes", repl_diskless_sync_delay=0,
-            repl_ping_replica_period=1, replica_announce_port=self.door,
+            repl_ping_replica_period=1,
             **config)
 
     def __call__(self, *words):
