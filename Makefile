@@ -278,6 +278,7 @@ nightly: ## all that takes hours: every test, with sanitizers and on other relea
 	@$(MAKE) e2e VERVE_TEST_EDGE=0.7/3600
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
+	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=sentinel
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
 		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \

@@ -4,9 +4,9 @@ what clients were answered (see verdict.py):
     tests/random [--seed N] [--runs N] [--seconds N] [--faults NAME,...]
                  [--topology single|cluster|sentinel]
 
-A run takes about 20 s, with sentinels about a minute. Without --runs, runs begin
-until --seconds are over. A run is repeated by its own seed and --runs 1. The
-exit code is 1 if a run has failed."""
+A run takes about 20 s, with sentinels about a minute. Without --runs, runs
+begin until --seconds are over. A run is repeated by its own seed and --runs 1.
+The exit code is 1 if a run has failed."""
 
 import argparse
 import os

@@ -1,5 +1,6 @@
-"""A relay in front of a server that knows who connects, and can cut some of them
-off: what they send, and are sent, waits until they are let through again."""
+"""A relay in front of a server that knows who connects, and can cut some of
+them off: what they send, and are sent, waits until they are let through
+again."""
 
 import re
 import threading
@@ -7,6 +8,7 @@ import threading
 from relay import Relay
 
 # Programs and sentinels name themselves; a replica asks for the data.
+REPLICA = "PSYNC"
 NAME = re.compile(rb"verve-\w+|sentinel-\w{8}|PSYNC")
 
 

@@ -25,8 +25,9 @@ MOST_CLUSTER = 4  # each takes some seconds
 ALONE = "blip-crowd"
 ALONE_SHARE = 0.05
 # Of Redis with sentinels; the first lot makes a replica take over.
-FAILOVERS = {"sentinel-crash": 2, "sentinel-sleep": 1, "sentinel-planned": 1,
-             "sentinel-switch": 1, "sentinel-partition": 2}
+FAILOVERS = {"sentinel-crash": 2, "sentinel-comeback": 1, "sentinel-lag": 1,
+             "sentinel-sleep": 1, "sentinel-planned": 1, "sentinel-switch": 1,
+             "sentinel-partition": 2}
 BESIDE = {"stop-sentinel": 1, "kill-sentinel": 1, "client-kill": 1,
           "script-flush": 1, "kill-responder": 1, "stop-responder": 1,
           "term-responder": 1, "kill-reporter": 1, "stop-reporter": 1,
@@ -87,7 +88,9 @@ class Plan:
 
     def rest_s(self, left_s):
         """How long the load goes on after the last fault."""
-        return 2.0 * self.window_s if self.topology == "sentinel" else max(0.0, left_s)
+        if self.topology == "sentinel":
+            return 2.0 * self.window_s
+        return max(0.0, left_s)
 
     def describe(self):
         return (f"{self.topology} {self.front} window={self.window_s} {self.strategy} "

@@ -29,6 +29,8 @@ def follow(world, name, down=None, replicated=False, before=None):
     new = store.wait_promoted()
     world.note(f"{new.name} is promoted")
     if down is None:
+        wait_until(lambda: store.is_named(new), "the sentinels name it", 60.0,
+                   0.02)
         wait_until(store.is_left, "the programs leave the old master", 30.0,
                    0.002)
         down = time.time()
@@ -36,17 +38,20 @@ def follow(world, name, down=None, replicated=False, before=None):
     before = before or {**world.before_loss(), "recorded": recorded(world, old)}
     state = read_state(new.client)
     up = store.take_over(new)
+    world.note("the programs may see it")
+    wait_until(lambda: new.programs() >= len(world.pids()),
+               "the programs see it", 30.0, 0.002)
+    world.note("all see it")
     world.facts.restarts.append(up)
     world.facts.losses.append(Loss(
-        name, down, up, state, replicated=replicated and
+        name, down, up, state, seen=time.time(), replicated=replicated and
         world.plan.wait_replicas > 0, **before))
-    world.note("the programs may see it")
 
 
 @fault
 def sentinel_crash(world, rng):
     """kill -9 of the master. It comes back when another has taken over, and
-    is a master for as long as the sentinels have not found it."""
+    is a master until the sentinels have found it."""
     store, old = world.store, world.store.master
     store.keep_programs_away()
     store.hurry()
@@ -55,7 +60,36 @@ def sentinel_crash(world, rng):
     follow(world, "sentinel-crash", time.time(), True, before)
     nap(rng, 0.0, 3.0)
     old.start()
-    world.note(f"{old.name} is back, and a master: {old.is_master()}")
+    store.settle()
+
+
+@fault
+def sentinel_comeback(world, rng):
+    """The master is restarted while the failover is under way: programs and a
+    replica may use it until the sentinels name another."""
+    store, old = world.store, world.store.master
+    store.keep_programs_away()
+    store.hurry()
+    old.kill()
+    wait_until(lambda: store.is_down(), "it is down", 30.0)
+    nap(rng, 0.0, 0.5)
+    old.start()
+    follow(world, "sentinel-comeback")
+    store.settle()
+
+
+@fault
+def sentinel_lag(world, rng):
+    """A crash after the replicas have got nothing for a while."""
+    store, old = world.store, world.store.master
+    store.keep_programs_away()
+    store.stop_replicating()
+    nap(rng, 0.5, 2.0)
+    store.hurry()
+    before = world.before_loss()
+    old.kill()
+    follow(world, "sentinel-lag", time.time(), True, before)
+    old.start()
     store.settle()
 
 
@@ -109,11 +143,16 @@ def sentinel_partition(world, rng):
     store.hurry()
     store.part(inside)
     world.note(f"{len(inside)} sentinels are with the programs")
-    wait_until(store.wait_promoted, "a replica is promoted")
+    new = store.wait_promoted()
+    # Until it follows the new master, the other replica may go on to
+    # acknowledge what the old one writes, if the network is whole by then.
+    early = rng.random() < 0.3
+    if not early:
+        wait_until(lambda: store.is_followed(new), "the other follows", 30.0)
     nap(rng, 0.0, SPLIT_S)
     world.note("the network is whole again")
     store.heal()
-    follow(world, "sentinel-partition", replicated=True)
+    follow(world, "sentinel-partition", replicated=not early)
     store.settle()
 
 

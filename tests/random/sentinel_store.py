@@ -6,13 +6,13 @@ import os
 import threading
 import time
 
-from gate import Gate
+from gate import REPLICA, Gate
 from harness.sentinel import DOWN_MS, SentinelGroup
 from harness.wait import wait_until
 from servers import Reader
 
-# Outside of faults: on a slow machine sentinels would else switch by themselves,
-# which the checker knows nothing of.
+# Outside of faults: on a slow machine sentinels would else switch by
+# themselves, which the checker knows nothing of.
 CALM_MS = 60000
 FAILOVER_MS = 2000  # Sentinel waits for twice that before the next
 SOON_S = 60.0
@@ -71,6 +71,9 @@ class SentinelStore:
         for node in self.others():
             node.gate.cut(is_program)
 
+    def stop_replicating(self):
+        self.master.gate.cut(lambda name: name == REPLICA)
+
     def part(self, sentinels):
         """The programs, the master and these sentinels are cut off from all
         others, and these from them."""
@@ -94,6 +97,21 @@ class SentinelStore:
     def wait_promoted(self):
         return self.group.wait_promoted(self.master, SOON_S)
 
+    def is_followed(self, new):
+        """By the replicas that were not promoted."""
+        return all(node.info("master_port") == str(new.door)
+                   for node in self.others() if node is not new)
+
+    def is_named(self, new):
+        """By all sentinels."""
+        return {one.master_door()
+                for one in self.group.sentinels} == {new.door}
+
+    def is_down(self):
+        """A sentinel has begun a failover."""
+        return any(one.status("flags").count("failover_in_progress")
+                   for one in self.group.sentinels)
+
     def is_left(self):
         """No program is connected to the master of before."""
         return not self.master.gate.has_programs()
@@ -113,6 +131,5 @@ class SentinelStore:
                                for node in self.others()),
                    "the others follow", SOON_S, 0.1)
         self.group.wait_known()
-        wait_until(lambda: {one.master_door() for one in
-                            self.group.sentinels} == {self.master.door},
-                   "the sentinels agree", SOON_S, 0.1)
+        wait_until(lambda: self.is_named(self.master), "the sentinels agree",
+                   SOON_S, 0.1)

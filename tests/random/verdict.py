@@ -79,8 +79,8 @@ def losses(facts):
 
 
 def unsure_windows(facts, loss):
-    """The windows of ids that were ok again after the last new id that is in the
-    new data: that answer may be missing, and the id is not."""
+    """The windows of ids that were ok again after the last new id that is in
+    the new data: that answer may be missing, and the id is not."""
     if loss.fault in KEEP_ALL:
         return set()
     asks = sorted((ask for ask in facts.asks if ask.ok and
@@ -161,7 +161,7 @@ class Judge:
 
     def reason_by_loss(self, loss, missing, window):
         """Why a window may be a gap after a loss; "": it may not."""
-        last = self.on_at(loss.up)
+        last = self.on_at(max(loss.up, loss.seen))
         if loss.forward_s:  # what its clock showed was no time
             last = window_at(loss.state.at_redis, self.length) + self.length
         unwritten = [lost for lost in missing if lost > last_written(loss)]

@@ -32,8 +32,7 @@ class Node(Redis):
         super().__init__(
             sandbox, name=name, port=self.port, bind="127.0.0.1",
             enable_debug_command="yes", repl_diskless_sync_delay=0,
-            repl_ping_replica_period=1,
-            **config)
+            repl_ping_replica_period=1, **config)
 
     def __call__(self, *words):
         """A sentinel that changes a server's role ends all connections."""
@@ -56,9 +55,12 @@ class Node(Redis):
     def follows(self):
         return self.info("master_link_status") == "up"
 
+    def programs(self):
+        """How many responders are connected."""
+        return self("CLIENT", "LIST").count("name=verve-fcgi")
+
     def has_program(self):
-        """Whether a responder is connected."""
-        return "name=verve-fcgi" in self("CLIENT", "LIST")
+        return self.programs() > 0
 
 
 class Sentinel:
@@ -104,11 +106,15 @@ class Sentinel:
     def __call__(self, *words):
         return self.client(*words)
 
+    def status(self, field):
+        """What it says of the master."""
+        reply = self("SENTINEL", "MASTER", MASTER)
+        return dict(zip(reply[::2], reply[1::2]))[field]
+
     def knows(self):
         """(replicas, other sentinels) that it knows of."""
-        reply = self("SENTINEL", "MASTER", MASTER)
-        fields = dict(zip(reply[::2], reply[1::2]))
-        return int(fields["num-slaves"]), int(fields["num-other-sentinels"])
+        return (int(self.status("num-slaves")),
+                int(self.status("num-other-sentinels")))
 
     def master_door(self):
         return int(self("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)[1])
