@@ -60,9 +60,12 @@ REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
 LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
+# Files that are parts of scripts, and scripts that have no file of their name.
+PARTS := accept accept-clock accept-told accept-room accept-end window queue
+TOLD := accept-setnx-told accept-set-told accept-hll-told
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/accept-end.lua %/window.lua %/queue.lua, \
-	$(wildcard $(LUA_DIR)/*.lua)))
+	$(filter-out $(PARTS:%=$(LUA_DIR)/%.lua),$(wildcard $(LUA_DIR)/*.lua)) \
+	$(TOLD:%=$(LUA_DIR)/%.lua))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -81,6 +84,7 @@ NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-tls := $(NEEDS_test)
 NEEDS_test-cluster := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
@@ -136,7 +140,12 @@ $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua tools/lua-commands
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as Redis runs them. Some share their first part or their last.
-$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
+$(BUILD)/lua/accept-%-told.lua: $(LUA_DIR)/accept.lua \
+		$(LUA_DIR)/accept-told.lua $(LUA_DIR)/accept-room.lua \
+		$(LUA_DIR)/accept-%.lua $(LUA_DIR)/accept-end.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-clock.lua \
+		$(LUA_DIR)/accept-room.lua $(LUA_DIR)/accept-%.lua \
 		$(LUA_DIR)/accept-end.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
@@ -147,7 +156,8 @@ $(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
-.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua
+.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua \
+	$(BUILD)/lua/accept-%-told.lua
 
 # Objects are compiled again if the compiler or its flags have changed.
 FLAGS := $(strip $(CC) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS))
@@ -236,6 +246,11 @@ CORE := test_http or test_report.py or test_callbacks.py or test_rights or test_
 .PHONY: test-cluster
 test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests on three masters of a Redis Cluster
 	@VERVE_TEST_REDIS=cluster VERVE_BUILD=$(BUILD) \
+		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
+
+.PHONY: test-tls
+test-tls: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests with TLS to Redis
+	@VERVE_TEST_REDIS=tls VERVE_BUILD=$(BUILD) \
 		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random

@@ -12,6 +12,7 @@ from harness.sandbox import Sandbox, free_port
 from harness.settings import BUILD, ROOT
 from harness.wait import wait_until
 
+from . import memory
 from .measure import WARM_UP, cpu_s, load, run_load
 from .systems import FRONTS, SYSTEMS, Running, behind
 
@@ -105,6 +106,12 @@ def front_point(front, connections, rounds=3):
         running.close()
 
 
+def bytes_per_id(strategy):
+    """Redis's memory for an id, in a window like the one before."""
+    run = memory.fill(strategy, 1_000_000, 31, 1_000_000)
+    return round(run["bytes_per_id"], 1)
+
+
 def callback_point():
     """bench/callbacks, the case "all well"."""
     subprocess.run([BENCH / "callbacks"], check=True,
@@ -121,6 +128,8 @@ def measure():
     return json.dumps({
         "date": time.strftime("%F"), "cores": os.cpu_count(),
         "callbacks": callback_point(),
+        "bytes_per_id": {strategy: bytes_per_id(strategy)
+                         for strategy in STRATEGIES},
         "batches": [batch_point(strategy, batch) for strategy in STRATEGIES
                     for batch in BATCHES],
         "fronts": [front_point(front, connections) for front in FRONTS

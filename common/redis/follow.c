@@ -57,7 +57,7 @@ follow_step(struct redis *redis)
     snprintf(master, sizeof(master), "%s:%s", sentinel->host, sentinel->port);
     if (redis->phase == CONNECTION_ASKING ||
         sentinel->state != SENTINEL_NAMED ||
-        strcmp(master, redis->link.name) == 0) {
+        (redis->link.name != NULL && strcmp(master, redis->link.name) == 0)) {
         return true;
     }
     leave(redis, master);

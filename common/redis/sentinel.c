@@ -141,11 +141,9 @@ append_question(struct sentinel *sentinel, const char *question)
 static bool
 ask_on(struct sentinel *sentinel, enum sentinel_phase phase)
 {
-    bool all;
-
     set_limit(sentinel, phase);
     append_question(sentinel, phase == SENTINEL_CHECKING ? CHECK : QUESTION);
-    return link_write(&sentinel->link, &all);
+    return link_write(&sentinel->link);
 }
 
 static void
@@ -296,10 +294,11 @@ take_reply(struct sentinel *sentinel, const redisReply *reply)
     return false;
 }
 
-/* Takes the replies that have come; broken: "" or why no more will come. */
+/* Takes the replies that have come. */
 static void
-receive(struct sentinel *sentinel, const char *broken)
+step_asking(struct sentinel *sentinel)
 {
+    bool broken = !link_exchange(&sentinel->link);
     bool more = true;
 
     while (more) {
@@ -311,8 +310,8 @@ receive(struct sentinel *sentinel, const char *broken)
             return;
         }
         if (reply == NULL) {
-            if (broken[0] != '\0') {
-                fail_address(sentinel, broken);
+            if (broken) {
+                fail_address(sentinel, link_why(&sentinel->link));
             }
             return;
         }
@@ -321,35 +320,13 @@ receive(struct sentinel *sentinel, const char *broken)
     }
 }
 
-/*
- * Reads even if the question could not be written: a server that refuses a
- * client says why and closes. hiredis reads only if no error is set.
- */
-static void
-step_asking(struct sentinel *sentinel)
-{
-    struct link *link = &sentinel->link;
-    char broken[sizeof(link->context->errstr)] = "";
-    bool all;
-
-    if (!link_write(link, &all)) {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-        link->context->err = 0;
-    } else if (all) {
-        link_watch_reading(link);
-    }
-    if (!link_read(link) && broken[0] == '\0') {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-    }
-    receive(sentinel, broken);
-}
-
 void
 sentinel_init(struct sentinel *sentinel, const struct sentinel_options *options)
 {
     memset(sentinel, 0, sizeof(*sentinel));
     sentinel->options = *options;
     sentinel->link.epoll_fd = options->epoll_fd;
+    sentinel->link.tls = options->tls;
     start_question(sentinel);
 }
 
@@ -406,7 +383,7 @@ step_due(struct sentinel *sentinel)
         break;
     case SENTINEL_ASKING:
     case SENTINEL_CHECKING:
-        fail_address(sentinel, "no answer in time");
+        fail_address(sentinel, link_silence(&sentinel->link));
         break;
     }
 }
