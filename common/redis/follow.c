@@ -1,6 +1,6 @@
 /*
  * follow: an old master goes on to say OK to what is going to be lost, and one
- * that hangs would cost a time limit each. Both are left once a sentinel names
+ * that hangs would cost a time limit each. Both are left once the guide names
  * another master.
  */
 #include "follow.h"
@@ -10,19 +10,21 @@
 
 #include "connection.h"
 
-/* Says once that no sentinel answers, while the connection is up. */
+/* Says once that no server names the master, while the connection is up. */
 static void
-warn_of_sentinels(struct redis *redis)
+warn_of_guide(struct redis *redis)
 {
-    char text[sizeof(redis->sentinel->tried) + 96];
+    const struct guide *guide = redis->guide;
+    char text[sizeof(guide->tried) + sizeof(guide->target) + 96];
     struct redis_change change = {.state = REDIS_STATE_UP, .warning = text};
-    bool away = redis->sentinel->state == SENTINEL_FAILED;
+    bool away = guide->state == GUIDE_FAILED;
 
     if (away && !redis->unwatched && redis->options.on_change != NULL) {
         snprintf(text, sizeof(text),
-                 "no sentinel names the master, so that a failover would not "
-                 "be noticed: %s",
-                 redis->sentinel->tried);
+                 "no %s names %s%s, so that a failover would not be noticed: "
+                 "%s",
+                 guide->options.dialect->server, guide->options.dialect->whose,
+                 guide->target, guide->tried);
         redis->options.on_change(redis->options.on_change_context, &change);
     }
     redis->unwatched = away;
@@ -32,11 +34,11 @@ warn_of_sentinels(struct redis *redis)
 static void
 leave(struct redis *redis, const char *master)
 {
-    char why[sizeof(redis->sentinel->host) + 64];
+    char why[sizeof(struct server_address) + 64];
 
     if (redis->phase == CONNECTION_READY) {
-        snprintf(why, sizeof(why), "the sentinels name another master, %s",
-                 master);
+        snprintf(why, sizeof(why), "the %ss name another master, %s",
+                 redis->guide->options.dialect->server, master);
         connection_reconnect(redis, why);
     } else {
         link_close(&redis->link);
@@ -47,16 +49,16 @@ leave(struct redis *redis, const char *master)
 bool
 follow_step(struct redis *redis)
 {
-    const struct sentinel *sentinel = redis->sentinel;
-    char master[sizeof(sentinel->host) + sizeof(sentinel->port) + 1];
+    const struct guide *guide = redis->guide;
+    char master[sizeof(guide->master) + 1];
 
-    sentinel_step(redis->sentinel);
+    guide_step(redis->guide);
     if (redis->phase == CONNECTION_READY) {
-        warn_of_sentinels(redis);
+        warn_of_guide(redis);
     }
-    snprintf(master, sizeof(master), "%s:%s", sentinel->host, sentinel->port);
-    if (redis->phase == CONNECTION_ASKING ||
-        sentinel->state != SENTINEL_NAMED ||
+    snprintf(master, sizeof(master), "%s:%s", guide->master.host,
+             guide->master.port);
+    if (redis->phase == CONNECTION_ASKING || guide->state != GUIDE_NAMED ||
         (redis->link.name != NULL && strcmp(master, redis->link.name) == 0)) {
         return true;
     }

@@ -1,7 +1,7 @@
 /*
- * Follows the master: the sentinels are asked on while a connection is up,
+ * Follows the master: the guide asks on while a connection is up,
  * while it is being made and during a run. Private to this room. Only for a
- * struct redis with sentinels.
+ * struct redis with a guide.
  */
 #ifndef FOLLOW_H
 #define FOLLOW_H
@@ -11,7 +11,7 @@
 #include "redis.h"
 
 /*
- * Goes on with the question to the sentinels. False if another master is named:
+ * Goes on with the question of the guide. False if another master is named:
  * the server of before is left, and an attempt at the new master has begun.
  */
 bool follow_step(struct redis *redis);
