@@ -5,12 +5,15 @@ none is lost. No window is missing or doubled."""
 import sys
 
 import pytest
+from harness.edge import right_clock
 from harness.settings import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "random"))
 
 from plan import Step, make_plan  # noqa: E402
 from run import Run  # noqa: E402
+
+pytestmark = right_clock
 
 WINDOW_S = 2
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 400}
