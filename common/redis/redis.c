@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/util.h"
+#include "cluster_map.h"
 #include "command.h"
 #include "connection.h"
 #include "review.h"
@@ -93,20 +94,6 @@ fail_run(struct redis *redis, const char *why)
 }
 
 /*
- * Writes as much of the output buffer as the socket takes. False if the
- * connection is broken.
- */
-static bool
-flush(struct redis *redis)
-{
-    bool all;
-    bool ok = link_write(&redis->link, &all);
-
-    redis->unsent = !all;
-    return ok;
-}
-
-/*
  * The time limit of WAIT: half of the time that is left, as the script needs
  * time, too. Before that, 100 ms are taken off, because Redis checks only ten
  * times a second which WAIT has timed out. A WAIT of 0 ms never times out.
@@ -140,12 +127,14 @@ send_script(struct redis *redis, bool by_text)
         return fail_run(redis, "no memory");
     }
     redis->running = true;
-    return flush(redis) ? REDIS_PENDING : fail_run(redis, context->errstr);
+    return link_write(&redis->link) ? REDIS_PENDING
+                                    : fail_run(redis, link_why(&redis->link));
 }
 
 enum redis_result
 redis_send(struct redis *redis)
 {
+    free_replies(redis);
     if (redis_wait(redis) != REDIS_STATE_UP) {
         return REDIS_AWAY;
     }
@@ -216,8 +205,18 @@ static enum redis_result
 receive_error(struct redis *redis)
 {
     const char *text = redis->reply->str;
+    struct server_address to;
 
     connection_set_error(redis, redis->command.script->name, text);
+    if (redis->url.cluster &&
+        cluster_map_moved(&to, text, redis->guide->master.host)) {
+        connection_redirect(redis, &to);
+        return REDIS_AWAY;
+    }
+    if (redis->url.cluster && starts_with(text, "CLUSTERDOWN")) {
+        guide_doubt(redis->guide);
+        guide_hasten(redis->guide);
+    }
     if (starts_with(text, "READONLY") || starts_with(text, "LOADING") ||
         starts_with(text, "MASTERDOWN") || starts_with(text, "NOAUTH")) {
         connection_give_up(redis, text);
@@ -232,11 +231,16 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
+    if (redis->guide_ready) {
+        redis->guide_ready = false;
+        redis_step(redis);
+    }
     if (!redis->running) { /* redis_step has closed the connection */
         return REDIS_LOST;
     }
-    if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
-        return fail_run(redis, context->errstr);
+    if ((redis->link.unsent && !link_write(&redis->link)) ||
+        !link_read(&redis->link)) {
+        return fail_run(redis, link_why(&redis->link));
     }
     if (redis->reviewing && !review_step(redis)) {
         return REDIS_LOST;
@@ -263,9 +267,8 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 static struct pollfd
 watched(const struct redis *redis)
 {
-    return (struct pollfd){
-        .fd = redis->link.context->fd,
-        .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
+    return (struct pollfd){.fd = redis->link.context->fd,
+                           .events = link_events(&redis->link)};
 }
 
 static int64_t
@@ -274,12 +277,15 @@ left_ms(const struct redis *redis)
     return int64_max(redis->end_ms - clock_mono_ms(), 0);
 }
 
+/* The guide's socket and time limit end the wait, too. */
 void
-redis_await(const struct redis *redis)
+redis_await(struct redis *redis)
 {
-    struct pollfd pollfd = watched(redis);
+    struct pollfd fds[] = {watched(redis),
+                           {.fd = redis->epoll_fd, .events = POLLIN}};
 
-    poll(&pollfd, 1, (int)left_ms(redis));
+    poll(fds, redis->guide == NULL ? 1 : 2, (int)left_ms(redis));
+    redis->guide_ready = redis->guide != NULL && fds[0].revents == 0;
 }
 
 void
@@ -304,8 +310,8 @@ redis_run_wait_ms(const struct redis *redis)
     if (!redis->running) {
         return 0;
     }
-    return redis->unsent ? int64_min(UNSENT_MS, left_ms(redis))
-                         : left_ms(redis);
+    return redis->link.unsent ? int64_min(UNSENT_MS, left_ms(redis))
+                              : left_ms(redis);
 }
 
 enum redis_result
