@@ -290,7 +290,6 @@ nightly: ## all that takes hours: every test, with sanitizers and on other relea
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
-	@$(MAKE) e2e VERVE_TEST_EDGE=0.7/3600
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
 	@$(MAKE) fuzz FUZZ_SECONDS=600
