@@ -444,7 +444,7 @@ class TlsGroup(SentinelGroup):
     def start_sentinels(self):
         for i in range(self.sentinel_count):
             one = Sentinel(self.sandbox, f"sentinel-{i}", self.first_port)
-            text = one.file.read_text().replace(f"port {one.port}\n", "")
+            text = one.file.read_text().replace(f"\nport {one.port}\n", "\n")
             one.file.write_text(
                 text + self.lines + f"port 0\ntls-port {one.port}\n")
             self.sentinels.append(one.start())
