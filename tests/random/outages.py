@@ -35,6 +35,6 @@ def outages(facts):
                   and shard_of(ask.number, SHARDS) not in also]
         failed = sum(not ask.ok for ask in others)
         away = "always ok" if away_s is None else f"away for {away_s:.1f} s"
-        found.append(f"{name}: the shard {away}; of {len(others)} requests for "
+        found.append(f"{name}: shard {shard} {away}; of {len(others)} requests for "
                      f"others {failed} failed")
     return found
