@@ -60,9 +60,12 @@ REPORTER := $(REPORTER_SRC:%.c=$(OBJ)/%.o)
 LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
+# Files that are parts of scripts, and scripts that have no file of their name.
+PARTS := accept accept-clock accept-told accept-room accept-end window queue
+TOLD := accept-setnx-told accept-set-told accept-hll-told
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
-	$(filter-out %/accept.lua %/accept-end.lua %/window.lua %/queue.lua, \
-	$(wildcard $(LUA_DIR)/*.lua)))
+	$(filter-out $(PARTS:%=$(LUA_DIR)/%.lua),$(wildcard $(LUA_DIR)/*.lua)) \
+	$(TOLD:%=$(LUA_DIR)/%.lua))
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 MOCK := $(MOCK_SRC:%.c=$(BUILD)/%)
 PRELOAD := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/preload/*.c))
@@ -136,7 +139,12 @@ $(BUILD)/lua/%.lua.h: $(BUILD)/lua/%.lua tools/embed-lua tools/lua-commands
 	$(call say,LUA) tools/embed-lua $< >$@.tmp && mv $@.tmp $@
 
 # The scripts as Redis runs them. Some share their first part or their last.
-$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-%.lua \
+$(BUILD)/lua/accept-%-told.lua: $(LUA_DIR)/accept.lua \
+		$(LUA_DIR)/accept-told.lua $(LUA_DIR)/accept-room.lua \
+		$(LUA_DIR)/accept-%.lua $(LUA_DIR)/accept-end.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-clock.lua \
+		$(LUA_DIR)/accept-room.lua $(LUA_DIR)/accept-%.lua \
 		$(LUA_DIR)/accept-end.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
@@ -147,7 +155,8 @@ $(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/%.lua: $(LUA_DIR)/%.lua
 	@mkdir -p $(@D) && cp $< $@
-.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua
+.PRECIOUS: $(BUILD)/lua/%.lua $(BUILD)/lua/accept-%.lua \
+	$(BUILD)/lua/accept-%-told.lua
 
 # Objects are compiled again if the compiler or its flags have changed.
 FLAGS := $(strip $(CC) $(WARN) $(HARDEN) $(CFLAGS) $(LDFLAGS))
@@ -239,10 +248,10 @@ test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-t
 		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random
-test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS=)
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=cluster)
 	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
 		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
-		--faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
+		$(if $(TOPOLOGY),--topology $(TOPOLOGY)) --faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
 
 .PHONY: test-package
 test-package: $(DEPS) $(BUILD)/bench/load ## the life of the package on booted Debians, RELEASES="12 13" (REDIS=valkey)
@@ -274,7 +283,10 @@ nightly: export VERVE_TRIES := 1
 nightly: ## all that takes hours: every test, with sanitizers and on other releases, faults at random, fuzzers, the package
 	@$(MAKE) test
 	@$(MAKE) asan
+	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
+	@$(MAKE) e2e VERVE_TEST_EDGE=0.7/3600
 	@$(MAKE) test-random RANDOM_SECONDS=3600
+	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
 		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \

@@ -76,6 +76,7 @@ static const char *const scripts[COUNTER_SCRIPTS_COUNT] = {
     [COUNTER_ACCEPT] = "accept",
     [COUNTER_CONFIRM] = "confirm",
     [COUNTER_SCHEMA] = "schema",
+    [COUNTER_PULSE] = "pulse",
     [COUNTER_PROBE] = "probe",
 };
 static const char *const losses[] = {"gap", "late"};

@@ -9,12 +9,14 @@ import time
 
 from harness.redis import Redis
 from harness.sandbox import Sandbox, free_port
-from harness.settings import BUILD
+from harness.settings import BUILD, ROOT
 from harness.wait import wait_until
 
+from . import memory
 from .measure import WARM_UP, cpu_s, load, run_load
 from .systems import FRONTS, SYSTEMS, Running, behind
 
+BENCH = ROOT / "bench"
 FILL = BUILD / "bench" / "fill"
 DAY_S = 86400  # a window that does not end meanwhile
 BATCHES = (1, 4, 16, 64, 128)
@@ -59,14 +61,18 @@ def batch_point(strategy, batch):
               f"{int(time.time()) // DAY_S * DAY_S - DAY_S}", BEFORE)
         env = {"VERVE_REDIS_URL": redis.url, "VERVE_DEDUP_STRATEGY": strategy,
                "VERVE_WINDOW_SECONDS": str(DAY_S)}
-        fill = [str(FILL), "0", "31", str(batch)]
-        subprocess.run([*fill[:1], "1", *fill[2:]], check=True, env=env,
-                       stdout=subprocess.DEVNULL)
+
+        def fill(ids, bits, most):
+            subprocess.run([str(word) for word in (FILL, ids, bits, most)],
+                           check=True, env=env, stdout=subprocess.DEVNULL)
+
+        # Scripts are known, and the sets of `set` are there. Other ids follow.
+        fill(BEFORE, 63, 128)
+        redis("WAIT", 1, 20000)
         ids = ids_for(batch)
         pids = [[server.process.pid] for server in (redis, replica)]
         before = [*map(cpu_s, pids), *traffic(redis)]
-        subprocess.run([fill[0], str(ids), *fill[2:]], check=True, env=env,
-                       stdout=subprocess.DEVNULL)
+        fill(ids, 31, batch)
         redis("WAIT", 1, 20000)
         after = [*map(cpu_s, pids), *traffic(redis)]
         count = ids / batch
@@ -100,10 +106,30 @@ def front_point(front, connections, rounds=3):
         running.close()
 
 
+def bytes_per_id(strategy):
+    """Redis's memory for an id, in a window like the one before."""
+    run = memory.fill(strategy, 1_000_000, 31, 1_000_000)
+    return round(run["bytes_per_id"], 1)
+
+
+def callback_point():
+    """bench/callbacks, the case "all well"."""
+    subprocess.run([BENCH / "callbacks"], check=True,
+                   stdout=subprocess.DEVNULL,
+                   env={**os.environ, "ROUNDS": "3", "JOBS": "20000",
+                        "SECONDS": "1"})
+    runs = json.loads((BUILD / "bench" / "callbacks.json").read_text())
+    return {key: round(statistics.median(run[key] for run in runs["all well"]))
+            for key in ("reporter_us", "redis_us")}
+
+
 def measure():
     """All of them, as JSON."""
     return json.dumps({
         "date": time.strftime("%F"), "cores": os.cpu_count(),
+        "callbacks": callback_point(),
+        "bytes_per_id": {strategy: bytes_per_id(strategy)
+                         for strategy in STRATEGIES},
         "batches": [batch_point(strategy, batch) for strategy in STRATEGIES
                     for batch in BATCHES],
         "fronts": [front_point(front, connections) for front in FRONTS

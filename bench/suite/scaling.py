@@ -113,8 +113,11 @@ def capacity(costs):
     return US / (costs.redis(MOST_IDS) / MOST_IDS)
 
 
+def installations(costs, rate, load):
+    """How many must share the rate, each with redis.shards of its own."""
+    return math.ceil(rate / (MOST_SHARDS * capacity(costs) * load))
+
+
 def need_of(costs, rate, load):
-    """The Need with the fewest shards that leave Redis some room; None: more
-    than redis.shards may be."""
-    shards = math.ceil(rate / capacity(costs) / load)
-    return settle(costs, rate, shards, load) if shards <= MOST_SHARDS else None
+    """The Need with the fewest shards that leave Redis some room."""
+    return settle(costs, rate, math.ceil(rate / capacity(costs) / load), load)

@@ -1,6 +1,5 @@
 /*
- * clock: the two local clocks. clock_gettime(2) cannot fail for
- * these two clocks.
+ * clock: the local clocks. clock_gettime(2) cannot fail for these.
  */
 #include "clock.h"
 
@@ -25,6 +24,12 @@ int64_t
 clock_mono_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_boot_ms(void)
+{
+    return read_us(CLOCK_BOOTTIME) / 1000;
 }
 
 int64_t

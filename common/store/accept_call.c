@@ -184,6 +184,11 @@ add_jobs(const struct accept_call *accept, struct command *call,
     redis_arg_int(call, accept->options->callbacks.max_queue);
     redis_arg_int(call,
                   accept_call_max_queue_bytes(accept->options, accept->redis));
+    redis_arg_int(call, accept->news == NULL
+                            ? 0
+                            : shard_news_others(accept->news,
+                                                accept->options->redis.shard,
+                                                batch->window_s));
     for (size_t i = 0; i < batch->count; i++) {
         const struct counter_request *request = &batch->requests[i];
 
@@ -218,7 +223,9 @@ accept_call_start(const struct accept_call *accept, struct dedup_batch *batch)
 {
     const struct dedup_strategy *dedup =
         dedup_strategy_row(accept->options->dedup.strategy);
-    struct command *call = redis_call(accept->redis, dedup->script);
+    struct command *call = redis_call(
+        accept->redis,
+        accept->options->redis.shard > 0 ? dedup->told : dedup->script);
 
     batch->jobs = has_jobs(batch);
     if (add_keys(accept, call, batch) != 0) {

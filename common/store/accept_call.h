@@ -12,6 +12,7 @@
 #include "dedup_strategy.h"
 #include "marks.h"
 #include "redis/redis.h"
+#include "shard_news.h"
 
 /* What is the same for all batches of a counter; all is borrowed. */
 struct accept_call {
@@ -19,6 +20,7 @@ struct accept_call {
     struct redis *redis;
     const char *born; /* see schema_agree */
     struct marks *marks;
+    const struct shard_news *news; /* NULL if there is only one shard */
 };
 
 /*
@@ -43,7 +45,8 @@ struct accept_reply {
     bool data_reset;  /* Redis's data was reset: call schema_agree() again */
     bool data_lost;   /* run marks-confirm.lua first */
     int64_t window_s; /* the window that is on, if nothing was done */
-    int64_t left_ms;  /* until that window ends */
+    int64_t left_ms;  /* until that window ends, by the clock of shard 0; in
+                         other shards without meaning */
     int64_t sets;     /* the window's number of sets, if the caller's guess of
                          it was wrong; else 0 */
     int64_t added;    /* by how much the window's count grew */

@@ -12,39 +12,39 @@
 #include "accept_call.h"
 #include "base/clock.h"
 #include "base/util.h"
-#include "keys.h"
-#include "marks-confirm.lua.h"
-#include "marks.h"
+#include "confirmation.h"
+#include "pulse.h"
 #include "schema.h"
+#include "window_guess.h"
 
-enum {
-    CONFIRM_MS = 1000, /* between two looks whether Redis has lost data */
+/* What a counter was asked for last. */
+enum task {
+    TASK_COUNT,
+    TASK_PROBE,
+    TASK_SIGN_OFF,
 };
 
 struct counter {
     const struct options *options;
     struct redis *redis;
+    struct shard_news *news;    /* NULL: there is only one shard */
     counter_observer *observer; /* NULL: none */
     void *observer_context;
-    int64_t window_s;       /* believed to be on; 0: not known yet */
-    int64_t window_ends_ms; /* monotonic: when the next window begins */
-    bool refused;           /* Redis refused the last run */
-    int64_t sets;           /* of the window (accept-set.lua); 0: not known */
-    char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
+    struct window_guess guess;   /* the window that is on */
+    bool refused;                /* Redis refused the last run */
+    char born[SCHEMA_BORN_SIZE]; /* from the schema; "": compare it first */
     int64_t born_us;             /* the same as a number */
+    int64_t pulsed_ms;           /* monotonic: the last try; 0: none */
+    struct confirmation confirmation;
 
-    /* What was confirmed to clients: */
-    struct marks marks;
-    bool confirm;              /* marks-confirm.lua has to be run first */
-    uint64_t connection;       /* on which Redis was last seen to have it all */
-    uint64_t tried_connection; /* on which it was sent last */
-    int64_t tried_ms;          /* monotonic: when it was sent last */
-    struct marks_loss loss;    /* that it found; see counter_take_loss */
-
-    /* The batch that is being counted: */
-    struct counter_request *requests;
+    /* What is under way: */
+    enum task task;
+    struct counter_request *requests; /* the batch */
     size_t count;
-    bool confirming;              /* marks-confirm.lua is under way */
+    enum counter_script script;   /* that was sent last */
+    bool waiting;                 /* for a connection: no script was sent */
+    bool agreed;                  /* the schema was compared for the probe */
+    struct probe probe;           /* what it found */
     int64_t started_us;           /* monotonic */
     int64_t sent_us;              /* monotonic: before the script was sent */
     int64_t ended_us;             /* monotonic: when its result was there */
@@ -61,7 +61,9 @@ counter_open(const struct options *options, struct redis *redis)
     }
     counter->options = options;
     counter->redis = redis;
-    marks_init(&counter->marks);
+    counter->guess.length_s = options->window.seconds;
+    counter->guess.told = options->redis.shard > 0;
+    confirmation_init(&counter->confirmation);
     return counter;
 }
 
@@ -72,6 +74,13 @@ counter_close(struct counter *counter)
 }
 
 void
+counter_share(struct counter *counter, struct shard_news *news)
+{
+    counter->news = news;
+    counter->guess.news = news;
+}
+
+void
 counter_observe(struct counter *counter, counter_observer *observer,
                 void *context)
 {
@@ -79,113 +88,79 @@ counter_observe(struct counter *counter, counter_observer *observer,
     counter->observer_context = context;
 }
 
-/* Tells of a run that began at sent_us and has ended now. */
-static void
-tell_run(struct counter *counter, enum counter_script script,
-         enum redis_result result)
+/* True if a run has brought a reply; notes whether it was refused. */
+static bool
+is_done(struct counter *counter, enum redis_result result)
 {
     counter->ended_us = clock_mono_us();
     if (counter->observer != NULL) {
-        counter->observer(counter->observer_context, script, result,
+        counter->observer(counter->observer_context, counter->script, result,
                           counter->ended_us - counter->sent_us);
     }
-}
-
-/* Moves on to the window that is on, by our own clock since the last reply. */
-static void
-guess_window(struct counter *counter, int64_t now_ms)
-{
-    int64_t length_s = counter->options->window.seconds;
-    int64_t past_ms = now_ms - counter->window_ends_ms;
-
-    if (past_ms >= 0) {
-        int64_t passed_s = (past_ms / (length_s * 1000) + 1) * length_s;
-
-        counter->window_s += passed_s;
-        counter->window_ends_ms += passed_s * 1000;
-        counter->sets = 0;
-    }
-}
-
-/* Keeps what Redis replied of its window, for the next guess. */
-static void
-note_window(struct counter *counter, const struct accept_reply *read)
-{
-    counter->window_ends_ms = counter->ended_us / 1000 + read->left_ms;
-    if (!read->counted) {
-        counter->window_s = read->window_s;
-        counter->sets = read->sets;
-    }
-}
-
-/* Sends the script, for the window that is believed to be on. */
-static enum redis_result
-send_batch(struct counter *counter)
-{
-    struct accept_call accept = {.options = counter->options,
-                                 .redis = counter->redis,
-                                 .born = counter->born,
-                                 .marks = &counter->marks};
-    struct dedup_batch batch = {.options = counter->options,
-                                .requests = counter->requests,
-                                .count = counter->count};
-
-    counter->sent_us = clock_mono_us();
-    guess_window(counter, counter->sent_us / 1000);
-    batch.window_s = counter->window_s;
-    batch.sets = counter->sets;
-    if (accept_call_start(&accept, &batch) != 0) {
-        return REDIS_AWAY;
-    }
-    return redis_send(counter->redis);
-}
-
-/*
- * Runs marks-confirm.lua. If sign_off, nothing is to be noticed any more, as
- * this responder ends.
- */
-static enum redis_result
-send_memory(struct counter *counter, bool sign_off)
-{
-    struct command *call = redis_call(counter->redis, &script_marks_confirm);
-    struct key_parts parts = {.prefix = counter->options->redis.prefix,
-                              .tag = counter->options->redis.tag};
-
-    counter->sent_us = clock_mono_us();
-    keys_add(call, KEY_BORN, &parts);
-    keys_add(call, KEY_MARKS, &parts);
-    keys_add(call, KEY_UNCONFIRMED, &parts);
-    keys_add(call, KEY_LOST, &parts);
-    keys_add(call, KEY_RECORDED, &parts);
-    keys_add(call, KEY_SEALED, &parts);
-    redis_arg(call, counter->born, strlen(counter->born));
-    marks_add_memory(&counter->marks, call, counter->options->window.seconds,
-                     sign_off);
-    return redis_send(counter->redis);
-}
-
-/* True if a run has brought a reply; notes whether it was refused. */
-static bool
-is_done(struct counter *counter, enum counter_script script,
-        enum redis_result result)
-{
-    tell_run(counter, script, result);
     counter->refused = result == REDIS_REFUSED || result == REDIS_SPARSE;
     return result == REDIS_DONE;
 }
 
-/* Compares the schema, at the start and after Redis's data was reset. */
-static bool
-agree(struct counter *counter)
+/* Starts the call that counts, in the window that is believed to be on. 0, or
+   -1 if there is no memory. */
+static int
+call_accept(struct counter *counter)
 {
-    enum redis_result result;
+    struct accept_call accept = {.options = counter->options,
+                                 .redis = counter->redis,
+                                 .born = counter->born,
 
+                                 .marks = &counter->confirmation.marks,
+                                 .news = counter->news};
+    struct dedup_batch batch = {.options = counter->options,
+                                .requests = counter->requests,
+                                .count = counter->count};
+
+    window_guess_move(&counter->guess, counter->sent_us / 1000);
+    batch.window_s = counter->guess.start_s;
+    batch.sets = counter->guess.sets;
+    return accept_call_start(&accept, &batch);
+}
+
+/* What was confirmed is compared now, or was to be. */
+static void
+note_try(struct counter *counter)
+{
+    confirmation_try(&counter->confirmation, redis_connection(counter->redis));
+}
+
+/* Sends the script that counter->script names. */
+static enum redis_result
+send_script(struct counter *counter)
+{
     counter->sent_us = clock_mono_us();
-    result = schema_agree(counter->options, counter->redis, counter->born);
-    tell_run(counter, COUNTER_SCHEMA, result);
-    counter->refused = result == REDIS_REFUSED;
-    counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
-    return result == REDIS_DONE;
+    switch (counter->script) {
+    case COUNTER_ACCEPT:
+        if (call_accept(counter) != 0) {
+            return REDIS_AWAY;
+        }
+        break;
+    case COUNTER_CONFIRM:
+        note_try(counter);
+        marks_call(&counter->confirmation.marks, counter->options,
+                   counter->redis, counter->born,
+                   counter->task == TASK_SIGN_OFF);
+        break;
+    case COUNTER_SCHEMA:
+        schema_call(counter->options, counter->redis);
+        break;
+    case COUNTER_PULSE:
+        counter->pulsed_ms = counter->sent_us / 1000;
+        window_guess_move(&counter->guess, counter->pulsed_ms);
+        pulse_call(counter->options, counter->redis, counter->guess.start_s);
+        break;
+    case COUNTER_PROBE:
+        probe_call(counter->options, counter->redis);
+        break;
+    case COUNTER_SCRIPTS_COUNT:
+        break;
+    }
+    return redis_send(counter->redis);
 }
 
 /*
@@ -205,18 +180,17 @@ set_answers(struct counter_request *requests, size_t count, int64_t queued)
 }
 
 /*
- * Until when the ids of a batch need no further round trip. They hold until
- * their window ends; the script rounds the time that is left up, hence the
- * millisecond. They also hold no longer than redis.timeout_ms, because a Redis
- * that hangs is silent, and is known to be away only after that time.
+ * Until when the ids of a batch need no further round trip: until their window
+ * ends, but no longer than redis.timeout_ms, because a Redis that hangs is
+ * silent, and is known to be away only after that time.
  */
 static int64_t
-valid_until_ms(const struct counter *counter, const struct accept_reply *read)
+valid_until_ms(const struct counter *counter, int64_t left_ms)
 {
-    int64_t timeout_ms = counter->options->redis.timeout_ms;
-    int64_t left_ms = read->left_ms - 1;
+    int64_t sent_ms = counter->sent_us / 1000;
 
-    return counter->sent_us / 1000 + int64_min(left_ms, timeout_ms);
+    return int64_min(window_guess_until_ms(&counter->guess, left_ms, sent_ms),
+                     sent_ms + counter->options->redis.timeout_ms);
 }
 
 /*
@@ -230,56 +204,76 @@ has_time(const struct counter *counter)
            counter->options->redis.timeout_ms * 1000;
 }
 
-/* True if what was confirmed has to be compared with Redis. */
-static bool
-must_confirm(const struct counter *counter, int64_t now_ms)
+/* Milliseconds until the shard has to be heard of; -1: never. */
+static int64_t
+pulse_ms(const struct counter *counter, int64_t now_ms)
 {
-    return counter->confirm ||
-           (marks_has_sent(&counter->marks) &&
-            counter->connection != redis_connection(counter->redis)) ||
-           (marks_is_needed(&counter->marks) &&
-            now_ms - counter->tried_ms >= CONFIRM_MS);
+    if (counter->news == NULL || !window_guess_is_ready(&counter->guess)) {
+        return -1;
+    }
+    return counter->pulsed_ms == 0
+               ? 0
+               : int64_max(counter->pulsed_ms + SHARD_NEWS_MS - now_ms, 0);
 }
 
-/* Without a request, the next try follows after CONFIRM_MS. */
-static void
-note_try(struct counter *counter)
-{
-    counter->tried_connection = redis_connection(counter->redis);
-    counter->tried_ms = clock_mono_ms();
-}
-
-/* The script that is under way. */
+/* The script that has to be sent next; COUNTER_SCRIPTS_COUNT: none. */
 static enum counter_script
-current_script(const struct counter *counter)
+next_script(const struct counter *counter)
 {
-    return counter->confirming ? COUNTER_CONFIRM : COUNTER_ACCEPT;
+    int64_t now_ms = clock_mono_ms();
+
+    if (counter->born[0] == '\0' ||
+        (counter->task == TASK_PROBE && !counter->agreed)) {
+        return COUNTER_SCHEMA;
+    }
+    switch (counter->task) {
+    case TASK_PROBE:
+        return COUNTER_PROBE;
+    case TASK_SIGN_OFF:
+        return COUNTER_CONFIRM;
+    case TASK_COUNT:
+        break;
+    }
+    if (confirmation_is_due(&counter->confirmation,
+                            redis_connection(counter->redis), now_ms)) {
+        return COUNTER_CONFIRM;
+    }
+    if (pulse_ms(counter, now_ms) == 0) {
+        return COUNTER_PULSE;
+    }
+    return counter->count > 0 && window_guess_is_ready(&counter->guess)
+               ? COUNTER_ACCEPT
+               : COUNTER_SCRIPTS_COUNT;
 }
 
 /*
- * True if the batch, or what comes before it, is on its way; false if there is
- * nothing to send, or the batch can't be counted.
+ * Sends what is to be sent next. True if it is under way, or a connection is
+ * waited for; false if there is nothing to send, or it can't be sent.
  */
 static bool
-try_batch(struct counter *counter)
+go_on(struct counter *counter)
 {
     enum redis_result result;
 
-    if (counter->born[0] == '\0' && (!agree(counter) || !has_time(counter))) {
-        note_try(counter);
+    counter->waiting = counter->news != NULL &&
+                       redis_state(counter->redis) == REDIS_STATE_CONNECTING;
+    if (counter->waiting) {
+        return true;
+    }
+    counter->script = next_script(counter);
+    if (counter->script == COUNTER_SCRIPTS_COUNT) {
         return false;
     }
-    counter->confirming = must_confirm(counter, clock_mono_ms());
-    if (counter->confirming) {
-        note_try(counter);
-        result = send_memory(counter, false);
-    } else if (counter->count > 0) {
-        result = send_batch(counter);
-    } else {
-        return false;
-    }
-    return result == REDIS_PENDING ||
-           is_done(counter, current_script(counter), result);
+    result = send_script(counter);
+    return result == REDIS_PENDING || is_done(counter, result);
+}
+
+static bool
+start(struct counter *counter, enum task task)
+{
+    counter->task = task;
+    counter->started_us = clock_mono_us();
+    return go_on(counter);
 }
 
 bool
@@ -289,11 +283,10 @@ counter_start(struct counter *counter, struct counter_request *requests,
     counter->requests = requests;
     counter->count = count;
     counter->result = (struct counter_window){0};
-    counter->started_us = clock_mono_us();
     for (size_t i = 0; i < count; i++) {
         requests[i].answer = COUNTER_UNAVAILABLE;
     }
-    return try_batch(counter);
+    return start(counter, TASK_COUNT);
 }
 
 /*
@@ -304,94 +297,206 @@ static void
 note_reset(struct counter *counter)
 {
     counter->born[0] = '\0';
-    counter->confirm = true;
+    counter->confirmation.wanted = true;
+    counter->guess.start_s = 0; /* new data may be behind */
 }
 
-/* Takes the reply of marks-confirm.lua; false if it is none. */
+/* Takes the reply of marks-confirm.lua; true if more is to be done. */
 static bool
 apply_memory(struct counter *counter, const struct redis_reply *reply)
 {
-    struct marks_loss loss;
-    int64_t kind;
+    switch (confirmation_take_reply(&counter->confirmation,
+                                    redis_connection(counter->redis), reply)) {
+    case CONFIRMATION_DONE:
+        return counter->task == TASK_COUNT;
+    case CONFIRMATION_RESET:
+        note_reset(counter);
+        return true;
+    case CONFIRMATION_BROKEN:
+        break;
+    }
+    return false;
+}
 
-    if (!redis_reply_int(redis_reply_at(reply, 0), &kind)) {
+static void
+hear_window(struct counter *counter, int64_t start_s, int64_t left_ms)
+{
+    window_guess_hear(&counter->guess, start_s, left_ms,
+                      counter->sent_us / 1000, counter->ended_us / 1000);
+}
+
+/*
+ * Takes the reply of an accept script: what it says of the window, of the data
+ * and of the batch. If another window is on, the number of sets is another or
+ * data was reset or lost, the script did nothing: true, and the batch may be
+ * sent again. A few rounds are enough, unless a window is shorter than a round
+ * trip.
+ */
+static bool
+apply_batch(struct counter *counter, const struct redis_reply *reply)
+{
+    struct accept_reply read = {0};
+
+    if (!accept_call_read(reply, &read)) {
         return false;
     }
-    if (kind == 2) {
+    if (read.data_reset) {
         note_reset(counter);
         return true;
     }
-    loss = marks_take_reply(&counter->marks, reply);
-    if (loss.lost + loss.late > 0) {
-        counter->loss = loss;
+    if (read.data_lost) {
+        counter->confirmation.wanted = true;
+        return true;
     }
-    counter->confirm = false;
-    counter->connection = redis_connection(counter->redis);
+    hear_window(counter, read.counted ? counter->guess.start_s : read.window_s,
+                read.left_ms);
+    if (!read.counted) {
+        counter->guess.sets = read.sets;
+        return true;
+    }
+    set_answers(counter->requests, counter->count, read.jobs);
+    confirmation_note_batch(
+        &counter->confirmation, redis_connection(counter->redis),
+        counter->guess.start_s, read.jobs, counter->sent_us / 1000);
+    counter->result.start_s = counter->guess.start_s;
+    counter->result.born_us = counter->born_us;
+    counter->result.until_ms = valid_until_ms(counter, read.left_ms);
+    counter->result.added = read.added;
+    return false;
+}
+
+/* Takes the reply of schema.lua; true if more is to be done. */
+static bool
+apply_schema(struct counter *counter, const struct redis_reply *reply)
+{
+    if (!schema_read(reply, counter->born)) {
+        counter->refused = true;
+        return false;
+    }
+    counter->born_us = (int64_t)(strtod(counter->born, NULL) * 1e6);
+    counter->agreed = true;
     return true;
 }
 
-/* A batch that was counted shows that Redis lost nothing before it. */
-static void
-note_confirmed(struct counter *counter, int64_t jobs)
+/* Takes the reply of pulse.lua; true if it is one. */
+static bool
+apply_pulse(struct counter *counter, const struct redis_reply *reply)
 {
-    if (!marks_is_needed(&counter->marks)) {
-        counter->tried_ms = counter->sent_us / 1000;
+    int64_t asked_s = counter->guess.start_s;
+    struct pulse pulse;
+
+    if (!pulse_read(reply, &pulse)) {
+        return false;
     }
-    counter->connection = redis_connection(counter->redis);
-    marks_confirm_batch(&counter->marks, counter->window_s, jobs);
+    shard_news_hear_count(counter->news, counter->options->redis.shard, asked_s,
+                          pulse.count);
+    if (!counter->guess.told) {
+        hear_window(counter, pulse.window_s, pulse.left_ms);
+    }
+    return true;
 }
 
-/* Keeps what the reply says of the window, of the data and of the batch. */
-static void
-apply_reply(struct counter *counter, const struct accept_reply *read)
+/* Takes the reply of the last run; true if more is to be done. */
+static bool
+apply_reply(struct counter *counter, const struct redis_reply *reply)
 {
-    if (read->data_reset) {
-        note_reset(counter);
-        return;
+    switch (counter->script) {
+    case COUNTER_ACCEPT:
+        return apply_batch(counter, reply);
+    case COUNTER_CONFIRM:
+        return apply_memory(counter, reply);
+    case COUNTER_SCHEMA:
+        return apply_schema(counter, reply);
+    case COUNTER_PULSE:
+        return apply_pulse(counter, reply);
+    case COUNTER_PROBE:
+    case COUNTER_SCRIPTS_COUNT:
+        break;
     }
-    if (read->data_lost) {
-        counter->confirm = true;
-        return;
+    return false;
+}
+
+/* What a run says that is part of a probe. */
+static void
+note_probe(struct counter *counter, enum redis_result result,
+           const struct redis_reply *reply)
+{
+    if (counter->script == COUNTER_PROBE) {
+        probe_read(counter->options, counter->redis, result, reply,
+                   &counter->probe);
+    } else if (result != REDIS_DONE) {
+        counter->probe.fault = probe_fault_of(counter->redis, counter->refused);
     }
-    note_window(counter, read);
-    if (read->counted) {
-        set_answers(counter->requests, counter->count, read->jobs);
-        note_confirmed(counter, read->jobs);
-        counter->result.start_s = counter->window_s;
-        counter->result.born_us = counter->born_us;
-        counter->result.until_ms = valid_until_ms(counter, read);
-        counter->result.added = read->added;
+}
+
+/* The last run has failed; false, as nothing more is to be done. */
+static bool
+fail(struct counter *counter)
+{
+    if (counter->script == COUNTER_SCHEMA && counter->task == TASK_COUNT) {
+        note_try(counter);
     }
+    return false;
 }
 
 bool
 counter_step(struct counter *counter)
 {
-    const struct redis_reply *reply;
-    struct accept_reply read = {0};
-    enum redis_result result = redis_receive(counter->redis, &reply);
+    const struct redis_reply *reply = NULL;
+    enum redis_result result;
 
+    if (counter->waiting) {
+        return has_time(counter) && go_on(counter);
+    }
+    result = redis_receive(counter->redis, &reply);
     if (result == REDIS_PENDING) {
         return true;
     }
-    if (!is_done(counter, current_script(counter), result)) {
-        return false;
+    if (is_done(counter, result)) {
+        if (apply_reply(counter, reply)) {
+            return has_time(counter) ? go_on(counter) : fail(counter);
+        }
+    } else if (result == REDIS_AWAY && has_time(counter)) {
+        return go_on(counter); /* nothing was done: another node has the slot */
+    } else {
+        fail(counter);
     }
-    if (counter->confirming) {
-        return apply_memory(counter, reply) && has_time(counter) &&
-               try_batch(counter);
+    if (counter->task == TASK_PROBE) {
+        note_probe(counter, result, reply);
     }
-    if (!accept_call_read(reply, &read)) {
-        return false;
+    return false;
+}
+
+int64_t
+counter_due_ms(const struct counter *counter)
+{
+    int64_t from_us = counter->waiting ? counter->started_us : counter->sent_us;
+
+    /* The time limit begins a little after that. */
+    return int64_max(from_us / 1000 + counter->options->redis.timeout_ms + 1 -
+                         clock_mono_ms(),
+                     0);
+}
+
+enum counter_state
+counter_state(const struct counter *counter)
+{
+    bool ready = window_guess_is_ready(&counter->guess);
+
+    switch (redis_state(counter->redis)) {
+    case REDIS_STATE_CONNECTING:
+        return COUNTER_WAITS;
+    case REDIS_STATE_UP:
+        if (!ready && shard_news_is_young(counter->news,
+                                          counter->options->redis.timeout_ms)) {
+            return COUNTER_WAITS;
+        }
+        return ready ? COUNTER_READY : COUNTER_AWAY;
+    case REDIS_STATE_DOWN:
+    case REDIS_STATE_UNUSABLE:
+        break;
     }
-    apply_reply(counter, &read);
-    /*
-     * If another window is on, the number of sets is another or data was reset
-     * or lost, the script did nothing. The batch may then be sent again, while
-     * there is time. A few rounds are enough, unless a window is shorter than
-     * a round trip.
-     */
-    return !read.counted && has_time(counter) && try_batch(counter);
+    return COUNTER_AWAY;
 }
 
 int64_t
@@ -410,71 +515,69 @@ int64_t
 counter_idle_ms(const struct counter *counter)
 {
     uint64_t connection = redis_connection(counter->redis);
-    bool is_new =
-        marks_has_sent(&counter->marks) && counter->connection != connection;
+    int64_t now_ms = clock_mono_ms();
+    int64_t confirm, pulse;
 
-    if (connection == 0 || (!is_new && !marks_is_needed(&counter->marks))) {
+    if (connection == 0) {
         return -1;
     }
-    return is_new && counter->tried_connection != connection
-               ? 0
-               : int64_max(counter->tried_ms + CONFIRM_MS - clock_mono_ms(), 0);
+    confirm = confirmation_idle_ms(&counter->confirmation, connection, now_ms);
+    pulse = pulse_ms(counter, now_ms);
+    return confirm < 0 || (pulse >= 0 && pulse < confirm) ? pulse : confirm;
 }
 
 bool
 counter_take_loss(struct counter *counter, struct marks_loss *loss)
 {
-    *loss = counter->loss;
-    counter->loss = (struct marks_loss){0};
-    return loss->lost + loss->late > 0;
+    return confirmation_take_loss(&counter->confirmation, loss);
 }
 
-/* True if it has to be done again, because Redis's data was reset. */
-static bool
-try_sign_off(struct counter *counter)
+/* Goes on until the task is over. */
+static void
+finish(struct counter *counter, bool under_way)
 {
-    const struct redis_reply *reply;
-
-    return (counter->born[0] != '\0' || agree(counter)) && has_time(counter) &&
-           is_done(counter, COUNTER_CONFIRM,
-                   redis_finish(counter->redis, send_memory(counter, true),
-                                &reply)) &&
-           apply_memory(counter, reply) && counter->born[0] == '\0' &&
-           has_time(counter);
+    while (under_way) {
+        if (counter->waiting) {
+            redis_wait(counter->redis);
+        } else {
+            redis_await(counter->redis);
+        }
+        under_way = counter_step(counter);
+    }
 }
 
 void
 counter_sign_off(struct counter *counter)
 {
-    bool again = marks_has_sent(&counter->marks) &&
-                 redis_connection(counter->redis) != 0;
-
-    counter->started_us = clock_mono_us();
-    while (again) {
-        again = try_sign_off(counter);
+    if (marks_has_sent(&counter->confirmation.marks) &&
+        redis_connection(counter->redis) != 0) {
+        finish(counter, start(counter, TASK_SIGN_OFF));
     }
+}
+
+bool
+counter_start_probe(struct counter *counter)
+{
+    counter->agreed = false;
+    counter->probe = (struct probe){.fault = PROBE_NO_ANSWER};
+    if (start(counter, TASK_PROBE)) {
+        return true;
+    }
+    note_probe(counter, REDIS_AWAY, NULL);
+    return false;
+}
+
+struct probe
+counter_probed(const struct counter *counter)
+{
+    return counter->probe;
 }
 
 void
 counter_probe(struct counter *counter, struct probe *found)
 {
-    int64_t started_ms = clock_mono_ms();
-    const struct redis_reply *reply = NULL;
-    enum redis_result result;
-
-    *found = (struct probe){.fault = PROBE_NO_ANSWER};
-    if (!agree(counter)) {
-        found->fault = probe_fault_of(counter->redis, counter->refused);
-        return;
-    }
-    if (clock_mono_ms() - started_ms >= counter->options->redis.timeout_ms) {
-        return;
-    }
-    counter->sent_us = clock_mono_us();
-    probe_call(counter->options, counter->redis);
-    result = redis_run(counter->redis, &reply);
-    is_done(counter, COUNTER_PROBE, result);
-    probe_read(counter->options, counter->redis, result, reply, found);
+    finish(counter, counter_start_probe(counter));
+    *found = counter->probe;
 }
 
 bool

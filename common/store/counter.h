@@ -1,6 +1,11 @@
 /*
  * Counting, on the responder's side: one run of a script in Redis counts all
  * ids of a batch or does nothing. window_closer.h is the reporter's side.
+ *
+ * A counter counts the ids of one shard. If there are several shards, a
+ * responder has a counter for each; they share what they have heard
+ * (shard_news.h), and none of their functions blocks but counter_probe and
+ * counter_sign_off.
  */
 #ifndef COUNTER_H
 #define COUNTER_H
@@ -13,6 +18,7 @@
 #include "marks.h"
 #include "probe.h"
 #include "redis/redis.h"
+#include "shard_news.h"
 #include "trace_context.h"
 
 struct counter;
@@ -45,6 +51,7 @@ enum counter_script {
     COUNTER_ACCEPT,  /* counts a batch */
     COUNTER_CONFIRM, /* compares what was confirmed with what Redis has */
     COUNTER_SCHEMA,  /* compares the settings */
+    COUNTER_PULSE,   /* hears of a shard, if there are several */
     COUNTER_PROBE,   /* of counter_probe */
     COUNTER_SCRIPTS_COUNT,
 };
@@ -54,29 +61,62 @@ enum counter_script {
 typedef void counter_observer(void *context, enum counter_script script,
                               enum redis_result result, int64_t us);
 
-/* options and redis are borrowed for its life. NULL: no memory. */
+/*
+ * options (a view of the shard, see shard.h, if there are several) and redis
+ * are borrowed for its life. NULL: no memory.
+ */
 struct counter *counter_open(const struct options *options,
                              struct redis *redis);
 void counter_close(struct counter *counter);
+
+/*
+ * If there are several shards, comes before anything else: news is shared by
+ * the counters of all shards, and borrowed for the counter's life.
+ */
+void counter_share(struct counter *counter, struct shard_news *news);
 
 /* Sets who is told of each run; context is borrowed for the counter's life. */
 void counter_observe(struct counter *counter, counter_observer *observer,
                      void *context);
 
+/* Whether a batch can be counted now. */
+enum counter_state {
+    COUNTER_READY,
+    COUNTER_WAITS, /* not yet, but it may be soon: the connection is being made,
+                      or the window is not known yet */
+    COUNTER_AWAY,  /* no: Redis is away */
+};
+
+/* Only if there are several shards. */
+enum counter_state counter_state(const struct counter *counter);
+
 /*
  * Starts to count requests[0..count), none to options->accept.max_batch of
- * them, in the window that is on by Redis's clock, and to queue the callbacks
- * of the requests that have an endpoint. requests is borrowed until the batch
- * is over. First, if it is due, what was confirmed to clients is compared with
- * what Redis has: see counter_idle_ms, counter_take_loss.
+ * them, in the window that is on by the clock of shard 0, and to queue the
+ * callbacks of the requests that have an endpoint. requests is borrowed until
+ * the batch is over. First, if it is due, what was confirmed to clients is
+ * compared with what Redis has, or the shard is heard of: see counter_idle_ms,
+ * counter_take_loss.
  *
  * True while the batch is under way: call redis_await, then counter_step. False
  * once it is over: every answer is set. Blocks only while a connection is being
- * made or the schema is compared; the whole takes at most 2 x redis.timeout_ms.
+ * made; the whole takes at most 2 x redis.timeout_ms. What Redis surely has not
+ * done (MOVED, for example) is sent again within that time.
+ *
+ * If there are several shards, it never blocks. While it is under way, call
+ * counter_step if redis_fd is readable (after redis_step), or counter_due_ms is
+ * over. Unless counter_state is COUNTER_READY, all answers but of an empty
+ * batch would be COUNTER_UNAVAILABLE.
  */
 bool counter_start(struct counter *counter, struct counter_request *requests,
                    size_t count);
 bool counter_step(struct counter *counter);
+
+/*
+ * While it is under way: milliseconds until counter_step has something to do
+ * although nothing has come from Redis: a time limit is over.
+ */
+int64_t counter_due_ms(const struct counter *counter);
 
 /* When counter_start was called last: microseconds, monotonic. */
 int64_t counter_started_us(const struct counter *counter);
@@ -89,9 +129,10 @@ int64_t counter_started_us(const struct counter *counter);
 struct counter_window counter_result(const struct counter *counter);
 
 /*
- * Milliseconds until counter_start has something to do even without a request,
- * once a second and after each connect: to find out whether Redis lost what was
- * confirmed. -1: nothing, as all of that is recorded, or Redis is away.
+ * Milliseconds until counter_start has something to do even without a request:
+ * once a second and after each connect, to find out whether Redis lost what was
+ * confirmed; if there are several shards, also each SHARD_NEWS_MS, to hear of
+ * the shard. -1: nothing, as all of that is recorded, or Redis is away.
  */
 int64_t counter_idle_ms(const struct counter *counter);
 
@@ -106,10 +147,15 @@ bool counter_take_loss(struct counter *counter, struct marks_loss *loss);
 void counter_sign_off(struct counter *counter);
 
 /*
- * Finds out whether Redis would count a batch now: it is there, agrees with the
- * schema, accepts writes and has redis.wait_replicas replicas. Writes the key
- * `ready` to know. Sets *found. Blocks for at most 2 x redis.timeout_ms.
+ * Starts to find out whether Redis would count a batch now: it is there, agrees
+ * with the schema, accepts writes and has redis.wait_replicas replicas. Writes
+ * the key `ready` to know. Goes on as counter_start does; counter_probed has
+ * the result once it is over.
  */
+bool counter_start_probe(struct counter *counter);
+struct probe counter_probed(const struct counter *counter);
+
+/* The same as a whole. Blocks for at most 2 x redis.timeout_ms. */
 void counter_probe(struct counter *counter, struct probe *found);
 
 /*

@@ -4,10 +4,14 @@
  */
 #include "dedup_strategy.h"
 
+#include "accept-hll-told.lua.h"
 #include "accept-hll.lua.h"
+#include "accept-set-told.lua.h"
 #include "accept-set.lua.h"
+#include "accept-setnx-told.lua.h"
 #include "accept-setnx.lua.h"
 #include "base/mix.h"
+#include "base/util.h"
 #include "keys.h"
 
 static struct key_parts
@@ -54,6 +58,14 @@ dedup_strategy_set(int64_t id, int64_t sets)
     return (int64_t)(mix64((uint64_t)id) % (uint64_t)sets);
 }
 
+/* The least number of sets of a shard, so that all shards together have 1024,
+   or each of them 16. */
+static int64_t
+least_sets(const struct options *options)
+{
+    return int64_max(16, 1024 / int64_max(options->redis.shards, 1));
+}
+
 static void
 set_keys(struct command *call, const struct dedup_batch *batch)
 {
@@ -81,8 +93,9 @@ set_args(struct command *call, const struct dedup_batch *batch)
         redis_arg_int(call, batch->sets);
         add_ids(call, batch);
     } else {
-        redis_arg_int(call, 1);
+        redis_arg_int(call, 2);
         redis_arg_int(call, 0);
+        redis_arg_int(call, least_sets(batch->options));
     }
 }
 
@@ -102,9 +115,12 @@ hll_args(struct command *call, const struct dedup_batch *batch)
 }
 
 static const struct dedup_strategy rows[] = {
-    [DEDUP_SETNX] = {&script_accept_setnx, setnx_keys, setnx_args},
-    [DEDUP_SET] = {&script_accept_set, set_keys, set_args},
-    [DEDUP_HLL] = {&script_accept_hll, hll_keys, hll_args},
+    [DEDUP_SETNX] = {&script_accept_setnx, &script_accept_setnx_told,
+                     setnx_keys, setnx_args},
+    [DEDUP_SET] = {&script_accept_set, &script_accept_set_told, set_keys,
+                   set_args},
+    [DEDUP_HLL] = {&script_accept_hll, &script_accept_hll_told, hll_keys,
+                   hll_args},
 };
 
 const struct dedup_strategy *

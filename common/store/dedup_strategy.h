@@ -26,6 +26,8 @@ struct dedup_batch {
 
 struct dedup_strategy {
     const struct redis_script *script;
+    const struct redis_script
+        *told; /* for shards after the first: accept.lua */
     void (*add_keys)(struct command *call, const struct dedup_batch *batch);
     void (*add_args)(struct command *call, const struct dedup_batch *batch);
 };

@@ -7,6 +7,8 @@
 
 #include "base/decimal.h"
 #include "base/util.h"
+#include "keys.h"
+#include "marks-confirm.lua.h"
 
 void
 marks_init(struct marks *marks)
@@ -80,19 +82,29 @@ marks_has_sent(const struct marks *marks)
 }
 
 void
-marks_add_memory(const struct marks *marks, struct command *call,
-                 int64_t window_seconds, bool sign_off)
+marks_call(const struct marks *marks, const struct options *options,
+           struct redis *redis, const char *born, bool sign_off)
 {
+    static const enum key keys[] = {KEY_BORN, KEY_MARKS,    KEY_UNCONFIRMED,
+                                    KEY_LOST, KEY_RECORDED, KEY_SEALED};
+    struct key_parts parts = {.prefix = options->redis.prefix,
+                              .tag = options->redis.tag};
+    struct command *call = redis_call(redis, &script_marks_confirm);
+    int64_t length_s = options->window.seconds;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        keys_add(call, keys[i], &parts);
+    }
+    add_text(call, born);
     add_text(call, marks->name);
     add_text(call, marks->confirmed);
-    redis_arg_int(call, window_seconds);
+    redis_arg_int(call, length_s);
     redis_arg_int(call, sign_off);
     for (size_t i = 0; i < marks->count; i++) {
         const struct marks_range *range = &marks->ranges[i];
 
-        redis_arg_int(call,
-                      int64_max(range->first_s,
-                                range->last_s - MARKS_MOST * window_seconds));
+        redis_arg_int(call, int64_max(range->first_s,
+                                      range->last_s - MARKS_MOST * length_s));
         redis_arg_int(call, range->last_s);
         redis_arg_int(call, range->sequence);
     }

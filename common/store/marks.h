@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/options.h"
 #include "redis/redis.h"
 
 enum {
@@ -68,9 +69,13 @@ bool marks_is_needed(const struct marks *marks);
  */
 bool marks_has_sent(const struct marks *marks);
 
-/* Adds the arguments of marks-confirm.lua from the name on. */
-void marks_add_memory(const struct marks *marks, struct command *call,
-                      int64_t window_seconds, bool sign_off);
+/*
+ * Starts the call of marks-confirm.lua, which compares the memory with Redis.
+ * born: see schema.h. If sign_off, nothing is to be noticed any more, as this
+ * responder ends.
+ */
+void marks_call(const struct marks *marks, const struct options *options,
+                struct redis *redis, const char *born, bool sign_off);
 
 /*
  * Takes the reply of marks-confirm.lua: forgets the windows that are recorded.

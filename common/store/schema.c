@@ -67,26 +67,36 @@ add_args(void *context, struct command *call)
     add_schema(call, context);
 }
 
+void
+schema_call(const struct options *options, struct redis *redis)
+{
+    add_schema(redis_call(redis, &script_schema), options);
+}
+
+bool
+schema_read(const struct redis_reply *reply, char born[SCHEMA_BORN_SIZE])
+{
+    size_t len;
+    const char *text = redis_reply_text(reply, &len);
+
+    if (text == NULL || len >= SCHEMA_BORN_SIZE) {
+        return false;
+    }
+    memcpy(born, text, len + 1);
+    return true;
+}
+
 enum redis_result
 schema_agree(const struct options *options, struct redis *redis,
              char born[SCHEMA_BORN_SIZE])
 {
     const struct redis_reply *reply;
     enum redis_result result;
-    const char *text;
-    size_t len;
 
-    add_schema(redis_call(redis, &script_schema), options);
+    schema_call(options, redis);
     result = redis_run(redis, &reply);
-    if (result != REDIS_DONE) {
-        return result;
-    }
-    text = redis_reply_text(reply, &len);
-    if (text == NULL || len >= SCHEMA_BORN_SIZE) {
-        return REDIS_REFUSED;
-    }
-    memcpy(born, text, len + 1);
-    return REDIS_DONE;
+    return result != REDIS_DONE || schema_read(reply, born) ? result
+                                                            : REDIS_REFUSED;
 }
 
 struct redis_options

@@ -8,6 +8,8 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
+#include <stdbool.h>
+
 #include "config/options.h"
 #include "redis/redis.h"
 #include "redis/redis_log.h"
@@ -48,5 +50,12 @@ enum { SCHEMA_BORN_SIZE = 32 };
 enum redis_result schema_agree(const struct options *options,
                                struct redis *redis,
                                char born[SCHEMA_BORN_SIZE]);
+
+/*
+ * The same in steps: starts the call of the script, and reads its reply. False
+ * if it is none.
+ */
+void schema_call(const struct options *options, struct redis *redis);
+bool schema_read(const struct redis_reply *reply, char born[SCHEMA_BORN_SIZE]);
 
 #endif

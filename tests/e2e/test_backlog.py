@@ -26,8 +26,8 @@ def test_a_flood_for_one_that_hangs_delays_nobody(sandbox, redis, receiver):
     started = time.monotonic()
     for n in range(20):
         responder.ask(accept(n, receiver.url("/hook")))
-    receiver.wait_count(20, "/hook", seconds=5.0)
-    assert time.monotonic() - started < 5.0
+    receiver.wait_count(20, "/hook", seconds=10.0)
+    assert time.monotonic() - started < 10.0
     wait_until(lambda: not redis("EXISTS", LIST), "all are sorted", 30.0)
     assert len(hung.connections) < 100
 
@@ -90,8 +90,8 @@ def test_hosts_that_never_answer_leave_half_of_the_slots(sandbox, redis,
     for n in range(1, 51):
         started = time.monotonic()
         responder.ask(accept(n, receiver.url("/again")))
-        receiver.wait_count(n, "/again", seconds=3.0)
-        assert time.monotonic() - started < 3.0
+        receiver.wait_count(n, "/again", seconds=10.0)
+        assert time.monotonic() - started < 10.0
     assert redis("ZCARD", STRANGERS) > 0
 
 
@@ -104,7 +104,7 @@ def test_many_names_of_one_address_share_its_limit(sandbox, redis, receiver):
     wait_until(lambda: sum(len(one.connections) for one in hung) >= 64,
                "its limit is reached")
     put(redis, receiver.url("/other", 7))
-    receiver.wait_count(1, "/other", seconds=5.0)
+    receiver.wait_count(1, "/other", seconds=10.0)
     assert sum(len(one.connections) for one in hung) == 64
     reporter.kill()
 
@@ -121,7 +121,7 @@ def test_retry_after_of_one_path_holds_no_other(sandbox, redis, receiver):
     for n in range(2, 12):
         responder.ask(accept(n, receiver.url("/busy")))
         responder.ask(accept(n, receiver.url("/good")))
-    receiver.wait_count(10, "/good", seconds=5.0)
+    receiver.wait_count(10, "/good", seconds=20.0)
     assert len(receiver.at("/busy")) < 4
 
 
@@ -137,5 +137,5 @@ def test_one_path_that_fails_opens_no_breaker_for_others(sandbox, redis,
     receiver.wait_count(10, "/bad")
     for n in range(1, 21):
         responder.ask(accept(n, receiver.url("/good")))
-    receiver.wait_count(20, "/good", seconds=5.0)
+    receiver.wait_count(20, "/good", seconds=20.0)
     assert len(receiver.at("/bad")) < 30

@@ -16,7 +16,7 @@ from harness.wait import wait_until
 
 SETTINGS = {"VERVE_WINDOW_SECONDS": 3600}
 BLOCKED = "verve:{0}:blocked"
-IN_EFFECT_S = 2.0
+IN_EFFECT_S = 3.0  # 2 s, and what a shared machine may add
 SLACK_S = 8.0  # other programs run on this machine
 
 

@@ -53,11 +53,11 @@ def refuse(reporter, refusal):
     line. Returns the operations that had a trouble."""
     refusal.enter()
     time.sleep(LASTS_S)
-    during = lines_of(reporter.process, refusal.word)
     refusal.leave()
+    wait_until(lambda: all_have_ended(reporter.process), "all is well")
+    during = lines_of(reporter.process, refusal.word)
     assert 2 <= len(during) <= OPERATIONS
     assert all(line.endswith("; trying again") for line in during)
-    wait_until(lambda: all_have_ended(reporter.process), "all is well")
     assert len(lines_of(reporter.process, "works again")) == len(during)
     assert "after 0 s" not in reporter.process.output()
     return {troubled(line) for line in during}
@@ -68,7 +68,7 @@ def test_a_refusing_redis_makes_few_lines_of_the_reporter(sandbox, redis,
                                                           receiver, kind):
     """The jobs are due a moment later: a look without due jobs may succeed."""
     reporter = Reporter(sandbox, redis, **SETTINGS_OF_REPORTERS).start()
-    up_ms = time.time() * 1000 + 1500
+    up_ms = redis.now_ms() + 1500
     for _ in range(5):
         redis("ZADD", DUE, up_ms, f"- 0 {job(receiver.url())}")
     who = refuse(reporter, kind(redis))
@@ -127,12 +127,15 @@ def test_a_connection_that_breaks_often_makes_few_lines(sandbox, redis, name):
     for _ in range(100):
         redis.end_connections()
         time.sleep(LASTS_S / 100)
-    time.sleep(1.0)
     owners = list(program.workers()) if name == "reporter" else ["fcgi"]
+
+    def lines_about(owner):
+        return [line["msg"] for line in program.process.logged_with("redis: ")
+                if line["program"].endswith(owner)]
     for owner in owners:
-        lines = [line["msg"] for line in program.process.logged_with("redis: ")
-                 if line["program"].endswith(owner)]
+        wait_until(lambda: lines_about(owner)[-1].endswith("ready"),
+                   "it is connected again")
+        lines = lines_about(owner)
         assert 3 <= len(lines) <= 1 + 2 * BEGINNINGS * 2
-        assert lines[-1].endswith("ready")
         lost = [line for line in lines if "connection lost" in line]
         assert len(lost) == BEGINNINGS

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import time
 
 import pytest
 from harness.daemon import Daemon
@@ -166,6 +165,7 @@ def test_a_reason_of_503_is_logged_at_its_begin_and_its_end(sandbox, redis):
     wait_until(lambda: responder.ask("/readyz").status == 200, "ready again")
     assert responder.ask(accept(2)).status == 200
     process = responder.process
+    process.wait_output("requests are counted again")
     begin, end = process.logged_with("requests are")
     assert begin["level"] == "error"
     assert begin["code"] == "redis-unavailable"
@@ -187,11 +187,11 @@ def test_that_no_reporter_runs_is_logged(sandbox, redis):
     reporter = Reporter(sandbox, redis).start()
     responder = Responder(sandbox, redis).start()
     presence = "verve:{0}:presence"
-    (name,) = [name for name in redis("ZRANGE", presence, 0, -1)
-               if name.endswith("/reports")]
+    (name,) = wait_until(
+        lambda: [name for name in redis("ZRANGE", presence, 0, -1)
+                 if name.endswith("/reports")], "it says that it is there")
     reporter.kill()
-    now = time.time()
-    redis("ZADD", presence, int((now - 40) * 1000), name)
+    redis("ZADD", presence, redis.now_ms() - 40000, name)
     responder.process.wait_output(words, 15.0)
     (line,) = responder.process.logged_with(words)
     assert line["level"] == "error"

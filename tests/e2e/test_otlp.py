@@ -315,6 +315,11 @@ def test_callbacks_go_on_and_the_queue_is_bounded(sandbox, redis, receiver,
 
 
 def test_many_spans_come_in_batches(sandbox, redis, receiver, otlp):
+    """While a request is not answered, the spans gather."""
+    def late(handler):
+        receiver.wait_count(1500, seconds=SLACK_S)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    otlp.answers = [late, 200]
     start(sandbox, redis, otlp.url)
     queue_traced(redis, receiver, 1500)
     spans = otlp.wait_spans(1500, SLACK_S)

@@ -69,14 +69,14 @@ def test_vanished_and_hung(sandbox, redis):
                       VERVE_STATS_PATH=sandbox.folder / "other-stats").start()
     wait_until(lambda: parts(redis, "verve-fcgi"), "the other is there")
     other.process.kill()
-    responder = Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=1000).start()
+    responder = Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=3000).start()
     wait_until(lambda: len(parts(redis, "verve-fcgi")) == 2, "both are there")
     assert len({said["config"] for said in present(redis).values()}) == 2
     assert responder.ask(accept(1)).body == b"ok"
     up = f'verve_redis_up{{node="{redis.path}"}}'
     redis.freeze()
-    wait_until(lambda: metrics(responder.path)[up] == 0, "it is found", 20.0)
-    response = responder.ask(accept(2), seconds=0.9)
+    wait_until(lambda: metrics(responder.path)[up] == 0, "it is found", 40.0)
+    response = responder.ask(accept(2), seconds=2.9)
     assert response.status == 503
     redis.thaw()
     wait_until(lambda: responder.ask(accept(3)).status == 200,

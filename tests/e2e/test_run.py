@@ -44,7 +44,7 @@ class Run:
 
     def ready(self):
         wait_until(lambda: "is ready" in self.process.output() or
-                   not self.process.running(), "it is ready")
+                   not self.process.running(), "it is ready", 40.0)
         assert self.process.running(), self.process.output()
         return self
 
@@ -59,7 +59,7 @@ class Run:
 
     def end(self, number):
         self.process.signal(number)
-        code = self.process.wait()
+        code = self.process.wait(30.0)
         assert not mentioning(f"{self.folder}/run"), "left running"
         return code
 
@@ -94,7 +94,7 @@ def test_it_offers_a_receiver(run, receiver):
 def test_ctrl_c_of_a_terminal(run):
     """SIGINT goes to the whole process group of the script."""
     os.killpg(run.ready().process.pid, signal.SIGINT)
-    assert run.process.wait() == 0
+    assert run.process.wait(30.0) == 0
     assert not mentioning(f"{run.folder}/run")
 
 
@@ -161,7 +161,7 @@ each_child = pytest.mark.parametrize("name, word", [
 
 
 def check_ended_by(run, name):
-    assert run.process.wait() == 1
+    assert run.process.wait(40.0) == 1
     last = run.process.output().splitlines()[-1]
     assert f"run: {name} ended by itself, exit code 137" in last
     assert not mentioning(f"{run.folder}/run")

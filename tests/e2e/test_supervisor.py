@@ -25,6 +25,10 @@ def sockets(pid):
     return [link for link in links if link.startswith("socket:")]
 
 
+def open_files(pid):
+    return {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+
+
 def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
@@ -95,18 +99,20 @@ def test_two_workers_share_the_work(sandbox, redis, receiver):
     assert reporter.term() == 0
 
 
-def attempts_at_once(sandbox, redis, receiver, hosts, **settings):
-    """How many attempts are made of far more jobs than one worker claims. The
-    destinations have answered before: others get half of it."""
+def attempts_at_once(sandbox, redis, receiver, hosts, most, **settings):
+    """How many attempts are made of far more jobs than one worker claims, a
+    second after there are `most`. The destinations have answered before: others
+    get half of it."""
     for number in range(hosts):
         url = receiver.url("/", number + 1)
-        redis("ZADD", PROVEN, int(time.time() * 1000), url.rstrip("/"))
-    Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=6000,
-             VERVE_CALLBACKS_LEASE_S=60, **settings).start()
+        redis("ZADD", PROVEN, redis.now_ms(), url.rstrip("/"))
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_TIMEOUT_MS=40000,
+                        VERVE_CALLBACKS_LEASE_S=90, **settings).start()
     receiver.respond("/", Answer(None))
     put(redis, *(receiver.url("/", n % hosts + 1) for n in range(2000)))
-    receiver.wait_count(1)
-    time.sleep(2.0)
+    receiver.wait_count(most, seconds=30.0)
+    time.sleep(1.0)
+    reporter.kill()
     return len(receiver.received)
 
 
@@ -116,7 +122,7 @@ def test_concurrency_is_for_all_workers_together(sandbox, redis, receiver,
                                                  workers, limit, most):
     """But each worker may make an attempt."""
     assert attempts_at_once(
-        sandbox, redis, receiver, 250, VERVE_CALLBACKS_WORKERS=workers,
+        sandbox, redis, receiver, 250, most, VERVE_CALLBACKS_WORKERS=workers,
         VERVE_CALLBACKS_CONCURRENCY=limit) == most
 
 
@@ -125,7 +131,7 @@ def test_concurrency_is_for_all_workers_together(sandbox, redis, receiver,
 def test_per_host_concurrency_is_for_all_workers_together(
         sandbox, redis, receiver, workers, limit, most):
     assert attempts_at_once(
-        sandbox, redis, receiver, 1, VERVE_CALLBACKS_WORKERS=workers,
+        sandbox, redis, receiver, 1, most, VERVE_CALLBACKS_WORKERS=workers,
         VERVE_CALLBACKS_PER_HOST_CONCURRENCY=limit) == most
 
 
@@ -272,7 +278,10 @@ def test_hup_reaches_all_workers(sandbox, redis, receiver):
     for path, new in zip(paths, old):
         path.rename(new)
     reporter.process.hup()
-    wait_until(lambda: all(path.exists() for path in paths), "new files")
+    wait_until(lambda: all(path.exists() for path in paths) and
+               not any(open_files(pid) & set(map(str, old))
+                       for pid in reporter.workers().values()),
+               "all have opened the new files")
     lines = old[1].read_text()
     put(redis, *[receiver.url()] * 200)
     wait_until(lambda: is_settled(redis), "all are settled")

@@ -17,8 +17,8 @@ from test_signature import SECRET, verify
 def caller(operator):
     operator.env.update(VERVE_CALLBACKS_ALLOW="127.0.0.0/8,::1",
                         VERVE_CALLBACKS_SECRET=SECRET,
-                        VERVE_CALLBACKS_TIMEOUT_MS="1000",
-                        VERVE_CALLBACKS_CONNECT_TIMEOUT_MS="1000")
+                        VERVE_CALLBACKS_TIMEOUT_MS="4000",
+                        VERVE_CALLBACKS_CONNECT_TIMEOUT_MS="4000")
     return operator
 
 

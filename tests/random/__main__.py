@@ -2,6 +2,7 @@
 what clients were answered (see verdict.py):
 
     tests/random [--seed N] [--runs N] [--seconds N] [--faults NAME,...]
+                 [--topology single|cluster]
 
 A run takes about 20 s. Without --runs, runs begin until --seconds are over. A
 run is repeated by its own seed and --runs 1. The exit code is 1 if a run has
@@ -21,7 +22,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from harness.process import prepare_child  # noqa: E402
 from harness.settings import BUILD  # noqa: E402
-from plan import NAMES  # noqa: E402
+from plan import NAMES, TOPOLOGIES  # noqa: E402
 from run import one  # noqa: E402
 
 RUN_S = 25  # about
@@ -38,6 +39,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--faults", default="", metavar="NAME,...",
                         help=", ".join(NAMES))
+    parser.add_argument("--topology", default="single", choices=TOPOLOGIES)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.faults = [name for name in args.faults.split(",") if name]
@@ -70,7 +72,8 @@ class Runs:
 
     def begin(self):
         argv = [sys.executable, "-B", str(HERE), "--one", "--seed",
-                str(self.next_seed), "--faults", ",".join(self.args.faults)]
+                str(self.next_seed), "--faults", ",".join(self.args.faults),
+                "--topology", self.args.topology]
         output = tempfile.TemporaryFile("w+")
         process = subprocess.Popen(argv, stdout=output,
                                    stderr=subprocess.STDOUT,
@@ -98,8 +101,13 @@ class Runs:
     def tell_how(self, seed):
         faults = ",".join(self.args.faults)
         print(f"    repeat: make test-random SEED={seed} RUNS=1"
-              f"{' FAULTS=' + faults if faults else ''}; its story: "
+              f"{' FAULTS=' + faults if faults else ''}"
+              f"{self.topology_word()}; its story: "
               f"{folder_of(seed)}", flush=True)
+
+    def topology_word(self):
+        topology = self.args.topology
+        return "" if topology == "single" else f" TOPOLOGY={topology}"
 
     def all(self):
         while self.running or self.may_begin():
@@ -116,7 +124,8 @@ def main():
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
     if args.one:
-        good = one(args.seed, args.faults, folder_of(args.seed))
+        good = one(args.seed, args.faults, args.topology,
+                   folder_of(args.seed))
     else:
         good = Runs(args).all()
     sys.exit(0 if good else 1)

@@ -11,15 +11,16 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from harness.redis import RedisClient, RedisError
+from harness.redis import RedisError
 
-# All at one moment. Replies the last window sealed, the last recorded, the
-# server's time, the keys of ids (for `set` with the members of each), counts
-# and jobs.
+# All at one moment, of the shard that has KEYS[1]. Replies the last window
+# sealed, the last recorded if KEYS[2] is the stream of records, the server's
+# time, the keys of ids (for `set` with the members of each), counts and jobs.
 STATE = """
 local call = redis.call
+local shard = string.match(KEYS[1], '.*}:')
 local function info(key)
-    if call('EXISTS', key) == 0 then
+    if not key or call('EXISTS', key) == 0 then
         return '0'
     end
     local all = call('XINFO', 'STREAM', key)
@@ -30,22 +31,22 @@ local function info(key)
     end
 end
 local ids, sets, counts = {}, {}, {}
-for _, key in ipairs(call('KEYS', 'verve:{0}:seen:*')) do
+for _, key in ipairs(call('KEYS', shard .. 'seen:*')) do
     if call('TYPE', key).ok == 'set' then
         sets[#sets + 1] = {key, call('SMEMBERS', key)}
     else
         ids[#ids + 1] = key
     end
 end
-for _, key in ipairs(call('KEYS', 'verve:{0}:count:*')) do
+for _, key in ipairs(call('KEYS', shard .. 'count:*')) do
     counts[#counts + 1] = {key, call('GET', key)}
 end
 local time = call('TIME')
-return {call('GET', 'verve:{0}:sealed') or '0', info('verve:windows'),
+return {call('GET', KEYS[1]) or '0', info(KEYS[2]),
     time[1] .. '.' .. string.format('%06d', time[2]), ids, sets, counts,
-    call('LRANGE', 'verve:{0}:callbacks', 0, -1),
-    call('ZRANGE', 'verve:{0}:due', 0, -1),
-    call('LRANGE', 'verve:{0}:dead', 0, -1)}
+    call('LRANGE', shard .. 'callbacks', 0, -1),
+    call('ZRANGE', shard .. 'due', 0, -1),
+    call('LRANGE', shard .. 'dead', 0, -1)}
 """
 
 
@@ -96,9 +97,36 @@ def callback_of(job):
     return int(json.loads(text)["url"].rpartition("?")[2])
 
 
-def read_state(client):
+RECORDS = "verve:windows"
+
+
+def read_recorded(client):
+    """The last window recorded, if it is at another node than the shard."""
+    if not client("EXISTS", RECORDS):
+        return 0
+    reply = client("XINFO", "STREAM", RECORDS)
+    last = reply[reply.index("last-generated-id") + 1]
+    return int(last.partition("-")[0])
+
+
+def merge(states, recorded):
+    """One State of those of all shards, the first of which has the clock."""
+    merged = State(min(state.begun for state in states), states[-1].at,
+                   states[0].at_redis, min(state.sealed for state in states),
+                   recorded)
+    for state in states:
+        merged.jobs |= state.jobs
+        for window, ids in state.ids.items():
+            merged.ids.setdefault(window, set()).update(ids)
+        for window, count in state.counts.items():
+            merged.counts[window] = merged.counts.get(window, 0) + count
+    return merged
+
+
+def read_state(client, tag=0, records=(RECORDS,)):
     begun = time.time()
-    reply = client("EVAL_RO", STATE, 0)
+    keys = (f"verve:{{{tag}}}:sealed", *records)
+    reply = client("EVAL_RO", STATE, len(keys), *keys)
     state = State(begun, time.time(), float(reply[2]), int(reply[0]),
                   int(reply[1]))
     for key in reply[3]:
@@ -175,6 +203,9 @@ class Facts:
         # When responders could not tell what they remember: (from, to).
         self.silences = []
         self.ends = []      # when responders were killed or ended
+        # Of faults that hit one shard: (fault, longest time in s without an
+        # ok of it, requests for other shards that failed, and all of them).
+        self.outages = []
         self.samples = {}   # {window: State}: the last that has it
         self.clock = Clock()
         self.events = []
@@ -203,21 +234,22 @@ class Sampler(threading.Thread):
     """Looks at Redis's keys again and again, so that the ids of each window
     are known when it has been sealed."""
 
-    def __init__(self, facts, path):
+    def __init__(self, facts, store):
         super().__init__(daemon=True)
         self.facts = facts
-        self.path = path
+        self.store = store
         self.end = threading.Event()
         self.latest = State()
 
     def run(self):
-        client = None
+        reader = self.store.reader()
         while not self.end.wait(self.facts.window_s / 4):
             try:
-                client = client or RedisClient(self.path, 1.0)
-                self.keep(read_state(client))
+                with self.store.moving:
+                    state = reader.read()
+                self.keep(state)
             except (OSError, RedisError, ValueError):
-                client = None
+                pass
 
     def keep(self, state):
         self.latest = state

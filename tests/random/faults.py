@@ -1,15 +1,15 @@
-"""The faults. Each is a function of the world and of its own random numbers,
-and returns when it is over and mended. A fault after which Redis may have less
-than before reads what Redis has left before the programs can."""
+"""The faults of one Redis, and of verve's programs. A fault after which Redis
+may have less than before reads what Redis has left before the programs can."""
 
 import os
 import signal
 import time
 
 from facts import Ask, State
+from fault_table import APPLIED, fault, nap
 from harness.load import Load, accept
 from harness.wait import wait_until
-from plan import DURING, NAMES
+from plan import DURING
 
 CROWD = 40000  # ids
 FOR_EVER = 1e18
@@ -18,18 +18,6 @@ FOR_EVER = 1e18
 SILENCING = {"stop-redis", "debug-sleep", "client-pause", "maxmemory",
              "stop-responder"}
 PAUSE_S = 1.5
-APPLIED = {}
-
-
-def fault(function):
-    APPLIED[function.__name__.replace("_", "-")] = function
-    return function
-
-
-def nap(rng, least, most):
-    seconds = rng.uniform(least, most)
-    time.sleep(seconds)
-    return seconds
 
 
 # Redis, and all that it has confirmed is kept.
@@ -415,4 +403,4 @@ def apply(world, plan_step, rng):
     world.note(f"{plan_step.name} is over")
 
 
-assert set(APPLIED) == set(NAMES) and set(OUTER) == set(DURING)
+assert set(OUTER) == set(DURING)

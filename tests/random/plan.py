@@ -14,10 +14,18 @@ OTHERS = {"kill-redis": 2, "stop-redis": 1, "debug-sleep": 1,
           "kill-reporter": 2, "stop-reporter": 1, "term-reporter": 1,
           "kill-worker": 1}
 FAULTS = {**LOSSES, **OTHERS}
+# Of a cluster, and those of the programs.
+CLUSTER = {"shard-failover": 2, "shard-kill": 4, "all-masters-killed": 1,
+           "node-stop": 3, "node-sleep": 2, "slot-move": 3,
+           "rolling-restart": 1, "bus-cut": 3, "kill-responder": 1,
+           "stop-responder": 1, "kill-reporter": 1, "stop-reporter": 1,
+           "kill-worker": 1}
+TOPOLOGIES = {"single": FAULTS, "cluster": CLUSTER}
+MOST_CLUSTER = 4  # each takes some seconds
 # It needs a run of its own: a long window with many ids.
 ALONE = "blip-crowd"
 ALONE_SHARE = 0.05
-NAMES = [*FAULTS, ALONE]
+NAMES = [*dict.fromkeys([*FAULTS, *CLUSTER]), ALONE]
 # These take away what appendfsync = always has promised.
 CONTRADICT_ALWAYS = ("aof-cut", "snapshot")
 FIRST_S = (2.0, 5.0)  # before the first fault
@@ -59,6 +67,7 @@ class Plan:
     clients: int
     pace_s: tuple
     wait_replicas: int
+    topology: str = "single"
     steps: list = field(default_factory=list)
 
     @property
@@ -67,7 +76,7 @@ class Plan:
             step.fault.startswith("failover") for step in self.steps)
 
     def describe(self):
-        return (f"{self.front} window={self.window_s} {self.strategy} "
+        return (f"{self.topology} {self.front} window={self.window_s} {self.strategy} "
                 f"fsync={self.fsync} reporters={self.reporters}"
                 f"{' own files' if self.own_files else ''}"
                 f"{' late file' if self.late_file else ''} "
@@ -77,11 +86,11 @@ class Plan:
                 + ",".join(step.name for step in self.steps))
 
 
-def choose_fault(rng, allowed, losses):
+def choose_fault(rng, allowed, losses, weights):
     names = [name for name in allowed
              if losses < MOST_LOSSES or name not in LOSSES]
     names = names or allowed
-    return rng.choices(names, [FAULTS[name] for name in names])[0]
+    return rng.choices(names, [weights[name] for name in names])[0]
 
 
 def choose_during(rng, fault):
@@ -93,10 +102,10 @@ def choose_during(rng, fault):
     return rng.choices(list(DURING), list(DURING.values()))[0]
 
 
-def make_steps(rng, allowed):
+def make_steps(rng, allowed, weights, most=MOST):
     steps, losses = [], 0
-    for i in range(MOST):
-        fault = choose_fault(rng, allowed, losses)
+    for i in range(most):
+        fault = choose_fault(rng, allowed, losses, weights)
         losses += fault in LOSSES
         phase = rng.choice([None, None, 0.0, 0.5, 0.9])
         rest_s = rng.choice(RESTS_S) if i else FIRST_S
@@ -113,13 +122,33 @@ def make_plan_alone(seed):
                 steps=[Step(1.0, 0.0, ALONE, seed)])
 
 
-def make_plan(seed, allowed=()):
+def make_cluster_plan(seed, allowed):
+    """Three shards on six nodes."""
+    rng = random.Random(f"cluster plan {seed}")
+    steps = make_steps(rng, list(allowed) or list(CLUSTER), CLUSTER,
+                       MOST_CLUSTER)
+    for step in steps:
+        step.during = None
+    return Plan(
+        seed=seed, steps=steps, topology="cluster",
+        front=rng.choice(["direct", "direct", "lighttpd", "nginx"]),
+        window_s=rng.choice([2, 2, 3]),
+        strategy=rng.choice(["setnx", "setnx", "set"]), fsync="everysec",
+        reporters=2, own_files=rng.random() < 0.7, late_file=False,
+        cache_ids=rng.choice([262144, 64, 0]),
+        endpoints=rng.choice([0.0, 0.1, 0.1]), clients=8,
+        pace_s=rng.choice(PACES_S[:3]), wait_replicas=int(rng.random() < 0.5))
+
+
+def make_plan(seed, allowed=(), topology="single"):
+    if topology == "cluster":
+        return make_cluster_plan(seed, allowed)
     rng = random.Random(f"plan {seed}")
     if list(allowed) == [ALONE] or (not allowed and
                                     rng.random() < ALONE_SHARE):
         return make_plan_alone(seed)
     allowed = [name for name in allowed if name != ALONE]
-    steps = make_steps(rng, list(allowed) or list(FAULTS))
+    steps = make_steps(rng, list(allowed) or list(FAULTS), FAULTS)
     reporters = rng.choice([1, 2])
     plan = Plan(
         seed=seed, steps=steps,

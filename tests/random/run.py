@@ -9,19 +9,24 @@ import time
 import traceback
 from dataclasses import asdict
 
+import cluster_faults  # its faults join the table
 import faults
 from facts import Call
+from fault_table import APPLIED
 from harness.records import epoch
 from harness.sandbox import Sandbox
 from harness.wait import wait_until
-from plan import make_plan
+from plan import NAMES, make_plan
 from report import last_window
 from verdict import Findings, Judge
 from world import World
 
+SHARDS = {"single": {}, "cluster": {"VERVE_REDIS_SHARDS": 3}}
 LOAD_S = 15.0
 CALLBACKS_S = 15.0
 REPORTED_S = 30.0
+
+assert set(APPLIED) == set(NAMES), cluster_faults
 
 
 class Run:
@@ -132,11 +137,12 @@ def keep(folder, run, sandbox, problem):
                       f"{ {w: len(ids) for w, ids in state.ids.items()} }\n")
 
 
-def one(seed, allowed, folder):
+def one(seed, allowed, topology, folder):
     """True if all was well."""
-    plan = make_plan(seed, allowed)
+    plan = make_plan(seed, allowed, topology)
     sandbox = Sandbox(VERVE_WINDOW_SECONDS=plan.window_s,
-                      VERVE_DEDUP_STRATEGY=plan.strategy)
+                      VERVE_DEDUP_STRATEGY=plan.strategy,
+                      **SHARDS[plan.topology])
     run, problem, findings = None, "", Findings()
     try:
         run = Run(plan, sandbox)
@@ -165,6 +171,9 @@ def one(seed, allowed, folder):
           f"ids {findings.lost}; gaps for safety {findings.apart}), "
           f"lost callbacks {findings.callbacks_lost}; {plan.front}, "
           f"{plan.window_s} s, {plan.strategy}, {plan.fsync}")
+    for name, outage_s, failed, others in run.facts.outages if run else ():
+        print(f"    {name}: no ok of the shard for {outage_s:.1f} s; of "
+              f"{others} requests for others {failed} failed")
     if problem:
         for line in problem.splitlines()[:12]:
             print(f"    {line}")

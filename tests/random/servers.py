@@ -4,8 +4,10 @@ be reached, so that its data can be read before the programs see it."""
 
 import os
 import shutil
+import threading
 import time
 
+from facts import read_state
 from harness.redis import RedisClient, RedisError
 from harness.sandbox import free_port
 from harness.settings import REDIS_SERVER
@@ -61,6 +63,22 @@ class Node:
         return "master_link_status:up" in self("INFO", "replication")
 
 
+class Reader:
+    """Reads the state by a connection of its own."""
+
+    def __init__(self, path):
+        self.path = path
+        self.client = None
+
+    def read(self):
+        try:
+            self.client = self.client or RedisClient(self.path, 1.0)
+            return read_state(self.client)
+        except (OSError, RedisError):
+            self.client = None
+            raise
+
+
 class Store:
     """The master, its replica if there is one, and the link."""
 
@@ -70,6 +88,7 @@ class Store:
         self.fsync = fsync
         self.link = sandbox.folder / "redis.sock"
         self.url = f"unix://{self.link}"
+        self.moving = threading.Lock()  # never: there is one server
         self.made = 0
         self.master = self.make(replica).start()
         self.replica = None
@@ -102,6 +121,13 @@ class Store:
         new = self.link.with_name("redis.new")
         os.symlink(self.master.path, new)
         os.replace(new, self.link)
+
+    def reader(self):
+        return Reader(self.link)
+
+    def state(self):
+        """What Redis has, even if programs don't reach it."""
+        return read_state(self.master.client)
 
     def hide(self):
         self.link.unlink(missing_ok=True)

@@ -6,7 +6,8 @@ import signal
 import time
 
 from clients import Clients
-from facts import Facts, Loss, Sampler, read_state
+from cluster_store import ClusterStore
+from facts import Facts, Loss, Sampler
 from harness.fastcgi import Responder
 from harness.preload import RedisClock
 from harness.receiver import Receiver
@@ -28,8 +29,7 @@ class World:
         self.sandbox = sandbox
         self.facts = Facts(plan.window_s)
         self.redis_clock = RedisClock(sandbox)
-        self.store = Store(sandbox, self.redis_clock.environment, plan.fsync,
-                           plan.replica)
+        self.store = self.make_store()
         self.receiver = Receiver()
         sandbox.on_close(self.receiver.close)
         self.front = self.make_front().start()
@@ -39,7 +39,14 @@ class World:
         self.wake = []  # what wakes programs that were stopped
         self.newcomers = set()  # files that need not begin at the beginning
         self.clients = Clients(self.facts, self.ask, plan, self.receiver)
-        self.sampler = Sampler(self.facts, self.store.link)
+        self.sampler = Sampler(self.facts, self.store)
+
+    def make_store(self):
+        environment = self.redis_clock.environment
+        if self.plan.topology == "cluster":
+            return ClusterStore(self.sandbox, environment, self.plan.fsync)
+        return Store(self.sandbox, environment, self.plan.fsync,
+                     self.plan.replica)
 
     # The programs of verve.
 
@@ -133,7 +140,7 @@ class World:
                                       **more))
 
     def state(self):
-        return read_state(self.store.master.client)
+        return self.store.state()
 
     def close(self):
         self.sampler.close()

@@ -1,4 +1,4 @@
--- The third part of accept-<strategy>.lua: see accept.lua.
+-- The last part of accept-<strategy>.lua: see accept.lua.
 
 call('HSET', KEYS[6], ARGV[5], mark)
 if unique > count then
@@ -10,8 +10,7 @@ if unique > count then
         call('EXPIRE', KEYS[3], math.max(ARGV[3], ttl))
         call('ZADD', KEYS[5], window, window)
         -- No key of an id expires earlier: see ttl.
-        call('SET', KEYS[4], '1')
-        call('EXPIREAT', KEYS[4], on + 2 * length)
+        call('SET', KEYS[4], '1', expires, ends)
         if previous and (not sealed or sealed < previous) then
             call('SET', KEYS[1], previous)
         end

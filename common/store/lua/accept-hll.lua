@@ -1,4 +1,4 @@
--- Counts a batch with a HyperLogLog, approximately: the second part, see
+-- Counts a batch with a HyperLogLog, approximately: the fourth part, see
 -- accept.lua.
 --
 -- KEYS: as in accept.lua, 7 seen:<window>

@@ -1,18 +1,18 @@
 -- Counts a batch with many small sets, so small that Redis keeps them as arrays
--- of integers (intset): the second part, see accept.lua.
+-- of integers (intset): the fourth part, see accept.lua.
 --
 -- KEYS: as in accept.lua, 7 sets:<window>, 8 count:<previous window>,
 --       9... seen:<window>:s<set>, the set of each request's id, in order
 -- ARGV: as in accept.lua, 9 the number of sets that the caller believes the
---       window to have (0: not known, and no ids follow),
---       10... the id of each request, in order
+--       window to have, 10... the id of each request, in order; or
+--       9 "0": it is not known, 10 the least number of sets, and no ids
 -- Reply: as in accept.lua; {0, window on, ms left, number of sets} if the
---        caller's number is wrong
+--        caller's number is wrong; 0: the window has none yet
 --
 -- The set of an id depends on the number of sets, which is therefore decided
 -- once for each window. By the count of the previous window each set gets about
 -- 256 ids. An intset has at most 512 ids, so the sets stay intsets unless this
--- window has twice as many ids. There are at least 1024 sets, for a first
+-- window has twice as many ids. There is a least number of sets, for a first
 -- window or a sudden load.
 --
 -- The first id of a set makes its key expire. To find out whether an id is the
@@ -22,8 +22,11 @@
 local known = call('HMGET', KEYS[7], 'sets', 'made')
 local sets, made = tonumber(known[1]), tonumber(known[2])
 if not (sets and made) or sets < 1 or sets % 1 ~= 0 then
+    if ARGV[9] ~= '0' then
+        return {0, on, left_ms, 0}
+    end
     local previous_count = tonumber(call('GET', KEYS[8]) or 0) or 0
-    sets, made = math.max(1024, math.ceil(previous_count / 256)), 0
+    sets, made = math.max(ARGV[10], math.ceil(previous_count / 256)), 0
     call('HSET', KEYS[7], 'sets', sets, 'made', made)
     call('EXPIRE', KEYS[7], ttl)
 end

@@ -1,4 +1,4 @@
--- Counts a batch with a key for each id: the second part, see accept.lua.
+-- Counts a batch with a key for each id: the fourth part, see accept.lua.
 --
 -- KEYS: as in accept.lua, 7... seen:<window>:<id> for each request, in order
 -- ARGV: as in accept.lua; the strategy has none
@@ -24,10 +24,10 @@ for i = 1, last - 6 do
 end
 
 if before and unique - unique % 256 > count then
-    local n = tonumber(whole) or 1
+    local n, left = tonumber(whole) or 1, call('PTTL', KEYS[4])
     for _ = count - count % 256 + 256, unique, 256 do
         n = n + 1
-        call('SET', KEYS[4] .. ':' .. n, '1', 'EXAT', on + 2 * length)
+        call('SET', KEYS[4] .. ':' .. n, '1', 'PX', math.max(left, 1))
     end
     call('SET', KEYS[4], n, 'KEEPTTL')
 end

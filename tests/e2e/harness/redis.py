@@ -124,10 +124,14 @@ class Redis:
         """Runs a command: redis("GET", "key")."""
         return self.client(*words)
 
+    def now_ms(self):
+        """The server's clock."""
+        seconds, us = map(int, self("TIME"))
+        return seconds * 1000 + us // 1000
+
     def window_left_s(self, window_s=60):
         """How long the window that is on lasts yet, by the server's clock."""
-        seconds, us = map(int, self("TIME"))
-        return window_s - seconds % window_s - us / 1e6
+        return window_s - self.now_ms() / 1000 % window_s
 
     def wait_for_room(self, seconds, window_s=60):
         """Returns once the window that is on lasts that long yet, for a test
