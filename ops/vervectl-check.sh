@@ -163,7 +163,7 @@ check_write() {
     OK) ;;
     *OOM*)
         full=yes
-        note "$CRITICAL" "VerveRedisFull: ${of_shard}Redis is full and refuses\
+        note "$CRITICAL" "VerveRedisFull: $whose is full and refuses\
  writes"
         ;;
     *NOPERM*)
@@ -171,7 +171,7 @@ check_write() {
  writes are not tried"
         ;;
     *)
-        note "$CRITICAL" "VerveRedisRefuses: ${of_shard}Redis refuses writes:\
+        note "$CRITICAL" "VerveRedisRefuses: $whose refuses writes:\
  $reply"
         ;;
     esac
@@ -192,7 +192,7 @@ check_clock() {
     sure_ms=$((size_ms - unsure_ms))
     judge "$(((sure_ms > 0 ? sure_ms + 999 : 0) / 1000))" skew
     [ "$level" -eq "$OK" ] ||
-        note "$level" "VerveClockWrong: wrong clock: that of ${of_shard}Redis\
+        note "$level" "VerveClockWrong: wrong clock: that of $whose\
  differs by $skew s from that of this host"
 }
 
@@ -344,8 +344,8 @@ check_configurations() {
 
 # Asks a shard, and adds its numbers to the sums.
 check_shard() {
-    of_shard=''
-    ! sharded || of_shard="shard $number: "
+    whose=Redis
+    ! sharded || whose="shard $number"
     before_ms=$(date +%s%3N)
     try_part time 9 "$shard:meta" "$shard:born" "$shard:callbacks" "$shard:due" \
         "$shard:dead" "$shard:queue" "$shard:destinations" "$shard:strangers" \

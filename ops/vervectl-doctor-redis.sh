@@ -204,15 +204,17 @@ judge_rights() {
     esac
 }
 
+# The time of this shard is in $reply; it was read between $before_ms and $after_ms.
 judge_clock() {
-    skew_ms=$(($(facts time) - (before_ms + after_ms) / 2))
+    first=${reply%%"$NEWLINE"*}
+    skew_ms=$((${first#time } - (before_ms + after_ms) / 2))
     unsure_ms=$(((after_ms - before_ms) / 2))
     size_ms=${skew_ms#-}
     if [ $((size_ms - unsure_ms)) -gt 1000 ]; then
-        report warning clock "the clock of Redis differs by $skew_ms ms from that of\
- this host: windows, signatures and logs do not fit" \
+        report warning clock "the clock of $whose differs by $skew_ms ms\
+ from that of this host: windows, signatures and logs do not fit" \
             "timedatectl set-ntp true, on the host whose clock is wrong (timedatectl)"
-    else
+    elif [ "$number" = 0 ]; then
         report ok clock "the clocks of Redis and of this host differ by $skew_ms ms,\
  to within $unsure_ms ms"
     fi
