@@ -18,6 +18,7 @@ static const char *const of_scripts[] = {
     "VERVE_CONF",         "VERVE_FCGI",        "VERVE_SOCKET",
     "VERVE_PROCS",        "VERVE_REDIS_IMAGE", "VERVE_BUILD",
     "VERVE_BUILD_BEFORE", "VERVE_SCALE",       "VERVE_MARATHON_WINDOWS",
+    "VERVE_TEST_EDGE",    "VERVE_TEST_REDIS",  "VERVE_TRIES",
 };
 
 /* Kubernetes sets such variables in each pod, for a service named `verve`. */
