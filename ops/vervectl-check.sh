@@ -84,12 +84,18 @@ read_check() {
 }
 
 # Runs one command within what is left of the limit, less a second for the rest;
-# sets $reply, which has the errors, too, and $code.
+# sets $reply, which has the errors, too, and $code. A shard that hangs gets half of
+# what is left, so that the others are asked, too.
 try_redis() {
     left=$((limit - 1 + started - $(date +%s)))
-    LIMIT_S=$((left > 0 ? left : 1))
-    code=0
-    reply=$(call_redis "$@" 2>&1) || code=$?
+    [ "$limit" -gt 1 ] || left=$((left + 1))
+    LIMIT_S=$left
+    ! sharded || LIMIT_S=$(((left + 1) / 2))
+    code=124 reply=''
+    if [ "$left" -gt 0 ]; then
+        code=0
+        reply=$(call_redis "$@" 2>&1) || code=$?
+    fi
     [ "$code" -ne 124 ] || reply="hangs: no answer within $limit s"
 }
 
