@@ -84,6 +84,7 @@ NEEDS_test := build run nginx test
 NEEDS_unit := $(NEEDS_test)
 NEEDS_e2e := $(NEEDS_test)
 NEEDS_asan := $(NEEDS_test)
+NEEDS_test-tls := $(NEEDS_test)
 NEEDS_test-cluster := $(NEEDS_test)
 NEEDS_test-random := $(NEEDS_test)
 NEEDS_test-kafka := $(NEEDS_test)
@@ -245,6 +246,11 @@ CORE := test_http or test_report.py or test_callbacks.py or test_rights or test_
 .PHONY: test-cluster
 test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests on three masters of a Redis Cluster
 	@VERVE_TEST_REDIS=cluster VERVE_BUILD=$(BUILD) \
+		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
+
+.PHONY: test-tls
+test-tls: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests with TLS to Redis
+	@VERVE_TEST_REDIS=tls VERVE_BUILD=$(BUILD) \
 		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random

@@ -12,6 +12,7 @@ FORGOTTEN_MS=86400000 # a sink that is idle for so long belongs to a host that i
 TAB=$(printf '\t')
 
 load doctor-redis
+load doctor-tls
 load doctor-host
 
 # report SEVERITY NAME WHAT [CHANGE]
@@ -66,7 +67,9 @@ cli() {
     if [ -n "$socket" ]; then
         echo "$redis_cli -s $socket $*"
     else
-        echo "$redis_cli -h $host -p $port $*"
+        echo "$redis_cli -h $host -p $port${tls:+ --tls}\
+${ca_file:+ --cacert $ca_file}${client_cert:+ --cert $client_cert}\
+${client_key:+ --key $client_key} $*"
     fi
 }
 
@@ -292,6 +295,7 @@ run_doctor() {
         esac
     done
     find_redis
+    judge_tls
     if look_at_redis; then
         judge_servers
         judge_programs

@@ -66,13 +66,51 @@ read_secrets(struct options *options, option_file_use *uses,
 }
 
 int
+options_check_tls(const struct options *options, const char *section,
+                  const struct tls_files *files, option_complaint *complain,
+                  void *context)
+{
+    static const char *const keys[] = {
+        [TLS_FILES_CA] = "ca_file",
+        [TLS_FILES_CERT] = "client_cert",
+        [TLS_FILES_KEY] = "client_key",
+    };
+    char text[TEXT_SIZE];
+    const char *why;
+    enum tls_files_state state = tls_files_check(files, &why);
+
+    if (state == TLS_FILES_OK) {
+        return 0;
+    }
+    snprintf(text, sizeof(text), "%s.%s: cannot be used: %s", section,
+             keys[state], why);
+    options_complain(options, text, complain, context);
+    return -1;
+}
+
+static int
+check_redis_tls(const struct options *options, option_file_use *uses,
+                option_complaint *complain, void *context)
+{
+    const struct tls_files files = {.ca = options->redis.ca_file,
+                                    .cert = options->redis.client_cert,
+                                    .key = options->redis.client_key};
+
+    return uses(options, "redis.ca_file")
+               ? options_check_tls(options, "redis", &files, complain, context)
+               : 0;
+}
+
+int
 options_check_files(struct options *options, option_file_use *uses,
                     option_complaint *complain, void *context)
 {
     int secrets_result = read_secrets(options, uses, complain, context);
     int written_result = check_written(options, uses, complain, context);
+    int tls_result = check_redis_tls(options, uses, complain, context);
 
-    return secrets_result == 0 && written_result == 0 ? 0 : -1;
+    return secrets_result == 0 && written_result == 0 && tls_result == 0 ? 0
+                                                                         : -1;
 }
 
 static bool

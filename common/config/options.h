@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/tls_files.h"
 
 enum dedup_kind { DEDUP_SETNX, DEDUP_SET, DEDUP_HLL };
 enum callback_method { CALLBACK_POST, CALLBACK_GET };
@@ -72,6 +73,9 @@ struct options {
         char *sentinel_user;
         char *sentinel_password;
         char *sentinel_password_file;
+        char *ca_file;
+        char *client_cert;
+        char *client_key;
         int64_t timeout_ms;
         char *prefix;
         int64_t shards;
@@ -213,12 +217,20 @@ int options_read_secret(struct options *options, const char *key,
 typedef bool option_file_use(const struct options *options, const char *key);
 
 /*
- * For the files that the program uses: reads those of secrets; looks, without
- * making anything, whether those that are written can be. Blocks for the look.
- * Returns 0, or -1 after at least one complaint.
+ * For the files that the program uses: reads those of secrets and those of TLS
+ * to Redis; looks, without making anything, whether those that are written can
+ * be. Blocks for the look. Returns 0, or -1 after at least one complaint.
  */
 int options_check_files(struct options *options, option_file_use *uses,
                         option_complaint *complain, void *context);
+
+/*
+ * Reads the files of TLS that the keys ca_file, client_cert and client_key of a
+ * section name. Returns 0, or -1 after a complaint.
+ */
+int options_check_tls(const struct options *options, const char *section,
+                      const struct tls_files *files, option_complaint *complain,
+                      void *context);
 
 /*
  * Calls warn for what is no error but may be a mistake: a variable of the

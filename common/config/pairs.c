@@ -156,6 +156,46 @@ check_sentinel_login(struct check *check)
     }
 }
 
+/*
+ * A file that would not be read is a mistake: the connection may be meant to
+ * have TLS. The key is in a file of its own, as for redis-cli.
+ */
+static void
+check_tls(struct check *check)
+{
+    const struct options *options = check->options;
+    const struct {
+        const char *key;
+        const char *value;
+    } files[] = {{"redis.ca_file", options->redis.ca_file},
+                 {"redis.client_cert", options->redis.client_cert},
+                 {"redis.client_key", options->redis.client_key}};
+    bool has_cert = options->redis.client_cert[0] != '\0';
+    bool has_key = options->redis.client_key[0] != '\0';
+
+    if (source_of(options, "redis.url")->wrong) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (files[i].value[0] != '\0' &&
+            !redis_url_has_tls(options->redis.url)) {
+            complain(check,
+                     "%s: it would not be used, as redis.url has no TLS: write "
+                     "rediss:// or rediss+sentinel:// there, or remove this "
+                     "key",
+                     files[i].key);
+            return;
+        }
+    }
+    if (has_cert && !has_key) {
+        complain(check, "redis.client_cert: set redis.client_key, too, the "
+                        "file of its private key");
+    } else if (has_key && !has_cert) {
+        complain(check, "redis.client_key: set redis.client_cert, too, the "
+                        "file of its certificate");
+    }
+}
+
 int
 pairs_check(const struct options *options, option_complaint *complain_to,
             void *context)
@@ -168,5 +208,6 @@ pairs_check(const struct options *options, option_complaint *complain_to,
     check_concurrency(&check);
     check_login(&check);
     check_sentinel_login(&check);
+    check_tls(&check);
     return check.result;
 }

@@ -84,7 +84,8 @@ const struct option_row option_rows[] = {
      .help = "Address of Redis, unix://[[user]:password@]/path[?db=number] or\n"
              "      redis://[[user]:password@]host[:port][/database] or\n"
              "      redis+sentinel://[[user]:password@]host[:port],.../"
-             "master[?db=number]."},
+             "master[?db=number];\n"
+             "      with TLS, rediss://.. or rediss+sentinel://.."},
     {ROW(redis, password), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Password for Redis, if it is not in url. The user is in url:\n"
              "      redis://user@host."},
@@ -97,6 +98,17 @@ const struct option_row option_rows[] = {
     {ROW(redis, sentinel_password_file), TEXT(0, 1024),
      .file = OPTION_FILE_SECRET, .fallback = "",
      .help = "File with the value of sentinel_password, in its place."},
+    {ROW(redis, ca_file), TEXT(0, 1024), .file = OPTION_FILE_READ,
+     .fallback = "",
+     .help =
+         "File (PEM) of the CA certificates that are trusted for Redis with "
+         "TLS;\n      empty: those of the system."},
+    {ROW(redis, client_cert), TEXT(0, 1024), .file = OPTION_FILE_READ,
+     .fallback = "",
+     .help =
+         "File (PEM) of the certificate that is shown to a Redis with TLS."},
+    {ROW(redis, client_key), TEXT(0, 1024), .file = OPTION_FILE_READ,
+     .fallback = "", .help = "File (PEM) of its private key."},
     {ROW(redis, timeout_ms), NUMBER(1, 60000), .fallback = "250",
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,

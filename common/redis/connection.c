@@ -231,17 +231,18 @@ finish_handshake(struct redis *redis)
 
 /*
  * Takes the replies that have arrived. If more are needed and the connection is
- * broken, tries the next address. broken is the reason; "": it is not broken.
+ * broken, tries the next address.
  */
 static void
-receive_handshake(struct redis *redis, const char *broken)
+step_handshake(struct redis *redis)
 {
+    bool broken = !link_exchange(&redis->link);
     const char *why = redis->handshake.why;
 
     switch (handshake_receive(&redis->handshake, redis->link.context)) {
     case HANDSHAKE_PENDING:
-        if (broken[0] != '\0') {
-            fail_address(redis, ATTEMPT_NO_ANSWER, broken);
+        if (broken) {
+            fail_address(redis, ATTEMPT_NO_ANSWER, link_why(&redis->link));
         }
         break;
     case HANDSHAKE_DONE:
@@ -257,31 +258,6 @@ receive_handshake(struct redis *redis, const char *broken)
         fail_address(redis, ATTEMPT_UNUSABLE, why);
         break;
     }
-}
-
-/*
- * Reads even if the commands could not be written: a Redis that refuses a
- * client sends an error reply and closes the connection. hiredis reads only if
- * no error is set.
- */
-static void
-step_handshake(struct redis *redis)
-{
-    struct link *link = &redis->link;
-    char broken[sizeof(link->context->errstr)] = "";
-    bool all = false;
-
-    if (!link_write(link, &all)) {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-        link->context->err = 0;
-    }
-    if (all) {
-        link_watch_reading(link);
-    }
-    if (!link_read(link) && broken[0] == '\0') {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-    }
-    receive_handshake(redis, broken);
 }
 
 void
@@ -305,7 +281,7 @@ static bool
 receive_review(struct redis *redis)
 {
     if (!link_read(&redis->link)) {
-        connection_reconnect(redis, redis->link.context->errstr);
+        connection_reconnect(redis, link_why(&redis->link));
         return false;
     }
     return review_step(redis);
@@ -337,7 +313,7 @@ step_ready(struct redis *redis)
 static void
 time_out(struct redis *redis)
 {
-    give_up_address(redis, ATTEMPT_NO_ANSWER, "no answer in time");
+    give_up_address(redis, ATTEMPT_NO_ANSWER, link_silence(&redis->link));
     if (!link_has_next(&redis->link)) {
         connection_pause(redis, attempt_state(&redis->link.attempt));
         return;

@@ -33,9 +33,10 @@ struct redis {
     int timer_fd;
     enum connection_phase phase;
     enum redis_state state;
-    int64_t due_ms;   /* monotonic: time limit of the phase or of a review, next
-                         attempt, next review */
-    struct link link; /* to Redis */
+    int64_t due_ms; /* monotonic: time limit of the phase or of a review, next
+                       attempt, next review */
+    struct tls_context *tls;   /* of all links; NULL: no TLS */
+    struct link link;          /* to Redis */
     struct sentinel *sentinel; /* NULL: the url names Redis itself */
     bool unwatched;            /* no sentinel names the master; was said */
     uint64_t connections;      /* number of times that it was READY */
@@ -49,7 +50,6 @@ struct redis {
     struct command command; /* the last call, or the next while it is built */
     bool running;   /* a reply is awaited; not if the socket was closed */
     int64_t end_ms; /* monotonic: time limit of the run */
-    bool unsent;    /* the output buffer is not empty */
     bool by_text;   /* the script was sent as text, not by its SHA-1 */
     struct redisReply *reply;      /* of the last run; NULL: none yet */
     struct redisReply *wait_reply; /* of the WAIT after it; NULL: none yet */

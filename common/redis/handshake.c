@@ -10,6 +10,10 @@
 
 #include "base/decimal.h"
 #include "base/util.h"
+#include "tls_advice.h"
+
+/* The first byte of an alert (RFC 8446, 5.1), as hiredis prints it. */
+#define TLS_ALERT "\"\\x15\""
 
 enum { OLDEST_MAJOR = 7 }; /* our scripts need functions of Redis 7.0 */
 
@@ -363,8 +367,10 @@ handshake_receive(struct handshake *handshake, redisContext *context)
             continue;
         }
         if (redisGetReplyFromReader(context, &reply) != REDIS_OK) {
-            snprintf(handshake->why, sizeof(handshake->why), "%s",
-                     context->errstr);
+            snprintf(
+                handshake->why, sizeof(handshake->why), "%s%s", context->errstr,
+                strstr(context->errstr, TLS_ALERT) == NULL ? ""
+                                                           : tls_advice_plain);
             return HANDSHAKE_BROKEN;
         }
         if (reply == NULL) {

@@ -1,29 +1,42 @@
 /*
  * A socket to one server, of Redis or Sentinel: its name is looked up, its
  * addresses are connected to in turn. Nothing blocks. hiredis buffers what is
- * written and parses what is read. Who uses a link has the time limits, and
- * decides what a failure means. Private to this room.
+ * written and parses what is read. Whether TLS is between the two is an affair
+ * of the link alone. Who uses a link has the time limits, and decides what a
+ * failure means. Private to this room.
  */
 #ifndef LINK_H
 #define LINK_H
 
 #include <netdb.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/un.h>
 
 #include "attempt.h"
 #include "resolver.h"
+#include "tls_context.h"
+#include "tls_socket.h"
 
 struct redisContext;
 
 struct link {
-    int epoll_fd;                 /* borrowed; watches the socket */
-    char *name;                   /* for messages: the path, or host:port */
-    struct resolver *resolver;    /* NULL: a unix socket */
-    bool resolving;               /* link_resolve is to be called */
-    struct attempt attempt;       /* the last, or the one under way */
-    struct redisContext *context; /* non-blocking; NULL: there is no socket */
-    struct addrinfo local;        /* of a unix socket; else not used */
+    int epoll_fd;                  /* borrowed; watches the socket */
+    struct tls_context *tls;       /* borrowed; NULL: no TLS */
+    char *name;                    /* for messages: the path, or host:port */
+    char *host;                    /* NULL: a unix socket */
+    struct resolver *resolver;     /* NULL: a unix socket */
+    bool resolving;                /* link_resolve is to be called */
+    struct attempt attempt;        /* the last, or the one under way */
+    struct redisContext *context;  /* non-blocking; NULL: there is no socket */
+    struct tls_socket *tls_socket; /* on the socket of context; NULL: no TLS */
+    size_t written;        /* bytes of hiredis's buffer that TLS has taken */
+    bool unsent;           /* there is more to write */
+    bool heard;            /* the server has sent something without TLS */
+    uint32_t events;       /* that epoll_fd watches */
+    char error[512];       /* see link_why */
+    struct addrinfo local; /* of a unix socket; else not used */
     struct sockaddr_un local_address;
 };
 
@@ -49,21 +62,34 @@ bool link_has_next(const struct link *link);
 /*
  * Connects to the next address; there must be one. The socket is watched for
  * reading and writing. Returns NULL, or why it cannot, valid until the next
- * call of strerror.
+ * call of strerror or for this link.
  */
 const char *link_connect(struct link *link);
 
 /*
- * Writes as much of hiredis's buffer as the socket takes; *all tells whether
- * that was all of it. False: the connection is broken, see the context.
+ * Writes as much of hiredis's buffer as the socket takes; `unsent` tells
+ * whether some is left. False: the connection is broken, see link_why.
  */
-bool link_write(struct link *link, bool *all);
+bool link_write(struct link *link);
 
-/* Reads what has come. False: the connection is broken, see the context. */
+/* Reads what has come. False: the connection is broken, see link_why. */
 bool link_read(struct link *link);
 
-/* Watches the socket for reading alone: all has been written. */
-void link_watch_reading(struct link *link);
+/*
+ * Reads what has come after writing what is left, also if that fails: a server
+ * that refuses a client says why and closes. Then watches the socket for what
+ * it waits for. False: the connection is broken, see link_why.
+ */
+bool link_exchange(struct link *link);
+
+/* Why the connection is broken; valid until the next call for this link. */
+const char *link_why(const struct link *link);
+
+/* Why there is no answer in time; static. */
+const char *link_silence(const struct link *link);
+
+/* For poll: what the socket is waited for. */
+short link_events(const struct link *link);
 
 /*
  * Looks, without blocking, whether bytes have come that nobody asked for, or

@@ -93,20 +93,6 @@ fail_run(struct redis *redis, const char *why)
 }
 
 /*
- * Writes as much of the output buffer as the socket takes. False if the
- * connection is broken.
- */
-static bool
-flush(struct redis *redis)
-{
-    bool all;
-    bool ok = link_write(&redis->link, &all);
-
-    redis->unsent = !all;
-    return ok;
-}
-
-/*
  * The time limit of WAIT: half of the time that is left, as the script needs
  * time, too. Before that, 100 ms are taken off, because Redis checks only ten
  * times a second which WAIT has timed out. A WAIT of 0 ms never times out.
@@ -140,7 +126,8 @@ send_script(struct redis *redis, bool by_text)
         return fail_run(redis, "no memory");
     }
     redis->running = true;
-    return flush(redis) ? REDIS_PENDING : fail_run(redis, context->errstr);
+    return link_write(&redis->link) ? REDIS_PENDING
+                                    : fail_run(redis, link_why(&redis->link));
 }
 
 enum redis_result
@@ -235,8 +222,9 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
     if (!redis->running) { /* redis_step has closed the connection */
         return REDIS_LOST;
     }
-    if ((redis->unsent && !flush(redis)) || !link_read(&redis->link)) {
-        return fail_run(redis, context->errstr);
+    if ((redis->link.unsent && !link_write(&redis->link)) ||
+        !link_read(&redis->link)) {
+        return fail_run(redis, link_why(&redis->link));
     }
     if (redis->reviewing && !review_step(redis)) {
         return REDIS_LOST;
@@ -263,9 +251,8 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 static struct pollfd
 watched(const struct redis *redis)
 {
-    return (struct pollfd){
-        .fd = redis->link.context->fd,
-        .events = (short)(redis->unsent ? POLLIN | POLLOUT : POLLIN)};
+    return (struct pollfd){.fd = redis->link.context->fd,
+                           .events = link_events(&redis->link)};
 }
 
 static int64_t
@@ -304,8 +291,8 @@ redis_run_wait_ms(const struct redis *redis)
     if (!redis->running) {
         return 0;
     }
-    return redis->unsent ? int64_min(UNSENT_MS, left_ms(redis))
-                         : left_ms(redis);
+    return redis->link.unsent ? int64_min(UNSENT_MS, left_ms(redis))
+                              : left_ms(redis);
 }
 
 enum redis_result

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/tls_files.h"
+
 struct redis;
 struct redis_reply;
 struct command;
@@ -90,6 +92,7 @@ struct redis_options {
     const char *password;          /* if url has none; NULL or "": none */
     const char *sentinel_user;     /* of the sentinels; NULL or "": none */
     const char *sentinel_password; /* NULL or "": none */
+    struct tls_files tls;          /* if url has TLS; no ca: the system's */
     int slot; /* in a cluster: of the keys of all scripts; see key_slot.h */
     const char *client_name; /* shown by CLIENT LIST */
     int64_t timeout_ms;      /* for connecting, and for each script */
@@ -125,9 +128,13 @@ struct redis_options {
  * What is wrong with url, static; NULL if redis_open can use it. It is
  * unix://[[user]:password@]/path[?db=number],
  * redis://[[user]:password@]host[:port][/database] or
- * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number].
+ * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number]; with
+ * TLS, rediss:// or rediss+sentinel://.
  */
 const char *redis_url_problem(const char *url);
+
+/* True if url has TLS. False for a wrong url. */
+bool redis_url_has_tls(const char *url);
 
 /* True if url, which may be wrong, names a Redis Cluster. */
 bool redis_url_is_cluster(const char *url);
@@ -146,9 +153,9 @@ struct redis_login redis_login_of(const char *url);
 
 /*
  * Writes a part of a url that redis_url_problem accepts: socket (its path),
- * host, port, user, password, database, master or sentinels ("host port" a
- * line), without percent-encoding. Writes nothing if the url has no such part.
- * False if there is no part of this name.
+ * host, port, user, password, database, master, sentinels ("host port" a line)
+ * or tls ("yes"), without percent-encoding. Writes nothing if the url has no
+ * such part. False if there is no part of this name.
  */
 bool redis_url_print(FILE *out, const char *url, const char *part);
 

@@ -56,7 +56,8 @@ open_sentinel(struct redis *redis, const struct redis_options *options)
     struct sentinel_options sentinel_options = {.url = &redis->url,
                                                 .timeout_ms =
                                                     options->timeout_ms,
-                                                .epoll_fd = redis->epoll_fd};
+                                                .epoll_fd = redis->epoll_fd,
+                                                .tls = redis->tls};
 
     redis->sentinel = calloc(1, sizeof(*redis->sentinel));
     redis->sentinel_user = copy_text(options->sentinel_user);
@@ -83,7 +84,14 @@ set_up(struct redis *redis, const struct redis_options *options)
         !set_address(redis, options)) {
         return false;
     }
+    if (redis->url.tls) {
+        redis->tls = tls_context_open(&options->tls);
+        if (redis->tls == NULL) {
+            return false;
+        }
+    }
     redis->link.epoll_fd = redis->epoll_fd;
+    redis->link.tls = redis->tls;
     if (redis->url.path != NULL) {
         return link_aim_at_path(&redis->link, redis->url.path);
     }
@@ -122,6 +130,7 @@ redis_close(struct redis *redis)
         sentinel_fini(redis->sentinel);
         free(redis->sentinel);
     }
+    tls_context_close(redis->tls);
     free(redis->sentinel_user);
     free(redis->sentinel_password);
     freeReplyObject(redis->reply);

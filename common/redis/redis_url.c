@@ -19,7 +19,10 @@
 
 #define UNIX "unix://"
 #define TCP "redis://"
+#define TLS_START "rediss" /* of every scheme with TLS */
+#define TLS_TCP "rediss://"
 #define SENTINEL "redis+sentinel://"
+#define TLS_SENTINEL "rediss+sentinel://"
 #define CLUSTER "redis+cluster://"
 #define TLS_CLUSTER "rediss+cluster://"
 #define REDIS_PORT "6379"
@@ -115,11 +118,11 @@ read_tcp_database(CURLU *parsed, struct redis_url *url)
     return problem;
 }
 
-/* Reads a redis:// URL as a whole. */
+/* Reads a redis:// or rediss:// URL as a whole. */
 static const char *
 read_tcp(const char *text, struct redis_url *url)
 {
-    const char *authority = text + strlen(TCP);
+    const char *authority = strstr(text, "://") + strlen("://");
     size_t authority_len = strcspn(authority, "/");
     const char *problem;
     CURLU *parsed;
@@ -243,11 +246,6 @@ const char *
 redis_url_parse(const char *text, struct redis_url *url)
 {
     memset(url, 0, sizeof(*url));
-    if (starts_with(text, "rediss://") ||
-        starts_with(text, "rediss+sentinel://")) {
-        return "this version cannot use TLS to Redis yet; "
-               "use " REDIS_URL_UNIX_FORM " or " REDIS_URL_TCP_FORM;
-    }
     if (starts_with(text, "redis+cluster://") ||
         starts_with(text, "rediss+cluster://")) {
         return "this version cannot use Redis Cluster yet; "
@@ -261,14 +259,16 @@ redis_url_parse(const char *text, struct redis_url *url)
     if (starts_with(text, UNIX)) {
         return read_unix(text + strlen(UNIX), url);
     }
-    if (starts_with(text, TCP)) {
+    url->tls = starts_with(text, TLS_START);
+    if (starts_with(text, TCP) || starts_with(text, TLS_TCP)) {
         return read_tcp(text, url);
     }
-    if (starts_with(text, SENTINEL)) {
-        return read_by_sentinels(text + strlen(SENTINEL), url);
+    if (starts_with(text, SENTINEL) || starts_with(text, TLS_SENTINEL)) {
+        return read_by_sentinels(strstr(text, "://") + strlen("://"), url);
     }
     return "it is neither " REDIS_URL_UNIX_FORM " nor " REDIS_URL_TCP_FORM
-           " nor " REDIS_URL_SENTINEL_FORM;
+           " nor " REDIS_URL_SENTINEL_FORM
+           " nor, with TLS, rediss://.. or rediss+sentinel://..";
 }
 
 const char *
@@ -279,6 +279,16 @@ redis_url_problem(const char *text)
 
     redis_url_fini(&url);
     return problem;
+}
+
+bool
+redis_url_has_tls(const char *text)
+{
+    struct redis_url url;
+    bool has_tls = redis_url_parse(text, &url) == NULL && url.tls;
+
+    redis_url_fini(&url);
+    return has_tls;
 }
 
 bool
@@ -294,10 +304,14 @@ redis_url_print(FILE *out, const char *text, const char *part)
         {"password", &url.password}, {"database", &url.database},
         {"master", &url.master},
     };
-    bool found = strcmp(part, "sentinels") == 0;
+    bool found = strcmp(part, "sentinels") == 0 || strcmp(part, "tls") == 0;
 
     redis_url_parse(text, &url);
-    for (size_t i = 0; found && i < url.sentinel_count; i++) {
+    if (url.tls && strcmp(part, "tls") == 0) {
+        fputs("yes", out);
+    }
+    for (size_t i = 0; strcmp(part, "sentinels") == 0 && i < url.sentinel_count;
+         i++) {
         fprintf(out, "%s%s %s", i > 0 ? "\n" : "", url.sentinels[i].host,
                 url.sentinels[i].port);
     }

@@ -5,6 +5,7 @@
 #ifndef REDIS_URL_H
 #define REDIS_URL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { REDIS_SENTINELS_MAX = 16 };
@@ -16,6 +17,7 @@ struct redis_host {
 
 /* There is either a path, or a host, or a master and its sentinels. */
 struct redis_url {
+    bool tls;       /* to Redis and to the sentinels */
     char *path;     /* of a unix socket; else NULL */
     char *host;     /* name or address without brackets; else NULL */
     char *port;     /* decimal; NULL without a host */
@@ -33,7 +35,7 @@ struct redis_url {
  * of redis-cli -u (the registration of the second at IANA is provisional), or
  * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number], the
  * form of Lettuce with the name in the path. The login is that of Redis, not of
- * the sentinels.
+ * the sentinels. With TLS the schemes are rediss and rediss+sentinel.
  * Parts are percent-decoded (RFC 3986, 2.1) to any byte but NUL. A part that
  * means nothing is an error. Returns NULL, or what is wrong: static, and
  * without any part of the text, which may hold a password. Free url with

@@ -22,15 +22,13 @@ review_plan(struct redis *redis)
 static void
 start(struct redis *redis)
 {
-    bool all;
-
     redis->reviewing = true;
     redis->unsure = false;
     redis->reviewed_ms = clock_mono_ms();
     connection_set_due(redis, redis->options.timeout_ms);
     handshake_send_review(&redis->handshake, redis->link.context);
-    if (!link_write(&redis->link, &all)) {
-        connection_reconnect(redis, redis->link.context->errstr);
+    if (!link_write(&redis->link)) {
+        connection_reconnect(redis, link_why(&redis->link));
     }
 }
 

@@ -141,12 +141,11 @@ start_question(struct sentinel *sentinel)
 {
     const struct redis_host *at =
         &sentinel->options.url->sentinels[sentinel->current];
-    bool all;
 
     if (sentinel->link.context != NULL) {
         set_limit(sentinel, SENTINEL_ASKING);
         append_question(sentinel);
-        if (link_write(&sentinel->link, &all)) {
+        if (link_write(&sentinel->link)) {
             return;
         }
     }
@@ -233,10 +232,11 @@ take_reply(struct sentinel *sentinel, const redisReply *reply)
     return false;
 }
 
-/* Takes the replies that have come; broken: "" or why no more will come. */
+/* Takes the replies that have come. */
 static void
-receive(struct sentinel *sentinel, const char *broken)
+step_asking(struct sentinel *sentinel)
 {
+    bool broken = !link_exchange(&sentinel->link);
     bool more = true;
 
     while (more) {
@@ -248,8 +248,8 @@ receive(struct sentinel *sentinel, const char *broken)
             return;
         }
         if (reply == NULL) {
-            if (broken[0] != '\0') {
-                fail_address(sentinel, broken);
+            if (broken) {
+                fail_address(sentinel, link_why(&sentinel->link));
             }
             return;
         }
@@ -258,35 +258,13 @@ receive(struct sentinel *sentinel, const char *broken)
     }
 }
 
-/*
- * Reads even if the question could not be written: a server that refuses a
- * client says why and closes. hiredis reads only if no error is set.
- */
-static void
-step_asking(struct sentinel *sentinel)
-{
-    struct link *link = &sentinel->link;
-    char broken[sizeof(link->context->errstr)] = "";
-    bool all;
-
-    if (!link_write(link, &all)) {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-        link->context->err = 0;
-    } else if (all) {
-        link_watch_reading(link);
-    }
-    if (!link_read(link) && broken[0] == '\0') {
-        snprintf(broken, sizeof(broken), "%s", link->context->errstr);
-    }
-    receive(sentinel, broken);
-}
-
 void
 sentinel_init(struct sentinel *sentinel, const struct sentinel_options *options)
 {
     memset(sentinel, 0, sizeof(*sentinel));
     sentinel->options = *options;
     sentinel->link.epoll_fd = options->epoll_fd;
+    sentinel->link.tls = options->tls;
     start_question(sentinel);
 }
 
@@ -324,7 +302,7 @@ step_due(struct sentinel *sentinel)
         fail(sentinel, "its name was not found in time");
         break;
     case SENTINEL_ASKING:
-        fail_address(sentinel, "no answer in time");
+        fail_address(sentinel, link_silence(&sentinel->link));
         break;
     }
 }

@@ -33,6 +33,7 @@ struct sentinel_options {
     const char *password;        /* NULL or "": none */
     int64_t timeout_ms;          /* for each address of a sentinel */
     int epoll_fd;                /* borrowed; watches the sockets */
+    struct tls_context *tls;     /* borrowed; NULL: no TLS */
 };
 
 struct sentinel {

@@ -61,28 +61,6 @@ tls_files(const struct options *options)
 }
 
 static bool
-check_files(const struct options *options, option_complaint *complain,
-            void *context)
-{
-    static const char *const keys[] = {
-        [TLS_FILES_CA] = "callbacks.ca_file",
-        [TLS_FILES_CERT] = "callbacks.client_cert",
-        [TLS_FILES_KEY] = "callbacks.client_key",
-    };
-    struct tls_files files = tls_files(options);
-    char text[WHY_SIZE];
-    const char *why;
-    enum tls_files_state state = tls_check(&files, &why);
-
-    if (state == TLS_FILES_OK) {
-        return true;
-    }
-    snprintf(text, sizeof(text), "%s: cannot be used: %s", keys[state], why);
-    options_complain(options, text, complain, context);
-    return false;
-}
-
-static bool
 check_otlp(const struct options *options, option_complaint *complain,
            void *context)
 {
@@ -112,7 +90,9 @@ settings_check(const struct options *options, option_complaint *complain,
     bool servers_valid = is_valid(options, servers, why, complain, context);
     struct webhook_signature *signature = open_signature(options, why);
     bool signature_valid = is_valid(options, signature, why, complain, context);
-    bool files_valid = check_files(options, complain, context);
+    struct tls_files files = tls_files(options);
+    bool files_valid =
+        options_check_tls(options, "callbacks", &files, complain, context) == 0;
     bool otlp_valid = check_otlp(options, complain, context);
 
     webhook_signature_close(signature);

@@ -12,39 +12,16 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* What tells that a file has changed. Zeroed: there is no file. */
-struct stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
+#include "base/file_stamp.h"
 
 struct tls_trust {
     const char *file;
     const char *bundle; /* of the system; NULL: none */
     const char *folder; /* of the system; NULL: none */
-    struct stamp stamps[2];
+    struct file_stamp stamps[2];
     X509_STORE *store;
 };
-
-static struct stamp
-stamp_of(const char *path)
-{
-    struct stamp stamp;
-    struct stat status;
-
-    memset(&stamp, 0, sizeof(stamp));
-    if (path != NULL && stat(path, &status) == 0) {
-        stamp.device = status.st_dev;
-        stamp.inode = status.st_ino;
-        stamp.size = status.st_size;
-        stamp.changed = status.st_mtim;
-    }
-    return stamp;
-}
 
 /* Reads the certificates anew. If that fails, the old ones stay. */
 static void
@@ -102,7 +79,8 @@ tls_trust_close(struct tls_trust *trust)
 X509_STORE *
 tls_trust_store(struct tls_trust *trust)
 {
-    struct stamp stamps[2] = {stamp_of(trust->file), stamp_of(trust->bundle)};
+    struct file_stamp stamps[2] = {file_stamp_of(trust->file),
+                                   file_stamp_of(trust->bundle)};
 
     if (trust->store == NULL ||
         memcmp(stamps, trust->stamps, sizeof(stamps)) != 0) {

@@ -96,7 +96,7 @@ def test_a_wrong_password_is_refused(sandbox, login):
     ("redis://:hunter2@h?ssl=true", "after a ? nothing has a meaning"),
     ("redis://:hunter2@h#x", "a # and what follows it have no meaning"),
     ("redis://:hunter2%00@h", "a NUL byte (%00) is not allowed"),
-    ("rediss://:hunter2@h", "this version cannot use TLS to Redis yet"),
+    ("rediss://:hunter2@h?ssl=true", "after a ? nothing has a meaning"),
     ("unix://:hunter2@/s?ssl=true", "after the path only ?db=number has a meaning"),
     ("unix://hunter2@/s", "there is no password before the @"),
 ])

@@ -20,6 +20,7 @@ check_promises(const struct redis_url *url)
     MUST((url->path != NULL) + (url->host != NULL) + (url->master != NULL) ==
          1);
     MUST((url->sentinel_count > 0) == (url->master != NULL));
+    MUST(!url->tls || url->path == NULL);
     for (size_t i = 0; i < url->sentinel_count; i++) {
         MUST(url->sentinels[i].host[0] != '\0');
         MUST(url->sentinels[i].port[0] != '\0');
@@ -55,9 +56,10 @@ write_host(FILE *out, const char *host, const char *port)
 static const char *
 scheme_of(const struct redis_url *url)
 {
-    return url->path != NULL     ? "unix://"
-           : url->master != NULL ? "redis+sentinel://"
-                                 : "redis://";
+    return url->path != NULL ? "unix://"
+           : url->master != NULL
+               ? (url->tls ? "rediss+sentinel://" : "redis+sentinel://")
+               : (url->tls ? "rediss://" : "redis://");
 }
 
 /* Writes the address again; free it. */
@@ -118,6 +120,7 @@ check_again(const struct redis_url *url)
     check_same(again.password, url->password);
     check_same(again.database, url->database);
     check_same(again.master, url->master);
+    MUST(again.tls == url->tls);
     MUST(again.sentinel_count == url->sentinel_count);
     for (size_t i = 0; i < url->sentinel_count; i++) {
         check_same(again.sentinels[i].host, url->sentinels[i].host);

@@ -3,7 +3,7 @@ rights that the file gives it. The client of the tests keeps all rights."""
 
 from .redis import Redis
 from .sandbox import free_port
-from .settings import ROOT
+from .settings import REDIS_TLS, ROOT
 
 PASSWORD = "secret"
 
@@ -15,8 +15,10 @@ class LimitedRedis(Redis):
         acl = sandbox.folder / "redis.acl"
         shipped = (ROOT / "conf" / "redis.acl").read_text()
         acl.write_text(shipped.replace(" on ", f" on >{PASSWORD} "))
-        super().__init__(sandbox, port=free_port(), bind="127.0.0.1",
-                         aclfile=acl, **config)
+        port = free_port()
+        super().__init__(sandbox, port=port, bind="127.0.0.1", aclfile=acl,
+                         **config)
+        self.address = self.url if REDIS_TLS else f"redis://127.0.0.1:{port}"
 
     def url_of(self, user):
-        return f"redis://{user}:{PASSWORD}@127.0.0.1:{self.config['port']}"
+        return self.address.replace("//", f"//{user}:{PASSWORD}@")

@@ -2,8 +2,10 @@
 
 import socket
 
+from .authority import shared, tls_config
 from .edge import edge_environment
-from .settings import REDIS_SERVER
+from .sandbox import free_port
+from .settings import REDIS_SERVER, REDIS_TLS
 from .wait import wait_until
 
 
@@ -56,7 +58,8 @@ class RedisClient:
 
 class Redis:
     """The server. start() after kill() or stop() uses the same socket and
-    data."""
+    data. The client of the tests uses a unix socket; so do the programs, unless
+    VERVE_TEST_REDIS is tls."""
 
     def __init__(self, sandbox, fsync="everysec", name="redis",
                  environment=None, **config):
@@ -67,10 +70,16 @@ class Redis:
         self.path = sandbox.folder / f"{name}.sock"
         self.url = f"unix://{self.path}"
         self.config = {"appendfsync": fsync, **config}
+        if REDIS_TLS:
+            self.use_tls(free_port(), *shared())
         self.environment = environment or edge_environment(sandbox)
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
+
+    def use_tls(self, port, authority, certificate, clients="no"):
+        self.config.update(tls_config(port, authority, certificate, clients))
+        self.url = f"rediss://127.0.0.1:{port}"
 
     def url_of(self, user):
         """redis.url of the program that has this user in conf/redis.acl: here

@@ -6,8 +6,9 @@ import socket
 import tempfile
 from pathlib import Path
 
+from .authority import shared
 from .process import Process
-from .settings import SHARDS
+from .settings import REDIS_TLS, SHARDS
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
@@ -60,6 +61,9 @@ class Sandbox:
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         for name, value in SANITIZERS.items():
             env[name] = f"{value}:log_path={self.folder}/sanitizer"
+        if REDIS_TLS:
+            # Trusted as the system's are, also if redis.url has no TLS.
+            env["SSL_CERT_FILE"] = str(shared()[0].path)
         settings = {"VERVE_STATS_PATH": self.folder / "stats",
                     "VERVE_METRICS_LISTEN": "none",
                     "VERVE_REDIS_SHARDS": None if SHARDS == 1 else SHARDS,

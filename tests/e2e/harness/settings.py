@@ -15,9 +15,11 @@ REDIS_SERVER = os.environ.get("REDIS_SERVER") or next(
     filter(shutil.which, ["redis-server", "valkey-server"]), "redis-server")
 REDIS_CLI = next(filter(shutil.which, ["redis-cli", "valkey-cli"]), "redis-cli")
 
-# What the tests' Redis is: "" is one server on a unix socket, "cluster" three
-# masters with a shard each (make test-cluster).
+# What the tests' Redis is: "" is one server on a unix socket, "tls" the same by
+# TLS (make test-tls), "cluster" three masters with a shard each (make
+# test-cluster).
 KIND_OF_REDIS = os.environ.get("VERVE_TEST_REDIS", "")
+REDIS_TLS = KIND_OF_REDIS == "tls"
 SHARDS = 3 if KIND_OF_REDIS == "cluster" else 1
 
 # Whether the programs were built with ASan (make asan).

@@ -87,6 +87,21 @@ static const struct good goods[] = {
                     {S("::1"), S("8")},
                     {S("c.example."), S("26379")}},
       .sentinel_count = 3}},
+    {"rediss://me:p%40@redis.example:6380/2",
+     {.tls = true,
+      .host = S("redis.example"),
+      .port = S("6380"),
+      .user = S("me"),
+      .password = S("p@"),
+      .database = S("2")}},
+    {"rediss://[::1]", {.tls = true, .host = S("::1"), .port = S("6379")}},
+    {"rediss+sentinel://:p@a,[::1]:7/m?db=1",
+     {.tls = true,
+      .password = S("p"),
+      .database = S("1"),
+      .master = S("m"),
+      .sentinels = {{S("a"), S("26379")}, {S("::1"), S("7")}},
+      .sentinel_count = 2}},
     {"redis+sentinel://me@a/m",
      {.user = S("me"),
       .master = S("m"),
@@ -102,13 +117,17 @@ static const struct bad {
     {"h", TCP_FORM},
     {"h:6379", TCP_FORM},
     {"tcp://h", TCP_FORM},
-    {"rediss://h", "TLS"},
     {"http://h", TCP_FORM},
     {"Redis://h", TCP_FORM},
     {"/run/r.sock", UNIX_FORM},
     {"redis+cluster://h:1", "Cluster"},
     {"rediss+cluster://h:1", "Cluster"},
-    {"rediss+sentinel://h:1/m", "TLS"},
+    {"rediss:///run/r.sock", "no host"},
+    {"rediss://:hunter2@", "no host"},
+    {"rediss://h?ssl=true", "after a ? nothing"},
+    {"rediss+sentinel://h:1", "names no master"},
+    {"rediss", "rediss://"},
+    {"unixs:///s", "rediss://"},
     {"redis+sentinel://", "host[:port]"},
     {"redis+sentinel:///m", "host[:port]"},
     {"redis+sentinel://a", "names no master"},
@@ -246,9 +265,10 @@ test_good(void **state)
         struct redis_url got;
         const char *problem = redis_url_parse(goods[i].text, &got);
 
-        if (problem != NULL || !same(got.path, want->path) ||
-            !same(got.host, want->host) || !same(got.port, want->port) ||
-            !same(got.user, want->user) ||
+        if (problem != NULL || got.tls != want->tls ||
+            redis_url_has_tls(goods[i].text) != want->tls ||
+            !same(got.path, want->path) || !same(got.host, want->host) ||
+            !same(got.port, want->port) || !same(got.user, want->user) ||
             !same(got.password, want->password) ||
             !same(got.database, want->database) ||
             !same(got.master, want->master) || !same_sentinels(&got, want)) {
@@ -291,6 +311,12 @@ test_print(void **state)
         {"unix://m%25e:%0a@/s?db=07", "database", "7"},
         {"unix://m%25e:%0a@/s?db=07", "host", ""},
         {"redis://[::1]", "host", "::1"},
+        {"redis://[::1]", "tls", ""},
+        {"rediss://[::1]", "tls", "yes"},
+        {"rediss://[::1]", "sentinels", ""},
+        {"rediss+sentinel://a/m", "tls", "yes"},
+        {"rediss+sentinel://a/m", "sentinels", "a 26379"},
+        {"unix:///s", "tls", ""},
         {"redis://[::1]", "port", "6379"},
         {"redis://[::1]", "socket", ""},
         {"redis://[::1]", "database", ""},
