@@ -181,7 +181,7 @@ check_tls(struct check *check)
             !redis_url_has_tls(options->redis.url)) {
             complain(check,
                      "%s: it would not be used, as redis.url has no TLS: write "
-                     "rediss:// or rediss+sentinel:// there, or remove this "
+                     "a scheme that begins with rediss there, or remove this "
                      "key",
                      files[i].key);
             return;

@@ -84,8 +84,10 @@ const struct option_row option_rows[] = {
      .help = "Address of Redis, unix://[[user]:password@]/path[?db=number] or\n"
              "      redis://[[user]:password@]host[:port][/database] or\n"
              "      redis+sentinel://[[user]:password@]host[:port],.../"
-             "master[?db=number];\n"
-             "      with TLS, rediss://.. or rediss+sentinel://.."},
+             "master[?db=number] or\n"
+             "      redis+cluster://[[user]:password@]host[:port],..;\n"
+             "      with TLS, rediss://.., rediss+sentinel://.. or "
+             "rediss+cluster://.."},
     {ROW(redis, password), TEXT(0, 1024), .secret = true, .fallback = "",
      .help = "Password for Redis, if it is not in url. The user is in url:\n"
              "      redis://user@host."},

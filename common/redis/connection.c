@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "cluster_map.h"
+#include "follow.h"
 #include "review.h"
 
 /*
@@ -27,6 +29,8 @@ enum {
     PAUSE_SPREAD_MS = 400,
     RESOLVER_POLL_MS = 10,
     RUN_PAUSE_MS = 100, /* until another look whether a run has ended */
+    /* Nodes that send a client to each other sooner are left for a pause. */
+    REDIRECT_MIN_MS = 100,
 };
 
 static void connect_next(struct redis *redis);
@@ -38,11 +42,11 @@ arm_timer(struct redis *redis)
     struct itimerspec spec = {0};
     int64_t due_ms = redis->due_ms;
 
-    if (redis->sentinel != NULL) {
-        due_ms = int64_min(due_ms, redis->sentinel->due_ms);
+    if (redis->guide != NULL) {
+        due_ms = int64_min(due_ms, redis->guide->due_ms);
     }
     if (redis->link.resolving ||
-        (redis->sentinel != NULL && redis->sentinel->link.resolving)) {
+        (redis->guide != NULL && redis->guide->link.resolving)) {
         due_ms = int64_min(due_ms, clock_mono_ms() + RESOLVER_POLL_MS);
     }
     if (due_ms != INT64_MAX) { /* 0 would switch it off */
@@ -97,8 +101,8 @@ void
 connection_pause(struct redis *redis, enum redis_state state)
 {
     close_socket(redis);
-    if (redis->sentinel != NULL && redis->phase != CONNECTION_ASKING) {
-        sentinel_doubt(redis->sentinel);
+    if (redis->guide != NULL && redis->phase != CONNECTION_ASKING) {
+        guide_doubt(redis->guide);
     }
     redis->phase = CONNECTION_PAUSED;
     connection_set_due(redis, random_pause_ms());
@@ -108,11 +112,11 @@ connection_pause(struct redis *redis, enum redis_state state)
 void
 connection_set_error(struct redis *redis, const char *what, const char *why)
 {
-    const char *master = redis->url.master;
+    const char *target = redis->guide == NULL ? NULL : redis->guide->target;
     const char *name = redis->link.name == NULL ? "?" : redis->link.name;
 
     snprintf(redis->error, sizeof(redis->error), "%s (%s%s%s): %s", what,
-             master == NULL ? "" : master, master == NULL ? "" : " at ", name,
+             target == NULL ? "" : target, target == NULL ? "" : " at ", name,
              why);
 }
 
@@ -181,25 +185,35 @@ start_link(struct redis *redis)
     step_resolving(redis);
 }
 
-/* Goes on once a sentinel has named the master, or none does. */
+/* To the master that the guide names. */
 static void
-step_asking(struct redis *redis, const struct sentinel *sentinel)
+start_to_master(struct redis *redis)
 {
-    switch (sentinel->state) {
-    case SENTINEL_PENDING:
+    const struct server_address *master = &redis->guide->master;
+
+    if (link_aim_at_host(&redis->link, master->host, master->port)) {
+        start_link(redis);
+        return;
+    }
+    connection_set_error(redis, "cannot connect", "no memory");
+    connection_pause(redis, REDIS_STATE_DOWN);
+}
+
+/* Goes on once the guide names the master, or cannot. */
+static void
+step_asking(struct redis *redis, const struct guide *guide)
+{
+    const struct guide_dialect *dialect = guide->options.dialect;
+
+    switch (guide->state) {
+    case GUIDE_PENDING:
         break;
-    case SENTINEL_NAMED:
-        if (link_aim_at_host(&redis->link, sentinel->host, sentinel->port)) {
-            start_link(redis);
-            break;
-        }
-        connection_set_error(redis, "cannot connect", "no memory");
-        connection_pause(redis, REDIS_STATE_DOWN);
+    case GUIDE_NAMED:
+        start_to_master(redis);
         break;
-    case SENTINEL_FAILED:
-        snprintf(redis->error, sizeof(redis->error),
-                 "no sentinel names the master %s: %s", redis->url.master,
-                 sentinel->tried);
+    case GUIDE_FAILED:
+        snprintf(redis->error, sizeof(redis->error), "no %s names %s%s: %s",
+                 dialect->server, dialect->whose, guide->target, guide->tried);
         connection_pause(redis, REDIS_STATE_DOWN);
         break;
     }
@@ -208,13 +222,13 @@ step_asking(struct redis *redis, const struct sentinel *sentinel)
 void
 connection_start(struct redis *redis)
 {
-    if (redis->sentinel == NULL) {
+    if (redis->guide == NULL) {
         start_link(redis);
     } else {
         redis->phase = CONNECTION_ASKING;
-        redis->due_ms = INT64_MAX; /* the sentinel has time limits of its own */
-        sentinel_ask(redis->sentinel);
-        step_asking(redis, redis->sentinel);
+        redis->due_ms = INT64_MAX; /* the guide has time limits of its own */
+        guide_ask(redis->guide);
+        step_asking(redis, redis->guide);
     }
     arm_timer(redis);
 }
@@ -227,6 +241,41 @@ finish_handshake(struct redis *redis)
     review_plan(redis);
     connection_set_error(redis, "connected", "ready");
     set_state(redis, REDIS_STATE_UP);
+}
+
+void
+connection_redirect(struct redis *redis, const struct server_address *to)
+{
+    char why[sizeof(*to) + 32];
+
+    snprintf(why, sizeof(why), "moved to %s:%s", to->host, to->port);
+    if (clock_mono_ms() < redis->redirected_ms + REDIRECT_MIN_MS) {
+        connection_give_up(redis, why);
+        return;
+    }
+    redis->redirected_ms = clock_mono_ms();
+    guide_learn(redis->guide, to);
+    connection_set_error(redis, "connection left", why);
+    close_socket(redis);
+    if (redis->state == REDIS_STATE_UP) {
+        set_state(redis, REDIS_STATE_CONNECTING);
+    }
+    start_to_master(redis);
+    arm_timer(redis);
+}
+
+/* The handshake can't succeed now; the server may say where it would. */
+static void
+retry_handshake(struct redis *redis, const char *why)
+{
+    struct server_address to;
+
+    if (redis->url.cluster &&
+        cluster_map_moved(&to, why, redis->guide->master.host)) {
+        connection_redirect(redis, &to);
+    } else {
+        fail_address(redis, ATTEMPT_NOT_YET, why);
+    }
 }
 
 /*
@@ -252,7 +301,7 @@ step_handshake(struct redis *redis)
         fail_address(redis, ATTEMPT_NO_ANSWER, why);
         break;
     case HANDSHAKE_RETRY:
-        fail_address(redis, ATTEMPT_NOT_YET, why);
+        retry_handshake(redis, why);
         break;
     case HANDSHAKE_UNUSABLE:
         fail_address(redis, ATTEMPT_UNUSABLE, why);
@@ -344,9 +393,9 @@ step_phase(struct redis *redis)
     switch (redis->phase) {
     case CONNECTION_PAUSED:
         break;
-    case CONNECTION_ASKING: /* only with sentinels */
-        if (redis->sentinel != NULL) {
-            step_asking(redis, redis->sentinel);
+    case CONNECTION_ASKING: /* only with a guide */
+        if (redis->guide != NULL) {
+            step_asking(redis, redis->guide);
         }
         break;
     case CONNECTION_RESOLVING:
@@ -388,62 +437,18 @@ step_due(struct redis *redis)
     }
 }
 
-/* Says once that no sentinel answers, while the connection is up. */
-static void
-warn_of_sentinels(struct redis *redis)
-{
-    char text[sizeof(redis->sentinel->tried) + 96];
-    struct redis_change change = {.state = REDIS_STATE_UP, .warning = text};
-    bool away = redis->sentinel->state == SENTINEL_FAILED;
-
-    if (away && !redis->unwatched && redis->options.on_change != NULL) {
-        snprintf(text, sizeof(text),
-                 "no sentinel names the master, so that a failover would not "
-                 "be noticed: %s",
-                 redis->sentinel->tried);
-        redis->options.on_change(redis->options.on_change_context, &change);
-    }
-    redis->unwatched = away;
-}
-
-/*
- * Leaves a master that is no longer the one: it would go on to say OK to what
- * is going to be lost.
- */
-static void
-step_sentinel(struct redis *redis)
-{
-    const struct sentinel *sentinel = redis->sentinel;
-    char master[sizeof(sentinel->host) + sizeof(sentinel->port) + 1];
-    char why[sizeof(master) + 64];
-
-    sentinel_step(redis->sentinel);
-    if (redis->phase != CONNECTION_READY) {
-        return;
-    }
-    warn_of_sentinels(redis);
-    snprintf(master, sizeof(master), "%s:%s", sentinel->host, sentinel->port);
-    if (sentinel->state == SENTINEL_NAMED &&
-        strcmp(master, redis->link.name) != 0) {
-        snprintf(why, sizeof(why), "the sentinels name another master, %s",
-                 master);
-        connection_reconnect(redis, why);
-    }
-}
-
 void
 redis_step(struct redis *redis)
 {
     uint64_t expirations;
+    bool same;
 
     /* Resets the timer; if it has not fired, the read fails, which is fine. */
     (void)!read(redis->timer_fd, &expirations, sizeof(expirations));
-    if (redis->sentinel != NULL) {
-        step_sentinel(redis);
-    }
-    if (clock_mono_ms() >= redis->due_ms) {
+    same = redis->guide == NULL || follow_step(redis);
+    if (same && clock_mono_ms() >= redis->due_ms) {
         step_due(redis);
-    } else {
+    } else if (same) {
         step_phase(redis);
     }
     arm_timer(redis);

@@ -15,6 +15,9 @@
 /* The first byte of an alert (RFC 8446, 5.1), as hiredis prints it. */
 #define TLS_ALERT "\"\\x15\""
 
+static const char of_cluster[] =
+    "; it is a node of a cluster: use redis+cluster://host:port,...";
+
 enum { OLDEST_MAJOR = 7 }; /* our scripts need functions of Redis 7.0 */
 
 static void
@@ -58,14 +61,16 @@ void
 handshake_send_review(struct handshake *handshake, redisContext *context)
 {
     const char *info[] = {"INFO"};
-    const char *config[] = {"CONFIG", "GET", "maxmemory-policy", "appendonly",
-                            "appendfsync"};
+    const char *config[] = {
+        "CONFIG",     "GET",         "maxmemory-policy",
+        "appendonly", "appendfsync", "cluster-require-full-coverage"};
+    int config_count = handshake->url->cluster ? 6 : 5;
 
     handshake->policy[0] = '\0';
     strcpy(handshake->policy_errors[0], "it has no maxmemory_policy");
     strcpy(handshake->policy_errors[1], "it has no maxmemory-policy");
     send_step(handshake, context, HANDSHAKE_INFO, 1, info);
-    send_step(handshake, context, HANDSHAKE_CONFIG, 5, config);
+    send_step(handshake, context, HANDSHAKE_CONFIG, config_count, config);
     send_check(handshake, context, HANDSHAKE_RIGHTS,
                &handshake->options->rights);
 }
@@ -84,12 +89,13 @@ handshake_send(struct handshake *handshake, redisContext *context)
     handshake->used_memory = 0;
     handshake->appendonly[0] = '\0';
     handshake->appendfsync[0] = '\0';
+    handshake->full_coverage[0] = '\0';
     handshake->was_replica = false;
     send_auth(handshake, context);
     if (handshake->url->database != NULL) {
         send_step(handshake, context, HANDSHAKE_SELECT, 2, select);
     }
-    if (handshake->url->master != NULL) {
+    if (handshake->url->master != NULL || handshake->url->cluster) {
         send_step(handshake, context, HANDSHAKE_ROLE, 1, role);
     }
     send_step(handshake, context, HANDSHAKE_NAME, 3, name);
@@ -128,6 +134,23 @@ check_version(struct handshake *handshake, const redisReply *info)
     snprintf(handshake->why, sizeof(handshake->why),
              "it is Redis %s, and verve needs Redis %d.0 or later, or Valkey",
              version, OLDEST_MAJOR);
+    return HANDSHAKE_UNUSABLE;
+}
+
+/* Refuses a node of a cluster that the url does not name as one. */
+static enum handshake_result
+check_mode(struct handshake *handshake, const redisReply *info)
+{
+    char enabled[4];
+
+    if (handshake->url->cluster ||
+        !read_field(info, "\ncluster_enabled:", enabled, sizeof(enabled)) ||
+        enabled[0] == '0') {
+        return HANDSHAKE_DONE;
+    }
+    handshake->fault = REDIS_FAULT_OTHER;
+    snprintf(handshake->why, sizeof(handshake->why), "%s",
+             of_cluster + strlen("; "));
     return HANDSHAKE_UNUSABLE;
 }
 
@@ -182,11 +205,13 @@ read_config(struct handshake *handshake, const redisReply *pairs)
                    sizeof(handshake->appendonly));
     read_parameter(pairs, "appendfsync", handshake->appendfsync,
                    sizeof(handshake->appendfsync));
+    read_parameter(pairs, "cluster-require-full-coverage",
+                   handshake->full_coverage, sizeof(handshake->full_coverage));
 }
 
 /*
- * Sentinels may be wrong for a while. A replica would refuse to write, and a
- * script that only reads would not notice.
+ * Sentinels and nodes may be wrong for a while. A replica would refuse to
+ * write, and a script that only reads would not notice.
  */
 static enum handshake_result
 check_role(struct handshake *handshake, const redisReply *role)
@@ -197,7 +222,7 @@ check_role(struct handshake *handshake, const redisReply *role)
         return HANDSHAKE_DONE;
     }
     snprintf(handshake->why, sizeof(handshake->why),
-             "it is no master, as the sentinel says that it is");
+             "it is no master, though it was named as one");
     return HANDSHAKE_RETRY;
 }
 
@@ -248,6 +273,13 @@ is_too_many_clients(const char *error)
     return starts_with(error, "ERR max number of clients");
 }
 
+/* True if another node of the cluster has the slot, or a part of its keys. */
+static bool
+is_elsewhere(const char *error)
+{
+    return starts_with(error, "MOVED ") || starts_with(error, "ASK ");
+}
+
 /* True if the error ends by itself, when Redis has loaded or failed over. */
 static bool
 is_temporary(const char *error)
@@ -256,7 +288,7 @@ is_temporary(const char *error)
            starts_with(error, "READONLY") || starts_with(error, "MASTERDOWN") ||
            starts_with(error, "BUSY") || starts_with(error, "OOM") ||
            starts_with(error, "MISCONF") || starts_with(error, "CLUSTERDOWN") ||
-           starts_with(error, "NOREPLICAS");
+           starts_with(error, "NOREPLICAS") || starts_with(error, "TRYAGAIN");
 }
 
 /*
@@ -274,8 +306,12 @@ is_optional(enum handshake_step step, const char *error)
 
 /* What an operator can do about an error. */
 static const char *
-advice(enum handshake_step step, const char *error)
+advice(const struct handshake *handshake, enum handshake_step step,
+       const char *error)
 {
+    if (is_elsewhere(error)) {
+        return handshake->url->cluster ? "" : of_cluster;
+    }
     if (is_too_many_clients(error)) {
         return "; raise Redis's maxclients, or use fewer connections";
     }
@@ -318,8 +354,9 @@ read_error(struct handshake *handshake, enum handshake_step step,
 {
     handshake->fault = fault_of(step);
     snprintf(handshake->why, sizeof(handshake->why), "%s%s", error,
-             advice(step, error));
-    if (is_temporary(error)) {
+             advice(handshake, step, error));
+    if (is_temporary(error) ||
+        (is_elsewhere(error) && handshake->url->cluster)) {
         return HANDSHAKE_RETRY;
     }
     if (!is_optional(step, error)) {
@@ -346,6 +383,9 @@ read_reply(struct handshake *handshake, enum handshake_step step,
     } else if (step == HANDSHAKE_INFO) {
         read_info(handshake, reply);
         result = check_version(handshake, reply);
+        if (result == HANDSHAKE_DONE) {
+            result = check_mode(handshake, reply);
+        }
     } else if (step == HANDSHAKE_CONFIG) {
         read_config(handshake, reply);
     }
@@ -383,20 +423,35 @@ handshake_receive(struct handshake *handshake, redisContext *context)
     return result;
 }
 
+static void
+add_warning(struct handshake *handshake, const char *text)
+{
+    size_t used = strlen(handshake->warning);
+
+    snprintf(handshake->warning + used, sizeof(handshake->warning) - used,
+             "%s%s", used > 0 ? "; " : "", text);
+}
+
 const char *
 handshake_warning(struct handshake *handshake)
 {
-    bool trusted = handshake->policy[0] == '\0';
-    bool no_file = strcmp(handshake->appendonly, "no") == 0;
-
-    snprintf(handshake->warning, sizeof(handshake->warning), "%s%s%s",
-             trusted ? "its maxmemory-policy cannot be read and is trusted to "
-                       "be noeviction (redis.trust_noeviction): if it is "
-                       "another, what was counted is dropped without a word"
-                     : "",
-             trusted && no_file ? "; " : "",
-             no_file ? "it has no append-only file: if it stops, it loses what "
-                       "was counted since its last snapshot; set appendonly yes"
-                     : "");
+    handshake->warning[0] = '\0';
+    if (handshake->policy[0] == '\0') {
+        add_warning(handshake,
+                    "its maxmemory-policy cannot be read and is trusted to be "
+                    "noeviction (redis.trust_noeviction): if it is another, "
+                    "what was counted is dropped without a word");
+    }
+    if (strcmp(handshake->appendonly, "no") == 0) {
+        add_warning(handshake,
+                    "it has no append-only file: if it stops, it loses what "
+                    "was counted since its last snapshot; set appendonly yes");
+    }
+    if (handshake->url->cluster &&
+        strcmp(handshake->full_coverage, "yes") == 0) {
+        add_warning(handshake,
+                    "if one master is away, the whole cluster stops; set "
+                    "cluster-require-full-coverage no on all nodes");
+    }
     return handshake->warning[0] != '\0' ? handshake->warning : NULL;
 }

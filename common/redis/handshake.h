@@ -50,7 +50,8 @@ struct handshake {
     char appendfsync[16];          /* "": it cannot be read */
     char policy[40];               /* maxmemory-policy; "": it cannot be read */
     char policy_errors[2][96];     /* if so: why not by INFO, by CONFIG GET */
-    char warning[512];             /* see handshake_warning */
+    char full_coverage[4];         /* of a cluster; "": it cannot be read */
+    char warning[768];             /* see handshake_warning */
     struct command command;        /* the call of a check */
     char why[800];          /* the reason for BROKEN, RETRY and UNUSABLE */
     enum redis_fault fault; /* the kind of reason for UNUSABLE */

@@ -33,6 +33,9 @@ redis_node_name(const char *url, char name[REDIS_NODE_SIZE])
     if (name[0] == '\0') {
         read_part(name, REDIS_NODE_SIZE, url, "master");
     }
+    if (name[0] == '\0' && redis_url_is_cluster(url)) {
+        strcpy(name, "cluster");
+    }
     if (name[0] == '\0') {
         read_part(host, sizeof(host), url, "host");
         read_part(port, sizeof(port), url, "port");

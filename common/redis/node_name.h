@@ -1,7 +1,7 @@
 /*
  * The name of a Redis for people and for metrics: the path of its socket,
- * host:port ([host]:port if the host has colons), or the name that sentinels
- * know the master by.
+ * host:port ([host]:port if the host has colons), the name that sentinels know
+ * the master by, or "cluster".
  */
 #ifndef NODE_NAME_H
 #define NODE_NAME_H

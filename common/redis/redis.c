@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/util.h"
+#include "cluster_map.h"
 #include "command.h"
 #include "connection.h"
 #include "review.h"
@@ -133,6 +134,7 @@ send_script(struct redis *redis, bool by_text)
 enum redis_result
 redis_send(struct redis *redis)
 {
+    free_replies(redis);
     if (redis_wait(redis) != REDIS_STATE_UP) {
         return REDIS_AWAY;
     }
@@ -203,8 +205,18 @@ static enum redis_result
 receive_error(struct redis *redis)
 {
     const char *text = redis->reply->str;
+    struct server_address to;
 
     connection_set_error(redis, redis->command.script->name, text);
+    if (redis->url.cluster &&
+        cluster_map_moved(&to, text, redis->guide->master.host)) {
+        connection_redirect(redis, &to);
+        return REDIS_AWAY;
+    }
+    if (redis->url.cluster && starts_with(text, "CLUSTERDOWN")) {
+        guide_doubt(redis->guide);
+        guide_hasten(redis->guide);
+    }
     if (starts_with(text, "READONLY") || starts_with(text, "LOADING") ||
         starts_with(text, "MASTERDOWN") || starts_with(text, "NOAUTH")) {
         connection_give_up(redis, text);
@@ -219,6 +231,10 @@ redis_receive(struct redis *redis, const struct redis_reply **reply)
 {
     redisContext *context = redis->link.context;
 
+    if (redis->guide_ready) {
+        redis->guide_ready = false;
+        redis_step(redis);
+    }
     if (!redis->running) { /* redis_step has closed the connection */
         return REDIS_LOST;
     }
@@ -261,12 +277,15 @@ left_ms(const struct redis *redis)
     return int64_max(redis->end_ms - clock_mono_ms(), 0);
 }
 
+/* The guide's socket and time limit end the wait, too. */
 void
-redis_await(const struct redis *redis)
+redis_await(struct redis *redis)
 {
-    struct pollfd pollfd = watched(redis);
+    struct pollfd fds[] = {watched(redis),
+                           {.fd = redis->epoll_fd, .events = POLLIN}};
 
-    poll(&pollfd, 1, (int)left_ms(redis));
+    poll(fds, redis->guide == NULL ? 1 : 2, (int)left_ms(redis));
+    redis->guide_ready = redis->guide != NULL && fds[0].revents == 0;
 }
 
 void

@@ -45,8 +45,10 @@ struct redis_script {
 const struct redis_script *const *redis_scripts(size_t *count);
 
 enum redis_result {
-    REDIS_DONE,    /* the reply is there */
-    REDIS_AWAY,    /* not connected: nothing was sent */
+    REDIS_DONE, /* the reply is there */
+    /* Not connected, or the slot has moved to another node: nothing was done.
+     */
+    REDIS_AWAY,
     REDIS_LOST,    /* sent, but no reply: the script may have run, or not */
     REDIS_REFUSED, /* Redis's reply is an error: see redis_error */
     REDIS_SPARSE,  /* done, but on fewer replicas than were asked for */
@@ -127,9 +129,10 @@ struct redis_options {
 /*
  * What is wrong with url, static; NULL if redis_open can use it. It is
  * unix://[[user]:password@]/path[?db=number],
- * redis://[[user]:password@]host[:port][/database] or
- * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number]; with
- * TLS, rediss:// or rediss+sentinel://.
+ * redis://[[user]:password@]host[:port][/database],
+ * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number] or
+ * redis+cluster://[[user]:password@]host[:port],... . With TLS, rediss://,
+ * rediss+sentinel:// or rediss+cluster://.
  */
 const char *redis_url_problem(const char *url);
 
@@ -153,9 +156,10 @@ struct redis_login redis_login_of(const char *url);
 
 /*
  * Writes a part of a url that redis_url_problem accepts: socket (its path),
- * host, port, user, password, database, master, sentinels ("host port" a line)
- * or tls ("yes"), without percent-encoding. Writes nothing if the url has no
- * such part. False if there is no part of this name.
+ * host, port, user, password, database, master, sentinels or nodes (of a
+ * cluster; both "host port" a line) or tls ("yes"), without percent-encoding.
+ * Writes nothing if the url has no such part. False if there is no part of this
+ * name.
  */
 bool redis_url_print(FILE *out, const char *url, const char *part);
 
@@ -220,10 +224,16 @@ bool redis_syncs_always(const struct redis *redis);
 
 /*
  * How long a connection may stay at a master that another program has left
- * already, because a sentinel named another, in milliseconds. 0: the url names
- * Redis itself.
+ * already, because a sentinel or a node of the cluster named another, in
+ * milliseconds. 0: the url names Redis itself.
  */
 int64_t redis_follow_ms(const struct redis *redis);
+
+/*
+ * The number of masters in the cluster that have slots, as it was told last; at
+ * most 64. 1 without a cluster, and before the first answer.
+ */
+int64_t redis_masters(const struct redis *redis);
 
 /*
  * Redis's maxmemory in bytes, as of the last connect. 0: it has none, or it is
@@ -278,7 +288,9 @@ enum redis_result redis_send(struct redis *redis);
 
 /*
  * Reads the reply as far as it has arrived, without blocking. Call it after
- * redis_await, until the result is not REDIS_PENDING. *reply is set only if the
+ * redis_await, until the result is not REDIS_PENDING. REDIS_AWAY: the slot has
+ * moved, and the connection to its new master is being made; the same call can
+ * be sent once the state is REDIS_STATE_UP. *reply is set only if the
  * result is REDIS_DONE or REDIS_SPARSE, and is valid until the next call.
  */
 enum redis_result redis_receive(struct redis *redis,
@@ -289,7 +301,7 @@ enum redis_result redis_receive(struct redis *redis,
  * the rest of a large call can be sent, or the time limit is over. (redis_fd is
  * not readable if the rest can be sent.)
  */
-void redis_await(const struct redis *redis);
+void redis_await(struct redis *redis);
 
 /* Of redis_await_any. */
 enum { REDIS_AWAIT_MOST = 64 };

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "connection.h"
 
 static bool
@@ -50,25 +51,30 @@ copy_text(const char *text)
     return strdup(text == NULL ? "" : text);
 }
 
+/* The nodes of a cluster have the login of Redis, sentinels one of their own.
+ */
 static bool
-open_sentinel(struct redis *redis, const struct redis_options *options)
+open_guide(struct redis *redis, const struct redis_options *options)
 {
-    struct sentinel_options sentinel_options = {.url = &redis->url,
-                                                .timeout_ms =
-                                                    options->timeout_ms,
-                                                .epoll_fd = redis->epoll_fd,
-                                                .tls = redis->tls};
+    bool cluster = redis->url.cluster;
+    struct guide_options guide_options = {
+        .dialect = cluster ? &cluster_dialect : &sentinel_dialect,
+        .question = {.url = &redis->url, .slot = options->slot},
+        .timeout_ms = options->timeout_ms,
+        .epoll_fd = redis->epoll_fd,
+        .tls = redis->tls};
 
-    redis->sentinel = calloc(1, sizeof(*redis->sentinel));
+    redis->guide = calloc(1, sizeof(*redis->guide));
     redis->sentinel_user = copy_text(options->sentinel_user);
     redis->sentinel_password = copy_text(options->sentinel_password);
-    if (redis->sentinel == NULL || redis->sentinel_user == NULL ||
+    if (redis->guide == NULL || redis->sentinel_user == NULL ||
         redis->sentinel_password == NULL) {
         return false;
     }
-    sentinel_options.user = redis->sentinel_user;
-    sentinel_options.password = redis->sentinel_password;
-    sentinel_init(redis->sentinel, &sentinel_options);
+    guide_options.user = cluster ? redis->url.user : redis->sentinel_user;
+    guide_options.password =
+        cluster ? redis->url.password : redis->sentinel_password;
+    guide_init(redis->guide, &guide_options);
     return true;
 }
 
@@ -98,7 +104,7 @@ set_up(struct redis *redis, const struct redis_options *options)
     if (redis->url.host != NULL) {
         return link_aim_at_host(&redis->link, redis->url.host, redis->url.port);
     }
-    return open_sentinel(redis, options);
+    return open_guide(redis, options);
 }
 
 struct redis *
@@ -126,9 +132,9 @@ redis_close(struct redis *redis)
         return;
     }
     link_fini(&redis->link);
-    if (redis->sentinel != NULL) {
-        sentinel_fini(redis->sentinel);
-        free(redis->sentinel);
+    if (redis->guide != NULL) {
+        guide_fini(redis->guide);
+        free(redis->guide);
     }
     tls_context_close(redis->tls);
     free(redis->sentinel_user);
@@ -163,9 +169,15 @@ redis_max_memory(const struct redis *redis)
 int64_t
 redis_follow_ms(const struct redis *redis)
 {
-    return redis->sentinel == NULL
-               ? 0
-               : SENTINEL_INTERVAL_MS + redis->options.timeout_ms;
+    return redis->guide == NULL ? 0
+                                : redis->guide->options.dialect->spread_ms +
+                                      redis->options.timeout_ms;
+}
+
+int64_t
+redis_masters(const struct redis *redis)
+{
+    return redis->guide == NULL ? 1 : int64_max(redis->guide->masters, 1);
 }
 
 int64_t

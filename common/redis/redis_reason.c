@@ -31,7 +31,8 @@ redis_reason_of(enum redis_result result, const char *refusal)
 
     switch (result) {
     case REDIS_AWAY:
-        return REDIS_REASON_AWAY;
+        return starts_with(refusal, "MOVED ") ? REDIS_REASON_MOVED
+                                              : REDIS_REASON_AWAY;
     case REDIS_SPARSE:
         return REDIS_REASON_SPARSE;
     case REDIS_LOST:

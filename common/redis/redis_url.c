@@ -1,7 +1,7 @@
 /*
  * redis_url: reads redis.url. The address of a unix socket has no host, but
  * libcurl wants one; it is given a stand-in to split the login. Likewise each
- * sentinel of a list is split as a url of its own.
+ * host of a list is split as a url of its own.
  */
 #define _GNU_SOURCE /* memrchr */
 #include "redis_url.h"
@@ -30,9 +30,6 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static const char no_memory[] = "no memory";
-static const char no_sentinel[] =
-    "a sentinel is not host[:port]: " REDIS_URL_SENTINEL_FORM
-    "; " REDIS_URL_ENCODED;
 
 /* Reads login, which ends with @, and stands alone. */
 static const char *
@@ -151,36 +148,50 @@ read_tcp(const char *text, struct redis_url *url)
     return problem;
 }
 
-/* Reads one sentinel of a list, host[:port]. */
+/* The hosts of a list: the port of those without, and what a wrong one is. */
+struct host_kind {
+    const char *port;
+    const char *wrong;
+};
+
+static const struct host_kind sentinels = {
+    SENTINEL_PORT, "a sentinel is not host[:port]: " REDIS_URL_SENTINEL_FORM
+                   "; " REDIS_URL_ENCODED};
+static const struct host_kind nodes = {
+    REDIS_PORT, "a node is not host[:port]: " REDIS_URL_CLUSTER_FORM
+                "; " REDIS_URL_ENCODED};
+
+/* Reads one host of a list, host[:port]. */
 static const char *
-read_sentinel(const char *text, size_t len, struct redis_url *url)
+read_host(const char *text, size_t len, const struct host_kind *kind,
+          struct redis_url *url)
 {
-    struct redis_host *sentinel = &url->sentinels[url->sentinel_count];
+    struct redis_host *host = &url->hosts[url->host_count];
     size_t size = len + sizeof(TCP);
     const char *problem = no_memory;
     char *alone;
     CURLU *parsed;
 
-    if (url->sentinel_count == REDIS_SENTINELS_MAX) {
-        return "it names more than 16 sentinels";
+    if (url->host_count == REDIS_HOSTS_MAX) {
+        return "it names more than 16 hosts";
     }
     if (len == 0) {
-        return no_sentinel;
+        return kind->wrong;
     }
     alone = malloc(size);
     if (alone == NULL) {
         return no_memory;
     }
-    url->sentinel_count++;
+    url->host_count++;
     snprintf(alone, size, TCP "%.*s", (int)len, text);
     parsed = url_part_split(alone, &problem);
     if (problem != NULL) {
-        problem = no_sentinel;
+        problem = kind->wrong;
     } else {
-        problem = url_part_host(parsed, &sentinel->host);
+        problem = url_part_host(parsed, &host->host);
     }
     if (problem == NULL) {
-        problem = url_part_port(parsed, SENTINEL_PORT, &sentinel->port);
+        problem = url_part_port(parsed, kind->port, &host->port);
     }
     curl_url_cleanup(parsed);
     free(alone);
@@ -188,7 +199,8 @@ read_sentinel(const char *text, size_t len, struct redis_url *url)
 }
 
 static const char *
-read_sentinels(const char *text, size_t len, struct redis_url *url)
+read_hosts(const char *text, size_t len, const struct host_kind *kind,
+           struct redis_url *url)
 {
     const char *end = text + len;
     const char *problem = NULL;
@@ -199,10 +211,25 @@ read_sentinels(const char *text, size_t len, struct redis_url *url)
         if (host_len > (size_t)(end - text)) {
             host_len = (size_t)(end - text);
         }
-        problem = read_sentinel(text, host_len, url);
+        problem = read_host(text, host_len, kind, url);
         text += host_len + 1;
     }
     return problem;
+}
+
+/* Reads a login, if there is one, and a list of hosts. */
+static const char *
+read_authority(const char *text, size_t len, const struct host_kind *kind,
+               struct redis_url *url)
+{
+    const char *at = memrchr(text, '@', len);
+    const char *hosts = at == NULL ? text : at + 1;
+    const char *problem =
+        at == NULL ? NULL : read_login(text, (size_t)(hosts - text), url);
+
+    return problem == NULL
+               ? read_hosts(hosts, len - (size_t)(hosts - text), kind, url)
+               : problem;
 }
 
 /* The name of the master, as in Sentinel's configuration (sentinel.conf). */
@@ -228,30 +255,33 @@ read_by_sentinels(const char *text, struct redis_url *url)
 {
     const char *path = text + strcspn(text, "/?");
     const char *query = path + strcspn(path, "?");
-    const char *at = memrchr(text, '@', (size_t)(path - text));
-    const char *hosts = at == NULL ? text : at + 1;
     const char *problem =
-        at == NULL ? NULL : read_login(text, (size_t)(hosts - text), url);
+        read_authority(text, (size_t)(path - text), &sentinels, url);
 
-    if (problem == NULL) {
-        problem = read_sentinels(hosts, (size_t)(path - hosts), url);
-    }
     if (problem == NULL) {
         problem = read_master(path, (size_t)(query - path), url);
     }
     return problem == NULL ? read_query(query, url) : problem;
 }
 
+/* Reads what follows the scheme of a url of a cluster. */
+static const char *
+read_cluster(const char *text, struct redis_url *url)
+{
+    size_t len = strcspn(text, "/?");
+
+    if (text[len] != '\0') {
+        return "a cluster has no database: nothing follows the "
+               "nodes: " REDIS_URL_CLUSTER_FORM "; " REDIS_URL_ENCODED;
+    }
+    url->cluster = true;
+    return read_authority(text, len, &nodes, url);
+}
+
 const char *
 redis_url_parse(const char *text, struct redis_url *url)
 {
     memset(url, 0, sizeof(*url));
-    if (starts_with(text, "redis+cluster://") ||
-        starts_with(text, "rediss+cluster://")) {
-        return "this version cannot use Redis Cluster yet; "
-               "use " REDIS_URL_UNIX_FORM " or " REDIS_URL_TCP_FORM
-               " or " REDIS_URL_SENTINEL_FORM;
-    }
     if (strchr(text, '#') != NULL) {
         return "a # and what follows it have no meaning here; a # in a "
                "password or a path is %23";
@@ -266,9 +296,13 @@ redis_url_parse(const char *text, struct redis_url *url)
     if (starts_with(text, SENTINEL) || starts_with(text, TLS_SENTINEL)) {
         return read_by_sentinels(strstr(text, "://") + strlen("://"), url);
     }
+    if (starts_with(text, CLUSTER) || starts_with(text, TLS_CLUSTER)) {
+        return read_cluster(strstr(text, "://") + strlen("://"), url);
+    }
     return "it is neither " REDIS_URL_UNIX_FORM " nor " REDIS_URL_TCP_FORM
-           " nor " REDIS_URL_SENTINEL_FORM
-           " nor, with TLS, rediss://.. or rediss+sentinel://..";
+           " nor " REDIS_URL_SENTINEL_FORM " nor " REDIS_URL_CLUSTER_FORM
+           " nor, with TLS, rediss://.., rediss+sentinel://.. or "
+           "rediss+cluster://..";
 }
 
 const char *
@@ -279,6 +313,15 @@ redis_url_problem(const char *text)
 
     redis_url_fini(&url);
     return problem;
+}
+
+static void
+print_hosts(FILE *out, const struct redis_url *url)
+{
+    for (size_t i = 0; i < url->host_count; i++) {
+        fprintf(out, "%s%s %s", i > 0 ? "\n" : "", url->hosts[i].host,
+                url->hosts[i].port);
+    }
 }
 
 bool
@@ -304,17 +347,18 @@ redis_url_print(FILE *out, const char *text, const char *part)
         {"password", &url.password}, {"database", &url.database},
         {"master", &url.master},
     };
-    bool found = strcmp(part, "sentinels") == 0 || strcmp(part, "tls") == 0;
+    bool of_sentinels = strcmp(part, "sentinels") == 0;
+    bool found = of_sentinels || strcmp(part, "nodes") == 0;
+    bool of_tls = strcmp(part, "tls") == 0;
 
     redis_url_parse(text, &url);
-    if (url.tls && strcmp(part, "tls") == 0) {
+    if (found && url.cluster != of_sentinels) {
+        print_hosts(out, &url);
+    }
+    if (of_tls && url.tls) {
         fputs("yes", out);
     }
-    for (size_t i = 0; strcmp(part, "sentinels") == 0 && i < url.sentinel_count;
-         i++) {
-        fprintf(out, "%s%s %s", i > 0 ? "\n" : "", url.sentinels[i].host,
-                url.sentinels[i].port);
-    }
+    found = found || of_tls;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !found; i++) {
         found = strcmp(parts[i].name, part) == 0;
         if (found && *parts[i].value != NULL) {
@@ -349,9 +393,9 @@ redis_url_fini(struct redis_url *url)
     free(url->password);
     free(url->database);
     free(url->master);
-    for (size_t i = 0; i < url->sentinel_count; i++) {
-        free(url->sentinels[i].host);
-        free(url->sentinels[i].port);
+    for (size_t i = 0; i < url->host_count; i++) {
+        free(url->hosts[i].host);
+        free(url->hosts[i].port);
     }
     memset(url, 0, sizeof(*url));
 }

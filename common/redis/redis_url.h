@@ -8,14 +8,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { REDIS_SENTINELS_MAX = 16 };
+enum { REDIS_HOSTS_MAX = 16 };
 
 struct redis_host {
     char *host; /* name or address without brackets */
     char *port; /* decimal */
 };
 
-/* There is either a path, or a host, or a master and its sentinels. */
+/* There is either a path, or a host, or a master and hosts, or a cluster and
+   hosts. */
 struct redis_url {
     bool tls;       /* to Redis and to the sentinels */
     char *path;     /* of a unix socket; else NULL */
@@ -25,8 +26,10 @@ struct redis_url {
     char *password; /* NULL: none */
     char *database; /* decimal; NULL: the server's default */
     char *master;   /* its name, as the sentinels know it; else NULL */
-    struct redis_host sentinels[REDIS_SENTINELS_MAX];
-    size_t sentinel_count; /* 0 without a master */
+    bool cluster;   /* the hosts are nodes of a Redis Cluster */
+    /* Sentinels or nodes: those who know the master. */
+    struct redis_host hosts[REDIS_HOSTS_MAX];
+    size_t host_count;
 };
 
 /*
@@ -34,8 +37,9 @@ struct redis_url {
  * redis://[[user]:password@]host[:port][/database], the forms of redis-py and
  * of redis-cli -u (the registration of the second at IANA is provisional), or
  * redis+sentinel://[[user]:password@]host[:port],.../master[?db=number], the
- * form of Lettuce with the name in the path. The login is that of Redis, not of
- * the sentinels. With TLS the schemes are rediss and rediss+sentinel.
+ * form of Lettuce with the name in the path, or
+ * redis+cluster://[[user]:password@]host[:port],... . The login is that of
+ * Redis, not of the sentinels. With TLS the schemes begin with rediss.
  * Parts are percent-decoded (RFC 3986, 2.1) to any byte but NUL. A part that
  * means nothing is an error. Returns NULL, or what is wrong: static, and
  * without any part of the text, which may hold a password. Free url with

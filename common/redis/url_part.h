@@ -14,6 +14,8 @@
 #define REDIS_URL_TCP_FORM "redis://[[user]:password@]host[:port][/database]"
 #define REDIS_URL_SENTINEL_FORM                                                \
     "redis+sentinel://[[user]:password@]host[:port],.../master[?db=number]"
+#define REDIS_URL_CLUSTER_FORM                                                 \
+    "redis+cluster://[[user]:password@]host[:port],..."
 #define REDIS_URL_ENCODED                                                      \
     "in a user or a password, / ? # @ : % are %2F %3F %23 %40 %3A %25"
 

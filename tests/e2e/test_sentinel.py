@@ -2,6 +2,7 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness.fastcgi import Responder
@@ -53,23 +54,28 @@ def address(port, host=b"127.0.0.1"):
 
 
 class FalseSentinel:
-    """Answers each question with the same bytes; b"": with nothing at all."""
+    """Answers each question with the same bytes; b"": with nothing at all.
+    check: what it says of its majority."""
 
-    def __init__(self, sandbox, answer, host="127.0.0.1"):
+    def __init__(self, sandbox, answer, host="127.0.0.1", check=None):
         self.answer = answer
+        self.check = check
         self.asked = 0
+        self.connections = 0
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, 0), family=family)
         self.port = listener.getsockname()[1]
         Listener(sandbox, listener, self.run)
 
     def run(self, connection):
+        self.connections += 1
         with connection:
             connection.settimeout(60)
             try:
-                while connection.recv(65536):
+                while data := connection.recv(65536):
                     self.asked += 1
-                    connection.sendall(self.answer)
+                    checked = self.check and b"CKQUORUM" in data
+                    connection.sendall(self.check if checked else self.answer)
             except OSError:
                 pass
 
@@ -145,6 +151,93 @@ def test_a_hanging_sentinel_delays_nobody(sandbox, pair):
         assert time.monotonic() - started < 2.5
 
 
+@pytest.fixture
+def masters(sandbox):
+    """Two servers that are masters."""
+    return [Node(sandbox, name).start() for name in ("one", "two")]
+
+
+PATIENT_S = 20  # of a program that is not to wait for that long
+
+
+def patient(sandbox, *sentinels):
+    return Responder(
+        sandbox, Named(*(f"127.0.0.1:{one.port}" for one in sentinels)),
+        VERVE_REDIS_TIMEOUT_MS=PATIENT_S * 1000).start()
+
+
+def test_a_request_does_not_wait_for_a_master_that_is_left(sandbox, masters):
+    """It hangs while the script is under way; another one is named."""
+    sentinel = FalseSentinel(sandbox, address(masters[0].port))
+    responder = patient(sandbox, sentinel)
+    wait_until(lambda: asks(responder), "counts")
+    masters[0].freeze()
+    started = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(asks, responder, 2)
+        time.sleep(0.1)  # the request is under way
+        sentinel.answer = address(masters[1].port)
+        assert not answer.result()
+    wait_until(lambda: asks(responder, 3), "counts at the other")
+    assert time.monotonic() - started < PATIENT_S / 2
+    masters[0].thaw()
+
+
+def test_an_attempt_ends_if_another_master_is_named(sandbox, masters):
+    """The master that was named hangs in the handshake."""
+    sentinel = FalseSentinel(sandbox, address(masters[0].port))
+    masters[0].freeze()
+    started = time.monotonic()
+
+    def switch():
+        wait_until(lambda: sentinel.asked > 1, "asks on meanwhile")
+        sentinel.answer = address(masters[1].port)
+
+    with ThreadPoolExecutor() as pool:
+        switched = pool.submit(switch)
+        responder = patient(sandbox, sentinel)
+        switched.result()
+    wait_until(masters[1].has_program, "at the other")
+    assert time.monotonic() - started < PATIENT_S / 2
+    assert asks(responder)
+    masters[0].thaw()
+
+
+def test_a_sentinel_that_is_cut_off_is_left(sandbox, masters):
+    """It would go on to name the old master; its answer is taken if there is
+    no better one."""
+    cut_off = FalseSentinel(sandbox, address(masters[0].port),
+                            check=b"-NOQUORUM 1 usable Sentinels\r\n")
+    better = FalseSentinel(sandbox, address(masters[1].port),
+                           check=b"+OK 2 usable Sentinels\r\n")
+    responder = patient(sandbox, cut_off, better)
+    wait_until(masters[1].has_program, "at the master of the majority")
+    wait_until(lambda: better.asked > 6, "asks on")
+    assert masters[1].has_program()
+    better.check = cut_off.check
+    better.answer = address(masters[0].port)
+    wait_until(lambda: masters[0].has_program() and asks(responder),
+               "at the one that is named")
+    assert "so that a failover" not in responder.process.output()
+
+
+def test_a_hanging_sentinel_is_asked_once_while_the_master_is_away(
+        sandbox, masters):
+    """A machine is gone, with its server and its sentinel."""
+    masters[1].kill()
+    hung = FalseSentinel(sandbox, b"")
+    others = [FalseSentinel(sandbox, address(masters[1].port))
+              for _ in range(2)]
+    named = Named(*(f"127.0.0.1:{one.port}" for one in (hung, *others)))
+    responder = Responder(sandbox, named).start()
+    wait_until(lambda: all(one.connections > 3 for one in others),
+               "asks both in turn", 9.0)  # until it is asked again
+    assert hung.connections == 1
+    for one in others:
+        one.answer = address(masters[0].port)
+    wait_until(lambda: asks(responder), "counts")
+
+
 def test_passwords(sandbox, pair):
     """Sentinels have a login of their own."""
     for node in pair:
@@ -152,7 +245,8 @@ def test_passwords(sandbox, pair):
         node("CONFIG", "SET", "requirepass", "k1ng")
     login = f"""sentinel auth-pass {MASTER} k1ng
 user default off
-user watcher on >qu33n +@all allchannels
+user admin on >k1ng +@all
+user watcher on >qu33n -@all +auth +sentinel|get-master-addr-by-name
 sentinel sentinel-user watcher
 sentinel sentinel-pass qu33n"""
     sentinel = Sentinel(sandbox, "guarded", pair[0].port, login).start()
@@ -165,6 +259,10 @@ sentinel sentinel-pass qu33n"""
                       VERVE_REDIS_SENTINEL_USER="watcher",
                       VERVE_REDIS_SENTINEL_PASSWORD_FILE=secret).start()
     wait_until(lambda: asks(right), "counts", 20.0)
+    # The check of the majority is not allowed: the sentinel is kept.
+    sentinel("AUTH", "admin", "k1ng")
+    wait_until(lambda: "ckquorum" in str(sentinel("ACL", "LOG")), "is checked")
+    assert asks(right, 2)
     assert not asks(wrong)
     wrong.process.wait_output("see redis.sentinel_user and "
                               "redis.sentinel_password")

@@ -17,13 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check_promises(const struct redis_url *url)
 {
-    MUST((url->path != NULL) + (url->host != NULL) + (url->master != NULL) ==
+    MUST((url->path != NULL) + (url->host != NULL) + (url->master != NULL) +
+             url->cluster ==
          1);
-    MUST((url->sentinel_count > 0) == (url->master != NULL));
+    MUST((url->host_count > 0) == (url->master != NULL || url->cluster));
     MUST(!url->tls || url->path == NULL);
-    for (size_t i = 0; i < url->sentinel_count; i++) {
-        MUST(url->sentinels[i].host[0] != '\0');
-        MUST(url->sentinels[i].port[0] != '\0');
+    for (size_t i = 0; i < url->host_count; i++) {
+        MUST(url->hosts[i].host[0] != '\0');
+        MUST(url->hosts[i].port[0] != '\0');
     }
     MUST((url->port == NULL) == (url->host == NULL));
     MUST(url->path == NULL || url->path[0] == '/');
@@ -85,9 +86,9 @@ write_again(const struct redis_url *url)
     } else if (url->master == NULL) {
         write_host(out, url->host, url->port);
     }
-    for (size_t i = 0; i < url->sentinel_count; i++) {
+    for (size_t i = 0; i < url->host_count; i++) {
         fputs(i > 0 ? "," : "", out);
-        write_host(out, url->sentinels[i].host, url->sentinels[i].port);
+        write_host(out, url->hosts[i].host, url->hosts[i].port);
     }
     if (url->master != NULL) {
         fprintf(out, "/%s", url->master);
@@ -121,10 +122,10 @@ check_again(const struct redis_url *url)
     check_same(again.database, url->database);
     check_same(again.master, url->master);
     MUST(again.tls == url->tls);
-    MUST(again.sentinel_count == url->sentinel_count);
-    for (size_t i = 0; i < url->sentinel_count; i++) {
-        check_same(again.sentinels[i].host, url->sentinels[i].host);
-        check_same(again.sentinels[i].port, url->sentinels[i].port);
+    MUST(again.host_count == url->host_count);
+    for (size_t i = 0; i < url->host_count; i++) {
+        check_same(again.hosts[i].host, url->hosts[i].host);
+        check_same(again.hosts[i].port, url->hosts[i].port);
     }
     redis_url_fini(&again);
     free(text);

@@ -6,6 +6,7 @@ import socket
 
 from .redis import RedisError
 from .sentinel import Node
+from .settings import ROOT
 from .wait import wait_until
 
 SLOTS = 16384
@@ -38,7 +39,7 @@ def free_ports(count):
 
 
 class ClusterNode(Node):
-    """A node, which may be master or replica."""
+    """A node with the shipped configuration, master or replica."""
 
     def __init__(self, sandbox, name, ports, **config):
         self.bus_port = ports[1]
@@ -46,9 +47,9 @@ class ClusterNode(Node):
         self.frozen = False
         super().__init__(
             sandbox, name, ports[0],
-            **{"cluster_port": ports[1], "cluster_enabled": "yes",
-               "cluster_node_timeout": TIMEOUT_MS,
-               "cluster_require_full_coverage": "no", **config})
+            **{"cluster_port": ports[1], "cluster_node_timeout": TIMEOUT_MS,
+               **config})
+        self.files = [ROOT / "conf" / "redis-cluster.conf"]
 
     def wait_ready(self):
         super().wait_ready()

@@ -73,6 +73,7 @@ class Redis:
         if REDIS_TLS:
             self.use_tls(free_port(), *shared())
         self.environment = environment or edge_environment(sandbox)
+        self.files = []  # of configuration, which config goes before
         self.process = None
         self.client = None
         sandbox.on_close(self.disconnect)
@@ -93,7 +94,7 @@ class Redis:
             "port": 0, "unixsocket": self.path, "dir": self.folder,
             "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction",
             "daemonize": "no", **self.config}
-        argv = [REDIS_SERVER]
+        argv = [REDIS_SERVER, *self.files]
         for key, value in config.items():
             argv += [f"--{key.replace('_', '-')}", value]
         self.process = self.sandbox.start(self.name, argv, self.environment)

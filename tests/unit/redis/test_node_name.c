@@ -20,6 +20,8 @@ static const struct {
     {"redis://h.example", "h.example:6379"},
     {"redis://user:secret@10.0.0.1:7000/2", "10.0.0.1:7000"},
     {"redis://[::1]:7000", "[::1]:7000"},
+    {"redis+sentinel://a,b/main", "main"},
+    {"redis+cluster://a,b:7000", "cluster"},
 };
 
 static void

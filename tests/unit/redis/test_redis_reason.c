@@ -17,6 +17,7 @@ static const struct {
 } rows[] = {
     {REDIS_AWAY, "", "away"},
     {REDIS_AWAY, "OOM of an earlier run", "away"},
+    {REDIS_AWAY, "MOVED 1 127.0.0.1:1", "moved"},
     {REDIS_LOST, "", "lost"},
     {REDIS_SPARSE, "", "sparse"},
     {REDIS_REFUSED, "OOM command not allowed", "full"},

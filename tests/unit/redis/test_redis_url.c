@@ -76,17 +76,17 @@ static const struct good goods[] = {
       .database = S("0")}},
     {"redis+sentinel://a/my.Master-1_",
      {.master = S("my.Master-1_"),
-      .sentinels = {{S("a"), S("26379")}},
-      .sentinel_count = 1}},
+      .hosts = {{S("a"), S("26379")}},
+      .host_count = 1}},
     {"redis+sentinel://me:p%40%2C@10.0.0.1:7,[::1]:8,c.example./m?db=3",
      {.user = S("me"),
       .password = S("p@,"),
       .database = S("3"),
       .master = S("m"),
-      .sentinels = {{S("10.0.0.1"), S("7")},
-                    {S("::1"), S("8")},
-                    {S("c.example."), S("26379")}},
-      .sentinel_count = 3}},
+      .hosts = {{S("10.0.0.1"), S("7")},
+                {S("::1"), S("8")},
+                {S("c.example."), S("26379")}},
+      .host_count = 3}},
     {"rediss://me:p%40@redis.example:6380/2",
      {.tls = true,
       .host = S("redis.example"),
@@ -100,13 +100,28 @@ static const struct good goods[] = {
       .password = S("p"),
       .database = S("1"),
       .master = S("m"),
-      .sentinels = {{S("a"), S("26379")}, {S("::1"), S("7")}},
-      .sentinel_count = 2}},
+      .hosts = {{S("a"), S("26379")}, {S("::1"), S("7")}},
+      .host_count = 2}},
     {"redis+sentinel://me@a/m",
      {.user = S("me"),
       .master = S("m"),
-      .sentinels = {{S("a"), S("26379")}},
-      .sentinel_count = 1}},
+      .hosts = {{S("a"), S("26379")}},
+      .host_count = 1}},
+    {"redis+cluster://a",
+     {.cluster = true, .hosts = {{S("a"), S("6379")}}, .host_count = 1}},
+    {"rediss+cluster://a",
+     {.tls = true,
+      .cluster = true,
+      .hosts = {{S("a"), S("6379")}},
+      .host_count = 1}},
+    {"redis+cluster://me:p%40%2C@10.0.0.1:7,[::1]:8,c.example.",
+     {.user = S("me"),
+      .password = S("p@,"),
+      .cluster = true,
+      .hosts = {{S("10.0.0.1"), S("7")},
+                {S("::1"), S("8")},
+                {S("c.example."), S("6379")}},
+      .host_count = 3}},
 };
 
 static const struct bad {
@@ -120,8 +135,7 @@ static const struct bad {
     {"http://h", TCP_FORM},
     {"Redis://h", TCP_FORM},
     {"/run/r.sock", UNIX_FORM},
-    {"redis+cluster://h:1", "Cluster"},
-    {"rediss+cluster://h:1", "Cluster"},
+    {"rediss+cluster://h/0", "no database"},
     {"rediss:///run/r.sock", "no host"},
     {"rediss://:hunter2@", "no host"},
     {"rediss://h?ssl=true", "after a ? nothing"},
@@ -151,6 +165,21 @@ static const struct bad {
     {"redis+sentinel://:hun@ter2@a/m", "%40"},
     {"redis+sentinel://:hunter2%zz@a/m", "hexadecimal"},
     {"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/m",
+     "more than 16"},
+    {"redis+cluster://", "a node is not host[:port]"},
+    {"redis+cluster://a,", "a node is not host[:port]"},
+    {"redis+cluster://,a", "a node is not host[:port]"},
+    {"redis+cluster://a:x", "a node is not host[:port]"},
+    {"redis+cluster://[::1", "a node is not host[:port]"},
+    {"redis+cluster://a:0", "1 to 65535"},
+    {"redis+cluster://a/0", "no database"},
+    {"redis+cluster://a?db=1", "no database"},
+    {"redis+cluster://a/verve", "no database"},
+    {"redis+cluster://:@a", "no password"},
+    {"redis+cluster://:hun/ter2@a", "no database"},
+    {"redis+cluster://:hun@ter2@a", "%40"},
+    {"redis+cluster://a#b", "a # and what"},
+    {"redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
      "more than 16"},
 
     {"unix://", "whole path"},
@@ -242,16 +271,15 @@ same(const char *a, const char *b)
 }
 
 static int
-same_sentinels(const struct redis_url *a, const struct redis_url *b)
+same_hosts(const struct redis_url *a, const struct redis_url *b)
 {
     size_t i = 0;
 
-    while (i < a->sentinel_count &&
-           same(a->sentinels[i].host, b->sentinels[i].host) &&
-           same(a->sentinels[i].port, b->sentinels[i].port)) {
+    while (i < a->host_count && same(a->hosts[i].host, b->hosts[i].host) &&
+           same(a->hosts[i].port, b->hosts[i].port)) {
         i++;
     }
-    return i == a->sentinel_count && i == b->sentinel_count;
+    return i == a->host_count && i == b->host_count;
 }
 
 static void
@@ -271,7 +299,8 @@ test_good(void **state)
             !same(got.port, want->port) || !same(got.user, want->user) ||
             !same(got.password, want->password) ||
             !same(got.database, want->database) ||
-            !same(got.master, want->master) || !same_sentinels(&got, want)) {
+            !same(got.master, want->master) || got.cluster != want->cluster ||
+            !same_hosts(&got, want)) {
             fail_msg("%s: %s", goods[i].text, problem ? problem : "differs");
         }
         redis_url_fini(&got);
@@ -325,6 +354,11 @@ test_print(void **state)
         {"redis+sentinel://a,[::1]:7/m?db=2", "master", "m"},
         {"redis+sentinel://a,[::1]:7/m?db=2", "database", "2"},
         {"redis+sentinel://a,[::1]:7/m?db=2", "host", ""},
+        {"redis+sentinel://a,[::1]:7/m?db=2", "nodes", ""},
+        {"redis+cluster://a,[::1]:7", "nodes", "a 6379\n::1 7"},
+        {"redis+cluster://a,[::1]:7", "sentinels", ""},
+        {"redis+cluster://a,[::1]:7", "host", ""},
+        {"redis+cluster://a,[::1]:7", "master", ""},
         {"redis://[::1]", "path", NULL},
         {"redis://[::1]", "", NULL},
     };
