@@ -13,6 +13,7 @@ TAB=$(printf '\t')
 
 load doctor-redis
 load doctor-tls
+load doctor-cluster
 load doctor-host
 
 # report SEVERITY NAME WHAT [CHANGE]
@@ -24,8 +25,14 @@ report() {
     unseen) rank=4 ;;
     *) rank=5 ;;
     esac
+    # What has no weight is the same in most nodes of a cluster: said once.
+    if [ "$rank" -gt 2 ] && [ -n "$server" ]; then
+        case $findings in
+        *"$TAB$1$TAB$2$TAB"*) return ;;
+        esac
+    fi
     [ "$rank" -ge "$worst" ] || worst=$rank
-    what=$(printf '%s' "$3" | tr '\t\n' '  ' | tr -cd ' -~')
+    what=$(printf '%s' "${server:+$server: }$3" | tr '\t\n' '  ' | tr -cd ' -~')
     change=$(printf '%s' "${4-}" | tr '\t\n' '  ' | tr -cd ' -~')
     findings="$findings$rank$TAB$1$TAB$2$TAB$what$TAB$change$NEWLINE"
 }
@@ -93,18 +100,18 @@ look_at_shard() {
     whose=Redis
     ! sharded || whose="shard $number"
     before_ms=$(date +%s%3N)
-    look_at_part 2 "$shard:meta" "$shard:reporters" shard
+    look EVAL "$doctor_lua" 2 "$shard:meta" "$shard:reporters" shard
     after_ms=$(date +%s%3N)
     case $code$reply in
-    "0time "[0-9]*)
+    0*"time "[0-9]*)
+        known="$known$reply$NEWLINE"
         judge_clock
         judge_settings
         ;;
     *)
-        silent="$silent${silent:+, }$number"
-        sharded || known=$reply
-        ! sharded || report critical redis "shard $number does not answer: $reply" \
-            "start the node that has it, or let its replica take over"
+        away="$away${away:+ }$number"
+        silence=$reply
+        silences="$silences$number $(printf '%s' "$reply" | tr '\n' ' ')$NEWLINE"
         ;;
     esac
 }
@@ -119,14 +126,16 @@ look_at_rest() {
 # False if there is nothing more to look at.
 look_at_redis() {
     doctor_lua=$(cat "$parts/vervectl-doctor.lua")
-    known='' silent='' settings=right
+    known='' silences='' settings=right first_skew_ms=0
     each_shard look_at_shard
-    if [ -n "$silent" ] && ! sharded; then
+    if [ -z "$known" ]; then
+        known=$silence
         look_at_server
         judge_silence
         return 1
     fi
-    [ "$settings$silent" != right ] || report ok settings "this host has the\
+    judge_away
+    [ "$settings$away" != right ] || report ok settings "this host has the\
  settings that Redis was set up with"
     look_at_rest
 }
@@ -139,6 +148,20 @@ look_at_server() {
     parameters=$(call_redis CONFIG GET appendonly appendfsync save tcp-backlog \
         maxmemory-policy disable-thp cluster-require-full-coverage \
         cluster-allow-reads-when-down 2>/dev/null) || parameters=''
+}
+
+# Some shards have answered, and others have not.
+judge_away() {
+    while read -r lost why; do
+        [ -n "$lost" ] || continue
+        take_shard "$lost" 0
+        report critical redis "shard $lost${node:+ ($node)} does not answer:\
+ ${why:-no answer within $LIMIT_S s}" \
+            "start the node that has it, or let its replica take over"
+    done <<END
+$silences
+END
+    take_shard 0 0
 }
 
 # Redis has not answered the first question: why.
@@ -261,7 +284,11 @@ judge_server() {
 }
 
 judge_servers() {
-    judge_server
+    if [ -n "$cluster" ]; then
+        judge_cluster
+    else
+        judge_server
+    fi
 }
 
 show_findings() {
@@ -287,7 +314,7 @@ show_json() {
 }
 
 run_doctor() {
-    output=show_findings worst=9 findings=''
+    output=show_findings worst=9 findings='' server=''
     for word; do
         case $word in
         --json) output=show_json ;;
@@ -308,4 +335,5 @@ run_doctor() {
     1) exit 2 ;;
     2) exit 1 ;;
     esac
+    away='' # which was a finding
 }

@@ -27,7 +27,7 @@ sum_shard() {
     fi
     sum_queue "$3" "$6"
     waiting=$((waiting + $5)) dead=$((dead + $7))
-    shards="$shards$number tag=$tag count=$count waiting=$5 due=$6 dead=$7$NEWLINE"
+    shards="$shards$number tag=$tag${node:+ node=$node} count=$count waiting=$5 due=$6 dead=$7$NEWLINE"
     note_reporters
 }
 
@@ -77,8 +77,10 @@ show_shards() {
             show shard "$text state=up"
         done
         for lost in $away; do
-            show shard "$lost state=away"
+            take_shard "$lost" 0
+            show shard "$lost${node:+ node=$node} state=away"
         done
+        take_shard 0 0
     }
 }
 
