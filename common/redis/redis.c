@@ -318,11 +318,16 @@ enum redis_result
 redis_finish(struct redis *redis, enum redis_result sent,
              const struct redis_reply **reply)
 {
+    const struct redis_options *options = &redis->options;
     enum redis_result result = sent;
 
     while (result == REDIS_PENDING) {
         redis_await(redis);
         result = redis_receive(redis, reply);
+    }
+    if (result != REDIS_DONE && options->on_failure != NULL) {
+        options->on_failure(options->on_failure_context, result,
+                            redis_refusal(redis));
     }
     return result;
 }
@@ -330,14 +335,7 @@ redis_finish(struct redis *redis, enum redis_result sent,
 enum redis_result
 redis_run(struct redis *redis, const struct redis_reply **reply)
 {
-    const struct redis_options *options = &redis->options;
-    enum redis_result result = redis_finish(redis, redis_send(redis), reply);
-
-    if (result != REDIS_DONE && options->on_failure != NULL) {
-        options->on_failure(options->on_failure_context, result,
-                            redis_refusal(redis));
-    }
-    return result;
+    return redis_finish(redis, redis_send(redis), reply);
 }
 
 static const redisReply *

@@ -118,8 +118,8 @@ struct redis_options {
     void (*on_change)(void *context, const struct redis_change *change);
     void *on_change_context;
     /*
-     * Called for each redis_run whose result is not REDIS_DONE; refusal is that
-     * of redis_refusal. May be NULL.
+     * Called for each redis_run and redis_finish whose result is not
+     * REDIS_DONE; refusal is that of redis_refusal. May be NULL.
      */
     void (*on_failure)(void *context, enum redis_result result,
                        const char *refusal);

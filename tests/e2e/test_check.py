@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+from harness.edge import right_clock
 from harness.fastcgi import Responder
 from harness.limited import LimitedRedis
 from harness.load import accept
@@ -16,6 +17,8 @@ from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.sandbox import free_port
 from harness.settings import ROOT
 from harness.wait import wait_until
+
+pytestmark = right_clock
 
 # Of all programs, so that their configurations are the same.
 SETTINGS = {"VERVE_WINDOW_SECONDS": 2, "VERVE_REDIS_TIMEOUT_MS": 250,

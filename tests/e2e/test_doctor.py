@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from harness.edge import right_clock
 from harness.fastcgi import Responder
 from harness.limited import LimitedRedis
 from harness.mounts import needs_mounts, wrap
@@ -71,6 +72,7 @@ def of_weight(found):
     return {name: one for name, one in found.items() if one[0] in WEIGHT}
 
 
+@right_clock
 def test_a_healthy_system(sandbox, redis, doctor):
     """And then what its programs may have wrong."""
     Responder(sandbox, redis).start()
@@ -136,12 +138,13 @@ def test_settings_of_redis(redis, doctor):
     redis("HSET", "verve:{0}:meta", "strategy", "hll")
     doctor.finds("critical", "settings", "dedup.strategy is hll in Redis",
                  "set dedup.strategy = hll here")
-    redis("ZADD", "verve:sinks", int(time.time() - 3 * 86400) * 1000,
+    redis("ZADD", "verve:sinks", redis.now_ms() - 3 * 86400_000,
           "file:gone:/x")
     doctor.finds("note", "sinks", "the sink file:gone:/x for 3 days",
                  "vervectl sinks forget 'file:gone:/x'")
 
 
+@right_clock
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 def test_another_user_sees_as_much(sandbox):
     """Monitoring runs neither as root nor as the programs' user."""

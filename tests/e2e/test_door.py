@@ -173,7 +173,7 @@ def test_jobs_that_a_reporter_holds_are_stopped_too(
 
 def test_the_jobs_of_a_blocked_host_can_be_dropped(
         redis, reporter, receiver, vervectl):
-    hour_ms = int(time.time() * 1000) + 3600_000
+    hour_ms = redis.now_ms() + 3600_000
     (waiting,) = put(redis, receiver.url("/two", host=2))
     wait_until(lambda: is_settled(redis), "it is delivered")
     redis("ZADD", DUE, hour_ms, "- 3 " + json.dumps(
@@ -199,7 +199,7 @@ def test_the_jobs_of_a_blocked_host_can_be_dropped(
 def test_jobs_can_be_dropped_if_redis_is_full(redis, vervectl):
     delayed = {"v": 1, "id": "later", "url": "http://a.example/",
                "window": 60, "count": 1}
-    redis("ZADD", DUE, int(time.time() * 1000) + 3600_000,
+    redis("ZADD", DUE, redis.now_ms() + 3600_000,
           "- 3 " + json.dumps(delayed))
     redis("CONFIG", "SET", "maxmemory", 1)
     assert "1 delayed" in vervectl("block", "--drop", "-y", "a.example")

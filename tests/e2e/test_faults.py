@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness.counts import count
+from harness.edge import right_clock
 from harness.expected import Expected
 from harness.fastcgi import Responder
 from harness.kafka import MockKafka, read_counts
@@ -146,7 +147,7 @@ def test_an_emptied_redis_and_a_new_reporter_leave_no_hole(sandbox, redis,
     """A reporter that starts right after that can't know what is missing. The
     file of the other reporter still has a line for each window."""
     reporter.wait_reported(send_for(expected, 1.5 * WINDOW_S))
-    wait_for_window_start(WINDOW_S)
+    wait_for_window_start(redis, WINDOW_S)
     lost = expected.send(1)
     reporter.process.freeze()
     redis("FLUSHALL")
@@ -161,6 +162,7 @@ def test_an_emptied_redis_and_a_new_reporter_leave_no_hole(sandbox, redis,
 
 # Clocks
 
+@right_clock
 @pytest.mark.parametrize("offset_s", [-3600, 3600])
 def test_wrong_clocks_change_nothing(sandbox, redis, expected, offset_s):
     """The clocks of the reporter and of one of two responders are wrong."""

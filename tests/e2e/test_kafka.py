@@ -126,7 +126,7 @@ def test_a_message_is_dropped_with_the_lease(redis, kafka, expected, reporter):
     wait_until(lambda: expected.send(2) > cursor(redis) + 3, "one is under way",
                pause_s=0.3)
     redis("HSET", SINK, "owner", "another", "lease_end_ms",
-          int(time.time() * 1000) + 60000)  # at most a lease's length counts
+          redis.now_ms() + 60000)  # at most a lease's length counts
     reporter.process.wait_output("no longer ours")
     held = cursor(redis)
     kafka.tell("up")

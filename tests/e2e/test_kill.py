@@ -7,11 +7,14 @@ import random
 import signal
 import time
 
+from harness.edge import right_clock
 from harness.load import Load, accept, ids_by_window
 from harness.records import assert_no_window_missing
 from harness.settings import SCALE
 from harness.strategies import exact_strategies
 from harness.wait import wait_until
+
+pytestmark = right_clock
 
 WINDOW_S = 1
 CONNECTIONS = 32

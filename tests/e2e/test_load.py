@@ -89,9 +89,10 @@ def test_the_same_id_at_the_same_instant_counts_once(sandbox, webs, reporter,
     assert_reported(reporter, ids_by_window(load.rows, ids), strategy)
 
 
-def test_in_a_quiet_window_callbacks_are_told_1_2_3(webs, reporter, receiver):
+def test_in_a_quiet_window_callbacks_are_told_1_2_3(redis, webs, reporter,
+                                                    receiver):
     for attempt in range(3):
-        wait_for_window_start(WINDOW_S)
+        wait_for_window_start(redis, WINDOW_S)
         answers = [webs[i % 2].get(accept(i, receiver.url(f"/{attempt}?{i}")))
                    for i in range(20)]
         windows = {answer.headers["verve-window"] for answer in answers}

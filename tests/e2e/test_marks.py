@@ -18,15 +18,9 @@ from harness.wait import wait_for_window_start, wait_until
 
 WINDOW_S = 5
 BARRIER_S = 2
+ROOM_S = 4.0  # for all that has to be in one window
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 MARKS = "verve:{0}:marks"
-
-
-def await_window(left_s=4.0):
-    """Waits for the start of a window, unless so much of one is left."""
-    left = WINDOW_S - time.time() % WINDOW_S
-    if left < left_s:
-        time.sleep(left + 0.05)
 
 
 def check(report, expected, lost, first=0):
@@ -64,7 +58,7 @@ def test_a_snapshot_inside_a_window(sandbox):
     redis = snapshots(sandbox)
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = expected.send(*range(11))
     redis("SAVE")
     assert expected.send(*range(11, 20)) == lost
@@ -79,7 +73,7 @@ def test_a_snapshot_inside_a_window(sandbox):
 def test_an_append_only_file_cut_short(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = expected.send(*range(4))
     wait_until(lambda: b"seen" in append_only_file(redis).read_bytes(),
                "the ids are in the file")
@@ -105,7 +99,7 @@ def test_a_lagging_replica_takes_over(sandbox):
                "the replica has it all")
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = expected.send(*range(4))
     assert redis("WAIT", 1, 10000) == 1
     replica("REPLICAOF", "NO", "ONE")
@@ -121,7 +115,7 @@ def test_an_emptied_redis_and_an_ignorant_reporter(sandbox, redis):
     """The first reporter knows what is lost, and so does the responder."""
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     before = expected.send(*range(4))
     reporter.wait_reported(before)
     lost = expected.send(*range(4))
@@ -138,7 +132,7 @@ def test_an_emptied_redis_and_an_ignorant_reporter(sandbox, redis):
 def test_an_emptied_redis_that_only_a_responder_remembers(sandbox, redis):
     """No reporter ran; the responder has nothing to do afterwards."""
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = expected.send(*range(4))
     redis("FLUSHALL")
     reporter = Reporter(sandbox, redis).start()
@@ -153,7 +147,7 @@ def test_a_sink_without_a_line_gets_the_lost_windows(sandbox, redis):
     reporter = Reporter(sandbox, redis,
                         VERVE_FILE_PATH=folder / "unique.log").start()
     shutil.rmtree(folder)
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     first = expected.send(*range(4))
     wait_until(lambda: redis("XLEN", "verve:windows") >= 1, "it is recorded")
     time.sleep(WINDOW_S)
@@ -178,7 +172,7 @@ def test_duplicates_are_remembered(sandbox):
                                   ).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
     redis("SAVE")
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     for number in range(9):
         assert other.ask(accept(number)).body == b"ok"
     other.process.kill()
@@ -193,7 +187,7 @@ def test_duplicates_are_remembered(sandbox):
 def test_callbacks_that_were_rolled_back_are_logged(sandbox, receiver):
     redis = snapshots(sandbox)
     responder = Responder(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     responder.ask(accept(0))
     redis("SAVE")
     for number in range(1, 4):
@@ -214,7 +208,7 @@ def crash(redis, responder):
 def test_a_crash_that_takes_all_memory_is_a_gap(sandbox, redis):
     first = Expected(Responder(sandbox, redis, "first").start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = first.send(*range(4))
     crash(redis, first.responder)
     second = Expected(Responder(sandbox, redis, "second").start(), WINDOW_S)
@@ -227,7 +221,7 @@ def test_a_crash_of_a_redis_that_syncs_each_write_is_none(sandbox):
     redis = Redis(sandbox, fsync="always").start()
     expected = Expected(Responder(sandbox, redis, "first").start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     kept = expected.send(*range(4))
     wait_until(lambda: redis("HGET", "verve:{0}:run", "appendfsync"),
                "the reporter knows how it syncs")
@@ -242,12 +236,12 @@ def test_a_crash_of_a_redis_that_syncs_each_write_is_none(sandbox):
 def test_a_crash_that_takes_the_marks_of_a_window(sandbox, redis):
     """All that came in the second window is cut off, the marks as well."""
     expected = Expected(Responder(sandbox, redis, "first").start(), WINDOW_S)
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     first = expected.send(*range(4))
     wait_until(lambda: b"seen" in append_only_file(redis).read_bytes(),
                "the ids are in the file")
     size = append_only_file(redis).stat().st_size
-    wait_for_window_start(WINDOW_S)
+    wait_for_window_start(redis, WINDOW_S)
     second = expected.send(*range(4, 20))
     assert second > first
     expected.responder.process.kill()
@@ -269,7 +263,7 @@ def test_a_crash_that_takes_the_marks_of_a_window(sandbox, redis):
 def test_a_restart_without_loss_is_no_gap(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     expected.send(*range(4))
     restart(redis)
     wait_until(lambda: is_ready(expected.responder), "it is ready again")
@@ -283,7 +277,7 @@ def test_a_restart_without_loss_is_no_gap(sandbox, redis):
 def test_an_idle_responder_confirms_without_a_request(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     window = expected.send(*range(4))
     restart(redis)
     assert reporter.wait_reported(window)[window] == 4
@@ -292,7 +286,7 @@ def test_an_idle_responder_confirms_without_a_request(sandbox, redis):
 def test_a_responder_that_ended_is_not_missed(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     window = expected.send(*range(4))
     assert redis("HLEN", MARKS) == 1
     assert expected.responder.process.stop() == 0
@@ -306,7 +300,7 @@ def test_a_lost_reply_is_no_gap(sandbox, redis):
     responder = Responder(sandbox, redis, VERVE_REDIS_TIMEOUT_MS=250).start()
     expected = Expected(responder, WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     window = expected.send(*range(4))
     redis.freeze()
     assert responder.ask(accept(4)).status == 503
@@ -327,7 +321,7 @@ def test_a_batch_that_was_not_confirmed_is_no_gap(sandbox, redis):
     wait_until(lambda: redis("GET", "verve:{0}:recorded") == str(first),
                "its window is recorded", 2 * WINDOW_S)
     time.sleep(1.5)  # it looks once a second
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     redis.freeze()
     assert responder.ask(accept(1)).status == 503
     redis.thaw()
@@ -340,7 +334,7 @@ def test_a_batch_that_was_not_confirmed_is_no_gap(sandbox, redis):
 def test_a_stopped_responder_is_no_gap(sandbox, redis):
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     window = expected.send(*range(4))
     expected.responder.process.freeze()
     reporter.wait_reported(window)
@@ -383,7 +377,7 @@ def test_marks_of_recorded_windows_are_removed(sandbox, redis):
 def test_nothing_is_recorded_before_all_could_remember(sandbox, redis):
     """A responder shows itself a second after the reporter."""
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = expected.send(1)
     expected.responder.process.freeze()
     redis("FLUSHALL")
@@ -401,7 +395,7 @@ def test_a_loss_that_is_noticed_too_late_is_an_error(sandbox):
     redis = Redis(sandbox, appendonly="no", enable_debug_command="yes").start()
     expected = Expected(Responder(sandbox, redis).start(), WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     lost = expected.send(*range(4))
     redis("SAVE")
     assert expected.send(*range(4, 8)) == lost
@@ -418,7 +412,7 @@ def test_a_mark_that_was_edited_ends_nothing(sandbox, redis, field):
                                   VERVE_DEDUP_LOCAL_CACHE_IDS=0).start(),
                         WINDOW_S)
     reporter = Reporter(sandbox, redis).start()
-    await_window()
+    redis.wait_for_room(ROOM_S, WINDOW_S)
     window = expected.send(*range(3))
     redis("HSET", MARKS, redis("HKEYS", MARKS)[0], field)
     assert expected.send(*range(3)) == window

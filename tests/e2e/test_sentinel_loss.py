@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from harness.edge import right_clock
 from harness.fastcgi import Responder
 from harness.reporter import Reporter
 from harness.sentinel import DOWN_MS, SentinelGroup
@@ -20,6 +21,8 @@ from plan import make_plan  # noqa: E402
 from relay import Relay  # noqa: E402
 from report import last_window  # noqa: E402
 from verdict import Judge  # noqa: E402
+
+pytestmark = right_clock
 
 WINDOW_S = 2
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, "VERVE_REDIS_TIMEOUT_MS": 400}

@@ -34,7 +34,7 @@ def dead(name, error="status-500", **kwargs):
 
 def delay(redis, json, attempts=2, score=None, claim="-"):
     member = f"{claim} {attempts} {json}"
-    redis("ZADD", DUE, score or int(time.time() * 1000) + HOUR_MS, member)
+    redis("ZADD", DUE, score or redis.now_ms() + HOUR_MS, member)
     return member
 
 
@@ -78,7 +78,7 @@ def test_status(sandbox, redis, receiver):
     assert "dead=1" in facts["reporter"][0]
     assert f"http://127.0.0.1:{receiver.port} proven=yes breaker=closed" in \
         facts["destination"][0]
-    redis("ZADD", DUE, int(time.time() * 1000) + 20000, "c1 0 " + job("c"))
+    redis("ZADD", DUE, redis.now_ms() + 20000, "c1 0 " + job("c"))
     assert any("leased=1 delayed=2" in line for line in operator("status"))
 
 
@@ -201,13 +201,13 @@ def test_retry_moves_the_exact_bytes(redis, operator):
 
 
 def test_retry_of_delayed_ones(redis, operator):
-    now_ms = int(time.time() * 1000)
+    now_ms = redis.now_ms()
     x = delay(redis, job("x"), attempts=5)
     y = delay(redis, job("y", "http://b.example/"))
     up = delay(redis, job("up"), score=now_ms - 1000)
     leased = delay(redis, job("leased"), claim="c1")
     operator("queue", "retry", "--host", "a.example")
-    assert now_ms <= int(redis("ZSCORE", DUE, x)) <= now_ms + 10000
+    assert now_ms <= int(redis("ZSCORE", DUE, x)) <= redis.now_ms()
     assert int(redis("ZSCORE", DUE, up)) == now_ms - 1000
     for member in (y, leased):
         assert int(redis("ZSCORE", DUE, member)) > now_ms + HOUR_MS - 10000
@@ -304,7 +304,7 @@ def test_a_long_replay(redis, operator):
 
 
 def test_many_of_one_score(redis, operator):
-    far = int(time.time() * 1000) + HOUR_MS
+    far = redis.now_ms() + HOUR_MS
     for i in range(300):
         delay(redis, job(f"a{i}"), score=far - 300 + i)
     for i in range(1200):
@@ -314,7 +314,7 @@ def test_many_of_one_score(redis, operator):
     assert len(set(names(operator("queue", "list")))) == 2200
     operator("queue", "retry", "--all")
     assert operator.errors == "vervectl: 2200 to be tried again\n"
-    assert redis("ZCOUNT", DUE, "-inf", int(time.time() * 1000)) == 2200
+    assert redis("ZCOUNT", DUE, "-inf", redis.now_ms()) == 2200
 
 
 def test_a_list_that_moves_meanwhile(redis, operator):

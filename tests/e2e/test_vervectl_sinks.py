@@ -171,7 +171,7 @@ def test_status_as_json(sandbox, redis, receiver, responder, operator):
     receiver.respond("/gone", 410)
     responder.ask(accept(7, receiver.url("/gone")))
     wait_until(lambda: redis("LLEN", DEAD) == 1, "the job is dead")
-    redis("ZADD", DUE, int(time.time() * 1000) + 3600_000, "- 1 {}")
+    redis("ZADD", DUE, redis.now_ms() + 3600_000, "- 1 {}")
     redis("HSET", "verve:{0}:blocked", 'quo"te\\.example', "keep")
     redis("XADD", "verve:windows", "9999999999-0", "count", "x", "gap", "1")
 

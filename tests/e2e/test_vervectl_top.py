@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import termios
-import time
 
 import pytest
 from harness.load import accept
@@ -127,7 +126,7 @@ def test_the_worst_come_first(redis, operator, top):
             for n in range(30)]
     redis("SET", "verve:{0}:reporter:h:1",
           '{"name":"h:1","counts":{},"destinations":[%s]}' % ",".join(said))
-    redis("ZADD", "verve:{0}:reporters", int(time.time() * 1000) + 60000, "h:1")
+    redis("ZADD", "verve:{0}:reporters", redis.now_ms() + 60000, "h:1")
     terminal = top(rows=60)
     lines = terminal.wait_frame(lambda lines: any(
         line.startswith("destination") for line in lines))

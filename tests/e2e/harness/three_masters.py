@@ -4,7 +4,6 @@ together."""
 
 from .cluster import Cluster, key_slot
 from .settings import SHARDS
-from .wait import wait_until
 
 TAGS = (0, 193, 43112)  # of three shards (common/store/shard.c)
 FIRST = "{0}"
@@ -69,6 +68,9 @@ class ThreeMasters(Cluster):
     def wipe(self):
         self("FLUSHALL")
         self.end_connections()
+
+    def now_ms(self):
+        return self.owner(FIRST).now_ms()
 
     def window_left_s(self, window_s=60):
         return self.owner(FIRST).window_left_s(window_s)

@@ -2,6 +2,9 @@
 
 import time
 
+HOUR_S = 3600
+HOUR_ROOM_S = 60  # longer than nearly all tests take
+
 
 def wait_until(condition, what, seconds=10.0, pause_s=0.01):
     """Returns the first true value of condition(); fails after seconds."""
@@ -15,6 +18,14 @@ def wait_until(condition, what, seconds=10.0, pause_s=0.01):
         time.sleep(pause_s)
 
 
-def wait_for_window_start(window_s):
-    """Returns just after a window began, by this host's clock."""
-    time.sleep(window_s - time.time() % window_s + 0.005)
+def avoid_end_of_hour():
+    """Returns at once, or when the next hour has begun. Tests with windows of an
+    hour expect that none ends."""
+    left_s = HOUR_S - time.time() % HOUR_S
+    if left_s < HOUR_ROOM_S:
+        time.sleep(left_s + 0.1)
+
+
+def wait_for_window_start(redis, window_s):
+    """Returns just after a window began, by Redis's clock."""
+    time.sleep(redis.window_left_s(window_s) + 0.005)
