@@ -136,8 +136,9 @@ struct redis_options {
  */
 const char *redis_url_problem(const char *url);
 
-/* True if url has TLS. False for a wrong url. */
+/* True if url has TLS, or names sentinels. False for a wrong url. */
 bool redis_url_has_tls(const char *url);
+bool redis_url_has_sentinels(const char *url);
 
 /* True if url, which may be wrong, names a Redis Cluster. */
 bool redis_url_is_cluster(const char *url);
