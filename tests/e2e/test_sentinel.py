@@ -8,7 +8,8 @@ import pytest
 from harness.fastcgi import Responder
 from harness.listener import Listener
 from harness.load import accept
-from harness.queue import DEAD
+from harness.queue import DEAD, dead, put
+from harness.reporter import Reporter
 from harness.sentinel import MASTER, Node, Sentinel, SentinelGroup
 from harness.wait import wait_until
 from test_vervectl import Operator, job, names
@@ -268,6 +269,28 @@ sentinel sentinel-pass qu33n"""
                               "redis.sentinel_password")
     for text in ("k1ng", "qu33n", "j4ck"):
         assert text not in wrong.process.output()
+
+
+def test_callbacks_never_go_to_redis(sandbox, pair):
+    """Neither to a sentinel, a replica, the master, nor to that of before."""
+    other = Node(sandbox, "other").start()
+    sentinel = FalseSentinel(sandbox, address(pair[0].port))
+    named = Named(f"127.0.0.1:{sentinel.port}")
+    reporter = Reporter(sandbox, named,
+                        VERVE_CALLBACKS_ALLOW="127.0.0.0/8").start()
+    ports = [sentinel.port, *(node.port for node in pair)]
+
+    def refuse(redis):
+        ids = put(redis, *(f"http://127.0.0.1:{port}/" for port in ports))
+        wait_until(lambda: len(dead(redis)) == len(ids), "all are dead", 30.0)
+        assert dead(redis) == dict.fromkeys(ids, "refused")
+
+    refuse(pair[0])
+    sentinel.answer = address(other.port)
+    reporter.process.wait_output("the sentinels name another master")
+    refuse(other)
+    for node in pair:
+        assert "SECURITY" not in node.process.output()
 
 
 def test_vervectl(sandbox, pair):
