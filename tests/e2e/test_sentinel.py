@@ -305,3 +305,15 @@ def test_vervectl(sandbox, pair):
     operator = Operator(sandbox, VERVE_REDIS_URL=Named(*hosts[:2]).url)
     operator("queue", "list", code=111)
     assert "no sentinel names the master verve" in operator.errors
+
+
+def test_doctor_names_the_master(sandbox, pair):
+    """Its commands are for the master; the others need the same."""
+    honest = FalseSentinel(sandbox, address(pair[0].port))
+    pair[0]("CONFIG", "SET", "appendonly", "no")
+    operator = Operator(sandbox, VERVE_REDIS_URL=Named(
+        f"127.0.0.1:{honest.port}").url)
+    words = " ".join(operator("doctor", code=None))
+    assert (f"-p {pair[0].port} CONFIG SET appendonly 'yes', and in "
+            "redis.conf: appendonly yes; the same at each server that verve "
+            "may switch to") in words
