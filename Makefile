@@ -61,8 +61,9 @@ LOAD := $(LOAD_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 LUA_DIR := common/store/lua
 # Files that are parts of scripts, and scripts that have no file of their name.
-PARTS := accept accept-clock accept-told accept-room accept-end window queue
-TOLD := accept-setnx-told accept-set-told accept-hll-told
+PARTS := accept accept-clock accept-told accept-room accept-end \
+	window window-clock window-told window-on queue
+TOLD := accept-setnx-told accept-set-told accept-hll-told window-seal-told
 LUA := $(patsubst $(LUA_DIR)/%.lua,$(BUILD)/lua/%.lua.h, \
 	$(filter-out $(PARTS:%=$(LUA_DIR)/%.lua),$(wildcard $(LUA_DIR)/*.lua)) \
 	$(TOLD:%=$(LUA_DIR)/%.lua))
@@ -149,7 +150,12 @@ $(BUILD)/lua/accept-%.lua: $(LUA_DIR)/accept.lua $(LUA_DIR)/accept-clock.lua \
 		$(LUA_DIR)/accept-end.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/window-look.lua $(BUILD)/lua/window-seal.lua: \
-		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua $(LUA_DIR)/%.lua
+		$(BUILD)/lua/%.lua: $(LUA_DIR)/window.lua \
+		$(LUA_DIR)/window-clock.lua $(LUA_DIR)/window-on.lua $(LUA_DIR)/%.lua
+	@mkdir -p $(@D) && cat $^ >$@
+$(BUILD)/lua/window-seal-told.lua: $(LUA_DIR)/window.lua \
+		$(LUA_DIR)/window-told.lua $(LUA_DIR)/window-on.lua \
+		$(LUA_DIR)/window-seal.lua
 	@mkdir -p $(@D) && cat $^ >$@
 $(BUILD)/lua/queue-look.lua $(BUILD)/lua/status.lua: \
 		$(BUILD)/lua/%.lua: $(LUA_DIR)/queue.lua $(LUA_DIR)/%.lua
@@ -254,7 +260,7 @@ test-tls: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-en
 		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random
-test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=cluster)
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=)
 	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
 		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(TOPOLOGY),--topology $(TOPOLOGY)) --faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
@@ -292,6 +298,7 @@ nightly: ## all that takes hours: every test, with sanitizers and on other relea
 	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
+	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=sentinel
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
 		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \

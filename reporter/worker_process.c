@@ -24,6 +24,7 @@
 #include "store/presence.h"
 #include "store/schema.h"
 #include "store/shard.h"
+#include "store/store.h"
 
 enum task { TASK_REPORTS, TASK_CALLBACKS, TASK_METRICS };
 
@@ -41,7 +42,8 @@ struct worker_process {
     struct event_loop_timer presence_timer;
     struct event_loop_timer beat;
     struct redis_log redis_log;
-    struct redis *redis; /* of the worker's shard; NULL for TASK_METRICS */
+    struct store *store; /* of TASK_REPORTS, else NULL */
+    struct redis *redis; /* of TASK_CALLBACKS: of its shard; else NULL */
     struct options first_options; /* of shard 0 */
     struct redis_log first_log;
     struct redis *first_redis;     /* to shard 0; NULL: `redis` leads there */
@@ -199,8 +201,13 @@ on_redis(void *context, int fd, uint32_t events)
 
     (void)fd;
     (void)events;
-    redis_step(process->redis);
-    process->redis_state = redis_state(process->redis);
+    if (process->store != NULL) {
+        store_step(process->store);
+        process->redis_state = store_state(process->store);
+    } else {
+        redis_step(process->redis);
+        process->redis_state = redis_state(process->redis);
+    }
     metrics_set_redis_state(process->metrics, process->redis_state);
     if (process->redis_state != REDIS_STATE_UP || before == REDIS_STATE_UP) {
         return;
@@ -328,7 +335,9 @@ connect_shard(const struct worker_process *process,
 static int
 open_presence(struct worker_process *process)
 {
-    struct redis *redis = process->redis;
+    struct redis *redis = process->store != NULL
+                              ? store_shard(process->store, 0)
+                              : process->redis;
 
     if (process->options.redis.shard != 0) {
         shard_view(&process->first_options, process->configured, 0);
@@ -346,10 +355,32 @@ open_presence(struct worker_process *process)
     return process->presence == NULL ? -1 : 0;
 }
 
-/* Opens the connection to Redis and the task that needs it. 0, or -1 (errno).
+/* Opens the connections to all shards, and the task. 0, or -1 (errno). */
+static int
+open_reports(struct worker_process *process)
+{
+    struct store_settings settings = {.options = process->configured,
+                                      .program = process->program,
+                                      .on_failure = on_redis_failure,
+                                      .on_failure_context = process->metrics};
+
+    process->store = store_open(&settings);
+    if (process->store == NULL) {
+        return -1;
+    }
+    process->reports = reports_open(process->configured, process->loop,
+                                    process->store, process->metrics);
+    return process->reports == NULL ||
+                   event_loop_watch(process->loop, store_fd(process->store),
+                                    EPOLLIN, on_redis, process) < 0
+               ? -1
+               : 0;
+}
+
+/* Opens the connection to the worker's shard, and the task. 0, or -1 (errno).
  */
 static int
-open_redis(struct worker_process *process, enum task task)
+open_callbacks(struct worker_process *process)
 {
     const struct options *options = &process->options;
 
@@ -357,19 +388,23 @@ open_redis(struct worker_process *process, enum task task)
     if (process->redis == NULL) {
         return -1;
     }
-    if (task == TASK_REPORTS) {
-        process->reports = reports_open(options, process->loop, process->redis,
-                                        process->metrics);
-    } else {
-        process->worker = worker_open(options, process->loop, process->redis,
-                                      process->metrics);
-    }
-    if (open_presence(process) < 0 ||
-        (process->reports == NULL && process->worker == NULL)) {
-        return -1;
-    }
-    return event_loop_watch(process->loop, redis_fd(process->redis), EPOLLIN,
-                            on_redis, process);
+    process->worker =
+        worker_open(options, process->loop, process->redis, process->metrics);
+    return process->worker == NULL ||
+                   event_loop_watch(process->loop, redis_fd(process->redis),
+                                    EPOLLIN, on_redis, process) < 0
+               ? -1
+               : 0;
+}
+
+/* Opens the task that needs Redis. 0, or -1 (errno). */
+static int
+open_redis(struct worker_process *process, enum task task)
+{
+    int result =
+        task == TASK_REPORTS ? open_reports(process) : open_callbacks(process);
+
+    return result < 0 ? -1 : open_presence(process);
 }
 
 /* Opens all modules. Returns 0, or -1 (errno). */
@@ -402,6 +437,7 @@ close_all(struct worker_process *process)
     }
     redis_close(process->first_redis);
     redis_close(process->redis);
+    store_close(process->store);
     event_loop_close(process->loop);
     if (process->signal_fd >= 0) {
         close(process->signal_fd);
@@ -414,7 +450,8 @@ close_all(struct worker_process *process)
 static bool
 wait_for_redis(struct worker_process *process)
 {
-    process->redis_state = redis_wait(process->redis);
+    process->redis_state = process->store != NULL ? store_wait(process->store)
+                                                  : redis_wait(process->redis);
     metrics_set_redis_state(process->metrics, process->redis_state);
     return process->redis_state != REDIS_STATE_UNUSABLE;
 }

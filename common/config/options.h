@@ -65,6 +65,9 @@ struct option_properties {
  * NULL: an unset string is "". Enumerations and bit sets are ints, because the
  * table writes them by their offset.
  */
+/* The most that redis.shards may be. */
+enum { OPTIONS_SHARDS_MAX = 60 };
+
 struct options {
     struct {
         char *url;

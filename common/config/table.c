@@ -115,7 +115,7 @@ const struct option_row option_rows[] = {
      .help = "Time limit for a connection attempt and for each script."},
     {ROW(redis, prefix), TEXT(1, 64), .problem = prefix_problem,
      .fallback = "verve", .help = "Prefix of the names of all Redis keys."},
-    {ROW(redis, shards), NUMBER(1, 60), .fallback = "1",
+    {ROW(redis, shards), NUMBER(1, OPTIONS_SHARDS_MAX), .fallback = "1",
      .help = "Number of shards that share the ids: with a cluster, the number "
              "of its\n"
              "      masters, or 12 if masters may be added. The same for all "

@@ -132,6 +132,15 @@ keys_add(struct command *call, enum key key, const struct key_parts *parts)
     redis_key_text(call, bytes, text.len);
 }
 
+void
+keys_text(enum key key, const struct key_parts *parts, char *bytes, size_t size)
+{
+    struct text text = {.bytes = bytes, .size = size - 1};
+
+    put_key(&text, key, parts);
+    bytes[text.len] = '\0';
+}
+
 struct key_stem
 keys_stem(enum key key, const struct key_parts *parts)
 {

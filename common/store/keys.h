@@ -79,6 +79,10 @@ struct key_parts {
 void keys_add(struct command *call, enum key key,
               const struct key_parts *parts);
 
+/* Writes the key as a text, cut off at size: for store_keyed. */
+void keys_text(enum key key, const struct key_parts *parts, char *bytes,
+               size_t size);
+
 /* A key up to the number that ends it. */
 struct key_stem {
     char text[160];

@@ -22,7 +22,8 @@
 enum { ASK_MS = 500 };
 
 struct sink_lease {
-    struct redis *redis;
+    struct redis *redis; /* for the hash of the sink */
+    struct redis *list;  /* for the list of all sinks */
     char *prefix;
     char *name;
     char *owner;
@@ -44,20 +45,20 @@ sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE])
 }
 
 struct sink_lease *
-sink_lease_open(struct redis *redis, const char *prefix, const char *name,
-                const char *owner)
+sink_lease_open(const struct sink_lease_options *options)
 {
     struct sink_lease *lease = calloc(1, sizeof(*lease));
 
     if (lease == NULL) {
         return NULL;
     }
-    lease->redis = redis;
+    lease->redis = options->redis;
+    lease->list = options->list;
     lease->asked_ms = INT64_MIN / 2;
     lease->rewound_ms = -1;
-    lease->prefix = strdup(prefix);
-    lease->name = strdup(name);
-    lease->owner = strdup(owner);
+    lease->prefix = strdup(options->prefix);
+    lease->name = strdup(options->name);
+    lease->owner = strdup(options->owner);
     if (lease->prefix == NULL || lease->name == NULL || lease->owner == NULL) {
         sink_lease_close(lease);
         return NULL;
@@ -136,13 +137,13 @@ run(struct sink_lease *lease, int64_t *number)
 static int
 note(struct sink_lease *lease)
 {
-    struct command *call = redis_call(lease->redis, &script_sink_note);
+    struct command *call = redis_call(lease->list, &script_sink_note);
     struct key_parts parts = {.prefix = lease->prefix};
     const struct redis_reply *reply;
 
     keys_add(call, KEY_SINKS, &parts);
     redis_arg(call, lease->name, strlen(lease->name));
-    return redis_run(lease->redis, &reply) == REDIS_DONE ? 0 : -1;
+    return redis_run(lease->list, &reply) == REDIS_DONE ? 0 : -1;
 }
 
 int

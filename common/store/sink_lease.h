@@ -31,9 +31,17 @@ enum { SINK_LEASE_OWNER_SIZE = 128 };
  */
 void sink_lease_owner(char owner[SINK_LEASE_OWNER_SIZE]);
 
-/* redis is borrowed for its life, the texts are copied. NULL: no memory. */
-struct sink_lease *sink_lease_open(struct redis *redis, const char *prefix,
-                                   const char *name, const char *owner);
+struct sink_lease_options {
+    struct redis *redis; /* for the key sink:<name> */
+    struct redis *list;  /* for the key `sinks` */
+    const char *prefix;  /* redis.prefix */
+    const char *name;    /* of the sink */
+    const char *owner;   /* see sink_lease_owner */
+};
+
+/* The connections are borrowed for its life, the texts are copied. NULL: no
+   memory. */
+struct sink_lease *sink_lease_open(const struct sink_lease_options *options);
 
 /* Frees it. The lease in Redis stays; see sink_lease_release. */
 void sink_lease_close(struct sink_lease *lease);

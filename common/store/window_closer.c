@@ -10,51 +10,68 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "keys.h"
-#include "marks-settle.lua.h"
-#include "schema.h"
-#include "window-look.lua.h"
-#include "window-seal.lua.h"
 #include "window.h"
-
-enum { COUNTS_AT = 3 }; /* the first count in window-seal.lua's reply */
+#include "window_shards.h"
 
 struct window_closer {
     const struct options *options;
-    struct redis *redis;
+    struct window_shards shards;
+    struct redis *records; /* for the key `windows` */
     int64_t barrier_ms;
-    char born[SCHEMA_BORN_SIZE]; /* from schema_agree; "": call it first */
-    uint64_t connection;         /* of the last look */
-    int64_t barred_until_ms;     /* monotonic: see is_barred */
+    int64_t barred_until_ms; /* monotonic: see is_barred */
     int64_t sealed_to_s; /* the last window sealed since the barrier began; 0:
                             none was */
     int64_t late_to_s; /* the last of them that was sealed late; 0: none was */
     int64_t kept_s; /* windows before this are past the retention; 0: unknown */
-    int64_t
-        skew_us; /* Redis's clock less that of this host, at the last look */
     struct window_memory memory;
 };
 
 struct window_closer *
-window_closer_open(const struct options *options, struct redis *redis,
-                   int64_t barrier_ms)
+window_closer_open(const struct window_closer_settings *settings)
 {
     struct window_closer *closer = calloc(1, sizeof(*closer));
 
     if (closer == NULL) {
         return NULL;
     }
-    closer->options = options;
-    closer->redis = redis;
-    closer->barrier_ms = barrier_ms;
-    window_memory_init(&closer->memory, options);
+    closer->options = settings->shards[0].options;
+    closer->records = settings->records;
+    closer->barrier_ms = settings->barrier_ms;
+    closer->shards.count = settings->count;
+    closer->shards.list = calloc(settings->count, sizeof(*closer->shards.list));
+    if (window_memory_init(&closer->memory, closer->options, settings->count) <
+            0 ||
+        closer->shards.list == NULL) {
+        window_closer_close(closer);
+        return NULL;
+    }
+    for (size_t i = 0; i < settings->count; i++) {
+        closer->shards.list[i].options = settings->shards[i].options;
+        closer->shards.list[i].redis = settings->shards[i].redis;
+    }
     return closer;
 }
 
 void
 window_closer_close(struct window_closer *closer)
 {
-    free(closer);
+    if (closer != NULL) {
+        window_memory_fini(&closer->memory);
+        free(closer->shards.list);
+        free(closer);
+    }
+}
+
+const struct redis *
+window_closer_failed(const struct window_closer *closer)
+{
+    return closer->shards.failed;
+}
+
+int64_t
+window_closer_skew_us(const struct window_closer *closer, size_t shard)
+{
+    return closer->shards.list[shard].skew_us;
 }
 
 void
@@ -90,102 +107,33 @@ horizon_s(const struct window_closer *closer, int64_t now_ms)
     return window_start(now_ms / 1000 - kept_s - 1, length_s) + length_s;
 }
 
-/* Starts a call that has the keys and arguments of window.lua. */
-static struct command *
-start_call(struct window_closer *closer, const struct redis_script *script,
-           const struct key_parts *parts)
-{
-    struct command *call = redis_call(closer->redis, script);
-
-    keys_add(call, KEY_SEALED, parts);
-    keys_add(call, KEY_BORN, parts);
-    return call;
-}
-
-static void
-add_args(struct window_closer *closer, struct command *call)
-{
-    redis_arg_int(call, closer->options->window.seconds);
-    redis_arg(call, closer->born, strlen(closer->born));
-}
-
-/* Runs window-look.lua once, and compares the clocks. */
-static enum redis_result
-run_look(struct window_closer *closer, const struct redis_reply **reply)
-{
-    struct key_parts parts = {.prefix = closer->options->redis.prefix,
-                              .tag = closer->options->redis.tag};
-    struct command *call = start_call(closer, &script_window_look, &parts);
-    int64_t before_ms = clock_wall_ms();
-    enum redis_result result;
-    int64_t now_ms;
-
-    keys_add(call, KEY_LOST, &parts);
-    add_args(closer, call);
-    result = redis_run(closer->redis, reply);
-    if (result == REDIS_DONE &&
-        redis_reply_int(redis_reply_at(*reply, 0), &now_ms)) {
-        closer->skew_us = now_ms * 1000 - (before_ms + clock_wall_ms()) * 500;
-    }
-    return result;
-}
-
 /*
- * Looks at the state of Redis, without changing it. An empty reply says that
- * Redis's data was reset: schema_agree() comes first then.
+ * Looks at the state of Redis, without changing it. 0, or -1. shards: room for
+ * the look at each.
  */
 static int
-take_look(struct window_closer *closer, struct window_look *look)
+take_look(struct window_closer *closer, struct window_look *look,
+          struct window_look_shard *shards)
 {
-    const struct redis_reply *reply;
-
-    if (window_stream_last(closer->redis, closer->options->redis.prefix,
-                           &look->last) < 0 ||
-        run_look(closer, &reply) != REDIS_DONE) {
+    if (window_stream_last(closer->records, closer->options->redis.prefix,
+                           &look->last) < 0) {
+        return window_shards_fail(&closer->shards, closer->records);
+    }
+    if (window_shards_look(&closer->shards) < 0) {
         return -1;
     }
-    if (redis_reply_count(reply) == 0 &&
-        (schema_agree(closer->options, closer->redis, closer->born) !=
-             REDIS_DONE ||
-         run_look(closer, &reply) != REDIS_DONE)) {
-        return -1;
-    }
-    look->born = closer->born;
-    return redis_reply_int(redis_reply_at(reply, 0), &look->now_ms) &&
-                   redis_reply_int(redis_reply_at(reply, 1), &look->on_s) &&
-                   redis_reply_int(redis_reply_at(reply, 2), &look->born_s) &&
-                   redis_reply_int(redis_reply_at(reply, 3), &look->lost_s)
-               ? 0
-               : -1;
-}
+    look->now_ms = closer->shards.list[0].now_ms;
+    look->on_s = closer->shards.list[0].on_s;
+    look->shards = shards;
+    for (size_t i = 0; i < closer->shards.count; i++) {
+        const struct window_shard *shard = &closer->shards.list[i];
 
-/*
- * Seals those of `count` windows from first_s on that have ended. Their counts
- * are in *reply. If Redis's data was reset since the last look, nothing is
- * sealed and *reply is empty.
- */
-static int
-run_seal(struct window_closer *closer, int64_t first_s, size_t count,
-         const struct redis_reply **reply)
-{
-    struct key_parts parts = {.prefix = closer->options->redis.prefix,
-                              .tag = closer->options->redis.tag,
-                              .strategy = schema_strategy(closer->options)};
-    struct command *call = start_call(closer, &script_window_seal, &parts);
-
-    keys_add(call, KEY_OPEN, &parts);
-    keys_add(call, KEY_LOST, &parts);
-    keys_add(call, KEY_RECORDED, &parts);
-    for (size_t i = 0; i < count; i++) {
-        parts.window_s = first_s + (int64_t)i * closer->options->window.seconds;
-        keys_add(call, KEY_COUNT, &parts);
-        keys_add(call, KEY_WHOLE, &parts);
-        keys_add(call, KEY_SETS, &parts);
-        keys_add(call, KEY_SEEN_SET, &parts); /* without the set's number */
+        shards[i] = (struct window_look_shard){
+            .born = shard->born,
+            .born_s = window_shards_born_s(&closer->shards, i),
+            .lost_s = shard->lost_s};
     }
-    add_args(closer, call);
-    redis_arg_int(call, first_s);
-    return redis_run(closer->redis, reply) == REDIS_DONE ? 0 : -1;
+    return 0;
 }
 
 /*
@@ -202,15 +150,20 @@ is_barred(const struct window_closer *closer)
 static void
 apply_look(struct window_closer *closer, const struct window_look *look)
 {
-    uint64_t connection = redis_connection(closer->redis);
     bool is_new = window_memory_take_look(&closer->memory, look);
 
-    if (is_new || connection != closer->connection) {
+    for (size_t i = 0; i < closer->shards.count; i++) {
+        struct window_shard *shard = &closer->shards.list[i];
+        uint64_t connection = redis_connection(shard->redis);
+
+        is_new |= connection != shard->connection;
+        shard->connection = connection;
+    }
+    if (is_new) {
         closer->barred_until_ms = clock_mono_ms() + closer->barrier_ms;
         closer->sealed_to_s = 0;
         closer->late_to_s = 0;
     }
-    closer->connection = connection;
     if (closer->kept_s > look->on_s) {
         closer->kept_s = 0; /* the clock was ahead by over the retention */
     }
@@ -245,26 +198,68 @@ note_sealed(struct window_closer *closer, const struct window_record *records,
     }
 }
 
-/* Makes the records of `count` windows out of the reply of run_seal. */
+/* Makes the records of the windows from first_s on that were sealed. */
 static void
 make_records(const struct window_closer *closer, int64_t first_s,
-             int64_t now_ms, const struct redis_reply *reply,
-             struct window_record *records, size_t count)
+             const struct window_shards_sealed *sealed,
+             struct window_record *records)
 {
     int64_t length_s = closer->options->window.seconds;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < sealed->count; i++) {
         struct window_record *record = &records[i];
         int64_t start_s = first_s + (int64_t)i * length_s;
 
         *record =
             (struct window_record){.start_s = start_s, .length_s = length_s};
-        record->late = is_late(closer, start_s, now_ms);
+        record->late = is_late(closer, start_s, sealed->now_ms);
         record->gap =
-            !redis_reply_int(redis_reply_at(reply, COUNTS_AT + i),
-                             &record->count) ||
+            !window_shards_sum(&closer->shards, sealed, i, &record->count) ||
             window_memory_differs(&closer->memory, start_s, record->count);
     }
+}
+
+/*
+ * Tells the shards which windows are recorded, if they do not know: from the
+ * records of windows after after_s, and of at most WINDOW_STREAM_MOST; the next
+ * look goes on. 0, or -1.
+ */
+static int
+tell_recorded(struct window_closer *closer, int64_t after_s)
+{
+    struct window_stream_view view = {.redis = closer->records,
+                                      .prefix = closer->options->redis.prefix,
+                                      .length_s =
+                                          closer->options->window.seconds};
+    struct window_record records[WINDOW_STREAM_MOST];
+    int64_t skipped;
+    int count = window_stream_read(&view, after_s, records, WINDOW_STREAM_MOST,
+                                   &skipped);
+
+    if (count < 0) {
+        return window_shards_fail(&closer->shards, closer->records);
+    }
+    return count == 0
+               ? 0
+               : window_shards_tell(&closer->shards, records, (size_t)count);
+}
+
+/*
+ * Tells the shards what another reporter, or this one before it was started
+ * again, has recorded and not told. last_s: the last record. A shard that knows
+ * nothing has new data: only the last record is of use for it. 0, or -1.
+ */
+static int
+mend_recorded(struct window_closer *closer, int64_t last_s)
+{
+    int64_t after_s = last_s;
+
+    for (size_t i = 0; i < closer->shards.count; i++) {
+        int64_t recorded_s = closer->shards.list[i].recorded_s;
+
+        after_s = int64_min(after_s, recorded_s == 0 ? last_s - 1 : recorded_s);
+    }
+    return last_s != 0 && after_s < last_s ? tell_recorded(closer, after_s) : 0;
 }
 
 /* Notes the records, at least one, that this reporter has added at now_ms. */
@@ -296,9 +291,9 @@ record_windows(struct window_closer *closer,
 {
     struct window_stream_added added;
 
-    if (window_stream_append(closer->redis, closer->options->redis.prefix,
+    if (window_stream_append(closer->records, closer->options->redis.prefix,
                              closer->kept_s, records, count, &added) < 0) {
-        return -1;
+        return window_shards_fail(&closer->shards, closer->records);
     }
     window_memory_note_records(&closer->memory, records, count, added.last_s);
     sealed->records = count;
@@ -306,70 +301,54 @@ record_windows(struct window_closer *closer,
     if (added.count > 0) {
         note_own(records + count - added.count, added.count, now_ms, sealed);
     }
+    /* If this fails, the next look mends it. */
+    (void)tell_recorded(closer, records[0].start_s - 1);
     return 0;
 }
 
 /* Seals and records those of `count` windows from first_s on that ended. */
 static int
 close_windows(struct window_closer *closer, int64_t first_s, size_t count,
-              struct window_closer_sealed *sealed)
+              struct window_closer_sealed *result)
 {
     struct window_record records[WINDOW_CLOSER_MOST];
-    const struct redis_reply *reply;
-    int64_t now_ms;
+    struct window_shards_sealed sealed;
 
-    if (run_seal(closer, first_s, count, &reply) < 0) {
+    if (window_shards_seal(&closer->shards, first_s, count, &sealed) < 0) {
         return -1;
     }
-    if (redis_reply_count(reply) == 0) {
-        return 0; /* the next look starts from the new data */
+    if (sealed.count == 0) {
+        return 0;
     }
-    if (redis_reply_count(reply) < COUNTS_AT ||
-        !redis_reply_int(redis_reply_at(reply, 0), &now_ms)) {
-        return -1;
-    }
-    count = size_min(count, redis_reply_count(reply) - COUNTS_AT);
-    make_records(closer, first_s, now_ms, reply, records, count);
-    note_sealed(closer, records, count);
-    return window_memory_note_gaps(&closer->memory, records, count) ||
+    make_records(closer, first_s, &sealed, records);
+    note_sealed(closer, records, sealed.count);
+    return window_memory_note_gaps(&closer->memory, records, sealed.count) ||
                    is_barred(closer)
                ? 0
-               : record_windows(closer, records, count, now_ms, sealed);
+               : record_windows(closer, records, sealed.count, sealed.now_ms,
+                                result);
 }
 
 /*
- * Runs marks-settle.lua, for windows from first_s on. If Redis's data was reset
- * since the last look, nothing is done: the next look starts from the new data.
+ * Has all shards write down what this reporter remembers, for windows from
+ * first_s on. 0, or -1.
  */
 static int
-run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
+settle(struct window_closer *closer, int64_t first_s, int64_t *late)
 {
-    struct key_parts parts = {.prefix = closer->options->redis.prefix,
-                              .tag = closer->options->redis.tag};
-    struct command *call = redis_call(closer->redis, &script_marks_settle);
-    const char *synced = redis_syncs_always(closer->redis) ? "always" : "";
-    const struct redis_reply *reply;
+    struct window_settlement settlements[OPTIONS_SHARDS_MAX];
 
-    keys_add(call, KEY_BORN, &parts);
-    keys_add(call, KEY_LOST, &parts);
-    keys_add(call, KEY_MARKS, &parts);
-    keys_add(call, KEY_UNCONFIRMED, &parts);
-    keys_add(call, KEY_RECORDED, &parts);
-    keys_add(call, KEY_RUN, &parts);
-    keys_add(call, KEY_SEALED, &parts);
-    redis_arg(call, closer->born, strlen(closer->born));
-    redis_arg_int(call, closer->options->window.seconds);
-    redis_arg_int(call, first_s);
-    redis_arg_int(call, closer->memory.lost_from_s);
-    redis_arg_int(call, closer->memory.lost_to_s);
-    redis_arg_int(call, !is_barred(closer));
-    redis_arg(call, synced, strlen(synced));
-    redis_arg_int(call, closer->memory.newest_s);
-    if (redis_run(closer->redis, &reply) != REDIS_DONE) {
-        return -1;
+    for (size_t i = 0; i < closer->shards.count; i++) {
+        const struct window_memory_shard *known = &closer->memory.shards[i];
+
+        settlements[i] =
+            (struct window_settlement){.first_s = first_s,
+                                       .lost_from_s = known->lost_from_s,
+                                       .lost_to_s = known->lost_to_s,
+                                       .confirmed = !is_barred(closer),
+                                       .newest_s = closer->memory.newest_s};
     }
-    redis_reply_int(redis_reply_at(reply, 0), late);
-    return 0;
+    return window_shards_settle(&closer->shards, settlements, late);
 }
 
 /*
@@ -380,7 +359,7 @@ run_settle(struct window_closer *closer, int64_t first_s, int64_t *late)
 static int64_t
 closable_s(const struct window_closer *closer, const struct window_look *look)
 {
-    int64_t wait_ms = redis_follow_ms(closer->redis);
+    int64_t wait_ms = window_shards_follow_ms(&closer->shards);
 
     return wait_ms == 0
                ? look->on_s
@@ -395,7 +374,7 @@ left_ms(const struct window_closer *closer, const struct window_look *look)
 {
     int64_t window_ms =
         (closable_s(closer, look) + closer->options->window.seconds) * 1000 +
-        redis_follow_ms(closer->redis) - look->now_ms;
+        window_shards_follow_ms(&closer->shards) - look->now_ms;
     int64_t barred_ms = closer->barred_until_ms - clock_mono_ms();
 
     return barred_ms > 0 ? int64_min(window_ms, barred_ms) : window_ms;
@@ -407,22 +386,24 @@ window_closer_seal(struct window_closer *closer, size_t most,
 {
     int64_t length_s = closer->options->window.seconds;
     int64_t first_s, kept_s, end_s;
+    struct window_look_shard shards[OPTIONS_SHARDS_MAX];
     struct window_look look;
     size_t ended = 0;
 
     *sealed = (struct window_closer_sealed){0};
-    if (take_look(closer, &look) < 0) {
+    closer->shards.failed = NULL;
+    if (take_look(closer, &look, shards) < 0 ||
+        mend_recorded(closer, look.last.start_s) < 0) {
         return -1;
     }
     apply_look(closer, &look);
     sealed->last = look.last;
-    sealed->skew_us = closer->skew_us;
     first_s = window_memory_first_open_s(&closer->memory, &look);
     sealed->ahead = first_s > look.on_s;
     /* Never back: records that were trimmed do not come back. */
     closer->kept_s = int64_max(closer->kept_s, horizon_s(closer, look.now_ms));
     kept_s = int64_max(first_s, closer->kept_s);
-    if (run_settle(closer, kept_s, &sealed->late) < 0) {
+    if (settle(closer, kept_s, &sealed->late) < 0) {
         return -1;
     }
     end_s = closable_s(closer, &look);
@@ -445,7 +426,7 @@ window_closer_read(struct window_closer *closer, int64_t after_s,
                    struct window_record *records, size_t most, int64_t *skipped)
 {
     struct window_stream_view view = {
-        .redis = closer->redis,
+        .redis = closer->records,
         .prefix = closer->options->redis.prefix,
         .length_s = closer->options->window.seconds,
         .kept_s = closer->kept_s,

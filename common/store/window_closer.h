@@ -4,6 +4,11 @@
  * before its count is read: from then on the accept script (accept.lua) lets
  * no id into it, so that the count is final. Any number of reporters may close
  * windows at the same time: each window is recorded once.
+ *
+ * If there are several shards, the clock of shard 0 decides. It is sealed
+ * first, and then the others at the same time. A window is recorded once every
+ * shard has told its count, with their sum; it is a gap if one of them has lost
+ * it. While a shard is away no window is recorded: the windows will be late.
  */
 #ifndef WINDOW_CLOSER_H
 #define WINDOW_CLOSER_H
@@ -29,15 +34,27 @@ enum { WINDOW_CLOSER_MOST = 128 };
  */
 enum { WINDOW_CLOSER_BARRIER_MS = 2000 };
 
+/* A shard: its view of the options (shard.h), and its connection. */
+struct window_closer_shard {
+    const struct options *options;
+    struct redis *redis;
+};
+
+/* All is borrowed for the closer's life but the array of shards. */
+struct window_closer_settings {
+    const struct window_closer_shard *shards; /* by their numbers */
+    size_t count;                             /* of shards */
+    struct redis *records; /* the connection for the key `windows` */
+    int64_t barrier_ms;
+};
+
 /*
- * options and redis are borrowed for its life. For barrier_ms after a connect,
- * and after Redis's data was reset, windows are sealed but not recorded: all
- * responders and reporters that remember more than Redis does have written it
- * there by then (marks.h). NULL: no memory.
+ * For barrier_ms after a connect, and after Redis's data was reset, windows are
+ * sealed but not recorded: all responders and reporters that remember more than
+ * Redis does have written it there by then (marks.h). NULL: no memory.
  */
-struct window_closer *window_closer_open(const struct options *options,
-                                         struct redis *redis,
-                                         int64_t barrier_ms);
+struct window_closer *
+window_closer_open(const struct window_closer_settings *settings);
 void window_closer_close(struct window_closer *closer);
 
 /*
@@ -68,17 +85,26 @@ struct window_closer_sealed {
     struct window_stream_end last; /* the last window that is recorded */
     int64_t delay_ms; /* from the end of the last window to its record, if this
                          reporter has recorded it itself, now */
-    int64_t skew_us;  /* Redis's clock less the wall clock of this host */
 };
 
 /*
  * Seals and records the windows that have ended, oldest first, at most `most`
  * of them (and WINDOW_CLOSER_MOST). Returns the milliseconds until the window
  * that is on ends by Redis's clock; 0 if more windows wait to be closed; -1 if
- * Redis is away or refuses (redis_error). Sets *sealed in any case.
+ * Redis is away or refuses (window_closer_failed). Sets *sealed in any case.
  */
 int64_t window_closer_seal(struct window_closer *closer, size_t most,
                            struct window_closer_sealed *sealed);
+
+/*
+ * The connection on which the last window_closer_seal failed: see redis_error.
+ * NULL: it did not fail.
+ */
+const struct redis *window_closer_failed(const struct window_closer *closer);
+
+/* The clock of a shard's Redis less the wall clock of this host, as of the last
+   look. */
+int64_t window_closer_skew_us(const struct window_closer *closer, size_t shard);
 
 /*
  * Reads records as window_stream_read does, by the retention that

@@ -4,6 +4,7 @@
  */
 #include "window_memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -11,10 +12,20 @@
 
 enum { BEHIND_MAX_S = 600 }; /* see window_memory_implausible_from_s */
 
-void
-window_memory_init(struct window_memory *memory, const struct options *options)
+int
+window_memory_init(struct window_memory *memory, const struct options *options,
+                   size_t shards)
 {
-    *memory = (struct window_memory){.options = options};
+    *memory = (struct window_memory){.options = options, .count = shards};
+    memory->shards = calloc(shards, sizeof(*memory->shards));
+    return memory->shards == NULL ? -1 : 0;
+}
+
+void
+window_memory_fini(struct window_memory *memory)
+{
+    free(memory->shards);
+    memory->shards = NULL;
 }
 
 int64_t
@@ -66,33 +77,41 @@ forget_future(struct window_memory *memory, const struct window_look *look)
 }
 
 /*
- * Notes that Redis's data was reset: counts up to the window in which the new
- * data began can't be trusted. If the last record is older than the data, an
- * operator deleted `meta` to change the schema (schema.lua): counts from there
- * to the beginning of the data follow the old schema. If all records are gone
- * and the data is no younger than they were, Redis went back to a state before
- * them: all is lost up to the window that is on.
+ * Notes that the data of a shard was reset: counts up to the window in which
+ * the new data began can't be trusted. If the last record is older than the
+ * data, an operator deleted `meta` to change the schema (schema.lua): counts
+ * from there to the beginning of the data follow the old schema. Of several
+ * shards, the data of one may have begun later than that of another. So only
+ * the first look tells this.
  *
- * If Redis went back to a state with records, the responders know which windows
- * are hit (marks.h), and see window_memory_differs.
+ * If all records are gone and the data is no younger than they were, Redis went
+ * back to a state before them: all is lost up to the window that is on. If
+ * there are several shards, their counts need not have been where the records
+ * were, and the windows are recorded again. If Redis went back to a state with
+ * records, the responders know which windows are hit (marks.h), and see
+ * window_memory_differs.
  */
 static void
-notice_reset(struct window_memory *memory, const struct window_look *look)
+notice_reset(struct window_memory *memory, const struct window_look *look,
+             size_t i)
 {
-    int64_t birth = birth_s(memory, look->born_s);
-    bool reborn =
-        memory->born[0] != '\0' && strcmp(look->born, memory->born) != 0;
-    bool new_schema = look->last.start_s != 0 && look->last.start_s < birth;
+    struct window_memory_shard *shard = &memory->shards[i];
+    const char *born = look->shards[i].born;
+    int64_t birth = birth_s(memory, look->shards[i].born_s);
+    bool reborn = shard->born[0] != '\0' && strcmp(born, shard->born) != 0;
+    bool new_schema = look->last.start_s != 0 && look->last.start_s < birth &&
+                      (memory->count == 1 || strcmp(born, shard->born) != 0);
     bool unknown_records =
         memory->newest_s > look->last.start_s && memory->newest_s < birth;
 
     if (reborn || new_schema || unknown_records) {
-        memory->lost_from_s = 0;
-        memory->lost_to_s = int64_max(memory->lost_to_s, birth);
+        shard->lost_from_s = 0;
+        shard->lost_to_s = int64_max(shard->lost_to_s, birth);
     }
-    if (!reborn && look->last.start_s == 0 && memory->last_s != 0) {
-        memory->lost_from_s = 0;
-        memory->lost_to_s = int64_max(memory->lost_to_s, look->on_s);
+    if (memory->count == 1 && !reborn && look->last.start_s == 0 &&
+        memory->last_s != 0) {
+        shard->lost_from_s = 0;
+        shard->lost_to_s = int64_max(shard->lost_to_s, look->on_s);
     }
 }
 
@@ -114,11 +133,15 @@ remember(struct window_memory *memory, const struct window_look *look)
 {
     const struct window_stream_end *last = &look->last;
 
-    memcpy(memory->born, look->born, strlen(look->born) + 1);
+    for (size_t i = 0; i < memory->count; i++) {
+        const char *born = look->shards[i].born;
+
+        memcpy(memory->shards[i].born, born, strlen(born) + 1);
+    }
     memory->on_s = look->on_s;
     memory->last_s = last->start_s;
     if (memory->first_born_s == 0) {
-        memory->first_born_s = look->born_s;
+        memory->first_born_s = look->shards[0].born_s;
     }
     if (last->first_s != 0) {
         memory->first_recorded_s = last->first_s;
@@ -130,10 +153,13 @@ bool
 window_memory_take_look(struct window_memory *memory,
                         const struct window_look *look)
 {
-    bool is_new = strcmp(look->born, memory->born) != 0;
+    bool is_new = false;
 
     forget_future(memory, look);
-    notice_reset(memory, look);
+    for (size_t i = 0; i < memory->count; i++) {
+        is_new |= strcmp(look->shards[i].born, memory->shards[i].born) != 0;
+        notice_reset(memory, look, i);
+    }
     remember(memory, look);
     return is_new;
 }
@@ -193,13 +219,19 @@ window_memory_first_open_s(const struct window_memory *memory,
     if (memory->sinks.empty && memory->first_recorded_s != 0) {
         first_s = int64_min(first_s, memory->first_recorded_s);
     }
-    return look->lost_s != 0 ? int64_min(first_s, look->lost_s) : first_s;
+    for (size_t i = 0; i < memory->count; i++) {
+        if (look->shards[i].lost_s != 0) {
+            first_s = int64_min(first_s, look->shards[i].lost_s);
+        }
+    }
+    return first_s;
 }
 
 bool
 window_memory_note_gaps(struct window_memory *memory,
                         const struct window_record *records, size_t count)
 {
+    struct window_memory_shard *first = &memory->shards[0];
     int64_t from_s = 0, to_s = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -212,13 +244,13 @@ window_memory_note_gaps(struct window_memory *memory,
                        : start_s;
         }
     }
-    if (to_s <= memory->lost_to_s) {
+    if (to_s <= first->lost_to_s) {
         return false;
     }
-    if (memory->lost_to_s < records[0].start_s) {
-        memory->lost_from_s = from_s;
+    if (first->lost_to_s < records[0].start_s) {
+        first->lost_from_s = from_s;
     }
-    memory->lost_to_s = to_s;
+    first->lost_to_s = to_s;
     return true;
 }
 

@@ -62,8 +62,6 @@ window_stream_append(struct redis *redis, const char *prefix, int64_t keep_s,
     int64_t added_count = 0;
 
     keys_add(call, KEY_WINDOWS, &parts);
-    keys_add(call, KEY_RECORDED, &parts);
-    keys_add(call, KEY_LOST, &parts);
     redis_arg_int(call, keep_s);
     for (size_t i = 0; i < count; i++) {
         add_record(call, &records[i]);

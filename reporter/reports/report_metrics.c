@@ -4,7 +4,10 @@
  */
 #include "report_metrics.h"
 
+#include <stdbool.h>
+
 #include "base/clock.h"
+#include "base/util.h"
 #include "store/queue_state.h"
 
 static void
@@ -21,7 +24,7 @@ count_losses(struct report_metrics *report,
 
 void
 report_metrics_note(struct report_metrics *report,
-                    const struct window_closer_sealed *sealed)
+                    const struct window_closer_sealed *sealed, int64_t skew_us)
 {
     struct metrics_last_window last = {.start_s = sealed->last.start_s,
                                        .count = sealed->last.count};
@@ -35,7 +38,7 @@ report_metrics_note(struct report_metrics *report,
        recorded all since. */
     last.delay_ms = last.start_s == report->own_s ? report->delay_ms : -1;
     metrics_set_last_window(report->metrics, last.start_s == 0 ? NULL : &last);
-    metrics_set_clock_skew(report->metrics, &sealed->skew_us);
+    metrics_set_clock_skew(report->metrics, &skew_us);
     metrics_count_windows(report->metrics, METRICS_WINDOW_GAP, sealed->gaps);
     metrics_count_windows(report->metrics, METRICS_WINDOW_LATE, lates);
     metrics_count_windows(report->metrics, METRICS_WINDOW_COUNT,
@@ -51,24 +54,39 @@ report_metrics_note_failure(struct report_metrics *report)
     report->queue_ms = 0;
 }
 
+/* Adds the queue of a shard; false: its Redis is away or refuses. */
+static bool
+add_queue(const struct report_metrics *report, int64_t shard,
+          struct metrics_queue *queue)
+{
+    struct queue_state state;
+
+    if (queue_state_read(store_view(report->store, shard),
+                         store_shard(report->store, shard), &state) != 0) {
+        return false;
+    }
+    queue->waiting += state.waiting;
+    queue->due += state.due;
+    queue->dead += state.dead;
+    queue->oldest_ms = int64_max(queue->oldest_ms, state.oldest_ms);
+    return true;
+}
+
 void
 report_metrics_step(struct report_metrics *report)
 {
     int64_t now_ms = clock_mono_ms();
-    struct queue_state state;
-    struct metrics_queue queue;
+    struct metrics_queue queue = {0};
 
     if (now_ms < report->queue_ms) {
         return;
     }
-    if (queue_state_read(report->options, report->redis, &state) != 0) {
-        report_metrics_note_failure(report);
-        return;
+    for (int64_t i = 0; i < store_shards(report->store); i++) {
+        if (!add_queue(report, i, &queue)) {
+            report_metrics_note_failure(report);
+            return;
+        }
     }
-    queue = (struct metrics_queue){.waiting = state.waiting,
-                                   .due = state.due,
-                                   .dead = state.dead,
-                                   .oldest_ms = state.oldest_ms};
     metrics_set_queue(report->metrics, &queue);
     report->queue_ms = now_ms + REPORT_METRICS_QUEUE_MS;
 }

@@ -5,9 +5,8 @@
 #ifndef REPORT_METRICS_H
 #define REPORT_METRICS_H
 
-#include "config/options.h"
 #include "metrics/metrics.h"
-#include "redis/redis.h"
+#include "store/store.h"
 #include "store/window_closer.h"
 
 /* The time between two looks at the queue. */
@@ -15,22 +14,23 @@ enum { REPORT_METRICS_QUEUE_MS = 5000 };
 
 struct report_metrics {
     struct metrics *metrics;
-    const struct options *options;
-    struct redis *redis;
+    struct store *store;
     int64_t queue_ms; /* monotonic: the next look at the queue */
     int64_t own_s;    /* the last window that this reporter recorded; 0: none */
     int64_t delay_ms; /* its delay */
 };
 
-/* A turn in which windows were sealed. */
+/* A turn in which windows were sealed. skew_us: the clock of shard 0 less the
+   wall clock of this host. */
 void report_metrics_note(struct report_metrics *report,
-                         const struct window_closer_sealed *sealed);
+                         const struct window_closer_sealed *sealed,
+                         int64_t skew_us);
 
 /* A turn in which Redis was away, or refused. */
 void report_metrics_note_failure(struct report_metrics *report);
 
-/* Looks at the queue, if that is due. Blocks for at most 2 x redis.timeout_ms.
- */
+/* Looks at the queue of each shard, if that is due. Blocks for at most 2 x
+   redis.timeout_ms a shard. */
 void report_metrics_step(struct report_metrics *report);
 
 #endif

@@ -17,19 +17,25 @@
 #include "report_metrics.h"
 #include "sink_feeder.h"
 #include "sinks.h"
+#include "store/keys.h"
 #include "store/sink_lease.h"
 #include "store/window_closer.h"
 
-enum { TURN_MS = 1000 }; /* the longest time between two turns */
+enum {
+    TURN_MS = 1000,   /* the longest time between two turns */
+    SKEW_US = 1000000 /* between two clocks, that is logged */
+};
 
 struct reports {
     const struct options *options;
     struct event_loop *loop;
-    struct redis *redis;
+    struct store *store;
+    struct redis *records; /* its connection for the key `windows` */
     struct window_closer *closer;
     struct event_loop_timer timer;
     struct log_throttle seal_trouble;  /* Redis refused to seal */
     struct log_throttle clock_trouble; /* Redis's clock has stepped back */
+    struct log_throttle skew_trouble;  /* clocks of shards differ */
     struct log_throttle skip_trouble;  /* windows past the retention */
     int64_t skipped;                   /* their number, not logged yet */
     struct log_throttle gap_trouble;   /* windows whose data is lost */
@@ -66,9 +72,33 @@ remember_cursors(struct reports *reports)
 static void
 log_refusal(struct reports *reports)
 {
-    if (redis_state(reports->redis) == REDIS_STATE_UP) {
+    const struct redis *redis = window_closer_failed(reports->closer);
+
+    if (redis != NULL && redis_state(redis) == REDIS_STATE_UP) {
         log_throttle_note(&reports->seal_trouble, "closing windows",
-                          redis_error(reports->redis));
+                          redis_error(redis));
+    }
+}
+
+/* Logs that the clock of a shard differs from that of shard 0. */
+static void
+log_skews(struct reports *reports)
+{
+    int64_t shards = store_shards(reports->store);
+    int64_t first_us = window_closer_skew_us(reports->closer, 0);
+
+    for (int64_t i = 1; i < shards; i++) {
+        int64_t skew_us =
+            window_closer_skew_us(reports->closer, (size_t)i) - first_us;
+
+        if ((skew_us > SKEW_US || skew_us < -SKEW_US) &&
+            log_throttle_due(&reports->skew_trouble, "")) {
+            log_event(LEVEL_WARN,
+                      "the clock of a shard's Redis differs from that of shard "
+                      "0",
+                      LOG_FIELDS(LOG_NUMBER("shard", i),
+                                 LOG_NUMBER("ms", skew_us / 1000)));
+        }
     }
 }
 
@@ -135,7 +165,9 @@ seal(struct reports *reports)
         return left_ms;
     }
     reports->last = sealed.last;
-    report_metrics_note(&reports->metrics, &sealed);
+    report_metrics_note(&reports->metrics, &sealed,
+                        window_closer_skew_us(reports->closer, 0));
+    log_skews(reports);
     log_throttle_over(&reports->seal_trouble, "closing windows");
     log_clock(reports, left_ms, sealed.ahead);
     reports->skipped += sealed.skipped;
@@ -159,7 +191,7 @@ take_turn(struct reports *reports)
     }
     /* Nothing is read before sealing: a window that is not sealed yet would
        look like a lost one. */
-    if (redis_state(reports->redis) != REDIS_STATE_UP ||
+    if (store_state(reports->store) != REDIS_STATE_UP ||
         (left_ms = seal(reports)) < 0) {
         report_metrics_note_failure(&reports->metrics);
         return TURN_MS;
@@ -201,12 +233,38 @@ on_wake(void *context)
 }
 
 static int
+open_closer(struct reports *reports)
+{
+    struct window_closer_shard shards[OPTIONS_SHARDS_MAX];
+    struct window_closer_settings settings = {
+        .shards = shards,
+        .count = (size_t)store_shards(reports->store),
+        .barrier_ms = WINDOW_CLOSER_BARRIER_MS};
+    struct key_parts parts = {.prefix = reports->options->redis.prefix};
+    char key[REDIS_KEY_MAX_BYTES];
+
+    for (size_t i = 0; i < settings.count; i++) {
+        shards[i].options = store_view(reports->store, (int64_t)i);
+        shards[i].redis = store_shard(reports->store, (int64_t)i);
+    }
+    keys_text(KEY_WINDOWS, &parts, key, sizeof(key));
+    reports->records = store_keyed(reports->store, key);
+    if (reports->records == NULL) {
+        return -1;
+    }
+    settings.records = reports->records;
+    reports->closer = window_closer_open(&settings);
+    return reports->closer == NULL ? -1 : 0;
+}
+
+static int
 open_feeders(struct reports *reports)
 {
     reports->shared = (struct sink_feeder_shared){
         .options = reports->options,
         .loop = reports->loop,
-        .redis = reports->redis,
+        .store = reports->store,
+        .records = reports->records,
         .closer = reports->closer,
         .metrics = reports->metrics.metrics,
         .owner = reports->owner,
@@ -231,7 +289,7 @@ open_feeders(struct reports *reports)
 
 struct reports *
 reports_open(const struct options *options, struct event_loop *loop,
-             struct redis *redis, struct metrics *metrics)
+             struct store *store, struct metrics *metrics)
 {
     struct reports *reports = calloc(1, sizeof(*reports));
 
@@ -240,14 +298,12 @@ reports_open(const struct options *options, struct event_loop *loop,
     }
     reports->options = options;
     reports->loop = loop;
-    reports->redis = redis;
-    reports->metrics = (struct report_metrics){
-        .metrics = metrics, .options = options, .redis = redis};
+    reports->store = store;
+    reports->metrics =
+        (struct report_metrics){.metrics = metrics, .store = store};
     reports->timer.handler = on_timer;
     reports->timer.context = reports;
-    reports->closer =
-        window_closer_open(options, redis, WINDOW_CLOSER_BARRIER_MS);
-    if (reports->closer == NULL || open_feeders(reports) < 0) {
+    if (open_closer(reports) < 0 || open_feeders(reports) < 0) {
         reports_close(reports);
         return NULL;
     }

@@ -9,14 +9,14 @@
 #include "config/options.h"
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
-#include "redis/redis.h"
+#include "store/store.h"
 
 struct json_t;
 struct reports;
 
 /* All arguments are borrowed for its life. NULL: the system refuses. */
 struct reports *reports_open(const struct options *options,
-                             struct event_loop *loop, struct redis *redis,
+                             struct event_loop *loop, struct store *store,
                              struct metrics *metrics);
 void reports_close(struct reports *reports);
 

@@ -14,6 +14,7 @@
 #include "base/log_throttle.h"
 #include "base/rfc3339.h"
 #include "base/util.h"
+#include "store/keys.h"
 #include "store/sink_lease.h"
 #include "store/window_stream.h"
 
@@ -24,6 +25,7 @@ struct sink_feeder {
     const struct sink_feeder_shared *shared;
     struct sink *sink;
     struct sink_lease *lease;
+    struct redis *redis;                /* of the lease */
     struct log_throttle sink_trouble;   /* the sink failed, or is slow */
     struct log_throttle lease_trouble;  /* Redis refused to renew the lease */
     struct log_throttle read_trouble;   /* ... to read the records */
@@ -71,6 +73,28 @@ on_failed(void *context, int64_t wait_ms)
                       feeder->sink->error);
 }
 
+/* NULL: the system refuses. */
+static struct sink_lease *
+open_lease(struct sink_feeder *feeder)
+{
+    const struct sink_feeder_shared *shared = feeder->shared;
+    struct sink_lease_options options = {.prefix =
+                                             shared->options->redis.prefix,
+                                         .name = feeder->sink->name,
+                                         .owner = shared->owner};
+    struct key_parts parts = {.prefix = options.prefix, .name = options.name};
+    char key[REDIS_KEY_MAX_BYTES];
+
+    keys_text(KEY_SINK, &parts, key, sizeof(key));
+    options.redis = store_keyed(shared->store, key);
+    keys_text(KEY_SINKS, &parts, key, sizeof(key));
+    options.list = store_keyed(shared->store, key);
+    feeder->redis = options.redis;
+    return options.redis == NULL || options.list == NULL
+               ? NULL
+               : sink_lease_open(&options);
+}
+
 struct sink_feeder *
 sink_feeder_open(const struct sink_feeder_shared *shared,
                  const struct sink_type *type)
@@ -85,9 +109,7 @@ sink_feeder_open(const struct sink_feeder_shared *shared,
     feeder->rewound_ms = -1;
     feeder->sink = type->open(shared->options, shared->loop, &events);
     if (feeder->sink != NULL) {
-        feeder->lease =
-            sink_lease_open(shared->redis, shared->options->redis.prefix,
-                            feeder->sink->name, shared->owner);
+        feeder->lease = open_lease(feeder);
     }
     if (feeder->lease == NULL) {
         sink_feeder_close(feeder);
@@ -122,13 +144,13 @@ sink_feeder_cursor_s(const struct sink_feeder *feeder)
 /* Logs a command's failure only if Redis is up: the connection logs its own
    loss. */
 static void
-log_result(struct sink_feeder *feeder, struct log_throttle *trouble, int result)
+log_result(struct sink_feeder *feeder, const struct redis *redis,
+           struct log_throttle *trouble, int result)
 {
     if (result >= 0) {
         log_throttle_over(trouble, feeder->sink->name);
-    } else if (redis_state(feeder->shared->redis) == REDIS_STATE_UP) {
-        log_throttle_note(trouble, feeder->sink->name,
-                          redis_error(feeder->shared->redis));
+    } else if (redis_state(redis) == REDIS_STATE_UP) {
+        log_throttle_note(trouble, feeder->sink->name, redis_error(redis));
     }
 }
 
@@ -143,7 +165,7 @@ save_cursor(struct sink_feeder *feeder)
     if (implausible_from_s != 0 && sink_lease_ours(feeder->lease) &&
         plausible_s(feeder, sink_lease_cursor_s(feeder->lease)) < cursor_s) {
         log_result(
-            feeder, &feeder->cursor_trouble,
+            feeder, feeder->redis, &feeder->cursor_trouble,
             sink_lease_advance(feeder->lease, cursor_s, implausible_from_s));
     }
 }
@@ -214,10 +236,10 @@ begin(struct sink_feeder *feeder)
     struct window_stream_end end = {0};
 
     if (feeder->sink->from_newest && sink_feeder_cursor_s(feeder) == 0) {
-        int result = window_stream_last(shared->redis,
+        int result = window_stream_last(shared->records,
                                         shared->options->redis.prefix, &end);
 
-        log_result(feeder, &feeder->read_trouble, result);
+        log_result(feeder, shared->records, &feeder->read_trouble, result);
         if (result < 0) {
             return;
         }
@@ -278,7 +300,8 @@ sink_feeder_renew_lease(struct sink_feeder *feeder)
 {
     bool was_ours = feeder->ours;
 
-    log_result(feeder, &feeder->lease_trouble, sink_lease_keep(feeder->lease));
+    log_result(feeder, feeder->redis, &feeder->lease_trouble,
+               sink_lease_keep(feeder->lease));
     heed_rewind(feeder);
     feeder->ours = sink_lease_ours(feeder->lease);
     if (!feeder->last_known || (feeder->ours && !was_ours)) {
@@ -378,7 +401,7 @@ sink_feeder_serve(struct sink_feeder *feeder)
     count =
         window_closer_read(feeder->shared->closer, sink_feeder_cursor_s(feeder),
                            records, most, &skipped);
-    log_result(feeder, &feeder->read_trouble, count);
+    log_result(feeder, feeder->shared->records, &feeder->read_trouble, count);
     /* Checked last, because reading takes time. */
     if (count <= 0 || !sink_lease_ours(feeder->lease)) {
         return false;

@@ -11,8 +11,8 @@
 #include "config/options.h"
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
-#include "redis/redis.h"
 #include "sink.h"
+#include "store/store.h"
 #include "store/window_closer.h"
 
 struct sink_feeder;
@@ -21,7 +21,8 @@ struct sink_feeder;
 struct sink_feeder_shared {
     const struct options *options;
     struct event_loop *loop;
-    struct redis *redis;
+    struct store *store;
+    struct redis *records; /* its connection for the key `windows` */
     struct window_closer *closer;
     struct metrics *metrics;
     const char *owner; /* of leases, see sink_lease.h */

@@ -46,7 +46,7 @@ def test_what_is_missing_is_named(sandbox, redis, kind, rules, lacks):
 
 
 @pytest.mark.parametrize("kind,missing", [
-    (Responder, "expireat"), (Responder, "mget"), (Reporter, "xsetid"),
+    (Responder, "mget"), (Reporter, "xsetid"),
     (Reporter, "xinfo"), (Reporter, "lpop"), (Reporter, "zremrangebyscore")])
 def test_each_program_needs_its_own(sandbox, redis, kind, missing):
     other = (Responder if kind == Reporter else Reporter)(sandbox, redis)

@@ -7,7 +7,8 @@
 --       is not recorded, 4 and 5 first and last window that is lost (0: none),
 --       6 "1" if all had their time to confirm, else "0", 7 appendfsync of this
 --       Redis, "" if it can't be read, 8 the last window that is known to be
---       recorded
+--       recorded, 9 by how many seconds the clock of shard 0 is ahead of this
+--       Redis's (0 in shard 0)
 -- Reply: {} if nothing was done: Redis's data was reset, and schema.lua has to
 --        be run first; else {windows that were written into `lost` after they
 --        had been recorded}
@@ -52,7 +53,7 @@ end
 if ARGV[6] == '1' then
     local synced = ARGV[7] == 'always'
         and call('HGET', KEYS[6], 'before') == 'always'
-    local restarted = tonumber(call('HGET', KEYS[6], 'at') or 0)
+    local restarted = tonumber(call('HGET', KEYS[6], 'at') or 0) + ARGV[9]
     local starts, window = {}, first
     for _, mark in ipairs(synced and {} or call('HVALS', KEYS[4])) do
         if window_of(mark) >= recorded then

@@ -2,12 +2,15 @@
 -- window is one entry with the id <start>-0, so that records are in order. A
 -- window that is recorded already is skipped: another reporter was faster.
 --
--- KEYS: 1 windows, 2 recorded, 3 lost
+-- KEYS: 1 windows
 -- ARGV: 1 start of the oldest window to keep,
 --       2... by fives: start, count, late, gap, seconds (the window's length)
 -- Reply: {last, added}: the start of the last window recorded, by whichever
 --        reporter, "0" if there is none; how many of these records were added,
 --        which are the newest
+--
+-- The shards are told by window-recorded.lua, because a script has the keys of
+-- one hash slot.
 
 -- A value of XINFO STREAM; nil if there is no stream.
 local function info(name)
@@ -29,9 +32,6 @@ for i = 2, #ARGV, 5 do
         last = ARGV[i]
         redis.call('XADD', KEYS[1], last .. '-0', 'count', ARGV[i + 1],
             'late', ARGV[i + 2], 'gap', ARGV[i + 3], 'seconds', ARGV[i + 4])
-        if ARGV[i + 3] == '1' then
-            redis.call('ZREM', KEYS[3], last) -- its loss is told
-        end
     end
 end
 
@@ -43,5 +43,4 @@ if redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) > 0 then
     redis.call('XSETID', KEYS[1], last .. '-0', 'ENTRIESADDED',
         info('entries-added'), 'MAXDELETEDID', trimmed .. '-0')
 end
-redis.call('SET', KEYS[2], last)
 return {last, added}

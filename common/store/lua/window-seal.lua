@@ -1,11 +1,14 @@
 -- Seals the windows that have ended, so that no id can enter them any more,
--- and replies their counts. The build puts window.lua in front of this.
+-- and replies their counts. The build puts window.lua and the parts that it
+-- names in front of this. Shard 0 is sealed first. The others run
+-- window-seal-told.lua with the window that it replied, so that no window is
+-- closed that its clock says is on.
 --
 -- KEYS: 1 sealed, 2 born, 3 open, 4 lost, 5 recorded, then by fours for
 --       successive windows: count:<window>, whole:<strategy>:<window>,
 --       sets:<window>, and seen:<window>:s, to which a set's number is added
 -- ARGV: 1 window_seconds, 2 born, as schema.lua replied it,
---       3 the first of those windows
+--       3 the first of those windows, 4 see window-told.lua
 -- Reply: {} if Redis's data was reset, and nothing was done (see window.lua);
 --        else {ms since the Unix epoch, window on, born in seconds, count...}.
 --        There is a count for each window that has ended, up to the first that

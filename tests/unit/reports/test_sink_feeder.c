@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "closer_fixture.h"
 #include "redis_fixture.h"
 #include "reports/sink_feeder.h"
 #include "store/sink_lease.h"
@@ -26,6 +27,7 @@ static struct fake {
 struct fixture {
     struct options options;
     struct redis *redis;
+    struct store *store;
     struct window_closer *closer;
     struct metrics *metrics;
     struct sink_feeder_shared shared;
@@ -204,7 +206,11 @@ test_another_has_the_lease(void **state)
 {
     struct fixture *f = *state;
     struct sink_lease *other =
-        sink_lease_open(f->redis, "verve", "fake", "other");
+        sink_lease_open(&(struct sink_lease_options){.redis = f->redis,
+                                                     .list = f->redis,
+                                                     .prefix = "verve",
+                                                     .name = "fake",
+                                                     .owner = "other"});
 
     add_records(f, 101, 103);
     sink_lease_keep(other);
@@ -542,7 +548,14 @@ set_up(void **state)
     if (f->redis == NULL) {
         return -1;
     }
-    f->closer = window_closer_open(&f->options, f->redis, 0);
+    free(f->options.redis.url);
+    f->options.redis.url = strdup(server.url);
+    f->store = store_open(
+        &(struct store_settings){.options = &f->options, .program = "test"});
+    if (f->store == NULL || store_wait(f->store) != REDIS_STATE_UP) {
+        return -1;
+    }
+    f->closer = open_closer(&f->options, f->redis, 0);
     window_closer_seal(
         f->closer, 1,
         &(struct window_closer_sealed){0});           /* reads Redis's time */
@@ -553,7 +566,8 @@ set_up(void **state)
     }
     metrics_begin(f->metrics, 0);
     f->shared = (struct sink_feeder_shared){.options = &f->options,
-                                            .redis = f->redis,
+                                            .store = f->store,
+                                            .records = f->redis,
                                             .closer = f->closer,
                                             .metrics = f->metrics,
                                             .owner = "us",
@@ -572,6 +586,7 @@ tear_down(void **state)
     sink_feeder_close(f->feeder);
     metrics_close(f->metrics);
     window_closer_close(f->closer);
+    store_close(f->store);
     redis_close(f->redis);
     options_fini(&f->options);
     return 0;

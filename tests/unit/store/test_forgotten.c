@@ -7,9 +7,9 @@
 #include <inttypes.h>
 
 #include "base/util.h"
+#include "closer_fixture.h"
 #include "counter_fixture.h"
 #include "store/dedup_strategy.h"
-#include "store/window_closer.h"
 
 /* The key verve:{0}:<kind>:<window><end>; valid until the next call. */
 static const char *
@@ -61,7 +61,7 @@ count_ids(struct fixture *f, int64_t first, int64_t last)
 static struct window_record
 record_of(struct fixture *f, int64_t window_s)
 {
-    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
+    struct window_closer *closer = open_closer(&f->options, f->redis, 0);
     struct window_record record = {0};
     struct window_closer_sealed sealed;
     char text[24];

@@ -6,9 +6,9 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "closer_fixture.h"
 #include "counter_fixture.h"
 #include "store/schema.h"
-#include "store/window_closer.h"
 
 /* Waits until the counter has something to do without a request. */
 static void
@@ -142,7 +142,7 @@ test_many_responders_that_do_not_come_back(void **state)
     enum { RESPONDERS = 50, WINDOWS = 1000 };
     struct fixture *f = *state;
     int64_t first_s = (int64_t)time(NULL) - WINDOWS;
-    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
+    struct window_closer *closer = open_closer(&f->options, f->redis, 0);
     struct window_closer_sealed sealed;
     char born[SCHEMA_BORN_SIZE], text[24];
     int64_t calls;
@@ -190,7 +190,7 @@ test_many_records_are_gone_but_no_count(void **state)
     enum { WINDOWS = 100 };
     struct fixture *f = *state;
     int64_t first_s = (int64_t)time(NULL) - WINDOWS;
-    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
+    struct window_closer *closer = open_closer(&f->options, f->redis, 0);
     char born[SCHEMA_BORN_SIZE], text[24];
 
     f->options.window.seconds = 1;
@@ -219,7 +219,7 @@ test_the_record_of_a_gap_is_gone(void **state)
 {
     struct fixture *f = *state;
     int64_t first_s = (int64_t)time(NULL) - 20;
-    struct window_closer *closer = window_closer_open(&f->options, f->redis, 0);
+    struct window_closer *closer = open_closer(&f->options, f->redis, 0);
     char born[SCHEMA_BORN_SIZE], text[24];
     struct window_closer_sealed sealed;
 

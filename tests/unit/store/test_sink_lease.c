@@ -21,7 +21,11 @@ static struct sink_lease *
 open_lease(struct fixture *f, const char *owner)
 {
     struct sink_lease *lease =
-        sink_lease_open(f->redis, "verve", "kafka:a b", owner);
+        sink_lease_open(&(struct sink_lease_options){.redis = f->redis,
+                                                     .list = f->redis,
+                                                     .prefix = "verve",
+                                                     .name = "kafka:a b",
+                                                     .owner = owner});
 
     assert_non_null(lease);
     return lease;
@@ -298,7 +302,11 @@ test_a_long_name(void **state)
     memset(path, '/', sizeof(path) - 1);
     prefix[64] = host[64] = path[1024] = '\0';
     snprintf(name, sizeof(name), "file:%s:%s", host, path);
-    lease = sink_lease_open(f->redis, prefix, name, "a");
+    lease = sink_lease_open(&(struct sink_lease_options){.redis = f->redis,
+                                                         .list = f->redis,
+                                                         .prefix = prefix,
+                                                         .name = name,
+                                                         .owner = "a"});
     assert_non_null(lease);
     assert_int_equal(sink_lease_keep(lease), 0);
     assert_int_equal(advance(lease, 60), 0);

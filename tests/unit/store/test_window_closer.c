@@ -4,9 +4,9 @@
  */
 #include <inttypes.h>
 
+#include "closer_fixture.h"
 #include "redis_fixture.h"
 #include "store/schema.h"
-#include "store/window_closer.h"
 #include "window-append.lua.h"
 #include "window-seal.lua.h"
 
@@ -209,7 +209,7 @@ test_own_records_are_told(void **state)
     assert_int_equal(sealed.last.count, 9);
     assert_in_range(sealed.delay_ms, (redis_now_s(f) - now_s - 5) * 1000,
                     (redis_now_s(f) - now_s + 1) * 1000);
-    assert_in_range(sealed.skew_us + 500000, 0, 1000000);
+    assert_in_range(window_closer_skew_us(f->closer, 0) + 500000, 0, 1000000);
 
     assert_true(window_closer_seal(f->closer, 10, &sealed) > 0);
     assert_int_equal(sealed.own, 0);
@@ -275,7 +275,7 @@ static void
 test_two_reporters(void **state)
 {
     struct fixture *f = *state;
-    struct window_closer *other = window_closer_open(&f->options, f->redis, 0);
+    struct window_closer *other = open_closer(&f->options, f->redis, 0);
     struct window_record records[2];
     int64_t first_s;
     size_t n;
@@ -311,8 +311,6 @@ test_recording_twice(void **state)
         struct command *call = redis_call(f->redis, &script_window_append);
 
         redis_key(call, "verve:windows");
-        redis_key(call, "verve:{0}:recorded");
-        redis_key(call, "verve:{0}:lost");
         redis_arg_int(call, 0);
         redis_arg_int(call, 60);
         redis_arg(call, counts[i], 1);
@@ -497,8 +495,7 @@ static void
 test_the_barrier(void **state)
 {
     struct fixture *f = *state;
-    struct window_closer *barred =
-        window_closer_open(&f->options, f->redis, 2500);
+    struct window_closer *barred = open_closer(&f->options, f->redis, 2500);
     struct window_closer_sealed sealed;
     int64_t now_s = redis_now_s(f), left_ms;
 
@@ -820,7 +817,7 @@ test_what_was_trimmed_is_no_gap(void **state)
 {
     struct fixture *f = *state;
     struct options shorter = f->options;
-    struct window_closer *other = window_closer_open(&shorter, f->redis, 0);
+    struct window_closer *other = open_closer(&shorter, f->redis, 0);
     int64_t now_s = redis_now_s(f);
     struct window_record record;
 
@@ -912,7 +909,7 @@ set_up(void **state)
     if (fixture.redis == NULL) {
         return -1;
     }
-    fixture.closer = window_closer_open(&fixture.options, fixture.redis, 0);
+    fixture.closer = open_closer(&fixture.options, fixture.redis, 0);
     *state = &fixture;
     return fixture.closer == NULL ? -1 : 0;
 }

@@ -1,0 +1,2 @@
+-- The second part of window-look.lua and window-seal.lua: see window.lua.
+local on = time[1] - time[1] % length
