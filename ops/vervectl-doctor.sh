@@ -80,9 +80,11 @@ ${client_key:+ --key $client_key} $*"
     fi
 }
 
-# What sets the parameter $1 of Redis to $2, now and for ever.
+# What sets the parameter $1 of Redis to $2, now and for ever. With sentinels, the
+# address is that of the master that they name.
 setting_of_redis() {
-    echo "$(cli CONFIG SET "$1" "'$2'"), and in redis.conf: $1 $2"
+    echo "$(cli CONFIG SET "$1" "'$2'"), and in redis.conf: $1 $2\
+${master:+; the same at each server that $master may switch to}"
 }
 
 megabytes() {
