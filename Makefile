@@ -260,7 +260,7 @@ test-tls: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-en
 		PYTEST_ARGS="-k '$(CORE)' $(PYTEST_ARGS)" tools/test tests/e2e
 
 .PHONY: test-random
-test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=cluster)
+test-random: $(DEPS) $(PROGRAMS) $(HELPERS) ## faults at random for RANDOM_SECONDS=300 (SEED= RUNS= FAULTS= TOPOLOGY=)
 	@VERVE_BUILD=$(BUILD) /usr/bin/python3 -B tests/random \
 		$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(TOPOLOGY),--topology $(TOPOLOGY)) --faults "$(FAULTS)" --seconds $(RANDOM_SECONDS)
@@ -298,6 +298,7 @@ nightly: ## all that takes hours: every test, with sanitizers and on other relea
 	@$(MAKE) e2e VERVE_TEST_EDGE=1.5
 	@$(MAKE) test-random RANDOM_SECONDS=3600
 	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=cluster
+	@$(MAKE) test-random RANDOM_SECONDS=1800 TOPOLOGY=sentinel
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 	@for system in 12:valkey 13:redis 13:valkey sid:redis sid:valkey; do \
 		REDIS=$${system#*:} tools/in-debian $${system%:*} make test || exit; \

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "store/counter.h"
 #include "store/window.h"
 
@@ -43,17 +42,11 @@ counter_observe(struct counter *counter, counter_observer *observer,
     (void)context;
 }
 
-int64_t
-counter_started_us(const struct counter *counter)
-{
-    (void)counter;
-    return clock_mono_us();
-}
-
 bool
 counter_start(struct counter *counter, struct counter_request *requests,
-              size_t count)
+              size_t count, int64_t since_us)
 {
+    (void)since_us;
     for (size_t i = 0; i < count; i++) {
         requests[i].answer = COUNTER_COUNTED;
     }
@@ -74,11 +67,18 @@ counter_result(const struct counter *counter)
     return (struct counter_window){.start_s = counter->start_s};
 }
 
-void
-counter_probe(struct counter *counter, struct probe *found)
+bool
+counter_start_probe(struct counter *counter)
 {
     (void)counter;
-    *found = (struct probe){.fault = PROBE_READY};
+    return false;
+}
+
+struct probe
+counter_probed(const struct counter *counter)
+{
+    (void)counter;
+    return (struct probe){.fault = PROBE_READY};
 }
 
 bool
@@ -103,8 +103,33 @@ counter_take_loss(struct counter *counter, struct marks_loss *loss)
     return false;
 }
 
-void
-counter_sign_off(struct counter *counter)
+bool
+counter_start_sign_off(struct counter *counter)
 {
     (void)counter;
+    return false;
+}
+
+/* The following are not called if there is one shard, or nothing is under way.
+ */
+
+void
+counter_share(struct counter *counter, struct shard_news *news)
+{
+    (void)counter;
+    (void)news;
+}
+
+enum counter_state
+counter_state(const struct counter *counter)
+{
+    (void)counter;
+    return COUNTER_READY;
+}
+
+int64_t
+counter_due_ms(const struct counter *counter)
+{
+    (void)counter;
+    return 0;
 }

@@ -44,7 +44,7 @@ static bool
 count(struct redis *redis, struct counter *counter,
       struct counter_request *batch, size_t n)
 {
-    bool under_way = counter_start(counter, batch, n);
+    bool under_way = counter_start(counter, batch, n, clock_mono_us());
 
     while (under_way) {
         redis_await(redis);

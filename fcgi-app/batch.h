@@ -1,6 +1,6 @@
 /*
- * Group commit: requests that are there at the same time are answered together.
- * All ids that have to be counted share one round trip to Redis.
+ * A batch: the requests that share a run of a script (group commit), and their
+ * answers.
  */
 #ifndef BATCH_H
 #define BATCH_H
@@ -8,32 +8,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/options.h"
+#include "answers.h"
+#include "batch_log.h"
 #include "fcgi_conn.h"
-#include "pool_stats.h"
-#include "redis/redis.h"
 #include "store/counter.h"
 
-struct batch;
+struct batch {
+    struct counter_request *requests; /* in the order of the exchanges */
+    struct fcgi_exchange **exchanges;
+    size_t count;
+};
 
-/* The arguments are borrowed for its life. NULL: no memory. */
-struct batch *batch_open(const struct options *options, struct redis *redis,
-                         struct counter *counter, struct pool_stats *stats);
-void batch_close(struct batch *batch);
+/* For at most `most` requests. False: no memory; batch_fini in any case. */
+bool batch_init(struct batch *batch, size_t most);
+void batch_fini(struct batch *batch);
 
-/* The last call before the end: see counter_sign_off. */
-void batch_sign_off(struct batch *batch);
+/* Adds a request for an id. */
+void batch_add(struct batch *batch, struct fcgi_exchange *exchange);
 
 /*
- * Starts to answer exchanges[0..count), none to options->accept.max_batch of
- * them, borrowed until the batch is over.
- *
- * True while the round trip to Redis is under way: call redis_await, then
- * batch_step. False once all are answered. Blocks for a probe of Redis
- * (/readyz) and as counter_start does.
+ * The run is over, with this result of the counter: answers all, and counts
+ * them in the metrics and the log. Their ids stay until the next batch_clear.
  */
-bool batch_start(struct batch *batch, struct fcgi_exchange *exchanges,
-                 size_t count);
-bool batch_step(struct batch *batch);
+void batch_answer(struct batch *batch, const struct counter_window *window,
+                  struct answers *answers, struct batch_log *log);
+
+/* Empties the batch. */
+void batch_clear(struct batch *batch);
 
 #endif

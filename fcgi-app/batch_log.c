@@ -21,27 +21,42 @@ struct line {
     const char *kind; /* if it changes, a line is due */
 };
 
+/* The last field of a line: the shard; no field if there is one shard. */
+static struct log_field
+shard_field(const struct batch_log *log)
+{
+    struct log_field field =
+        LOG_NUMBER(log->options->redis.shards > 1 ? "shard" : NULL,
+                   log->options->redis.shard);
+
+    return field;
+}
+
 static void
-note(struct batch_log_trouble *trouble, size_t count, const struct line *line)
+note(const struct batch_log *log, struct batch_log_trouble *trouble,
+     size_t count, const struct line *line)
 {
     trouble->refused += (int64_t)count;
     if (log_throttle_due(&trouble->throttle, line->kind)) {
         log_event(line->level, line->message,
                   LOG_FIELDS(LOG_TEXT("code", error_code_name(line->code)),
                              LOG_TEXT("reason", line->reason),
-                             LOG_NUMBER("refused", trouble->refused)));
+                             LOG_NUMBER("refused", trouble->refused),
+                             shard_field(log)));
     }
 }
 
 static void
-end(struct batch_log_trouble *trouble, const char *message)
+end(const struct batch_log *log, struct batch_log_trouble *trouble,
+    const char *message)
 {
     if (log_throttle_end(&trouble->throttle)) {
         int64_t ms = clock_mono_ms() - trouble->throttle.since_ms;
 
         log_event(LEVEL_INFO, message,
                   LOG_FIELDS(LOG_NUMBER("refused", trouble->refused),
-                             LOG_NUMBER("after_s", ms / 1000)));
+                             LOG_NUMBER("after_s", ms / 1000),
+                             shard_field(log)));
     }
     trouble->refused = 0;
 }
@@ -64,7 +79,7 @@ note_refusal(const struct batch_log *log, struct batch_log_trouble *trouble,
                               .reason = redis_error(log->redis),
                               .kind = kind_of_refusal(log)};
 
-    note(trouble, count, &line);
+    note(log, trouble, count, &line);
 }
 
 static void
@@ -81,7 +96,7 @@ note_full_queue(struct batch_log *log, size_t count)
              "callbacks.max_queue = %" PRId64
              ", or callbacks.max_queue_mb, is reached",
              log->options->callbacks.max_queue);
-    note(&log->full, count, &line);
+    note(log, &log->full, count, &line);
 }
 
 void
@@ -91,12 +106,12 @@ batch_log_answers(struct batch_log *log, const struct batch_answers *answers)
         note_refusal(log, &log->refused, "requests are refused",
                      ERROR_CODE_REDIS_UNAVAILABLE, answers->unavailable);
     } else if (answers->counted > 0) {
-        end(&log->refused, "requests are counted again");
+        end(log, &log->refused, "requests are counted again");
     }
     if (answers->full > 0) {
         note_full_queue(log, answers->full);
     } else if (answers->jobs > 0) {
-        end(&log->full, "the callback queue has room again");
+        end(log, &log->full, "the callback queue has room again");
     }
 }
 
@@ -104,14 +119,26 @@ void
 batch_log_probe(struct batch_log *log, enum error_code error, size_t count)
 {
     if (error == ERROR_CODE_NONE) {
-        end(&log->unready, "ready again");
+        end(log, &log->unready, "ready again");
     } else { /* apart: Redis may refuse the probe's write and count */
         note_refusal(log, &log->unready, "not ready", error, count);
     }
 }
 
 void
-batch_log_loss(const struct marks_loss *loss)
+batch_log_refused(struct batch_log *log, size_t count, const char *reason)
+{
+    const struct line line = {.level = LEVEL_ERROR,
+                              .message = "requests are refused",
+                              .code = ERROR_CODE_REDIS_UNAVAILABLE,
+                              .reason = reason,
+                              .kind = ""};
+
+    note(log, &log->refused, count, &line);
+}
+
+void
+batch_log_loss(const struct batch_log *log, const struct marks_loss *loss)
 {
     char first[RFC3339_SIZE], last[RFC3339_SIZE];
 
@@ -120,9 +147,9 @@ batch_log_loss(const struct marks_loss *loss)
     log_event(LEVEL_ERROR,
               "Redis lost ids that were answered with ok; callbacks may be "
               "lost, too",
-              LOG_FIELDS(LOG_TEXT("first_window", first),
-                         LOG_TEXT("last_window", last),
-                         LOG_NUMBER("gaps", loss->lost),
-                         LOG_NUMBER("too_low", loss->late),
-                         LOG_NUMBER("callbacks", loss->jobs)));
+              LOG_FIELDS(
+                  LOG_TEXT("first_window", first),
+                  LOG_TEXT("last_window", last), LOG_NUMBER("gaps", loss->lost),
+                  LOG_NUMBER("too_low", loss->late),
+                  LOG_NUMBER("callbacks", loss->jobs), shard_field(log)));
 }

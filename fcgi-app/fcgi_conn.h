@@ -40,7 +40,11 @@ struct fcgi_conn {
 struct fcgi_exchange {
     struct fcgi_conn *conn;
     struct request request;
+    int64_t since_us;                 /* monotonic: when it was gathered */
+    STAILQ_ENTRY(fcgi_exchange) link; /* in the list where it is now */
 };
+
+STAILQ_HEAD(fcgi_exchange_list, fcgi_exchange);
 
 /*
  * Memory that all connections of a responder share: of those that are being

@@ -275,15 +275,31 @@ read_conn(struct listener *listener, struct fcgi_conn *conn,
     return false;
 }
 
+/* The same with an exchange of spare, which goes to gathered then. */
+static bool
+gather_one(struct listener *listener, struct fcgi_conn *conn,
+           struct fcgi_exchange_list *spare,
+           struct fcgi_exchange_list *gathered)
+{
+    struct fcgi_exchange *exchange = STAILQ_FIRST(spare);
+
+    if (!read_conn(listener, conn, exchange)) {
+        return false;
+    }
+    STAILQ_REMOVE_HEAD(spare, link);
+    STAILQ_INSERT_TAIL(gathered, exchange, link);
+    return true;
+}
+
 static size_t
-gather_ready(struct listener *listener, struct fcgi_exchange *exchanges,
-             size_t most)
+gather_ready(struct listener *listener, struct fcgi_exchange_list *spare,
+             struct fcgi_exchange_list *gathered, size_t most)
 {
     struct fcgi_conn *conn;
     size_t count = 0;
 
     while (count < most && (conn = TAILQ_FIRST(&listener->ready)) != NULL) {
-        count += read_conn(listener, conn, &exchanges[count]);
+        count += gather_one(listener, conn, spare, gathered);
     }
     return count;
 }
@@ -392,15 +408,15 @@ queue_anew(struct listener *listener)
  * responders of the pool are to have their share.
  */
 static size_t
-gather_new(struct listener *listener, struct fcgi_exchange *exchanges,
-           size_t most)
+gather_new(struct listener *listener, struct fcgi_exchange_list *spare,
+           struct fcgi_exchange_list *gathered, size_t most)
 {
     size_t count = 0;
 
     while (count < most && listener->acceptable) {
         struct fcgi_conn *conn = accept_conn(listener);
 
-        if (conn != NULL && read_conn(listener, conn, &exchanges[count])) {
+        if (conn != NULL && gather_one(listener, conn, spare, gathered)) {
             listener->keeps = conn->parser.keep && !listener->draining;
             count++;
         }
@@ -423,17 +439,17 @@ expire(struct listener *listener, struct conn_list *list)
 }
 
 size_t
-listener_gather(struct listener *listener, struct fcgi_exchange *exchanges,
-                size_t most)
+listener_gather(struct listener *listener, struct fcgi_exchange_list *spare,
+                struct fcgi_exchange_list *gathered, size_t most)
 {
     size_t count = 0;
 
     listener->new_first = !listener->new_first;
     if (listener->new_first) {
-        count = gather_new(listener, exchanges, most);
+        count = gather_new(listener, spare, gathered, most);
     }
-    count += gather_ready(listener, exchanges + count, most - count);
-    count += gather_new(listener, exchanges + count, most - count);
+    count += gather_ready(listener, spare, gathered, most - count);
+    count += gather_new(listener, spare, gathered, most - count);
     expire(listener, &listener->waiting);
     expire(listener, &listener->idle);
     return count;
@@ -441,17 +457,15 @@ listener_gather(struct listener *listener, struct fcgi_exchange *exchanges,
 
 void
 listener_release(struct listener *listener,
-                 const struct fcgi_exchange *exchanges, size_t count)
+                 const struct fcgi_exchange *exchange)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct fcgi_conn *conn = exchanges[i].conn;
+    struct fcgi_conn *conn = exchange->conn;
 
-        if (!fcgi_conn_is_kept(conn)) {
-            close_conn(listener, conn);
-        } else if (wait_for_peer(listener, conn) &&
-                   (conn->ahead != NULL || listener->draining)) {
-            set_ready(listener, conn, true);
-        }
+    if (!fcgi_conn_is_kept(conn)) {
+        close_conn(listener, conn);
+    } else if (wait_for_peer(listener, conn) &&
+               (conn->ahead != NULL || listener->draining)) {
+        set_ready(listener, conn, true);
     }
 }
 

@@ -46,16 +46,18 @@ void listener_note(struct listener *listener, void *ptr);
 int listener_wait_ms(const struct listener *listener);
 
 /*
- * Fills exchanges with at most most requests. Their connections are not read
+ * Reads at most `most` requests into as many exchanges of spare, which has
+ * them, and moves these to the end of gathered. Their connections are not read
  * again before listener_release. If there are more requests than that, kept and
- * new connections come first in turn. Never blocks.
+ * new connections come first in turn. Returns the number. Never blocks.
  */
 size_t listener_gather(struct listener *listener,
-                       struct fcgi_exchange *exchanges, size_t most);
+                       struct fcgi_exchange_list *spare,
+                       struct fcgi_exchange_list *gathered, size_t most);
 
-/* The exchanges are answered: their connections are kept, or closed. */
+/* The exchange is answered: its connection is kept, or closed. */
 void listener_release(struct listener *listener,
-                      const struct fcgi_exchange *exchanges, size_t count);
+                      const struct fcgi_exchange *exchange);
 
 /*
  * From now on no connection is kept. What has been sent is still gathered: of

@@ -20,8 +20,7 @@
 #include "config/cli.h"
 #include "pool_stats.h"
 #include "responder.h"
-#include "store/counter.h"
-#include "store/schema.h"
+#include "store/store.h"
 
 enum {
     FIRST_PASSED_FD = 3, /* SD_LISTEN_FDS_START */
@@ -136,15 +135,14 @@ open_stats(const struct options *options)
 }
 
 static int
-serve(const struct options *options, int listen_fd, struct redis *redis)
+serve(const struct options *options, int listen_fd, struct store *store)
 {
-    struct counter *counter = counter_open(options, redis);
     struct pool_stats *stats = open_stats(options);
     struct responder *responder = NULL;
     int code = EXIT_SYSTEM;
 
-    if (counter != NULL && stats != NULL) {
-        responder = responder_open(options, listen_fd, redis, counter, stats);
+    if (stats != NULL) {
+        responder = responder_open(options, listen_fd, store, stats);
     }
     /*
      * While the responder waits for its turn on the processor, more requests
@@ -159,30 +157,28 @@ serve(const struct options *options, int listen_fd, struct redis *redis)
     }
     responder_close(responder);
     pool_stats_close(stats);
-    counter_close(counter);
     return code;
 }
 
 static int
 connect_and_serve(const struct options *options, int listen_fd)
 {
-    struct redis_log redis_log = {0};
-    struct redis_options redis_options =
-        schema_redis_options(options, "verve-fcgi", &redis_log);
-    struct redis *redis = redis_open(&redis_options);
+    const struct store_settings settings = {.options = options,
+                                            .program = "verve-fcgi"};
+    struct store *store = store_open(&settings);
     int code;
 
-    if (redis == NULL) {
+    if (store == NULL) {
         log_error("cannot start: %s", strerror(errno));
         return EXIT_SYSTEM;
     }
-    if (redis_wait(redis) == REDIS_STATE_UNUSABLE) {
-        log_error("cannot start with this Redis: %s", redis_error(redis));
+    if (store_wait(store) == REDIS_STATE_UNUSABLE) {
+        log_error("cannot start with this Redis: %s", store_error(store));
         code = EXIT_USAGE;
     } else {
-        code = serve(options, listen_fd, redis);
+        code = serve(options, listen_fd, store);
     }
-    redis_close(redis);
+    store_close(store);
     return code;
 }
 

@@ -89,22 +89,27 @@ note_reporters(struct pool_presence *presence)
     }
 }
 
-void
+bool
+pool_presence_start(struct pool_presence *presence)
+{
+    struct pool_stats_pool pool = pool_stats_pool(presence->stats);
+
+    return presence_start(presence->presence,
+                          json_pack("{s:I, s:I}", "started",
+                                    (json_int_t)pool.started_s, "responders",
+                                    (json_int_t)pool.responders));
+}
+
+bool
 pool_presence_step(struct pool_presence *presence)
 {
-    struct pool_stats_pool pool;
-
-    if (presence_wait_ms(presence->presence) != 0) {
-        return;
+    if (presence_step(presence->presence)) {
+        return true;
     }
-    pool = pool_stats_pool(presence->stats);
-    presence_write(presence->presence,
-                   json_pack("{s:I, s:I}", "started",
-                             (json_int_t)pool.started_s, "responders",
-                             (json_int_t)pool.responders));
     pool_stats_set_reporters(presence->stats,
                              pool_presence_heard(presence).reporters);
     note_reporters(presence);
+    return false;
 }
 
 void

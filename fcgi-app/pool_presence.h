@@ -23,10 +23,11 @@ void pool_presence_close(struct pool_presence *presence);
 int64_t pool_presence_wait_ms(const struct pool_presence *presence);
 
 /*
- * Writes the presence if that is due. To be called while no batch is under way:
- * it blocks for a round trip, at most for redis.timeout_ms.
+ * Writes the presence, while nothing else is under way on the connection. True
+ * while it is under way: call redis_await, then pool_presence_step.
  */
-void pool_presence_step(struct pool_presence *presence);
+bool pool_presence_start(struct pool_presence *presence);
+bool pool_presence_step(struct pool_presence *presence);
 
 /* For a responder that ends: the last of the pool removes the entry. */
 void pool_presence_sign_off(struct pool_presence *presence);

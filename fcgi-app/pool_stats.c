@@ -28,6 +28,7 @@ enum {
     SCRIPT_BOUNDS = 8,    /* of redis_duration_seconds */
     HISTOGRAM_MORE = 2,   /* cells: above all bounds, and the sum */
     ERRORS = ERROR_CODES_COUNT - 1, /* ERROR_CODE_NONE is no error */
+    SHARDS = 60,                    /* the most that redis.shards may be */
 };
 
 /* The first cell of each family. */
@@ -43,6 +44,8 @@ enum {
         CELL_REDIS + COUNTER_SCRIPTS_COUNT * (SCRIPT_BOUNDS + HISTOGRAM_MORE),
     CELL_UP = CELL_REDIS_ERRORS + REDIS_REASONS_COUNT,
     CELL_UNUSABLE,
+    CELL_SHARD_UP, /* of the first of SHARDS shards */
+    CELL_WAITING = CELL_SHARD_UP + SHARDS,
     CELL_LOST_WINDOWS,
     CELL_LOST_CALLBACKS = CELL_LOST_WINDOWS + 2,
     CELL_RESPONDERS,
@@ -73,10 +76,8 @@ static const char *const id_results[] = {[POOL_STATS_NEW] = "new",
                                          [POOL_STATS_SEEN] = "seen",
                                          [POOL_STATS_CACHED] = "cached"};
 static const char *const scripts[COUNTER_SCRIPTS_COUNT] = {
-    [COUNTER_ACCEPT] = "accept",
-    [COUNTER_CONFIRM] = "confirm",
-    [COUNTER_SCHEMA] = "schema",
-    [COUNTER_PULSE] = "pulse",
+    [COUNTER_ACCEPT] = "accept", [COUNTER_CONFIRM] = "confirm",
+    [COUNTER_SCHEMA] = "schema", [COUNTER_PULSE] = "pulse",
     [COUNTER_PROBE] = "probe",
 };
 static const char *const losses[] = {"gap", "late"};
@@ -141,6 +142,14 @@ static const struct metric table[] = {
                       "settings, or their rights, are wrong.",
                       IS_GAUGE(STATS_SUM), .labels = {OWN("node", NULL)},
                       .first = CELL_UNUSABLE},
+    {"verve_shard_up",
+     "Responders whose connection to the node of this shard stands.",
+     IS_GAUGE(STATS_SUM), .labels = {{.name = "shard"}},
+     .first = CELL_SHARD_UP},
+    {"verve_waiting_ids",
+     "Requests for ids that wait until their shard has answered those before "
+     "them.",
+     IS_GAUGE(STATS_SUM), .first = CELL_WAITING},
     {"verve_config_info",
      "Digest of the settings that all hosts should share; always 1.",
      IS_GAUGE(STATS_MOST),
@@ -209,6 +218,8 @@ struct pool_stats {
     uint64_t *cells; /* of this process, in the file */
     int64_t refreshed_us;
     const char *errors[ERRORS];
+    const char *shards[SHARDS];
+    char shard_names[SHARDS][4];
     const char *nodes[1];
     char node[REDIS_NODE_SIZE];
     const char *digests[1];
@@ -224,6 +235,10 @@ fill_table(struct pool_stats *stats, const struct options *options)
     for (int i = 0; i < ERRORS; i++) {
         stats->errors[i] = error_code_name((enum error_code)(i + 1));
     }
+    for (int i = 0; i < SHARDS; i++) {
+        snprintf(stats->shard_names[i], sizeof(stats->shard_names[i]), "%d", i);
+        stats->shards[i] = stats->shard_names[i];
+    }
     redis_node_name(options->redis.url, stats->node);
     stats->nodes[0] = stats->node;
     stats->digests[0] = stats->digest;
@@ -232,6 +247,9 @@ fill_table(struct pool_stats *stats, const struct options *options)
 
         if (metric->first == CELL_ERRORS) {
             metric->labels[0].values = stats->errors;
+        } else if (metric->first == CELL_SHARD_UP) {
+            metric->labels[0].values = stats->shards;
+            metric->labels[0].count = (size_t)options->redis.shards;
         } else if (metric->first == CELL_UP || metric->first == CELL_UNUSABLE) {
             metric->labels[0].values = stats->nodes;
         } else if (metric->first == CELL_CONFIG) {
@@ -357,6 +375,19 @@ pool_stats_set_redis_state(struct pool_stats *stats, enum redis_state state)
 {
     stats_set(&stats->cells[CELL_UP], state == REDIS_STATE_UP);
     stats_set(&stats->cells[CELL_UNUSABLE], state == REDIS_STATE_UNUSABLE);
+}
+
+void
+pool_stats_set_shard_state(struct pool_stats *stats, int64_t shard,
+                           enum redis_state state)
+{
+    stats_set(&stats->cells[CELL_SHARD_UP + shard], state == REDIS_STATE_UP);
+}
+
+void
+pool_stats_set_waiting_ids(struct pool_stats *stats, size_t count)
+{
+    stats_set(&stats->cells[CELL_WAITING], count);
 }
 
 void

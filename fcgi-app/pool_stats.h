@@ -54,8 +54,14 @@ void pool_stats_observe_script(struct pool_stats *stats,
 void pool_stats_count_loss(struct pool_stats *stats,
                            const struct marks_loss *loss);
 
+/* The worst state of all shards, and the state of each. */
 void pool_stats_set_redis_state(struct pool_stats *stats,
                                 enum redis_state state);
+void pool_stats_set_shard_state(struct pool_stats *stats, int64_t shard,
+                                enum redis_state state);
+
+/* The number of requests for ids that are not sent yet. */
+void pool_stats_set_waiting_ids(struct pool_stats *stats, size_t count);
 
 /* The number of ids in the id cache. */
 void pool_stats_set_recent_ids(struct pool_stats *stats, size_t count);

@@ -1,8 +1,8 @@
 /*
  * readyz_page: makes checks of what the probe has found, then a text of the
  * checks. A check that the probe did not come to is unknown. A warning does not
- * make the host unready: it concerns callbacks, reports or the time to come,
- * and another web host would have it as well.
+ * make the host unready: it concerns callbacks, reports, the time to come or
+ * the ids of some shards, and another web host would have it as well.
  */
 #define _GNU_SOURCE /* asprintf */
 #include "readyz_page.h"
@@ -39,6 +39,8 @@ enum check_name {
     CHECK_REPORTER,
     CHECK_LOST,
     CHECKS_COUNT,
+    CHECK_SHARDS = CHECKS_COUNT, /* only if there are several */
+    CHECKS_MOST,
 };
 
 static const char *const names[CHECKS_COUNT] = {
@@ -64,10 +66,23 @@ static const struct {
     [PROBE_REPLICAS] = {CHECK_REPLICAS, ERROR_CODE_REPLICAS_MISSING},
 };
 
-enum error_code
-readyz_page_error(const struct readyz *readyz)
+/* How many shards would count. */
+static size_t
+count_ready(const struct readyz *shards, size_t count)
 {
-    return faults[readyz->probe.fault].error;
+    size_t ready = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        ready += shards[i].probe.fault == PROBE_READY;
+    }
+    return ready;
+}
+
+enum error_code
+readyz_page_error(const struct readyz *shards, size_t count)
+{
+    return count_ready(shards, count) > 0 ? ERROR_CODE_NONE
+                                          : faults[shards[0].probe.fault].error;
 }
 
 /* Redis's texts may quote what a stranger wrote: only printable ASCII stays. */
@@ -155,6 +170,86 @@ judge(const struct readyz *readyz, struct check checks[CHECKS_COUNT])
     }
 }
 
+/* The higher, the worse: a shard that was looked at tells more than another. */
+static int
+rank(enum state state)
+{
+    switch (state) {
+    case UNKNOWN:
+        return 0;
+    case PASS:
+        return 1;
+    case WARN:
+        return 2;
+    case FAIL:
+        return 3;
+    }
+    return 0;
+}
+
+/* Takes over a shard's check if it is worse; the reason names the shard. */
+static void
+keep_worse(struct check *check, const struct check *of_shard, size_t shard)
+{
+    bool has_reason = of_shard->reason[0] != '\0';
+
+    if (shard == 0 || rank(of_shard->state) > rank(check->state)) {
+        set(check, of_shard->state, has_reason ? "shard %zu: %.1000s" : "",
+            shard, of_shard->reason);
+        check->name = of_shard->name;
+    }
+}
+
+/* The check of all shards together. */
+static void
+judge_shards(const struct readyz *shards, size_t count, struct check *check)
+{
+    size_t ready = count_ready(shards, count);
+    size_t first = 0;
+
+    while (first < count && shards[first].probe.fault == PROBE_READY) {
+        first++;
+    }
+    check->name = "shards";
+    if (first == count) {
+        set(check, PASS, "all of %zu count", count);
+    } else {
+        set(check, ready > 0 ? WARN : FAIL,
+            "%zu of %zu count, shard %zu does not: requests for ids of a shard "
+            "that does not count get 503",
+            ready, count, first);
+    }
+}
+
+/*
+ * Judges all shards together. While some of them count, what keeps another one
+ * from it is only a warning. Returns the number of checks.
+ */
+static int
+judge_all(const struct readyz *shards, size_t count,
+          struct check checks[CHECKS_MOST])
+{
+    struct check of_shard[CHECKS_COUNT];
+    bool ready = count_ready(shards, count) > 0;
+
+    if (count == 1) {
+        judge(shards, checks);
+        return CHECKS_COUNT;
+    }
+    for (size_t i = 0; i < count; i++) {
+        judge(&shards[i], of_shard);
+        for (int j = 0; j < CHECKS_COUNT; j++) {
+            keep_worse(&checks[j], &of_shard[j], i);
+        }
+    }
+    for (int j = 0; j < CHECKS_COUNT; j++) {
+        checks[j].state =
+            checks[j].state == FAIL && ready ? WARN : checks[j].state;
+    }
+    judge_shards(shards, count, &checks[CHECK_SHARDS]);
+    return CHECKS_MOST;
+}
+
 /* "": none. */
 static const char *
 shown_reason(const struct check *check, bool with_reasons)
@@ -182,8 +277,7 @@ write_line(FILE *out, const struct check *check, bool with_reasons)
 
 /* The text, malloc'd; NULL: no memory. */
 static char *
-write_text(const struct check checks[CHECKS_COUNT], bool ready,
-           bool with_reasons)
+write_text(const struct check *checks, int count, bool ready, bool with_reasons)
 {
     char *text = NULL;
     size_t len = 0;
@@ -192,7 +286,7 @@ write_text(const struct check checks[CHECKS_COUNT], bool ready,
     if (out == NULL) {
         return NULL;
     }
-    for (int i = 0; i < CHECKS_COUNT; i++) {
+    for (int i = 0; i < count; i++) {
         write_line(out, &checks[i], with_reasons);
     }
     fprintf(out, "readyz check %s\n", ready ? "passed" : "failed");
@@ -221,15 +315,14 @@ check_json(const struct check *check, bool with_reasons)
 
 /* The JSON, malloc'd; NULL: no memory. */
 static char *
-write_json(const struct check checks[CHECKS_COUNT], bool ready,
-           bool with_reasons)
+write_json(const struct check *checks, int count, bool ready, bool with_reasons)
 {
     json_t *list = json_object();
     bool warned = false;
     json_t *root;
     char *text;
 
-    for (int i = 0; i < CHECKS_COUNT; i++) {
+    for (int i = 0; i < count; i++) {
         json_object_set_new(list, checks[i].name,
                             check_json(&checks[i], with_reasons));
         warned |= checks[i].state == WARN;
@@ -246,19 +339,15 @@ write_json(const struct check checks[CHECKS_COUNT], bool ready,
 
 /* The response with its headers, malloc'd; NULL: no memory. */
 static char *
-write_response(const struct readyz *readyz, const struct request *request,
-               bool with_reasons, size_t *len)
+write_response(const struct check *checks, int count, enum error_code error,
+               const struct request *request, bool with_reasons, size_t *len)
 {
-    enum error_code error = readyz_page_error(readyz);
     bool ready = error == ERROR_CODE_NONE;
-    struct check checks[CHECKS_COUNT];
+    char *body = request->json ? write_json(checks, count, ready, with_reasons)
+                               : write_text(checks, count, ready, with_reasons);
     char *text = NULL;
-    char *body;
     int length;
 
-    judge(readyz, checks);
-    body = request->json ? write_json(checks, ready, with_reasons)
-                         : write_text(checks, ready, with_reasons);
     if (body == NULL) {
         return NULL;
     }
@@ -283,11 +372,15 @@ write_response(const struct readyz *readyz, const struct request *request,
 }
 
 void
-readyz_page_respond(const struct readyz *readyz, struct fcgi_exchange *exchange,
-                    bool with_reasons)
+readyz_page_respond(const struct readyz *shards, size_t count,
+                    struct fcgi_exchange *exchange, bool with_reasons)
 {
+    struct check checks[CHECKS_MOST];
+    int judged = judge_all(shards, count, checks);
     size_t len = 0;
-    char *text = write_response(readyz, &exchange->request, with_reasons, &len);
+    char *text =
+        write_response(checks, judged, readyz_page_error(shards, count),
+                       &exchange->request, with_reasons, &len);
 
     fcgi_conn_respond_text(exchange, text == NULL ? "" : text, len);
     free(text);

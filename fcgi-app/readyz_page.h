@@ -14,14 +14,19 @@
 #include "store/error_code.h"
 #include "store/probe.h"
 
-/* What a probe has found; all is borrowed. */
+/* What the probe of a shard has found; all is borrowed. */
 struct readyz {
     const struct redis *redis;
     struct probe probe;
 };
 
-/* Why the host is not ready; ERROR_CODE_NONE: it is. */
-enum error_code readyz_page_error(const struct readyz *readyz);
+/*
+ * Why the host is not ready; ERROR_CODE_NONE: it is. shards[0..count) are all
+ * shards. It is ready if one of them would count, because the other web hosts
+ * have the same shards: without the host, ids that are counted now would not be
+ * counted either.
+ */
+enum error_code readyz_page_error(const struct readyz *shards, size_t count);
 
 /*
  * Answers with all checks, as the request wants it. The reasons are texts of
@@ -29,7 +34,7 @@ enum error_code readyz_page_error(const struct readyz *readyz);
  * `with_reasons`, they are withheld. Without memory the answer is empty, which
  * web servers turn into 500.
  */
-void readyz_page_respond(const struct readyz *readyz,
+void readyz_page_respond(const struct readyz *shards, size_t count,
                          struct fcgi_exchange *exchange, bool with_reasons);
 
 #endif

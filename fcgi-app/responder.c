@@ -1,6 +1,6 @@
 /*
  * responder: a machine of two states. It waits for events (requests, signals,
- * the connection to Redis), or a batch is under way and it waits for Redis.
+ * the connections to Redis), or a round is under way and it waits for Redis.
  */
 #include "responder.h"
 
@@ -15,30 +15,27 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "batch.h"
 #include "fcgi_conn.h"
 #include "listener.h"
-#include "pool_presence.h"
+#include "round.h"
 
 enum { EVENTS = 256, DRAIN_MS = 2000 };
 
 struct responder {
-    struct redis *redis;
-    struct counter *counter;
+    struct store *store;
     struct pool_stats *stats;
-    struct pool_presence *presence;
     struct notify *notify;        /* the service manager; set while it runs */
     enum redis_state redis_state; /* as the manager was told */
     int listen_fd;
-    int epoll_fd; /* everything: waited for while no batch is under way */
+    int epoll_fd; /* everything: waited for while no round is under way */
     int signal_fd;
     struct listener *listener;
-    struct batch *batch;
-    size_t max_batch;
-    struct fcgi_exchange *exchanges; /* the batch's */
-    size_t count;                    /* of exchanges */
-    bool under_way;                  /* the batch waits for Redis */
-    int64_t drain_until_ms;          /* monotonic; 0: not draining */
+    struct round *round;
+    struct fcgi_exchange *exchanges; /* all that may be held at a time */
+    size_t used;                     /* of exchanges: have been in use */
+    struct fcgi_exchange_list spare; /* of these: are free now */
+    size_t spare_count;
+    int64_t drain_until_ms; /* monotonic; 0: not draining */
 };
 
 static void
@@ -77,7 +74,7 @@ status_of(enum redis_state state)
 static void
 tell_state(struct responder *responder)
 {
-    enum redis_state state = redis_state(responder->redis);
+    enum redis_state state = store_state(responder->store);
 
     pool_stats_set_redis_state(responder->stats, state);
     if (state != responder->redis_state && responder->drain_until_ms == 0) {
@@ -86,23 +83,15 @@ tell_state(struct responder *responder)
     }
 }
 
-/* The shorter of two waits in milliseconds; negative: no limit. */
-static int64_t
-shorter_ms(int64_t a, int64_t b)
-{
-    return a < 0 ? b : b < 0 ? a : int64_min(a, b);
-}
-
 static int
 wait_ms(const struct responder *responder)
 {
-    int64_t ms = shorter_ms(listener_wait_ms(responder->listener),
-                            counter_idle_ms(responder->counter));
+    int64_t ms = wait_shorter_ms(listener_wait_ms(responder->listener),
+                                 round_wait_ms(responder->round));
 
-    ms = shorter_ms(ms, notify_wait_ms(responder->notify));
-    ms = shorter_ms(ms, pool_presence_wait_ms(responder->presence));
+    ms = wait_shorter_ms(ms, notify_wait_ms(responder->notify));
     if (responder->drain_until_ms != 0) {
-        ms = shorter_ms(
+        ms = wait_shorter_ms(
             ms, int64_max(responder->drain_until_ms - clock_mono_ms(), 0));
     }
     return (int)ms;
@@ -122,8 +111,8 @@ await_requests(struct responder *responder)
     for (int i = 0; i < count; i++) {
         void *ptr = events[i].data.ptr;
 
-        if (ptr == &responder->redis) {
-            redis_step(responder->redis);
+        if (ptr == &responder->store) {
+            store_step(responder->store);
         } else if (ptr == &responder->signal_fd) {
             start_draining(responder);
         } else {
@@ -133,41 +122,44 @@ await_requests(struct responder *responder)
     return 0;
 }
 
-/*
- * Takes every request that is there and starts to answer them. The batch may be
- * empty: see counter_idle_ms.
- */
+/* Has as many spare exchanges as a round may need. */
 static void
-start_batch(struct responder *responder)
+prepare_exchanges(struct responder *responder)
 {
-    responder->count = listener_gather(
-        responder->listener, responder->exchanges, responder->max_batch);
-    if (responder->count > 0 || counter_idle_ms(responder->counter) == 0) {
-        responder->under_way = batch_start(
-            responder->batch, responder->exchanges, responder->count);
+    while (responder->spare_count < round_most(responder->round) &&
+           responder->used < round_most_held(responder->round)) {
+        struct fcgi_exchange *exchange = &responder->exchanges[responder->used];
+
+        STAILQ_INSERT_TAIL(&responder->spare, exchange, link);
+        responder->used++;
+        responder->spare_count++;
     }
 }
 
-/*
- * While the batch is under way only Redis is waited for: a new connection is
- * left to the other responders of the pool, and the next batch gathers
- * meanwhile. To read one's own kept connections meanwhile was measured and does
- * not pay: see docs/performance.md.
- */
+/* Takes every request that is there and starts to answer them. */
 static void
-step_batch(struct responder *responder)
+start_round(struct responder *responder)
 {
-    redis_await(responder->redis);
-    responder->under_way = batch_step(responder->batch);
+    struct fcgi_exchange_list gathered = STAILQ_HEAD_INITIALIZER(gathered);
+
+    prepare_exchanges(responder);
+    responder->spare_count -= listener_gather(
+        responder->listener, &responder->spare, &gathered,
+        size_min(responder->spare_count, round_most(responder->round)));
+    round_start(responder->round, &gathered);
 }
 
+/* The last that was used is used first: its memory is in the cache. */
 static void
-end_batch(struct responder *responder)
+release_answered(struct responder *responder)
 {
-    listener_release(responder->listener, responder->exchanges,
-                     responder->count);
-    responder->count = 0;
-    pool_presence_step(responder->presence);
+    struct fcgi_exchange *exchange;
+
+    while ((exchange = round_answered(responder->round)) != NULL) {
+        listener_release(responder->listener, exchange);
+        STAILQ_INSERT_HEAD(&responder->spare, exchange, link);
+        responder->spare_count++;
+    }
 }
 
 /* True once there is nothing left to drain, or no time left for it. */
@@ -175,34 +167,35 @@ static bool
 is_drained(const struct responder *responder)
 {
     return responder->drain_until_ms != 0 &&
-           (listener_is_empty(responder->listener) ||
+           ((listener_is_empty(responder->listener) &&
+             round_is_idle(responder->round)) ||
             clock_mono_ms() >= responder->drain_until_ms);
 }
 
 int
 responder_run(struct responder *responder, struct notify *notify)
 {
+    struct round *round = responder->round;
+
     responder->notify = notify;
-    responder->redis_state = redis_state(responder->redis);
+    responder->redis_state = store_state(responder->store);
     tell_state(responder);
     notify_send(notify, "READY=1\nSTATUS=%s",
                 status_of(responder->redis_state));
-    while (responder->under_way || !is_drained(responder)) {
-        if (responder->under_way) {
-            step_batch(responder);
+    while (round_is_under_way(round) || !is_drained(responder)) {
+        if (round_is_under_way(round)) {
+            round_step(round);
         } else if (await_requests(responder) == 0) {
-            start_batch(responder);
+            start_round(responder);
         } else {
             return -1;
         }
-        if (!responder->under_way) {
-            end_batch(responder);
-        }
+        release_answered(responder);
         tell_state(responder);
         notify_beat(notify);
     }
-    batch_sign_off(responder->batch);
-    pool_presence_sign_off(responder->presence);
+    round_end(round);
+    release_answered(responder);
     return 0;
 }
 
@@ -241,8 +234,8 @@ open_fds(struct responder *responder, const struct options *options)
     if (responder->epoll_fd < 0 || responder->signal_fd < 0 ||
         watch(responder->epoll_fd, responder->signal_fd,
               &responder->signal_fd) != 0 ||
-        watch(responder->epoll_fd, redis_fd(responder->redis),
-              &responder->redis) != 0) {
+        watch(responder->epoll_fd, store_fd(responder->store),
+              &responder->store) != 0) {
         return false;
     }
     of.epoll_fd = responder->epoll_fd;
@@ -252,27 +245,25 @@ open_fds(struct responder *responder, const struct options *options)
 
 struct responder *
 responder_open(const struct options *options, int listen_fd,
-               struct redis *redis, struct counter *counter,
-               struct pool_stats *stats)
+               struct store *store, struct pool_stats *stats)
 {
     struct responder *responder = calloc(1, sizeof(*responder));
 
     if (responder == NULL) {
         return NULL;
     }
-    responder->redis = redis;
-    responder->counter = counter;
+    responder->store = store;
     responder->stats = stats;
     responder->listen_fd = listen_fd;
     responder->epoll_fd = -1;
     responder->signal_fd = -1;
-    responder->max_batch = (size_t)options->accept.max_batch;
-    responder->exchanges =
-        calloc(responder->max_batch, sizeof(*responder->exchanges));
-    responder->batch = batch_open(options, redis, counter, stats);
-    responder->presence = pool_presence_open(options, redis, stats);
-    if (responder->exchanges == NULL || responder->batch == NULL ||
-        responder->presence == NULL || !open_fds(responder, options)) {
+    STAILQ_INIT(&responder->spare);
+    responder->round = round_open(options, store, stats);
+    if (responder->round != NULL) {
+        responder->exchanges = calloc(round_most_held(responder->round),
+                                      sizeof(*responder->exchanges));
+    }
+    if (responder->exchanges == NULL || !open_fds(responder, options)) {
         responder_close(responder);
         return NULL;
     }
@@ -292,8 +283,7 @@ responder_close(struct responder *responder)
     if (responder->epoll_fd >= 0) {
         close(responder->epoll_fd);
     }
-    pool_presence_close(responder->presence);
-    batch_close(responder->batch);
+    round_close(responder->round);
     free(responder->exchanges);
     free(responder);
 }

@@ -1,9 +1,11 @@
 /*
  * The event loop. It takes all requests that have arrived, has them answered as
- * one batch (batch.h), and begins again. While a batch waits for Redis, the
- * next one gathers in the listening socket's backlog. So batches grow with the
- * load and cost nothing if there is none. No timer ever fills a batch. There is
- * one thread.
+ * one round (round.h), and begins again. While a round waits for Redis, only
+ * Redis is waited for: the next requests gather in the listening socket's
+ * backlog, or are taken by other responders of the pool. So batches grow with
+ * the load and cost nothing if there is none. No timer ever fills a batch. To
+ * read one's own kept connections meanwhile was measured and does not pay: see
+ * docs/performance.md. There is one thread.
  */
 #ifndef RESPONDER_H
 #define RESPONDER_H
@@ -11,8 +13,7 @@
 #include "base/notify.h"
 #include "config/options.h"
 #include "pool_stats.h"
-#include "redis/redis.h"
-#include "store/counter.h"
+#include "store/store.h"
 
 struct responder;
 
@@ -23,8 +24,7 @@ struct responder;
  * the system refuses (errno).
  */
 struct responder *responder_open(const struct options *options, int listen_fd,
-                                 struct redis *redis, struct counter *counter,
-                                 struct pool_stats *stats);
+                                 struct store *store, struct pool_stats *stats);
 void responder_close(struct responder *responder);
 
 /*

@@ -27,14 +27,15 @@ enum {
 
 struct status_page {
     const struct options *options;
-    struct redis *redis;
+    struct store *store;
+    struct redis *redis; /* of shard 0 */
     struct pool_stats *stats;
     struct shared_text *shared;
     char host[HOST_NAME_SIZE];
 };
 
 struct status_page *
-status_page_open(const struct options *options, struct redis *redis,
+status_page_open(const struct options *options, struct store *store,
                  struct pool_stats *stats)
 {
     struct status_page *page = calloc(1, sizeof(*page));
@@ -43,7 +44,8 @@ status_page_open(const struct options *options, struct redis *redis,
         return NULL;
     }
     page->options = options;
-    page->redis = redis;
+    page->store = store;
+    page->redis = store_shard(store, 0);
     page->stats = stats;
     host_name(page->host);
     page->shared = shared_text_open(options->stats.path);
@@ -87,7 +89,7 @@ redis_json(const struct status_page *page, bool looked)
             page->redis, redis_state(page->redis) == REDIS_STATE_UP);
         json_object_set_new(
             object, "fault",
-            json_string(error_code_name(readyz_page_error(&readyz))));
+            json_string(error_code_name(readyz_page_error(&readyz, 1))));
         json_object_set_new(object, "error",
                             status_text(redis_error(page->redis)));
     }

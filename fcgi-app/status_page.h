@@ -8,7 +8,7 @@
 #include "config/options.h"
 #include "fcgi_conn.h"
 #include "pool_stats.h"
-#include "redis/redis.h"
+#include "store/store.h"
 
 struct status_page;
 
@@ -19,7 +19,7 @@ enum {
 
 /* All is borrowed for its life. NULL: no memory. */
 struct status_page *status_page_open(const struct options *options,
-                                     struct redis *redis,
+                                     struct store *store,
                                      struct pool_stats *stats);
 void status_page_close(struct status_page *page);
 

@@ -27,6 +27,13 @@ int64_max(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* The shorter of two waits in milliseconds; negative: no limit. */
+static inline int64_t
+wait_shorter_ms(int64_t a, int64_t b)
+{
+    return a < 0 ? b : b < 0 ? a : int64_min(a, b);
+}
+
 /* The number from least to most that is nearest to value. */
 static inline int64_t
 int64_clamp(int64_t value, int64_t least, int64_t most)

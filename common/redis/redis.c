@@ -288,20 +288,37 @@ redis_await(struct redis *redis)
     redis->guide_ready = redis->guide != NULL && fds[0].revents == 0;
 }
 
-void
+/* True if the run has ended although nothing has come. */
+static bool
+is_over(const struct redis *redis)
+{
+    return redis->running ? left_ms(redis) == 0
+                          : redis->state != REDIS_STATE_CONNECTING;
+}
+
+uint64_t
 redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
 {
     struct pollfd fds[REDIS_AWAIT_MOST];
     int64_t wait_ms = most_ms;
+    uint64_t ready = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (!list[i]->running) {
-            return;
+        fds[i] = (struct pollfd){.fd = list[i]->epoll_fd, .events = POLLIN};
+        if (list[i]->running) {
+            fds[i] = watched(list[i]);
+            wait_ms = int64_min(wait_ms, left_ms(list[i]));
+        } else if (list[i]->state != REDIS_STATE_CONNECTING) {
+            wait_ms = 0;
         }
-        fds[i] = watched(list[i]);
-        wait_ms = int64_min(wait_ms, left_ms(list[i]));
     }
     poll(fds, count, (int)wait_ms);
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i].revents != 0 || is_over(list[i])) {
+            ready |= UINT64_C(1) << i;
+        }
+    }
+    return ready;
 }
 
 int64_t

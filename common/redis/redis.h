@@ -308,10 +308,12 @@ enum { REDIS_AWAIT_MOST = 64 };
 
 /*
  * redis_await for several runs, at most REDIS_AWAIT_MOST of them: blocks until
- * redis_receive has something to do for one, and for at most most_ms.
+ * redis_receive has something to do for one, and for at most most_ms. Returns a
+ * bit for each that it has something to do for; bit 0 is the first. While a
+ * connection is being made, its bit means that redis_step has something to do.
  */
-void redis_await_any(const struct redis *const *list, size_t count,
-                     int64_t most_ms);
+uint64_t redis_await_any(const struct redis *const *list, size_t count,
+                         int64_t most_ms);
 
 /*
  * For a user that waits on redis_fd during a run, and calls redis_step and

@@ -109,20 +109,20 @@ on_socket(void *context, ares_socket_t fd, int readable, int writable)
     }
 }
 
-/* A copy of node, as a list of one. NULL: no memory. */
+/* A copy, as a list of one. NULL: no memory. */
 static struct addrinfo *
-copy_address(const struct ares_addrinfo_node *node)
+copy_address(const struct sockaddr *from, socklen_t len)
 {
     struct address *address = calloc(1, sizeof(*address));
 
     if (address == NULL) {
         return NULL;
     }
-    memcpy(&address->storage, node->ai_addr, node->ai_addrlen);
-    address->info.ai_family = node->ai_family;
+    memcpy(&address->storage, from, len);
+    address->info.ai_family = from->sa_family;
     address->info.ai_socktype = SOCK_STREAM;
     address->info.ai_addr = (struct sockaddr *)&address->storage;
-    address->info.ai_addrlen = node->ai_addrlen;
+    address->info.ai_addrlen = len;
     return &address->info;
 }
 
@@ -140,7 +140,8 @@ on_found(void *context, int status, int timeouts, struct ares_addrinfo *found)
         return;
     }
     for (const struct ares_addrinfo_node *node = found->nodes;
-         node != NULL && (*last = copy_address(node)) != NULL;
+         node != NULL &&
+         (*last = copy_address(node->ai_addr, node->ai_addrlen)) != NULL;
          node = node->ai_next) {
         last = &(*last)->ai_next;
     }
@@ -173,6 +174,26 @@ open_channel(struct resolver *resolver)
     return code;
 }
 
+/*
+ * True if the host is a number, and its address is found. c-ares 1.18 asks name
+ * servers for numbers, too.
+ */
+static bool
+take_number(struct resolver *resolver)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *number;
+
+    if (getaddrinfo(resolver->host, resolver->port, &hints, &number) != 0) {
+        return false;
+    }
+    resolver->found = copy_address(number->ai_addr, number->ai_addrlen);
+    resolver->code = resolver->found == NULL ? ARES_ENOMEM : ARES_SUCCESS;
+    freeaddrinfo(number);
+    return true;
+}
+
 void
 resolver_start(struct resolver *resolver)
 {
@@ -184,6 +205,9 @@ resolver_start(struct resolver *resolver)
         return;
     }
     clear(resolver);
+    if (take_number(resolver)) {
+        return;
+    }
     resolver->code = open_channel(resolver);
     if (resolver->channel != NULL) {
         resolver->pending = true;

@@ -269,16 +269,16 @@ go_on(struct counter *counter)
 }
 
 static bool
-start(struct counter *counter, enum task task)
+start(struct counter *counter, enum task task, int64_t since_us)
 {
     counter->task = task;
-    counter->started_us = clock_mono_us();
+    counter->started_us = since_us;
     return go_on(counter);
 }
 
 bool
 counter_start(struct counter *counter, struct counter_request *requests,
-              size_t count)
+              size_t count, int64_t since_us)
 {
     counter->requests = requests;
     counter->count = count;
@@ -286,7 +286,7 @@ counter_start(struct counter *counter, struct counter_request *requests,
     for (size_t i = 0; i < count; i++) {
         requests[i].answer = COUNTER_UNAVAILABLE;
     }
-    return start(counter, TASK_COUNT);
+    return start(counter, TASK_COUNT, since_us);
 }
 
 /*
@@ -470,12 +470,11 @@ counter_step(struct counter *counter)
 int64_t
 counter_due_ms(const struct counter *counter)
 {
-    int64_t from_us = counter->waiting ? counter->started_us : counter->sent_us;
+    int64_t end_ms =
+        counter->started_us / 1000 + counter->options->redis.timeout_ms + 1;
 
-    /* The time limit begins a little after that. */
-    return int64_max(from_us / 1000 + counter->options->redis.timeout_ms + 1 -
-                         clock_mono_ms(),
-                     0);
+    return counter->waiting ? int64_max(end_ms - clock_mono_ms(), 0)
+                            : redis_run_wait_ms(counter->redis);
 }
 
 enum counter_state
@@ -497,12 +496,6 @@ counter_state(const struct counter *counter)
         break;
     }
     return COUNTER_AWAY;
-}
-
-int64_t
-counter_started_us(const struct counter *counter)
-{
-    return counter->started_us;
 }
 
 struct counter_window
@@ -546,13 +539,18 @@ finish(struct counter *counter, bool under_way)
     }
 }
 
+bool
+counter_start_sign_off(struct counter *counter)
+{
+    return marks_has_sent(&counter->confirmation.marks) &&
+           redis_connection(counter->redis) != 0 &&
+           start(counter, TASK_SIGN_OFF, clock_mono_us());
+}
+
 void
 counter_sign_off(struct counter *counter)
 {
-    if (marks_has_sent(&counter->confirmation.marks) &&
-        redis_connection(counter->redis) != 0) {
-        finish(counter, start(counter, TASK_SIGN_OFF));
-    }
+    finish(counter, counter_start_sign_off(counter));
 }
 
 bool
@@ -560,7 +558,7 @@ counter_start_probe(struct counter *counter)
 {
     counter->agreed = false;
     counter->probe = (struct probe){.fault = PROBE_NO_ANSWER};
-    if (start(counter, TASK_PROBE)) {
+    if (start(counter, TASK_PROBE, clock_mono_us())) {
         return true;
     }
     note_probe(counter, REDIS_AWAY, NULL);

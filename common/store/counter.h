@@ -100,7 +100,8 @@ enum counter_state counter_state(const struct counter *counter);
  *
  * True while the batch is under way: call redis_await, then counter_step. False
  * once it is over: every answer is set. Blocks only while a connection is being
- * made; the whole takes at most 2 x redis.timeout_ms. What Redis surely has not
+ * made; the whole is over 2 x redis.timeout_ms after since_us (monotonic: when
+ * the first request came). What Redis surely has not
  * done (MOVED, for example) is sent again within that time.
  *
  * If there are several shards, it never blocks. While it is under way, call
@@ -109,7 +110,7 @@ enum counter_state counter_state(const struct counter *counter);
  * batch would be COUNTER_UNAVAILABLE.
  */
 bool counter_start(struct counter *counter, struct counter_request *requests,
-                   size_t count);
+                   size_t count, int64_t since_us);
 bool counter_step(struct counter *counter);
 
 /*
@@ -117,9 +118,6 @@ bool counter_step(struct counter *counter);
  * although nothing has come from Redis: a time limit is over.
  */
 int64_t counter_due_ms(const struct counter *counter);
-
-/* When counter_start was called last: microseconds, monotonic. */
-int64_t counter_started_us(const struct counter *counter);
 
 /*
  * The window of the requests that were counted in the batch that is over.
@@ -141,9 +139,12 @@ bool counter_take_loss(struct counter *counter, struct marks_loss *loss);
 
 /*
  * For a responder that ends: compares for the last time, and removes its mark,
- * so that it does not count as missing. Blocks for at most 2 x
- * redis.timeout_ms, but not if Redis is away.
+ * so that it does not count as missing. Goes on as counter_start does, for at
+ * most 2 x redis.timeout_ms, but not if Redis is away.
  */
+bool counter_start_sign_off(struct counter *counter);
+
+/* The same as a whole: blocks. */
 void counter_sign_off(struct counter *counter);
 
 /*

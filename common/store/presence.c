@@ -97,16 +97,14 @@ add_text(struct command *call, const char *text)
     redis_arg(call, text, strlen(text));
 }
 
-/* text: the JSON; "": the program ends. */
+/* Makes the call; text: the JSON; "": the program ends. */
 static void
-run(struct presence *presence, const char *text)
+make_call(struct presence *presence, const char *text)
 {
     struct key_parts parts = {.prefix = presence->prefix};
-    struct presence_heard heard = {.at_ms = clock_mono_ms()};
-    const struct redis_reply *reply;
     struct command *call;
 
-    presence->written_ms = heard.at_ms;
+    presence->written_ms = clock_mono_ms();
     presence->connection = redis_connection(presence->redis);
     call = redis_call(presence->redis, &script_presence);
     keys_add(call, KEY_PRESENCE, &parts);
@@ -117,8 +115,14 @@ run(struct presence *presence, const char *text)
     redis_arg_int(call, PRESENCE_REPORTER_GONE_MS);
     redis_arg_int(call, PRESENCE_FORGET_MS);
     redis_arg_int(call, PRESENCE_MOST);
-    if (redis_run(presence->redis, &reply) == REDIS_DONE &&
-        redis_reply_int(redis_reply_at(reply, 0), &heard.reporters) &&
+}
+
+static void
+hear(struct presence *presence, const struct redis_reply *reply)
+{
+    struct presence_heard heard = {.at_ms = presence->written_ms};
+
+    if (redis_reply_int(redis_reply_at(reply, 0), &heard.reporters) &&
         redis_reply_int(redis_reply_at(reply, 1), &heard.silent_ms)) {
         presence->heard = heard;
     }
@@ -141,23 +145,59 @@ describe(const struct presence *presence, json_t *details)
     return text;
 }
 
-void
-presence_write(struct presence *presence, json_t *details)
+/* Makes the call that writes; takes details. False: no memory. */
+static bool
+make_write(struct presence *presence, json_t *details)
 {
     char *text = describe(presence, details);
 
     json_decref(details);
-    if (text != NULL) {
-        run(presence, text);
-        free(text);
+    if (text == NULL) {
+        return false;
+    }
+    make_call(presence, text);
+    free(text);
+    return true;
+}
+
+bool
+presence_start(struct presence *presence, json_t *details)
+{
+    return make_write(presence, details) &&
+           redis_send(presence->redis) == REDIS_PENDING;
+}
+
+bool
+presence_step(struct presence *presence)
+{
+    const struct redis_reply *reply;
+    enum redis_result result = redis_receive(presence->redis, &reply);
+
+    if (result == REDIS_DONE) {
+        hear(presence, reply);
+    }
+    return result == REDIS_PENDING;
+}
+
+void
+presence_write(struct presence *presence, json_t *details)
+{
+    const struct redis_reply *reply;
+
+    if (make_write(presence, details) &&
+        redis_run(presence->redis, &reply) == REDIS_DONE) {
+        hear(presence, reply);
     }
 }
 
 void
 presence_leave(struct presence *presence)
 {
+    const struct redis_reply *reply;
+
     if (redis_connection(presence->redis) != 0) {
-        run(presence, "");
+        make_call(presence, "");
+        redis_run(presence->redis, &reply);
     }
 }
 

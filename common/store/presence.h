@@ -67,6 +67,13 @@ int64_t presence_wait_ms(const struct presence *presence);
  */
 void presence_write(struct presence *presence, struct json_t *details);
 
+/*
+ * The same without blocking. True while it is under way: call redis_await, then
+ * presence_step.
+ */
+bool presence_start(struct presence *presence, struct json_t *details);
+bool presence_step(struct presence *presence);
+
 /* For a program that ends: it is forgotten. Blocks likewise. */
 void presence_leave(struct presence *presence);
 

@@ -199,6 +199,21 @@ def test_one_loss_is_no_reason_for_later_gaps(story):
     assert f"{window(3)} is a gap" in story.judge()
 
 
+def test_a_repeated_id_that_may_be_lost(story):
+    """The id is there; whether since it was ok again, nobody can tell."""
+    story.lose(2, kept=range(IDS))
+    story.ask(2, 0, second=3.0)
+    story.counts[2] = None
+    assert story.judge() == ""
+    assert (story.findings.lost, story.findings.apart) == (0, 1)
+    # A new id that came later is there, so that this one is there, too.
+    story.ask(2, 7, second=4.0)
+    story.facts.losses[0].state.ids[window(2)].add(7)
+    story.folder = story.folder / "again"
+    story.folder.mkdir()
+    assert "nothing of it was lost" in story.judge()
+
+
 def test_a_gap_as_nobody_remembers(story):
     story.facts.silences.append((window(2) + 4.0, window(9)))
     story.facts.restarts.append(window(2) + 5.0)

@@ -153,6 +153,7 @@ class Loss:
     recorded: int  # the last window recorded before
     written: dict  # {file: last window written before, 0: none}
     replicated: bool = False  # what was ok was on the replica that took over
+    seen: float = 0.0  # the last program was there; 0: soon after up
     forward_s: float = 0.0  # how far the clock was ahead meanwhile
 
 

@@ -20,12 +20,22 @@ CLUSTER = {"shard-failover": 2, "shard-kill": 4, "all-masters-killed": 1,
            "rolling-restart": 1, "bus-cut": 3, "kill-responder": 1,
            "stop-responder": 1, "kill-reporter": 1, "stop-reporter": 1,
            "kill-worker": 1}
-TOPOLOGIES = {"single": FAULTS, "cluster": CLUSTER}
 MOST_CLUSTER = 4  # each takes some seconds
 # It needs a run of its own: a long window with many ids.
 ALONE = "blip-crowd"
 ALONE_SHARE = 0.05
-NAMES = [*dict.fromkeys([*FAULTS, *CLUSTER]), ALONE]
+# Of Redis with sentinels; the first lot makes a replica take over.
+FAILOVERS = {"sentinel-crash": 2, "sentinel-comeback": 1, "sentinel-lag": 1,
+             "sentinel-sleep": 1, "sentinel-planned": 1, "sentinel-switch": 1,
+             "sentinel-partition": 2}
+BESIDE = {"stop-sentinel": 1, "kill-sentinel": 1, "client-kill": 1,
+          "script-flush": 1, "kill-responder": 1, "stop-responder": 1,
+          "term-responder": 1, "kill-reporter": 1, "stop-reporter": 1,
+          "term-reporter": 1, "kill-worker": 1}
+SENTINEL = {**FAILOVERS, **BESIDE}
+MOST_FAILOVERS = 2
+TOPOLOGIES = {"single": FAULTS, "cluster": CLUSTER, "sentinel": SENTINEL}
+NAMES = [*dict.fromkeys([*FAULTS, *CLUSTER, *SENTINEL]), ALONE]
 # These take away what appendfsync = always has promised.
 CONTRADICT_ALWAYS = ("aof-cut", "snapshot")
 FIRST_S = (2.0, 5.0)  # before the first fault
@@ -69,11 +79,18 @@ class Plan:
     wait_replicas: int
     topology: str = "single"
     steps: list = field(default_factory=list)
+    load_s: float = 15.0     # no fault begins later
 
     @property
     def replica(self):
         return self.wait_replicas > 0 or any(
             step.fault.startswith("failover") for step in self.steps)
+
+    def rest_s(self, left_s):
+        """How long the load goes on after the last fault."""
+        if self.topology == "sentinel":
+            return 2.0 * self.window_s
+        return max(0.0, left_s)
 
     def describe(self):
         return (f"{self.topology} {self.front} window={self.window_s} {self.strategy} "
@@ -122,6 +139,37 @@ def make_plan_alone(seed):
                 steps=[Step(1.0, 0.0, ALONE, seed)])
 
 
+def make_sentinel_steps(rng, allowed):
+    """Failovers, with a fault of another kind before each."""
+    failovers = [name for name in FAILOVERS if name in allowed]
+    beside = [name for name in BESIDE if name in allowed]
+    steps = []
+    for _ in range(rng.randint(1, MOST_FAILOVERS)):
+        for names, weights in ((beside, BESIDE), (failovers, FAILOVERS)):
+            if not names or (names is beside and failovers and
+                             rng.random() < 0.5):
+                continue
+            name = rng.choices(names, [weights[name] for name in names])[0]
+            steps.append(Step(rng.uniform(1.0, 3.0),
+                              rng.choice([None, None, 0.0, 0.5, 0.9]), name,
+                              rng.randrange(10 ** 9)))
+    return steps
+
+
+def make_sentinel_plan(seed, allowed):
+    rng = random.Random(f"sentinels {seed}")
+    steps = make_sentinel_steps(rng, allowed or SENTINEL)
+    return Plan(
+        seed=seed, steps=steps, topology="sentinel", load_s=100.0,
+        front=rng.choice(["direct", "direct", "lighttpd", "nginx"]),
+        window_s=rng.choice([2, 2, 1, 3]),
+        strategy=rng.choice(["setnx", "setnx", "set"]), fsync="everysec",
+        reporters=rng.choice([1, 2]), own_files=False, late_file=False,
+        cache_ids=rng.choice([262144, 262144, 64, 0]),
+        endpoints=rng.choice([0.0, 0.1]), clients=rng.choice([2, 6]),
+        pace_s=rng.choice(PACES_S), wait_replicas=rng.choice([0, 0, 1]))
+
+
 def make_cluster_plan(seed, allowed):
     """Three shards on six nodes."""
     rng = random.Random(f"cluster plan {seed}")
@@ -143,6 +191,8 @@ def make_cluster_plan(seed, allowed):
 def make_plan(seed, allowed=(), topology="single"):
     if topology == "cluster":
         return make_cluster_plan(seed, allowed)
+    if topology == "sentinel":
+        return make_sentinel_plan(seed, allowed)
     rng = random.Random(f"plan {seed}")
     if list(allowed) == [ALONE] or (not allowed and
                                     rng.random() < ALONE_SHARE):

@@ -47,14 +47,22 @@ class Relay:
     def pass_on(self, source, sink):
         try:
             while data := source.recv(65536):
-                if self.holds(source, sink, data):
-                    self.flows.wait()
+                self.wait(source, sink, data)
                 if self.ended:
                     break
                 sink.sendall(data)
         except OSError:
             pass
+        self.forget(source, sink)
         end_all((source, sink))
+
+    def wait(self, source, sink, data):
+        """Until data may go on."""
+        if self.holds(source, sink, data):
+            self.flows.wait()
+
+    def forget(self, source, sink):
+        """They are going to be closed."""
 
     def holds(self, source, sink, data):
         """Whether data waits during hold()."""

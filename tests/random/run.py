@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 import cluster_faults  # its faults join the table
 import faults
+import sentinel_faults
 from facts import Call
 from fault_table import APPLIED
 from harness.records import epoch
@@ -21,12 +22,11 @@ from report import last_window
 from verdict import Findings, Judge
 from world import World
 
-SHARDS = {"single": {}, "cluster": {"VERVE_REDIS_SHARDS": 3}}
-LOAD_S = 15.0
+SHARDS = {"single": {}, "sentinel": {}, "cluster": {"VERVE_REDIS_SHARDS": 3}}
 CALLBACKS_S = 15.0
 REPORTED_S = 30.0
 
-assert set(APPLIED) == set(NAMES), cluster_faults
+assert set(APPLIED) == set(NAMES), (cluster_faults, sentinel_faults)
 
 
 class Run:
@@ -44,7 +44,7 @@ class Run:
             world.folders_away()
         world.sampler.start()
         world.clients.start()
-        end = time.monotonic() + LOAD_S
+        end = time.monotonic() + self.plan.load_s
         for step in self.plan.steps:
             if time.monotonic() + step.rest_s > end:
                 break
@@ -54,7 +54,7 @@ class Run:
             self.applied.append(step.name)
             faults.apply(world, step, random.Random(step.seed))
             world.folders_back()
-        time.sleep(max(0.0, end - time.monotonic()))
+        time.sleep(self.plan.rest_s(end - time.monotonic()))
         world.clients.stop()
 
     def settle(self):
@@ -169,7 +169,8 @@ def one(seed, allowed, topology, folder):
     print(f"seed {seed}: {verdict}; {applied}; windows {findings.windows}, ids "
           f"{run.ids() if run else 0}, gaps {findings.gaps} (windows with lost "
           f"ids {findings.lost}; gaps for safety {findings.apart}), "
-          f"lost callbacks {findings.callbacks_lost}; {plan.front}, "
+          f"lost callbacks {findings.callbacks_lost}; "
+          f"{plan.topology}, {plan.front}, "
           f"{plan.window_s} s, {plan.strategy}, {plan.fsync}")
     for name, outage_s, failed, others in run.facts.outages if run else ():
         print(f"    {name}: no ok of the shard for {outage_s:.1f} s; of "

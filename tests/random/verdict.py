@@ -5,7 +5,9 @@ a file has one line of it, in order, and the number is at least that of the ids
 acknowledged and at most that of the ids that may have been counted, namely
 those too whose requests failed at about that time; or the line is a gap, and
 Redis had lost ids of that window, or the window was on at that moment. Some
-gaps are counted apart, as there was another loss, or nobody who could tell. If
+gaps are counted apart, as there was another loss, or nobody who could tell, or
+only repeated ids were lost, which had been counted before: a responder that was
+told "counted already" does not know since when. If
 Redis's keys were seen between the window's sealing and their end, the number is
 that of the keys.
 """
@@ -19,6 +21,7 @@ from report import read_lines
 NOTICED_S = 3.0  # after a restart: nobody is waited for any longer
 HANG_S = 5.0     # a command that Redis gets after its client gave up
 SLACK_S = 1.0
+KEEP_ALL = {"kill-redis"}  # what was ok is in the file
 CACHE_S = 0.3    # an id that is remembered; a bit more than redis.timeout_ms
 
 
@@ -75,6 +78,24 @@ def losses(facts):
     return found
 
 
+def unsure_windows(facts, loss):
+    """The windows of ids that were ok again after the last new id that is in
+    the new data: that answer may be missing, and the id is not."""
+    if loss.fault in KEEP_ALL:
+        return set()
+    asks = sorted((ask for ask in facts.asks if ask.ok and
+                   ask.end < loss.down), key=lambda ask: ask.end)
+    counted, again, kept_until = set(), [], 0.0
+    for ask in asks:
+        if (ask.window, ask.number) in counted:
+            again.append(ask)
+        elif ask.number in loss.state.ids.get(ask.window, ()):
+            kept_until = max(kept_until, ask.start)
+        counted.add((ask.window, ask.number))
+    return {ask.window for ask in again if ask.end >= kept_until and
+            ask.window > last_written(loss)}
+
+
 class Judge:
     def __init__(self, facts, plan):
         self.facts = facts
@@ -82,6 +103,8 @@ class Judge:
         self.length = facts.window_s
         self.known = facts.acknowledged()
         self.missing = losses(facts)
+        self.unsure = {id(loss): unsure_windows(facts, loss)
+                       for loss in facts.losses}
         self.findings = Findings()
         self.findings.lost = len({window for loss, missing in self.missing
                                   for window in missing
@@ -138,7 +161,7 @@ class Judge:
 
     def reason_by_loss(self, loss, missing, window):
         """Why a window may be a gap after a loss; "": it may not."""
-        last = self.on_at(loss.up)
+        last = self.on_at(max(loss.up, loss.seen))
         if loss.forward_s:  # what its clock showed was no time
             last = window_at(loss.state.at_redis, self.length) + self.length
         unwritten = [lost for lost in missing if lost > last_written(loss)]
@@ -149,6 +172,10 @@ class Judge:
         first = last_written(loss) + 1 if records else \
             min(unwritten, default=last + 1)
         if (records or unwritten) and first <= window <= last:
+            return "apart"
+        unsure = self.unsure[id(loss)]
+        if window in unsure or (
+                unsure and self.on_at(loss.down) <= window <= last):
             return "apart"
         if loss.forward_s >= 2 * self.length - 1 and \
                 self.on_at(loss.down) - self.length <= window <= last:

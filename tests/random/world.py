@@ -15,6 +15,7 @@ from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.wait import wait_until
 from harness.web import Nginx, Web
 from report import last_window
+from sentinel_store import SentinelStore
 from servers import Store
 
 POOL = 2
@@ -45,6 +46,8 @@ class World:
         environment = self.redis_clock.environment
         if self.plan.topology == "cluster":
             return ClusterStore(self.sandbox, environment, self.plan.fsync)
+        if self.plan.topology == "sentinel":
+            return SentinelStore(self.sandbox, self.plan.fsync)
         return Store(self.sandbox, environment, self.plan.fsync,
                      self.plan.replica)
 

@@ -203,9 +203,7 @@ class Cluster:
                           min(100, most - moved) if most else 100)
             if not keys:
                 break
-            login = self.login.strip("@").rpartition(":")[2]
-            source("MIGRATE", HOST, target.port, "", 0, 10000,
-                   *(["AUTH", login] if login else []), "KEYS", *keys)
+            source("MIGRATE", HOST, target.port, "", 0, 10000, "KEYS", *keys)
             moved += len(keys)
         return moved
 

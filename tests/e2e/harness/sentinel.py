@@ -11,11 +11,24 @@ FAILOVER_MS = 6000
 QUORUM = 2
 
 
+def door_to(sandbox, port, gate):
+    """The port by which others reach a server: that of gate(port), which has to
+    pass on what comes, or its own."""
+    if gate is None:
+        return port, None
+    made = gate(port)
+    sandbox.on_close(made.close)
+    return made.port, made
+
+
 class Node(Redis):
     """A server that may be master or replica, by TCP, too."""
 
-    def __init__(self, sandbox, name, port=None, **config):
+    def __init__(self, sandbox, name, port=None, gate=None, **config):
         self.port = port or free_port()
+        self.door, self.gate = door_to(sandbox, self.port, gate)
+        if gate:
+            config["replica_announce_port"] = self.door
         super().__init__(
             sandbox, name=name, port=self.port, bind="127.0.0.1",
             enable_debug_command="yes", repl_diskless_sync_delay=0,
@@ -42,19 +55,23 @@ class Node(Redis):
     def follows(self):
         return self.info("master_link_status") == "up"
 
+    def programs(self):
+        """How many responders are connected."""
+        return self("CLIENT", "LIST").count("name=verve-fcgi")
+
     def has_program(self):
-        """Whether a responder is connected."""
-        return "name=verve-fcgi" in self("CLIENT", "LIST")
+        return self.programs() > 0
 
 
 class Sentinel:
     """One sentinel, with the shipped configuration. It monitors the master at
     that port; login: more lines."""
 
-    def __init__(self, sandbox, name, port, login=""):
+    def __init__(self, sandbox, name, port, login="", gate=None):
         self.sandbox = sandbox
         self.name = name
         self.port = free_port()
+        self.door, self.gate = door_to(sandbox, self.port, gate)
         self.path = sandbox.folder / f"{name}.sock"
         self.file = sandbox.folder / f"{name}.conf"
         own = {"port ": self.port, "bind ": "127.0.0.1",
@@ -67,7 +84,8 @@ class Sentinel:
             at = next(i for i, line in enumerate(lines)
                       if line.startswith(key))
             lines[at] = f"{key}{value}"
-        lines += [f"unixsocket {self.path}", *login.splitlines()]
+        lines += [f"unixsocket {self.path}", "sentinel announce-ip 127.0.0.1",
+                  f"sentinel announce-port {self.door}", *login.splitlines()]
         self.file.write_text("\n".join(lines) + "\n")
         self.process = None
         self.client = None
@@ -88,29 +106,41 @@ class Sentinel:
     def __call__(self, *words):
         return self.client(*words)
 
+    def status(self, field):
+        """What it says of the master."""
+        reply = self("SENTINEL", "MASTER", MASTER)
+        return dict(zip(reply[::2], reply[1::2]))[field]
+
     def knows(self):
         """(replicas, other sentinels) that it knows of."""
-        reply = self("SENTINEL", "MASTER", MASTER)
-        fields = dict(zip(reply[::2], reply[1::2]))
-        return int(fields["num-slaves"]), int(fields["num-other-sentinels"])
+        return (int(self.status("num-slaves")),
+                int(self.status("num-other-sentinels")))
 
-    def master_port(self):
+    def master_door(self):
         return int(self("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)[1])
 
     def kill(self):
         self.client.close()
         self.process.kill()
 
+    def freeze(self):
+        self.process.freeze()
+
+    def thaw(self):
+        self.process.thaw()
+
 
 class SentinelGroup:
-    """The servers are `nodes`; one is the master."""
+    """The servers are `nodes`; one is the master. gate: see door_to."""
 
-    def __init__(self, sandbox, replicas=2, sentinels=3, login="", **config):
+    def __init__(self, sandbox, replicas=2, sentinels=3, login="", gate=None,
+                 **config):
         self.sandbox = sandbox
         self.login = ""  # of redis.url, with @
-        self.nodes = [Node(sandbox, f"redis-{i}", **config)
+        self.gate = gate
+        self.nodes = [Node(sandbox, f"redis-{i}", gate=gate, **config)
                       for i in range(replicas + 1)]
-        self.first_port = self.nodes[0].port  # what sentinels begin with
+        self.first_port = self.nodes[0].door  # what sentinels begin with
         self.replicas_port = self.first_port  # what replicas begin with
         self.sentinel_login = login
         self.sentinels = []
@@ -130,7 +160,7 @@ class SentinelGroup:
         for i in range(self.sentinel_count):
             self.sentinels.append(
                 Sentinel(self.sandbox, f"sentinel-{i}", self.first_port,
-                         self.sentinel_login).start())
+                         self.sentinel_login, self.gate).start())
         if not self.sentinel_login:
             self.wait_known()
 
@@ -141,7 +171,7 @@ class SentinelGroup:
 
     @property
     def url(self):
-        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        hosts = ",".join(f"127.0.0.1:{one.door}" for one in self.sentinels)
         return f"redis+sentinel://{self.login}{hosts}/{MASTER}"
 
     def url_of(self, user):

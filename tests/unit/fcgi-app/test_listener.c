@@ -42,7 +42,8 @@ struct fixture {
     int epoll_fd;
     struct listener *listener;
     struct fcgi_exchange exchanges[MOST];
-    size_t count; /* of exchanges */
+    struct fcgi_exchange_list spare;
+    struct fcgi_exchange_list gathered;
 };
 
 /* How often epoll_ctl takes no new fd. */
@@ -67,6 +68,11 @@ setup(void **state)
     struct listener_options options = {.keep_idle_ms = KEEP_IDLE_MS};
 
     *state = f;
+    STAILQ_INIT(&f->spare);
+    STAILQ_INIT(&f->gathered);
+    for (int i = 0; i < MOST; i++) {
+        STAILQ_INSERT_TAIL(&f->spare, &f->exchanges[i], link);
+    }
     f->listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
     f->address.sun_family = AF_UNIX;
     f->address_len = sizeof(f->address.sun_family); /* the system chooses */
@@ -120,22 +126,39 @@ static size_t
 gather(struct fixture *f, size_t most)
 {
     struct response response = {.status = 200};
+    struct fcgi_exchange *exchange;
+    size_t count = listener_gather(f->listener, &f->spare, &f->gathered, most);
 
-    f->count = listener_gather(f->listener, f->exchanges, most);
-    for (size_t i = 0; i < f->count; i++) {
-        fcgi_conn_respond(&f->exchanges[i], &response);
+    STAILQ_FOREACH(exchange, &f->gathered, link)
+    {
+        fcgi_conn_respond(exchange, &response);
     }
-    return f->count;
+    return count;
+}
+
+/* Releases what was gathered. */
+static void
+release(struct fixture *f)
+{
+    struct fcgi_exchange *exchange;
+
+    while ((exchange = STAILQ_FIRST(&f->gathered)) != NULL) {
+        STAILQ_REMOVE_HEAD(&f->gathered, link);
+        listener_release(f->listener, exchange);
+        STAILQ_INSERT_TAIL(&f->spare, exchange, link);
+    }
 }
 
 /* A round of the responder's loop. */
 static size_t
 serve(struct fixture *f, size_t most)
 {
+    size_t count;
+
     note(f);
-    gather(f, most);
-    listener_release(f->listener, f->exchanges, f->count);
-    return f->count;
+    count = gather(f, most);
+    release(f);
+    return count;
 }
 
 /* Bytes of answers that a peer has not read; -1: the connection is closed. */
@@ -304,7 +327,7 @@ test_draining_answers_what_was_sent_ahead(void **state)
     note(f);
     served += gather(f, MOST);
     listener_drain(f->listener);
-    listener_release(f->listener, f->exchanges, f->count);
+    release(f);
     for (int i = 0; i < 4; i++) {
         served += serve(f, MOST);
     }
@@ -312,6 +335,33 @@ test_draining_answers_what_was_sent_ahead(void **state)
     assert_true(is_closed(fd));
     assert_true(listener_is_empty(f->listener));
     close(fd);
+}
+
+/*
+ * An exchange that is not released holds up no other connection, and its own is
+ * not read meanwhile.
+ */
+static void
+test_exchanges_are_released_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    int late = connect_kept(f), other = connect_kept(f);
+    struct fcgi_exchange *held;
+
+    SEND(late, KEPT KEPT);
+    note(f);
+    assert_int_equal(gather(f, 1), 1);
+    held = STAILQ_FIRST(&f->gathered);
+    STAILQ_REMOVE_HEAD(&f->gathered, link);
+    for (int i = 0; i < 3; i++) {
+        SEND(other, KEPT);
+        assert_int_equal(serve(f, MOST - 1), 1);
+    }
+    STAILQ_INSERT_TAIL(&f->gathered, held, link);
+    release(f);
+    assert_int_equal(serve(f, MOST), 1); /* the second of that connection */
+    close(late);
+    close(other);
 }
 
 /* The system may refuse to watch the listener anew (epoll_ctl(2), ENOSPC). */
@@ -352,7 +402,7 @@ test_no_request_is_closed_for_want_of_descriptors(void **state)
     setrlimit(RLIMIT_NOFILE, &none);
     gather(f, MOST);
     setrlimit(RLIMIT_NOFILE, &old);
-    listener_release(f->listener, f->exchanges, f->count);
+    release(f);
     assert_true(received(new) > 0);
     assert_true(is_closed(idle));
     assert_int_equal(serve(f, MOST), 1);
@@ -376,6 +426,7 @@ main(void)
         TEST(test_half_a_request_is_closed_in_time),
         TEST(test_half_a_request_is_closed_while_batches_are_full),
         TEST(test_draining_answers_what_was_sent_ahead),
+        TEST(test_exchanges_are_released_one_by_one),
         TEST(test_a_listener_that_cannot_be_queued_anew_goes_on),
         TEST(test_no_request_is_closed_for_want_of_descriptors),
     };

@@ -105,13 +105,14 @@ test_any(void **state)
     assert_int_equal(send_ping(fast), REDIS_PENDING);
     assert_in_range(redis_run_wait_ms(slow), 1, LONG_MS);
     started_ms = clock_mono_ms();
-    redis_await_any(both, 2, LONG_MS);
+    assert_int_equal(redis_await_any(both, 2, LONG_MS), 2);
     assert_int_equal(receive(fast), REDIS_DONE);
-    redis_await_any(both, 1, 10); /* at most so long */
+    assert_int_equal(redis_await_any(both, 1, 10), 0); /* at most so long */
     assert_true(clock_mono_ms() - started_ms < LONG_MS);
     kill(hung.pid, SIGCONT);
     assert_int_equal(receive(slow), REDIS_DONE);
-    redis_await_any(both, 2, LONG_MS); /* none is under way: at once */
+    /* None is under way: at once. */
+    assert_int_equal(redis_await_any(both, 2, LONG_MS), 3);
     assert_true(clock_mono_ms() - started_ms < LONG_MS);
     redis_close(slow);
     redis_server_stop(&hung);

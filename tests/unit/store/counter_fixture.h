@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config/options.h"
 #include "redis_fixture.h"
 #include "store/counter.h"
@@ -33,7 +34,7 @@ static inline struct counter_window
 commit_batch(struct redis *redis, struct counter *counter,
              struct counter_request *requests, size_t count)
 {
-    bool under_way = counter_start(counter, requests, count);
+    bool under_way = counter_start(counter, requests, count, clock_mono_us());
 
     while (under_way) {
         redis_await(redis);

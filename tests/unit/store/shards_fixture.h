@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "redis_fixture.h"
 #include "store/counter.h"
 #include "store/shard.h"
@@ -98,7 +99,7 @@ static inline struct counter_window
 count_in(struct fixture *f, int shard, struct counter *counter,
          struct counter_request *requests, size_t count)
 {
-    bool under_way = counter_start(counter, requests, count);
+    bool under_way = counter_start(counter, requests, count, clock_mono_us());
 
     while (under_way) {
         redis_await(f->redis[shard]);

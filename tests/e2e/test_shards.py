@@ -1,0 +1,57 @@
+"""A responder with three shards on one Redis: each id counts once, in the shard
+that it belongs to."""
+
+from harness.any_redis import one_server
+from harness.fastcgi import Responder
+from harness.redis import Redis
+from harness.shards import TAGS, ids_of, shard_of
+from harness.wait import wait_until
+
+SHARDS = 3
+SETTINGS = {"VERVE_REDIS_SHARDS": SHARDS, "VERVE_WINDOW_SECONDS": 3600}
+pytestmark = one_server("it has three shards of its own")
+
+
+def target(number, more=""):
+    return f"/api/verve/accept?id={number}{more}"
+
+
+def is_counted(responder, number):
+    return responder.ask(target(number)).status == 200
+
+
+def counts_all(responder):
+    return all(is_counted(responder, ids_of(shard, SHARDS, 1)[0])
+               for shard in range(SHARDS))
+
+
+def counted(redis, tag):
+    """All ids of the windows of a shard."""
+    return sum(int(redis("GET", key))
+               for key in redis("KEYS", f"verve:{tag}:count:*"))
+
+
+def test_each_id_counts_once_in_its_own_shard(sandbox):
+    redis = Redis(sandbox).start()
+    responder = Responder(sandbox, redis).start(2)
+    wait_until(lambda: counts_all(responder), "all shards count", 20.0)
+    ids = range(1, 61)
+    windows = set()
+    for _ in range(2):
+        for number in ids:
+            answer = responder.ask(target(number))
+            assert (answer.status, answer.body) == (200, b"ok")
+            windows.add(answer.headers["verve-window"])
+    assert len(windows) == 1
+    for shard, tag in enumerate(TAGS[SHARDS]):
+        mine = [n for n in ids if shard_of(n, SHARDS) == shard]
+        assert counted(redis, tag) == len(mine) > 0
+    assert responder.ask(target(1, "&endpoint=http%3A%2F%2Fa.example%2F")
+                         ).status == 200
+    tag = TAGS[SHARDS][shard_of(1, SHARDS)]
+    assert redis("KEYS", f"verve:{tag}:callbacks:*") != []
+    assert responder.ask("/readyz").status == 200
+    # Kept connections: one behind the other, all of their shards at once.
+    with responder.peer() as peer:
+        assert [peer.ask_kept(target(n)).status for n in ids] == \
+            [200] * len(ids)
