@@ -20,12 +20,14 @@ enum {
 };
 
 /*
- * Runs the script. The result is the caller's; docs/status.md has its members
- * `at` to `dead`, and `present` has {"name", "age_ms", "said"} for each
- * program. NULL: Redis is away or refuses (redis_error), or no memory. Blocks
- * as redis_run does.
+ * Runs the scripts: of a shard, of which options is the view, and of the
+ * records, whose connection is that for the key `windows`. The result is the
+ * caller's; docs/status.md has its members `at` to `dead`, and `present` has
+ * {"name", "age_ms", "said"} for each program. NULL: Redis is away or refuses
+ * (redis_error), or no memory. Blocks as redis_run does.
  */
-struct json_t *status_look(const struct options *options, struct redis *redis);
+struct json_t *status_look(const struct options *options, struct redis *redis,
+                           struct redis *records);
 
 /* A JSON string of at most STATUS_TEXT_MAX bytes, printable ASCII. text may be
    NULL: "". */
