@@ -69,6 +69,8 @@ PAIRS = [
     *(("unique", 64, "setnx (lighttpd)", behind(peer, "lighttpd"))
       for peer in GO_ON_SOCKET),
     ("unique", 64, "setnx (lighttpd)", NAIVE),
+    ("unique", 64, "setnx, TCP (nginx)", "setnx (nginx)"),
+    ("unique", 64, "setnx, TLS (nginx)", "setnx, TCP (nginx)"),
     *(("unique", connections, behind("setnx", front), other)
       for connections in (4, 16) for front in FRONTS
       for other in (behind("ceiling", front), "gin, go-redis (bare)",

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.authority import shared
 from harness.redis import Redis
 from harness.sandbox import Sandbox, free_port
 from harness.settings import BUILD, FCGI, ROOT
@@ -61,6 +62,7 @@ class System:
     procs: int = PROCS
     fsync: str = "everysec"
     replicas: int = 0
+    link: str = "unix"  # to Redis; or TCP, TLS
     settings: dict = field(default_factory=dict)
 
 
@@ -110,6 +112,7 @@ SYSTEMS = {system.name: system for system in [
     ours("setnx, fsync always", fsync="always"),
     ours("setnx, 1 replica", replicas=1),
     ours("setnx, both", fsync="always", replicas=1),
+    *(ours(f"setnx, {link}", "nginx", link=link) for link in ("TCP", "TLS")),
 ]}
 
 
@@ -151,10 +154,18 @@ class Running:
             raise
 
     def start(self, system, rewrite_percentage):
-        # The port is for replicas.
-        redis = Redis(self.sandbox, fsync=system.fsync, port=free_port(),
+        # The port is for replicas, or for TCP.
+        port = free_port()
+        redis = Redis(self.sandbox, fsync=system.fsync, port=port,
                       auto_aof_rewrite_percentage=rewrite_percentage,
-                      repl_diskless_sync_delay=0).start()
+                      repl_diskless_sync_delay=0)
+        if system.link == "TCP":
+            redis.url = f"redis://127.0.0.1:{port}"
+        elif system.link == "TLS":
+            authority, certificate = shared()
+            redis.use_tls(port, authority, certificate)
+            self.sandbox.settings["VERVE_REDIS_CA_FILE"] = authority.path
+        redis.start()
         self.redis = redis
         servers = [redis]
         for number in range(system.replicas):

@@ -137,8 +137,8 @@ refresh(struct tls_context *context)
 
 /*
  * An address is compared with the certificate's addresses, a name with its
- * names; a name is also sent to the server (SNI), without the dot at its end
- * (RFC 6066, 3).
+ * names, not with its common name (RFC 9525, 6.3); a name is also sent to the
+ * server (SNI), without the dot at its end (RFC 6066, 3).
  */
 static bool
 set_host(SSL *ssl, const char *host)
@@ -158,7 +158,8 @@ set_host(SSL *ssl, const char *host)
     }
     snprintf(name, sizeof(name), "%.*s", (int)len, host);
     X509_VERIFY_PARAM_set_hostflags(param,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set_tlsext_host_name(ssl, name) == 1 &&
            X509_VERIFY_PARAM_set1_host(param, name, 0) == 1;
 }

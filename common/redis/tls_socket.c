@@ -88,6 +88,20 @@ is_hang_up(int reason)
     return reason == ECONNRESET || reason == EPIPE;
 }
 
+/*
+ * As SSL_get_error, which tells of a connection that tls_limits has ended what
+ * its last read waited for.
+ */
+static int
+get_error(struct tls_socket *socket, int result)
+{
+    bool ended = (SSL_get_shutdown(socket->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    int error = SSL_get_error(socket->ssl, result);
+
+    return ended && error == SSL_ERROR_WANT_READ ? SSL_ERROR_ZERO_RETURN
+                                                 : error;
+}
+
 /* Returns 0: not now, or -1 after setting the error. */
 static ssize_t
 judge(struct tls_socket *socket, int result)
@@ -96,7 +110,7 @@ judge(struct tls_socket *socket, int result)
     bool ready = tls_socket_is_ready(socket);
 
     socket->failed = !ready;
-    switch (SSL_get_error(socket->ssl, result)) {
+    switch (get_error(socket, result)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
         socket->failed = false;

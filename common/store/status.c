@@ -137,17 +137,17 @@ list_windows(const struct redis_reply *reply)
     return list;
 }
 
-/* Reads the records of windows; NULL: Redis is away or refuses. */
-static json_t *
-read_windows(const struct options *options, struct redis *redis)
+json_t *
+status_windows(const struct options *options, struct redis *redis)
 {
     struct key_parts parts = {.prefix = options->redis.prefix};
     struct command *call = redis_call(redis, &script_status_windows);
-    const struct redis_reply *reply;
+    const struct redis_reply *reply = NULL;
 
     keys_add(call, KEY_WINDOWS, &parts);
     redis_arg_int(call, STATUS_WINDOWS);
-    return redis_run(redis, &reply) == REDIS_DONE ? list_windows(reply) : NULL;
+    return redis_run(redis, &reply) == REDIS_DONE ? list_windows(reply)
+                                                  : json_array();
 }
 
 static json_t *
@@ -222,9 +222,8 @@ read_dead(const struct redis_reply *reply)
     return list;
 }
 
-/* Of one shard: all but the windows. NULL: its Redis is away or refuses. */
-static json_t *
-look_at_shard(const struct options *options, struct redis *redis)
+json_t *
+status_look(const struct options *options, struct redis *redis)
 {
     struct command *call = redis_call(redis, &script_status);
     const struct redis_reply *reply, *now;
@@ -243,19 +242,4 @@ look_at_shard(const struct options *options, struct redis *redis)
                      read_queue(options, redis, redis_reply_at(reply, 1)),
                      "present", read_present(redis_reply_at(reply, 2)), "dead",
                      read_dead(redis_reply_at(reply, 3)));
-}
-
-json_t *
-status_look(const struct options *options, struct redis *redis,
-            struct redis *records)
-{
-    json_t *windows = read_windows(options, records);
-    json_t *found = windows == NULL ? NULL : look_at_shard(options, redis);
-
-    if (found == NULL) {
-        json_decref(windows);
-    } else {
-        json_object_set_new(found, "windows", windows);
-    }
-    return found;
 }

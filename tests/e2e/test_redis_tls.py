@@ -7,6 +7,7 @@ import time
 
 import pytest
 from harness.authority import PAST, Authority, shared, tls_config
+from harness.cluster import Cluster
 from harness.fastcgi import Responder, parse_response, request
 from harness.listener import Listener
 from harness.load import accept
@@ -443,7 +444,7 @@ class TlsGroup(SentinelGroup):
     def start_sentinels(self):
         for i in range(self.sentinel_count):
             one = Sentinel(self.sandbox, f"sentinel-{i}", self.first_port)
-            text = one.file.read_text().replace(f"port {one.port}\n", "")
+            text = one.file.read_text().replace(f"\nport {one.port}\n", "\n")
             one.file.write_text(
                 text + self.lines + f"port 0\ntls-port {one.port}\n")
             self.sentinels.append(one.start())
@@ -477,3 +478,29 @@ def test_sentinels(sandbox, authority, certificate):
     wrong = Responder(sandbox, group, "wrong").start()
     wrong.processes[0].wait_output("no sentinel names the master")
     assert "TLS: certificate verify failed" in wrong.processes[0].output()
+
+
+class TlsCluster(Cluster):
+    """All of it by TLS: clients, the bus, and replication."""
+
+    def __init__(self, sandbox, authority, certificate):
+        super().__init__(sandbox, replicas=0, tls_cluster="yes",
+                         tls_replication="yes")
+        for node in self.nodes:
+            node.use_tls(node.port, authority, certificate)
+
+    @property
+    def url(self):
+        return super().url.replace("redis+", "rediss+")
+
+
+def test_cluster(sandbox, authority, certificate):
+    cluster = TlsCluster(sandbox, authority, certificate).start()
+    responder = Responder(sandbox, cluster, **trusting(authority)).start()
+    wait_until(lambda: counts(responder), "counts")
+    node = cluster.master_of()
+    assert node.has_program()
+    node.end_connections()
+    wait_until(lambda: counts(responder, 2), "counts again")
+    wrong = Responder(sandbox, cluster, "wrong").start()
+    wrong.processes[0].wait_output("TLS: certificate verify failed")

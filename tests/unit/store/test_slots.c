@@ -227,8 +227,11 @@ look_and_tell(struct fixture *f)
     sink_lease_release(lease);
     sink_lease_close(lease);
     tell_presence(f);
+    status = status_windows(&f->options, f->redis[0]);
+    assert_int_equal(json_array_size(status), 1);
+    json_decref(status);
     for (int i = 0; i < SHARDS; i++) {
-        status = status_look(&f->views[i], f->redis[i], f->redis[0]);
+        status = status_look(&f->views[i], f->redis[i]);
         assert_non_null(status);
         json_decref(status);
     }
