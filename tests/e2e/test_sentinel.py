@@ -8,7 +8,8 @@ import pytest
 from harness.fastcgi import Responder
 from harness.listener import Listener
 from harness.load import accept
-from harness.queue import DEAD
+from harness.queue import DEAD, dead, put
+from harness.reporter import Reporter
 from harness.sentinel import MASTER, Node, Sentinel, SentinelGroup
 from harness.wait import wait_until
 from test_vervectl import Operator, job, names
@@ -67,6 +68,10 @@ class FalseSentinel:
         self.port = listener.getsockname()[1]
         Listener(sandbox, listener, self.run)
 
+    def answer_to(self, data):
+        checked = self.check and b"CKQUORUM" in data
+        return self.check if checked else self.answer
+
     def run(self, connection):
         self.connections += 1
         with connection:
@@ -74,8 +79,7 @@ class FalseSentinel:
             try:
                 while data := connection.recv(65536):
                     self.asked += 1
-                    checked = self.check and b"CKQUORUM" in data
-                    connection.sendall(self.check if checked else self.answer)
+                    connection.sendall(self.answer_to(data))
             except OSError:
                 pass
 
@@ -132,6 +136,19 @@ def test_sentinels_that_lie_or_hang(sandbox, pair):
         assert words in responder.process.output()
     assert "\x1b" not in responder.process.output()
     assert asks(responder, 2)
+
+
+def test_a_master_that_is_named_late(sandbox, pair):
+    """While a program pauses after its first attempt, in which no server was
+    named. Several, as the length of the pause is random."""
+    sentinel = FalseSentinel(sandbox, b"*-1\r\n")
+    responder = Responder(sandbox, Named(f"127.0.0.1:{sentinel.port}"))
+    responder.start(4)
+    for process in responder.processes:
+        process.wait_output("it knows no master of this name")
+    sentinel.answer = address(pair[0].port)
+    for process in responder.processes:
+        process.wait_output(": ready")
 
 
 def test_a_hanging_sentinel_delays_nobody(sandbox, pair):
@@ -270,6 +287,28 @@ sentinel sentinel-pass qu33n"""
         assert text not in wrong.process.output()
 
 
+def test_callbacks_never_go_to_redis(sandbox, pair):
+    """Neither to a sentinel, a replica, the master, nor to that of before."""
+    other = Node(sandbox, "other").start()
+    sentinel = FalseSentinel(sandbox, address(pair[0].port))
+    named = Named(f"127.0.0.1:{sentinel.port}")
+    reporter = Reporter(sandbox, named,
+                        VERVE_CALLBACKS_ALLOW="127.0.0.0/8").start()
+    ports = [sentinel.port, *(node.port for node in pair)]
+
+    def refuse(redis):
+        ids = put(redis, *(f"http://127.0.0.1:{port}/" for port in ports))
+        wait_until(lambda: len(dead(redis)) == len(ids), "all are dead", 30.0)
+        assert dead(redis) == dict.fromkeys(ids, "refused")
+
+    refuse(pair[0])
+    sentinel.answer = address(other.port)
+    reporter.process.wait_output("the sentinels name another master")
+    refuse(other)
+    for node in pair:
+        assert "SECURITY" not in node.process.output()
+
+
 def test_vervectl(sandbox, pair):
     """Asks for the same master; a wrong answer is not enough."""
     silent = FalseSentinel(sandbox, b"*-1\r\n")
@@ -282,3 +321,15 @@ def test_vervectl(sandbox, pair):
     operator = Operator(sandbox, VERVE_REDIS_URL=Named(*hosts[:2]).url)
     operator("queue", "list", code=111)
     assert "no sentinel names the master verve" in operator.errors
+
+
+def test_doctor_names_the_master(sandbox, pair):
+    """Its commands are for the master; the others need the same."""
+    honest = FalseSentinel(sandbox, address(pair[0].port))
+    pair[0]("CONFIG", "SET", "appendonly", "no")
+    operator = Operator(sandbox, VERVE_REDIS_URL=Named(
+        f"127.0.0.1:{honest.port}").url)
+    words = " ".join(operator("doctor", code=None))
+    assert (f"-p {pair[0].port} CONFIG SET appendonly 'yes', and in "
+            "redis.conf: appendonly yes; the same at each server that verve "
+            "may switch to") in words

@@ -60,7 +60,7 @@ class Asker:
 
     def __init__(self, responder, shard, first):
         self.responder = responder
-        self.ids = ids_of(shard, SHARDS, 2000, first)
+        self.ids = ids_of(shard, SHARDS, 20000, first)
         self.answers = []  # (status, how long it took in s)
         self.going_on = True
         self.thread = threading.Thread(target=self.run)
@@ -193,3 +193,18 @@ def test_a_master_that_was_killed(cluster, responder):
         each.launch()
     wait_until(lambda: counts_all(responder), "all shards count", 60.0)
     assert responder.ask("/readyz").status == 200
+
+
+def test_a_planned_failover_is_not_noticed_by_other_shards(sandbox):
+    cluster = Cluster(sandbox, replicas=1).start()
+    responder = Responder(sandbox, cluster).start()
+    wait_until(lambda: counts_all(responder), "all shards count", 30.0)
+    askers = [Asker(responder, shard, 1000) for shard in range(SHARDS)]
+    cluster.fail_over(TAGS[SHARDS][AWAY])
+    wait_until(lambda: is_counted(responder, ids_of(AWAY, SHARDS, 1, 5)[0]),
+               "counts at its new master", 20.0)
+    for shard, asker in enumerate(askers):
+        statuses = [status for status, _ in asker.stop()]
+        assert statuses[-1] == 200
+        if shard != AWAY:
+            assert set(statuses) == {200}
