@@ -31,6 +31,7 @@ enum {
 struct verdict {
     json_t *findings[3]; /* lists, by severity */
     const json_t *redis;
+    const json_t *shards; /* NULL: there is one */
     const json_t *store;
 };
 
@@ -80,12 +81,46 @@ static const struct {
      "Look at the replicas: redis.wait_replicas of them must be connected."},
 };
 
-/* False if Redis cannot be used. */
+/* Finds shards that are away. True if none is, or all are: see judge_redis. */
+static bool
+judge_shards(struct verdict *verdict)
+{
+    size_t away = 0;
+    json_t *row;
+    size_t i;
+
+    json_array_foreach(verdict->shards, i, row)
+    {
+        away += text_of(row, "error")[0] != '\0';
+    }
+    if (away == 0 || away == json_array_size(verdict->shards)) {
+        return true;
+    }
+    json_array_foreach(verdict->shards, i, row)
+    {
+        if (text_of(row, "error")[0] != '\0') {
+            find(verdict, DOWN, "shard-away",
+                 "Look at this node of Redis on its host. As soon as it, or "
+                 "another that has the slot, answers, its ids are counted "
+                 "again.",
+                 "Shard %" PRId64 " (%s) is away: requests for its ids get "
+                 "503, and windows are recorded late. %s",
+                 (int64_t)number_of(row, "shard"), text_of(row, "node"),
+                 text_of(row, "error"));
+        }
+    }
+    return false;
+}
+
+/* False if Redis cannot be used, or shard 0, which the rest was read from. */
 static bool
 judge_redis(struct verdict *verdict)
 {
     const char *fault = text_of(verdict->redis, "fault");
 
+    if (!judge_shards(verdict)) {
+        return fault[0] == '\0';
+    }
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         if (strcmp(fault, faults[i].fault) == 0) {
             find(verdict, DOWN, fault, faults[i].todo,
@@ -429,6 +464,7 @@ status_judge(json_t *page)
     struct verdict verdict = {
         .findings = {json_array(), json_array(), json_array()},
         .redis = json_object_get(page, "redis"),
+        .shards = json_object_get(page, "shards"),
         .store = json_object_get(page, "store")};
 
     if (judge_redis(&verdict)) {

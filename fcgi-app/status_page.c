@@ -18,6 +18,7 @@
 #include "status_files.h"
 #include "status_judge.h"
 #include "status_present.h"
+#include "status_shards.h"
 #include "store/status.h"
 
 enum {
@@ -97,6 +98,22 @@ redis_json(const struct status_page *page, bool looked)
     return object;
 }
 
+/* Adds what the other shards have that are not away. */
+static void
+look_at_others(const struct status_page *page, json_t *sum)
+{
+    for (int64_t i = 1; i < store_shards(page->store); i++) {
+        struct redis *redis = store_shard(page->store, i);
+
+        if (redis_state(redis) == REDIS_STATE_UP) {
+            json_t *look = status_look(store_view(page->store, i), redis);
+
+            status_shards_add(sum, look);
+            json_decref(look);
+        }
+    }
+}
+
 /* A new look at Redis, or what was known before; NULL: nothing. */
 static json_t *
 look(struct status_page *page, const char *before, bool *looked)
@@ -104,7 +121,10 @@ look(struct status_page *page, const char *before, bool *looked)
     json_t *store = NULL;
 
     if (redis_state(page->redis) == REDIS_STATE_UP) {
-        store = status_look(page->options, page->redis);
+        store = status_look(store_view(page->store, 0), page->redis);
+    }
+    if (store != NULL) {
+        look_at_others(page, store);
     }
     *looked = store != NULL;
     return *looked ? store : last_store(before);
@@ -120,9 +140,10 @@ compose(const struct status_page *page, const json_t *store, bool looked,
 {
     json_t *copy = json_deep_copy(store);
     json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:I, s:o, s:o*}", "v", 1, "host", page->host,
+        "{s:i, s:s, s:s, s:I, s:o, s:o, s:o*}", "v", 1, "host", page->host,
         "version", VERVE_VERSION, "at", (json_int_t)clock_wall_ms(), "requests",
-        pool_stats_requests(page->stats), "redis", redis_json(page, looked));
+        pool_stats_requests(page->stats), "redis", redis_json(page, looked),
+        "shards", status_shards_list(page->store));
     json_t *findings;
     char *text;
 

@@ -44,6 +44,12 @@ redis_error(const struct redis *redis)
 }
 
 const char *
+redis_node(const struct redis *redis)
+{
+    return redis->link.name == NULL ? "" : redis->link.name;
+}
+
+const char *
 redis_refusal(const struct redis *redis)
 {
     bool refused =

@@ -192,6 +192,12 @@ enum redis_fault redis_fault(const struct redis *redis);
 const char *redis_error(const struct redis *redis);
 
 /*
+ * The node that it is connected to, or was tried last: host:port, or the path
+ * of a socket; "": none yet. Valid until the next call.
+ */
+const char *redis_node(const struct redis *redis);
+
+/*
  * Redis's own words of the error that refused the last run, such as "OOM
  * command not allowed", until the next call; "" if it was not refused.
  */

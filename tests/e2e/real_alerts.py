@@ -115,7 +115,7 @@ class System:
             [ROOT / "ops" / "vervectl", "-f", REPORTER, *words],
             env=self.sandbox.environment(
                 {"VERVE_REDIS_URL": self.redis.url, **self.host}),
-            check=False, timeout=30, stdin=subprocess.DEVNULL, text=True,
+            check=False, timeout=90, stdin=subprocess.DEVNULL, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
 
     def configure_second(self, **settings):

@@ -31,6 +31,7 @@ def busy(web, redis, sandbox, receiver):
     """A pool with something to show: windows with gaps, dead jobs, a
     destination that works and one that does not."""
     reporter = Reporter(sandbox, redis, **ALIKE).start()
+    redis.wait_for_room(5)  # the reporter records nothing newer meanwhile
     now = int(redis("TIME")[0]) // 60 * 60
     for n in range(70, 1, -1):
         gap, late = int(n in (20, 21, 22)), int(n in (19, 40))

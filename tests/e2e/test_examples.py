@@ -37,11 +37,11 @@ def go_command(sandbox):
         pytest.skip("there is no go (tools/install-deps go)")
     path = sandbox.folder / "receiver.go"
     path.write_text(example("go"))
-    subprocess.run(["go", "vet", path], check=True, timeout=300,
+    subprocess.run(["go", "vet", path], check=True, timeout=900,
                    env=go_environment(sandbox))
     program = sandbox.folder / "receiver"
     subprocess.run(["go", "build", "-o", program, path], check=True,
-                   timeout=300, env=go_environment(sandbox))
+                   timeout=900, env=go_environment(sandbox))
     return [program]
 
 

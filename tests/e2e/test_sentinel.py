@@ -67,6 +67,10 @@ class FalseSentinel:
         self.port = listener.getsockname()[1]
         Listener(sandbox, listener, self.run)
 
+    def answer_to(self, data):
+        checked = self.check and b"CKQUORUM" in data
+        return self.check if checked else self.answer
+
     def run(self, connection):
         self.connections += 1
         with connection:
@@ -74,8 +78,7 @@ class FalseSentinel:
             try:
                 while data := connection.recv(65536):
                     self.asked += 1
-                    checked = self.check and b"CKQUORUM" in data
-                    connection.sendall(self.check if checked else self.answer)
+                    connection.sendall(self.answer_to(data))
             except OSError:
                 pass
 
@@ -132,6 +135,19 @@ def test_sentinels_that_lie_or_hang(sandbox, pair):
         assert words in responder.process.output()
     assert "\x1b" not in responder.process.output()
     assert asks(responder, 2)
+
+
+def test_a_master_that_is_named_late(sandbox, pair):
+    """While a program pauses after its first attempt, in which no server was
+    named. Several, as the length of the pause is random."""
+    sentinel = FalseSentinel(sandbox, b"*-1\r\n")
+    responder = Responder(sandbox, Named(f"127.0.0.1:{sentinel.port}"))
+    responder.start(4)
+    for process in responder.processes:
+        process.wait_output("it knows no master of this name")
+    sentinel.answer = address(pair[0].port)
+    for process in responder.processes:
+        process.wait_output(": ready")
 
 
 def test_a_hanging_sentinel_delays_nobody(sandbox, pair):

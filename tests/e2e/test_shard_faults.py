@@ -1,6 +1,7 @@
 """A responder with three shards on three masters, of which one is slow or away:
 ids of the other shards are answered as ever, its own in time."""
 
+import json
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from harness.answers import assert_unavailable
 from harness.any_redis import one_server
 from harness.cluster import Cluster
 from harness.fastcgi import Responder, parse_response, request
+from harness.metrics import numbers
 from harness.shards import TAGS, ids_of
 from harness.wait import wait_until
 
@@ -58,7 +60,7 @@ class Asker:
 
     def __init__(self, responder, shard, first):
         self.responder = responder
-        self.ids = ids_of(shard, SHARDS, 2000, first)
+        self.ids = ids_of(shard, SHARDS, 20000, first)
         self.answers = []  # (status, how long it took in s)
         self.going_on = True
         self.thread = threading.Thread(target=self.run)
@@ -172,6 +174,14 @@ def test_a_master_that_was_killed(cluster, responder):
     assert lines["[!]redis"].startswith(f"warning: shard {AWAY}: ")
     assert lines["[!]shards"].startswith(f"warning: 2 of 3 count, shard {AWAY}")
     assert answer.body.endswith(b"readyz check passed\n")
+    metrics = numbers(responder.ask("/metrics", **LOCAL).body.decode())
+    assert [metrics[f'verve_shard_up{{shard="{shard}"}}']
+            for shard in range(SHARDS)] == [1, 0, 1]
+    page = json.loads(responder.ask("/api/verve/stats", **LOCAL).body)
+    assert [row["state"] for row in page["shards"]] == ["up", "down", "up"]
+    assert page["state"] == "down"
+    assert page["findings"][0]["code"] == "shard-away"
+    assert page["findings"][0]["text"].startswith(f"Shard {AWAY} (")
     for other in cluster.nodes:
         if other is not node:
             other.kill()
@@ -183,3 +193,18 @@ def test_a_master_that_was_killed(cluster, responder):
         each.launch()
     wait_until(lambda: counts_all(responder), "all shards count", 60.0)
     assert responder.ask("/readyz").status == 200
+
+
+def test_a_planned_failover_is_not_noticed_by_other_shards(sandbox):
+    cluster = Cluster(sandbox, replicas=1).start()
+    responder = Responder(sandbox, cluster).start()
+    wait_until(lambda: counts_all(responder), "all shards count", 30.0)
+    askers = [Asker(responder, shard, 1000) for shard in range(SHARDS)]
+    cluster.fail_over(TAGS[SHARDS][AWAY])
+    wait_until(lambda: is_counted(responder, ids_of(AWAY, SHARDS, 1, 5)[0]),
+               "counts at its new master", 20.0)
+    for shard, asker in enumerate(askers):
+        statuses = [status for status, _ in asker.stop()]
+        assert statuses[-1] == 200
+        if shard != AWAY:
+            assert set(statuses) == {200}

@@ -1,6 +1,8 @@
 """A responder with three shards on one Redis: each id counts once, in the shard
 that it belongs to."""
 
+import json
+
 from harness.any_redis import one_server
 from harness.fastcgi import Responder
 from harness.redis import Redis
@@ -8,6 +10,7 @@ from harness.shards import TAGS, ids_of, shard_of
 from harness.wait import wait_until
 
 SHARDS = 3
+LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 SETTINGS = {"VERVE_REDIS_SHARDS": SHARDS, "VERVE_WINDOW_SECONDS": 3600}
 pytestmark = one_server("it has three shards of its own")
 
@@ -55,3 +58,22 @@ def test_each_id_counts_once_in_its_own_shard(sandbox):
     with responder.peer() as peer:
         assert [peer.ask_kept(target(n)).status for n in ids] == \
             [200] * len(ids)
+
+
+def test_the_status_adds_up_all_shards(sandbox):
+    redis = Redis(sandbox).start()
+    responder = Responder(sandbox, redis).start()
+    wait_until(lambda: counts_all(responder), "all shards count", 20.0)
+    for number in range(100, 120):
+        assert responder.ask(target(
+            number, "&endpoint=http%3A%2F%2Fa.example%2F")).status == 200
+
+    def look():
+        page = json.loads(responder.ask("/api/verve/stats", **LOCAL).body)
+        store = page["store"]
+        return store["window"]["count"] == SHARDS + 20 and \
+            store["queue"]["jobs"] == 20 and page
+    page = wait_until(look, "all ids and callbacks")
+    assert [(row["shard"], row["state"]) for row in page["shards"]] == \
+        [(shard, "up") for shard in range(SHARDS)]
+    assert {row["node"] for row in page["shards"]} == {str(redis.path)}

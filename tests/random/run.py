@@ -23,8 +23,8 @@ from verdict import Findings, Judge
 from world import World
 
 SHARDS = {"single": {}, "sentinel": {}, "cluster": {"VERVE_REDIS_SHARDS": 3}}
-CALLBACKS_S = 15.0
-REPORTED_S = 30.0
+CALLBACKS_S = 40.0
+REPORTED_S = 90.0
 
 assert set(APPLIED) == set(NAMES), (cluster_faults, sentinel_faults)
 

@@ -98,7 +98,8 @@ class Cluster:
     def __init__(self, sandbox, masters=3, replicas=1, **config):
         count = masters * (1 + replicas)
         ports = free_ports(2 * count)
-        self.login = ""  # of redis.url, with @
+        self.scheme = "redis+cluster"  # of redis.url
+        self.login = ""  # with @
         self.host = HOST  # in redis.url
         self.master_count = masters
         self.nodes = [
@@ -112,12 +113,19 @@ class Cluster:
     def url_from(self, nodes):
         """The url with these nodes alone."""
         hosts = ",".join(f"{self.host}:{node.port}" for node in nodes)
-        return f"redis+cluster://{self.login}{hosts}"
+        return f"{self.scheme}://{self.login}{hosts}"
 
     def url_of(self, user):
         """As harness.redis.Redis: all programs have the same rights."""
         del user
         return self.url
+
+    def use_tls(self, authority, certificate):
+        """For clients and between the nodes."""
+        self.scheme = "rediss+cluster"
+        for node in self.nodes:
+            node.use_tls(node.port, authority, certificate)
+            node.config.update(tls_cluster="yes", tls_replication="yes")
 
     def start(self):
         """All at the same time: a node does not serve in its first 2 s."""

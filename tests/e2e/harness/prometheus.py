@@ -41,7 +41,7 @@ class Prometheus:
         query = urllib.parse.urlencode(parameters)
         with urllib.request.urlopen(
                 f"http://127.0.0.1:{self.port}/api/v1/{path}?{query}",
-                timeout=10.0) as response:
+                timeout=60.0) as response:
             answer = json.load(response)
         assert answer["status"] == "success", answer
         return answer["data"]
