@@ -27,6 +27,7 @@ def follow(world, name, down=None, replicated=False, before=None):
     known of the time before, if the old master can't be asked."""
     store, old = world.store, world.store.master
     new = store.wait_promoted()
+    store.calm()
     world.note(f"{new.name} is promoted")
     if down is None:
         wait_until(lambda: store.is_named(new), "the sentinels name it", 60.0,

@@ -126,7 +126,6 @@ class SentinelStore:
 
     def settle(self):
         """All servers follow, and a new failover may begin."""
-        self.calm()
         wait_until(lambda: all(node.process.running() and node.follows()
                                for node in self.others()),
                    "the others follow", SOON_S, 0.1)

@@ -130,6 +130,20 @@ static const struct {
      "callbacks.per_host_concurrency: 1025 is more than callbacks.concurrency "
      "= 1024; make it at most 1024"},
     {"callbacks", "concurrency = 8", NULL}, /* below the other's default */
+    {"redis", "sentinel_user = a",
+     "redis.sentinel_user: it would not be used, as redis.url names no "
+     "sentinels: write redis+sentinel://host,host/master there, or remove "
+     "this key"},
+    {"redis", "sentinel_password = s\nurl = redis+cluster://a",
+     "redis.sentinel_password: it would not be used, as redis.url names no "
+     "sentinels: write redis+sentinel://host,host/master there, or remove "
+     "this key"},
+    {"redis", "sentinel_user = a\nurl = redis+sentinel://a/m",
+     "redis.sentinel_user: it needs a password: set redis.sentinel_password "
+     "or redis.sentinel_password_file"},
+    {"redis",
+     "url = redis+sentinel://a/m\nsentinel_user = a\nsentinel_password = s",
+     NULL},
     {"redis", "url = redis://u@h",
      "redis.url: there is no password before the @: write :password@ or "
      "user:password@, or set redis.password or redis.password_file"},
