@@ -39,6 +39,23 @@ check_pattern() {
         exit "$EXIT_USAGE"
 }
 
+# Also if Redis is out of memory: to drop callbacks may be the way out.
+block_in_shard() {
+    ask EVAL "#!lua flags=allow-oom${NEWLINE}$BLOCK_LUA" 1 "$shard:blocked" \
+        "$endpoint_host" "$jobs" >/dev/null || exit
+}
+
+unblock_in_shard() {
+    count=$(ask HDEL "$shard:blocked" "$endpoint_host") || exit
+    removed=$((removed + count))
+}
+
+# Each worker reads the blocked hosts of its own shard.
+tell_unreached() {
+    [ -z "$away" ] || die "$EXIT_SYSTEM" "the workers of shard $away do not know\
+ it yet: run $NAME $command $endpoint_host again once that shard is back"
+}
+
 run_block() {
     read_block "$@"
     find_program
@@ -48,25 +65,28 @@ run_block() {
         [ -t 0 ] || wrong "block --drop needs -y if stdin is no terminal"
         confirm "drop the callbacks to $endpoint_host for ever?"
     fi
-    # Also if Redis is out of memory: to drop callbacks may be the way out.
-    ask EVAL "#!lua flags=allow-oom${NEWLINE}$BLOCK_LUA" 1 "$shard:blocked" \
-        "$endpoint_host" "$jobs" >/dev/null || exit
+    each_shard block_in_shard
     say "$endpoint_host is blocked"
     if [ "$jobs" = drop ]; then
         job='' outcome='' matched=0
-        walk drop due delayed +inf
+        each_shard walk drop due delayed +inf
         say "$matched delayed ones dropped; the others follow"
     fi
+    tell_unreached
 }
 
 # A reporter that does not know it yet would delay the jobs again.
 run_unblock() {
     read_block "$@"
     connect
-    removed=$(ask HDEL "$shard:blocked" "$endpoint_host") || exit
-    [ "$removed" = 1 ] || die "$EXIT_NONE" "$endpoint_host is not blocked"
-    sleep "$HEEDED_S"
-    job='' outcome='' matched=0
-    walk retry due delayed +inf
-    say "$endpoint_host is called again; $matched delayed ones are due"
+    removed=0
+    each_shard unblock_in_shard
+    if [ "$removed" -gt 0 ]; then
+        sleep "$HEEDED_S"
+        job='' outcome='' matched=0
+        each_shard walk retry due delayed +inf
+        say "$endpoint_host is called again; $matched delayed ones are due"
+    fi
+    tell_unreached
+    [ "$removed" -gt 0 ] || die "$EXIT_NONE" "$endpoint_host is not blocked"
 }

@@ -12,6 +12,7 @@ CRITICAL=2
 UNKNOWN=3
 GONE_MS=15000        # a program that is silent for so long is gone
 FORGOTTEN_MS=86400000 # a sink that is idle for so long is not expected
+GRACE_S=20           # a sink may be behind for so long
 MOST_NAMED=5         # sinks, destinations or programs that one problem names
 
 # Ends with one line. $1 is the state, $2 the text.
@@ -83,17 +84,51 @@ read_check() {
 }
 
 # Runs one command within what is left of the limit, less a second for the rest;
-# sets $reply, which has the errors, too. If Redis does not answer, that is all
-# there is to say.
+# sets $reply, which has the errors, too, and $code. A shard that hangs gets half of
+# what is left, so that the others are asked, too.
 try_redis() {
     left=$((limit - 1 + started - $(date +%s)))
-    LIMIT_S=$((left > 0 ? left : 1))
-    code=0
-    reply=$(call_redis "$@" 2>&1) || code=$?
-    if [ "$code" -eq 124 ]; then
-        conclude "$CRITICAL" "VerveRedisAway: Redis ($where_redis) hangs: no\
- answer within $limit s"
+    [ "$limit" -gt 1 ] || left=$((left + 1))
+    LIMIT_S=$left
+    ! sharded || LIMIT_S=$(((left + 1) / 2))
+    code=124 reply=''
+    if [ "$left" -gt 0 ]; then
+        code=0
+        reply=$(call_redis "$@" 2>&1) || code=$?
     fi
+    [ "$code" -ne 124 ] || reply="hangs: no answer within $limit s"
+}
+
+# Runs a part of vervectl-check.lua, and adds its reply, which begins with the word
+# $1, to the facts. False: Redis has not answered.
+try_part() {
+    word=$1
+    shift
+    try_redis EVAL "$check_lua" "$@"
+    case $code$reply in
+    0 | "0$word "*) known="$known$reply$NEWLINE" ;;
+    *)
+        note_silence
+        return 1
+        ;;
+    esac
+}
+
+# A part was not answered. With one shard that is all there is to say.
+note_silence() {
+    case $reply in
+    *NOAUTH* | *WRONGPASS* | *NOPERM* | *"AUTH failed"*) why=VerveRedisUnusable ;;
+    hangs*)
+        why=VerveRedisAway
+        reply="Redis ($where_redis) $reply"
+        ;;
+    *)
+        why=VerveRedisAway
+        reply="Redis ($where_redis): $reply"
+        ;;
+    esac
+    sharded || conclude "$CRITICAL" "$why: $reply"
+    note "$CRITICAL" "$why: shard $number: $reply"
 }
 
 # Notes a problem: $1 is its state, $2 its name and text.
@@ -129,69 +164,92 @@ judge_number() {
 }
 
 check_write() {
-    full=no
     try_redis SET "$shard:ready" 1 EX 1
     case $reply in
     OK) ;;
     *OOM*)
         full=yes
-        note "$CRITICAL" "VerveRedisFull: Redis is full and refuses writes"
+        note "$CRITICAL" "VerveRedisFull: $whose is full and refuses\
+ writes"
         ;;
     *NOPERM*)
         note "$WARNING" "the user of redis.url may not SET $shard:ready, so that\
  writes are not tried"
         ;;
-    *) note "$CRITICAL" "VerveRedisRefuses: Redis refuses writes: $reply" ;;
+    *)
+        note "$CRITICAL" "VerveRedisRefuses: $whose refuses writes:\
+ $reply"
+        ;;
     esac
 }
 
-# The clock of Redis was read between $before_ms and $after_ms of this host.
+# The clock of Redis, $1, was read between $before_ms and $after_ms of this host.
 check_clock() {
-    skew_ms=$((redis_ms - (before_ms + after_ms) / 2))
+    skew_ms=$(($1 - (before_ms + after_ms) / 2))
     unsure_ms=$(((after_ms - before_ms) / 2))
     sign='' size_ms=$skew_ms
     if [ "$skew_ms" -lt 0 ]; then
         sign=- size_ms=$((-skew_ms))
     fi
     skew=$(printf '%s%d.%03d' "$sign" $((size_ms / 1000)) $((size_ms % 1000)))
-    perf="$perf skew=${skew}s;-$skew_warning:$skew_warning;-$skew_critical:$skew_critical;;"
+    label=skew
+    ! sharded || label=skew_$number
+    perf="$perf $label=${skew}s;-$skew_warning:$skew_warning;-$skew_critical:$skew_critical;;"
     sure_ms=$((size_ms - unsure_ms))
     judge "$(((sure_ms > 0 ? sure_ms + 999 : 0) / 1000))" skew
     [ "$level" -eq "$OK" ] ||
-        note "$level" "VerveClockWrong: wrong clock: that of Redis differs by\
- $skew s from that of this host"
+        note "$level" "VerveClockWrong: wrong clock: that of $whose\
+ differs by $skew s from that of this host"
+}
+
+# Adds the queue of a shard to the sums. A shard has its part of the limits, and is
+# full if it has used up that part.
+add_queue() {
+    memory_limit=$memory_max
+    [ "$memory_limit" != - ] || memory_limit=0
+    if [ "$max_mb" -gt 0 ] || [ "$memory_limit" -eq 0 ]; then
+        shard_bytes=$(((max_mb > 0 ? max_mb : 1024) * 1048576 / shard_count))
+    else
+        shard_bytes=$((memory_limit / 4 / per_node))
+    fi
+    shard_jobs=$(((max_jobs + shard_count - 1) / shard_count))
+    by_jobs=$(($1 * 100 / shard_jobs))
+    by_bytes=$(($2 / (shard_bytes / 100 + 1)))
+    [ "$by_jobs" -le "$queue_percent" ] || queue_percent=$by_jobs
+    [ "$by_bytes" -le "$queue_percent" ] || queue_percent=$by_bytes
+    jobs=$((jobs + $1)) bytes=$((bytes + $2)) dead=$((dead + $3))
+    max_bytes=$((max_bytes + shard_bytes))
+    if [ "$4" != - ] && { [ "$oldest_ms" = - ] || [ "$4" -gt "$oldest_ms" ]; }; then
+        oldest_ms=$4
+    fi
 }
 
 check_queue() {
-    max_jobs=$(setting callbacks.max_queue) || exit
-    max_mb=$(setting callbacks.max_queue_mb) || exit
-    if [ "$max_mb" -eq 0 ] && [ "$memory_max" != - ] && [ "$memory_max" -gt 0 ]; then
-        max_bytes=$((memory_max / 4))
-    else
-        max_bytes=$(((max_mb > 0 ? max_mb : 1024) * 1048576))
-    fi
-    percent=$((jobs * 100 / max_jobs))
-    by_bytes=$((bytes / (max_bytes / 100 + 1)))
-    [ "$by_bytes" -le "$percent" ] || percent=$by_bytes
-    judge "$percent" queue
+    judge "$queue_percent" queue
     add_perf queue "$jobs" $((max_jobs * queue_warning / 100)) \
         $((max_jobs * queue_critical / 100)) 0 "$max_jobs"
     add_perf queue_bytes "${bytes}B" $((max_bytes * queue_warning / 100)) \
         $((max_bytes * queue_critical / 100)) 0 "$max_bytes"
     [ "$level" -eq "$OK" ] || note "$level" "VerveQueueFull: the callback queue\
- is $percent % full ($jobs callbacks, $bytes bytes)"
+ is $queue_percent % full ($jobs callbacks, $bytes bytes)"
+}
+
+# Notes how full the Redis of a shard is: the fullest counts.
+add_memory() {
+    if [ "$memory_max" != - ] && [ "$memory_max" -gt 0 ]; then
+        one=$((memory_used / (memory_max / 100 + 1)))
+        if [ "$memory_percent" = - ] || [ "$one" -gt "$memory_percent" ]; then
+            memory_percent=$one
+        fi
+    fi
 }
 
 check_memory() {
-    percent=-
-    if [ "$memory_max" != - ] && [ "$memory_max" -gt 0 ]; then
-        percent=$((memory_used / (memory_max / 100 + 1)))
-    fi
-    judge "$percent" memory
-    [ "$percent" = - ] ||
-        add_perf memory "$percent%" "$warning" "$critical" 0
+    judge "$memory_percent" memory
+    [ "$memory_percent" = - ] ||
+        add_perf memory "$memory_percent%" "$warning" "$critical" 0
     [ "$level" -eq "$OK" ] || [ "$full" = yes ] || note "$level" \
-        "VerveRedisFull: Redis has used $percent % of maxmemory"
+        "VerveRedisFull: Redis has used $memory_percent % of maxmemory"
 }
 
 check_reporters() {
@@ -231,10 +289,25 @@ sink_label() {
     printf "'lag_%s'" "$(printf '%s' "$1" | tr "'=" __)"
 }
 
+# A sink needs only those windows that ended GRACE_S ago, or a window ago.
 check_sinks() {
     behind='' most=0
-    while read -r name lag; do
+    [ "$newest" != - ] || return 0
+    grace_s=$((GRACE_S < seconds ? GRACE_S : seconds))
+    wanted=$(((now_ms / 1000 - grace_s) / seconds * seconds - seconds))
+    [ "$wanted" -lt "$newest" ] || wanted=$newest
+    while read -r name raw; do
         [ -n "$name" ] || continue
+        raw=$(printf '%bx' "$raw")
+        try_redis EVAL "$check_lua" 1 "$prefix:sink:${raw%x}" lag "$wanted" \
+            "$oldest" "$seconds"
+        case $reply in
+        "lag "*) lag=${reply#* } ;;
+        *)
+            note "$CRITICAL" "VerveRedisAway: sink $name: $reply"
+            continue
+            ;;
+        esac
         judge "$lag" lag
         add_perf "$(sink_label "$name")" "$lag" "$warning" "$critical" 0
         [ "$level" -ne "$OK" ] || continue
@@ -250,11 +323,11 @@ END
 }
 
 check_destinations() {
-    down=$(facts down)
+    down=$(facts down | sed 's/ .*//' | sort -u)
     count=0
     [ -z "$down" ] || count=$(printf '%s\n' "$down" | wc -l)
     judge_number destinations "$count" '' VerveDestinationsDown \
-        "destination down: $(printf '%s\n' "$down" | sed 's/ .*//' | named)"
+        "destination down: $(printf '%s\n' "$down" | named)"
 }
 
 # Programs of one version have one configuration.
@@ -275,16 +348,58 @@ check_configurations() {
  have $versions versions"
 }
 
-# Takes the numbers of the facts.
-take_facts() {
-    redis_ms=$(facts time)
+# Asks a shard, and adds its numbers to the sums.
+check_shard() {
+    whose=Redis
+    ! sharded || whose="shard $number"
+    before_ms=$(date +%s%3N)
+    try_part time 9 "$shard:meta" "$shard:born" "$shard:callbacks" "$shard:due" \
+        "$shard:dead" "$shard:queue" "$shard:destinations" "$shard:strangers" \
+        "$shard:reporters" shard "$seconds" "$shard:callbacks:" \
+        "$shard:reporter:" || {
+        away="$away${away:+ }$number"
+        return 0
+    }
+    after_ms=$(date +%s%3N)
     # shellcheck disable=SC2046 # words
-    set -- $(facts windows) $(facts queue) $(facts live) $(facts memory)
-    seconds=$1 age_ms=$2 gaps=$3
-    jobs=$4 bytes=$5 dead=$6 oldest_ms=$7
-    reporters=$8 web_hosts=$9
-    shift 9
-    memory_used=$1 memory_max=$2
+    set -- $(reply_of time) $(reply_of queue) $(reply_of memory)
+    check_clock "$1"
+    if [ "$number" = 0 ] || [ -z "$now_ms" ]; then
+        now_ms=$1 seconds=$2 born=$3
+    fi
+    shift 3
+    memory_used=$5 memory_max=$6
+    add_queue "$@"
+    add_memory
+    check_write
+}
+
+# Prints the line of $reply that begins with the word $1, without it.
+reply_of() {
+    printf '%s\n' "$reply" | sed -n "s/^$1 //p"
+}
+
+check_windows() {
+    newest=- oldest=- gaps=-
+    try_part windows 1 "$prefix:windows" windows \
+        $((now_ms / 1000 - 3600 - seconds)) || return 0
+    # shellcheck disable=SC2046 # words
+    set -- $(reply_of windows)
+    newest=$1 oldest=$2 gaps=$3
+    age=-
+    if [ "$newest" != - ]; then
+        age=$((now_ms / 1000 - newest - seconds))
+    elif [ "$born" != - ]; then
+        age=$((now_ms / 1000 - born))
+    fi
+    summary="last window ended $age s ago"
+    [ "$age" != - ] || summary="no window yet"
+    judge_number age "$age" s VerveNotReporting \
+        "the last recorded window ended $age s ago"
+    judge_number gaps "$gaps" '' VerveWindowsLost \
+        "$gaps windows of the last hour are gaps"
+    try_part sink 1 "$prefix:sinks" sinks "$FORGOTTEN_MS" || return 0
+    check_sinks
 }
 
 # Milliseconds as seconds; "-" as it is.
@@ -296,15 +411,7 @@ in_seconds() {
     fi
 }
 
-judge_facts() {
-    age=$(in_seconds "$age_ms")
-    summary="last window ended $age s ago"
-    [ "$age" != - ] || summary="no window yet"
-    judge_number age "$age" s VerveNotReporting \
-        "the last recorded window ended $age s ago"
-    judge_number gaps "$gaps" '' VerveWindowsLost \
-        "$gaps windows of the last hour are gaps"
-    check_sinks
+check_jobs() {
     check_queue
     oldest=$(in_seconds "$oldest_ms")
     judge_number oldest "$oldest" s VerveCallbacksLate \
@@ -312,9 +419,18 @@ judge_facts() {
     judge_number dead "$dead" '' VerveCallbacksDying \
         "$dead callbacks were given up"
     check_destinations
+}
+
+# Who is there stands in shard 0.
+check_programs() {
+    reporters=0 web_hosts=0
+    ! is_away 0 || return 0
+    try_part live 2 "$shard:presence" "$shard:presence-said" present "$GONE_MS" ||
+        return 0
+    # shellcheck disable=SC2046 # words
+    set -- $(reply_of live)
+    reporters=$1 web_hosts=$2
     check_reporters
-    check_memory
-    check_clock
     check_configurations
 }
 
@@ -327,26 +443,17 @@ run_check() {
     seconds=$(setting window.seconds 2>&1) || bad_usage "$seconds"
     read_check "$@"
     find_redis
-    before_ms=$(date +%s%3N)
-    try_redis EVAL "$(cat "$parts/vervectl-check.lua")" 13 "$shard:meta" \
-        "$shard:born" "$prefix:windows" "$shard:callbacks" "$shard:due" \
-        "$shard:dead" "$shard:queue" "$shard:destinations" \
-        "$shard:strangers" "$shard:reporters" "$shard:presence" \
-        "$shard:presence-said" "$prefix:sinks" "$seconds" \
-        "$shard:callbacks:" "$shard:reporter:" "$prefix:sink:" "$GONE_MS" \
-        "$FORGOTTEN_MS"
-    after_ms=$(date +%s%3N)
-    case $reply in
-    "time "*) ;;
-    *NOAUTH* | *WRONGPASS* | *NOPERM* | *"AUTH failed"*)
-        conclude "$CRITICAL" "VerveRedisUnusable: $reply"
-        ;;
-    *) conclude "$CRITICAL" "VerveRedisAway: Redis ($where_redis): $reply" ;;
-    esac
-    known=$reply
-    take_facts
-    check_write
-    judge_facts
+    check_lua=$(cat "$parts/vervectl-check.lua")
+    max_jobs=$(setting callbacks.max_queue) || exit
+    max_mb=$(setting callbacks.max_queue_mb) || exit
+    known='' now_ms='' full=no summary=''
+    jobs=0 bytes=0 dead=0 oldest_ms=- max_bytes=0 queue_percent=0 memory_percent=-
+    each_shard check_shard
+    [ -n "$now_ms" ] || conclude "$CRITICAL" "$problems"
+    check_windows
+    check_jobs
+    check_programs
+    check_memory
     conclude "$state" "${problems:-$summary,\
  $jobs callbacks in the queue, $(how_many "$reporters" reporter) alive}"
 }

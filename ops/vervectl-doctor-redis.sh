@@ -2,6 +2,7 @@
 # The part of vervectl doctor about Redis: its version, settings, memory and answers.
 # ops/vervectl-doctor.sh reads this file, and has the functions that are used here.
 
+SKEW_MOST_MS=600000   # a shard whose clock is so far behind shard 0's refuses ids
 ROUNDS=100            # round trips that are measured
 ID_BYTES_SETNX=172    # see docs/operations.md, "Size the memory of Redis"
 ID_BYTES_SET=15
@@ -32,7 +33,22 @@ judge_version() {
     fi
 }
 
+# Of a replica in a cluster.
+judge_link() {
+    if [ "$(info master_link_status)" = up ]; then
+        report ok link "a replica has the link to its master"
+    else
+        report warning link "this replica has lost its master\
+ $(info master_host):$(info master_port), and can't take over" "look at its log;\
+ masterauth and masteruser, if Redis has a password"
+    fi
+}
+
 judge_role() {
+    if [ -n "$server" ] && [ "$(info role)" = slave ]; then
+        judge_link
+        return
+    fi
     case $(info role) in
     slave) report critical role "it is a replica of $(info master_host), and\
  refuses writes" "set redis.url to the primary" ;;
@@ -99,27 +115,28 @@ judge_persistence() {
     fi
 }
 
-# Sets $need to what ids and callbacks need at most.
+# Sets $need to what ids and callbacks need at most; in a cluster, on one master.
 sum_memory() {
     most=$(facts most)
     strategy=$(setting dedup.strategy) || exit
     case $strategy in
     setnx) ids=$((most * 2 * ID_BYTES_SETNX)) ;;
     set) ids=$((most * 2 * ID_BYTES_SET)) ;;
-    *) ids=$((3 * HLL_BYTES)) ;;
+    *) ids=$((3 * HLL_BYTES * masters)) ;;
     esac
+    ids=$((ids / masters))
     max_queue=$(setting callbacks.max_queue) || exit
     max_mb=$(setting callbacks.max_queue_mb) || exit
     if [ "$max_mb" -gt 0 ]; then
-        limit=$((max_mb * 1048576))
+        limit=$((max_mb * 1048576 / masters))
     elif [ "$max_memory" -gt 0 ]; then
         limit=$((max_memory / 4))
     else
         limit=1073741824
     fi
-    queue=$((max_queue * JOB_BYTES))
+    queue=$((max_queue * JOB_BYTES / masters))
     [ "$queue" -le "$limit" ] || queue=$limit
-    dead=$(($(setting callbacks.max_dead) * JOB_BYTES)) || exit
+    dead=$(($(setting callbacks.max_dead) * JOB_BYTES / masters)) || exit
     need=$((ids + queue + dead + OTHER_BYTES))
 }
 
@@ -204,15 +221,21 @@ judge_rights() {
     esac
 }
 
+# The time of this shard is in $reply; it was read between $before_ms and $after_ms.
 judge_clock() {
-    skew_ms=$(($(facts time) - (before_ms + after_ms) / 2))
+    skew_ms=$(($(printf '%s\n' "$reply" | sed -n 's/^time //p') - (before_ms + after_ms) / 2))
     unsure_ms=$(((after_ms - before_ms) / 2))
     size_ms=${skew_ms#-}
-    if [ $((size_ms - unsure_ms)) -gt 1000 ]; then
-        report warning clock "the clock of Redis differs by $skew_ms ms from that of\
- this host: windows, signatures and logs do not fit" \
+    [ "$number" != 0 ] || first_skew_ms=$skew_ms
+    if [ $((first_skew_ms - skew_ms)) -gt "$SKEW_MOST_MS" ]; then
+        report critical clock "the clock of $whose is $((first_skew_ms - skew_ms)) ms\
+ behind that of shard 0: it refuses all ids" \
             "timedatectl set-ntp true, on the host whose clock is wrong (timedatectl)"
-    else
+    elif [ $((size_ms - unsure_ms)) -gt 1000 ]; then
+        report warning clock "the clock of $whose differs by $skew_ms ms\
+ from that of this host: windows, signatures and logs do not fit" \
+            "timedatectl set-ntp true, on the host whose clock is wrong (timedatectl)"
+    elif [ "$number" = 0 ]; then
         report ok clock "the clocks of Redis and of this host differ by $skew_ms ms,\
  to within $unsure_ms ms"
     fi

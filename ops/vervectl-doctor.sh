@@ -13,6 +13,7 @@ TAB=$(printf '\t')
 
 load doctor-redis
 load doctor-tls
+load doctor-cluster
 load doctor-host
 
 # report SEVERITY NAME WHAT [CHANGE]
@@ -24,8 +25,14 @@ report() {
     unseen) rank=4 ;;
     *) rank=5 ;;
     esac
+    # What has no weight is the same in most nodes of a cluster: said once.
+    if [ "$rank" -gt 2 ] && [ -n "$server" ]; then
+        case $findings in
+        *"$TAB$1$TAB$2$TAB"*) return ;;
+        esac
+    fi
     [ "$rank" -ge "$worst" ] || worst=$rank
-    what=$(printf '%s' "$3" | tr '\t\n' '  ' | tr -cd ' -~')
+    what=$(printf '%s' "${server:+$server: }$3" | tr '\t\n' '  ' | tr -cd ' -~')
     change=$(printf '%s' "${4-}" | tr '\t\n' '  ' | tr -cd ' -~')
     findings="$findings$rank$TAB$1$TAB$2$TAB$what$TAB$change$NEWLINE"
 }
@@ -73,35 +80,90 @@ ${client_key:+ --key $client_key} $*"
     fi
 }
 
-# What sets the parameter $1 of Redis to $2, now and for ever.
+# What sets the parameter $1 of Redis to $2, now and for ever. With sentinels, the
+# address is that of the master that they name.
 setting_of_redis() {
-    echo "$(cli CONFIG SET "$1" "'$2'"), and in redis.conf: $1 $2"
+    echo "$(cli CONFIG SET "$1" "'$2'"), and in redis.conf: $1 $2\
+${master:+; the same at each server that $master may switch to}"
 }
 
 megabytes() {
     echo "$(($1 / 1048576 + 1)) MB"
 }
 
-# False if there is nothing more to look at.
-look_at_redis() {
+# Runs a part of vervectl-doctor.lua, and adds its reply to the facts.
+look_at_part() {
+    look EVAL "$doctor_lua" "$@"
+    [ "$code" -ne 0 ] || known="$known$reply$NEWLINE"
+}
+
+# Asks what a shard has to say of itself.
+look_at_shard() {
+    whose=Redis
+    ! sharded || whose="shard $number"
     before_ms=$(date +%s%3N)
-    look EVAL "$(cat "$parts/vervectl-doctor.lua")" 6 "$shard:meta" \
-        "$prefix:windows" "$shard:reporters" "$shard:presence" \
-        "$shard:presence-said" "$prefix:sinks" "$GONE_MS" "$FORGOTTEN_MS"
+    look EVAL "$doctor_lua" 2 "$shard:meta" "$shard:reporters" shard
     after_ms=$(date +%s%3N)
-    known=$reply
-    look INFO
-    info=$(printf '%s\n' "$reply" | tr -d '\r')
-    case $code$known in
-    *"time "[0-9]*) ;;
+    case $code$reply in
+    0*"time "[0-9]*)
+        known="$known$reply$NEWLINE"
+        judge_clock
+        judge_settings
+        ;;
     *)
-        judge_silence
-        return 1
+        away="$away${away:+ }$number"
+        silence=$reply
+        silences="$silences$number $(printf '%s' "$reply" | tr '\n' ' ')$NEWLINE"
         ;;
     esac
+}
+
+# What stands in keys of no shard, or of shard 0 alone.
+look_at_rest() {
+    look_at_part 1 "$prefix:windows" windows
+    look_at_part 2 "$shard:presence" "$shard:presence-said" present "$GONE_MS"
+    look_at_part 1 "$prefix:sinks" sinks "$FORGOTTEN_MS"
+}
+
+# False if there is nothing more to look at.
+look_at_redis() {
+    doctor_lua=$(cat "$parts/vervectl-doctor.lua")
+    known='' silences='' settings=right first_skew_ms=0
+    each_shard look_at_shard
+    if [ -z "$known" ]; then
+        known=$silence
+        look_at_server
+        judge_silence
+        return 1
+    fi
+    judge_away
+    [ "$settings$away" != right ] || report ok settings "this host has the\
+ settings that Redis was set up with"
+    look_at_rest
+}
+
+# Reads INFO and the settings of the server at $where_redis.
+look_at_server() {
+    look INFO
+    info=$(printf '%s\n' "$reply" | tr -d '\r')
     # Not `look`: conf/redis.acl does not grant it, as it shows passwords.
     parameters=$(call_redis CONFIG GET appendonly appendfsync save tcp-backlog \
-        maxmemory-policy disable-thp 2>/dev/null) || parameters=''
+        maxmemory-policy disable-thp cluster-require-full-coverage \
+        cluster-allow-reads-when-down 2>/dev/null) || parameters=''
+}
+
+# Some shards have answered, and others have not.
+judge_away() {
+    while read -r lost why; do
+        [ -n "$lost" ] || continue
+        take_shard "$lost" 0
+        report critical redis "shard $lost${node:+ ($node)} does not answer:\
+ ${why:-no answer within $LIMIT_S s}" \
+            "start the node that has it, or let its replica take over"
+    done <<END
+$silences
+END
+    take_shard 0 0
 }
 
 # Redis has not answered the first question: why.
@@ -132,20 +194,37 @@ judge_silence() {
     esac
 }
 
-# What all programs agree on, against the configuration of this host.
+# What all programs agree on in this shard, against the configuration of this host.
 judge_settings() {
     for field in window_seconds:window.seconds strategy:dedup.strategy \
         shards:redis.shards; do
-        there=$(facts "meta ${field%%:*}")
+        there=$(agreed "${field%%:*}")
         mine=$(setting "${field#*:}") || exit
         if [ -n "$there" ] && [ "$there" != "$mine" ]; then
-            report critical settings "${field#*:} is $there in Redis and $mine on\
+            wrong_settings "${field#*:} is $there in $whose and $mine on\
  this host: programs of this host refuse to start" "set ${field#*:} = $there here,\
  or see docs/redis-keys.md to change it everywhere"
             return
         fi
     done
-    report ok settings "this host has the settings that Redis was set up with"
+    there=$(agreed shard)
+    if sharded && [ -n "$there" ] && [ "$there" != "$number" ]; then
+        wrong_settings "the keys of shard $number are those of shard $there: they\
+ were moved by hand, or belong to another number of shards" "give this installation\
+ a redis.prefix of its own, or see docs/cluster.md to change redis.shards"
+    fi
+}
+
+# Prints the field $1 of `meta` of this shard.
+agreed() {
+    printf '%s\n' "$reply" | sed -n "s/^meta $1 //p"
+}
+
+# The same in all shards is said once.
+wrong_settings() {
+    [ "$settings" = right ] || return 0
+    settings=wrong
+    report critical settings "$1" "$2"
 }
 
 judge_programs() {
@@ -192,6 +271,28 @@ $(facts idle)
 END
 }
 
+# All findings about one server of Redis.
+judge_server() {
+    look_at_server
+    judge_version
+    judge_role
+    judge_eviction
+    judge_persistence
+    judge_memory
+    judge_clients
+    judge_rights
+    judge_timeout
+    judge_kernel_of_redis
+}
+
+judge_servers() {
+    if [ -n "$cluster" ]; then
+        judge_cluster
+    else
+        judge_server
+    fi
+}
+
 show_findings() {
     printf '%s' "$findings" | sort -s -t "$TAB" -k 1,1n | awk -F '\t' '
         { printf "%-9s %-14s %s\n", $2, $3, $4 }
@@ -215,7 +316,7 @@ show_json() {
 }
 
 run_doctor() {
-    output=show_findings worst=9 findings=''
+    output=show_findings worst=9 findings='' server=''
     for word; do
         case $word in
         --json) output=show_json ;;
@@ -225,19 +326,9 @@ run_doctor() {
     find_redis
     judge_tls
     if look_at_redis; then
-        judge_version
-        judge_role
-        judge_eviction
-        judge_persistence
-        judge_memory
-        judge_clients
-        judge_rights
-        judge_clock
-        judge_timeout
-        judge_settings
+        judge_servers
         judge_programs
         judge_sinks
-        judge_kernel_of_redis
     fi
     judge_backlog
     judge_descriptors
@@ -246,4 +337,5 @@ run_doctor() {
     1) exit 2 ;;
     2) exit 1 ;;
     esac
+    away='' # which was a finding
 }

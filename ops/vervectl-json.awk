@@ -4,9 +4,10 @@
 # word alone is true.
 
 BEGIN {
-    subjects = split("window reported queue backlog blocked sink reporter " \
+    subjects = split("window shard reported queue backlog blocked sink reporter " \
         "destination", subject, " ")
     name["window"] = name["reported"] = "start"
+    name["shard"] = "shard"
     name["backlog"] = name["destination"] = "destination"
     name["blocked"] = "host"
     name["sink"] = name["reporter"] = "name"
@@ -22,7 +23,7 @@ BEGIN {
     for (i = 2; i <= NF; i++) {
         at = index($i, "=")
         if (i == 2 && $1 in name) {
-            add(name[$1], text($i))
+            add(name[$1], $1 == "shard" ? value($i) : text($i))
         } else if (at > 1) {
             add(substr($i, 1, at - 1), value(substr($i, at + 1)))
         } else {
@@ -36,7 +37,8 @@ BEGIN {
 END {
     for (i = 1; i <= subjects; i++) {
         printf "%s%s: %s", i == 1 ? "{\n  " : ",\n  ", text(subject[i]), \
-            subject[i] in single ? objects[subject[i]] : \
+            subject[i] in single && objects[subject[i]] != "" ? \
+            objects[subject[i]] : subject[i] in single ? "null" : \
             objects[subject[i]] == "" ? "[]" : \
             "[\n    " objects[subject[i]] "\n  ]"
     }

@@ -99,9 +99,14 @@ progress() {
     fi
 }
 
-# Does $1 in all places that the options select.
+# Does $1 in all places of all shards that the options select.
 walk_places() {
     matched=0
+    each_shard walk_shard "$1"
+}
+
+# Does $1 in all places of one shard that the options select.
+walk_shard() {
     if [ "$waiting" = yes ]; then
         walk_waiting "$1"
     fi
@@ -114,7 +119,7 @@ walk_places() {
 }
 
 end_with_matched() {
-    [ "$matched" -gt 0 ] || exit "$EXIT_NONE"
+    [ "$matched" -gt 0 ] || end_with_none
 }
 
 # Reads the arguments after `queue $1`, which depend on $1.
@@ -190,11 +195,15 @@ queue_list() {
     end_with_matched
 }
 
-queue_show() {
-    matched=0
+show_in_shard() {
     walk_waiting show
     walk show due '' +inf
     walk show dead '' +inf
+}
+
+queue_show() {
+    matched=0
+    each_shard show_in_shard
     log=$(setting callbacks.log) || exit
     if ! is_stream "$log" && [ -r "$log" ] && grep -F -- " job=$job " "$log"; then
         matched=$((matched + 1))

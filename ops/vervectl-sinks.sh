@@ -3,6 +3,7 @@
 # file.
 
 sinks_lua=$(cat "$parts/vervectl-sinks.lua")
+status_lua=$(cat "$parts/vervectl-status.lua")
 
 # Prints the names of the sinks that the configuration has, for this host.
 configured_sinks() {
@@ -28,14 +29,29 @@ show_sinks() {
     done <<END
 $names
 END
-    seconds=$(setting window.seconds) || exit
-    reply=$(ask EVAL "$sinks_lua" 3 "$prefix:sinks" "$prefix:windows" \
-        "$shard:meta" list "$prefix:sink:" "$seconds" "$@") || exit
-    [ -n "$reply" ] || return 0
-    printf '%s\n' "$reply" | while read -r sink state cursor seen fields; do
-        show sink "$sink state=$state cursor=$(utc "$cursor") $fields\
- seen=$(utc "$seen")"
+    seconds=$(window_seconds) || exit
+    names=$(ask EVAL "$sinks_lua" 1 "$prefix:sinks" names "$@") || exit
+    [ -n "$names" ] || return 0
+    last=$(ask EVAL "$status_lua" 1 "$prefix:windows" windows 1) || exit
+    last=${last%% *}
+    printf '%s\n' "$names" | while read -r sink raw seen; do
+        raw=$(printf '%bx' "$raw")
+        reply=$(ask EVAL "$sinks_lua" 1 "$prefix:sink:${raw%x}" show \
+            "${last:--}" "$seconds") || exit
+        fields=${reply#* }
+        cursor=${fields%% *}
+        show sink "$sink state=${reply%% *} cursor=$(utc "$cursor")\
+ ${fields#* } seen=$(utc "$seen")"
     done
+}
+
+# Prints the length of a window: what the programs agree on, else the
+# configuration.
+window_seconds() {
+    length=''
+    is_away 0 || length=$(ask HGET "$shard:meta" window_seconds) || exit
+    [ -n "$length" ] || length=$(setting window.seconds) || exit
+    echo "$length"
 }
 
 # Sets $first_s to the start of the window $1: RFC 3339 in UTC, or epoch seconds.
@@ -55,8 +71,7 @@ sinks_rewind() {
     [ $# -eq 2 ] || wrong "sinks rewind takes a sink and a window"
     read_window "$2"
     connect
-    seconds=$(ask HGET "$shard:meta" window_seconds) || exit
-    [ -n "$seconds" ] || seconds=$(setting window.seconds) || exit
+    seconds=$(window_seconds) || exit
     reply=$(ask EVAL "$sinks_lua" 1 "$prefix:sink:$1" rewind "$first_s" \
         $((first_s - seconds))) || exit
     case $reply in
@@ -85,12 +100,15 @@ sinks_forget() {
         [ -t 0 ] || wrong "sinks forget needs -y if stdin is no terminal"
         confirm "forget how far $wanted has come?"
     fi
-    reply=$(ask EVAL "$sinks_lua" 2 "$prefix:sink:$wanted" "$prefix:sinks" \
-        forget "$wanted") || exit
+    reply=$(ask EVAL "$sinks_lua" 1 "$prefix:sink:$wanted" forget) || exit
     case $reply in
-    done) say "$wanted is forgotten" ;;
-    none) die "$EXIT_NONE" "there is no sink $wanted; see $NAME sinks" ;;
-    *) die "$EXIT_NONE" "$wanted is live: ${reply#* } writes to it" ;;
+    live*) die "$EXIT_NONE" "$wanted is live: ${reply#* } writes to it" ;;
+    esac
+    # If this is the end, the sink is still on the list, and can be forgotten.
+    unlisted=$(ask EVAL "$sinks_lua" 1 "$prefix:sinks" unlist "$wanted") || exit
+    case $reply$unlisted in
+    *done*) say "$wanted is forgotten" ;;
+    *) die "$EXIT_NONE" "there is no sink $wanted; see $NAME sinks" ;;
     esac
 }
 

@@ -109,18 +109,21 @@ check(const struct options *options, option_complaint *complain, void *context)
     return sinks_result == 0 && settings_result == 0 ? 0 : -1;
 }
 
-/* The hash tags of all shards, for vervectl. A cli_print. */
+/* The hash tags of all shards, or their slots, for vervectl. A cli_print. */
 static bool
-print_tags(FILE *out, const struct options *options, const char *key)
+print_shards(FILE *out, const struct options *options, const char *key)
 {
+    bool slots = strcmp(key, "redis.shards.slots") == 0;
     int64_t shards = options->redis.shards;
 
-    if (strcmp(key, "redis.shards.tags") != 0) {
+    if (!slots && strcmp(key, "redis.shards.tags") != 0) {
         return false;
     }
     for (int64_t shard = 0; shard < shards; shard++) {
+        int64_t tag = shard_tag(shard, shards);
+
         fprintf(out, "%s%" PRId64, shard > 0 ? " " : "",
-                shard_tag(shard, shards));
+                slots ? shard_slot(tag) : tag);
     }
     return true;
 }
@@ -136,7 +139,7 @@ main(int argc, char **argv)
         .check = check,
         .call_url = &call_url,
         .call_uses = call_uses_file,
-        .print = print_tags,
+        .print = print_shards,
     };
     struct options options;
     int code = cli_start(argc, argv, &program, &options);

@@ -146,10 +146,24 @@ static void
 check_sentinel_login(struct check *check)
 {
     const struct options *options = check->options;
+    const char *user = options->redis.sentinel_user;
+    const char *password = options->redis.sentinel_password;
+    const char *file = options->redis.sentinel_password_file;
+    const char *key = user[0] != '\0'       ? "redis.sentinel_user"
+                      : password[0] != '\0' ? "redis.sentinel_password"
+                      : file[0] != '\0'     ? "redis.sentinel_password_file"
+                                            : NULL;
 
-    if (options->redis.sentinel_user[0] != '\0' &&
-        options->redis.sentinel_password[0] == '\0' &&
-        options->redis.sentinel_password_file[0] == '\0') {
+    if (key == NULL || source_of(options, "redis.url")->wrong) {
+        return;
+    }
+    if (!redis_url_has_sentinels(options->redis.url)) {
+        complain(check,
+                 "%s: it would not be used, as redis.url names no sentinels: "
+                 "write redis+sentinel://host,host/master there, or remove "
+                 "this key",
+                 key);
+    } else if (password[0] == '\0' && file[0] == '\0') {
         complain(check, "redis.sentinel_user: it needs a password: set "
                         "redis.sentinel_password or "
                         "redis.sentinel_password_file");

@@ -26,6 +26,7 @@ struct redis {
     /* The connection: connection.c. */
     struct redis_options options;
     struct redis_url url;
+    struct peers peers; /* see redis_visit_peers */
     char *client_name;
     char *sentinel_user;
     char *sentinel_password;

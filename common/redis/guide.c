@@ -379,6 +379,7 @@ guide_init(struct guide *guide, const struct guide_options *options)
     guide->options = *options;
     guide->link.epoll_fd = options->epoll_fd;
     guide->link.tls = options->tls;
+    guide->link.peers = options->peers;
     options->dialect->describe(guide->target, sizeof(guide->target),
                                &options->question);
     init_servers(guide);

@@ -37,6 +37,7 @@ struct guide_options {
     int64_t timeout_ms;             /* for each address of a server */
     int epoll_fd;                   /* borrowed; watches the sockets */
     struct tls_context *tls;        /* borrowed; NULL: no TLS */
+    struct peers *peers;            /* borrowed */
 };
 
 struct guide_server {

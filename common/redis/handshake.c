@@ -209,6 +209,27 @@ read_config(struct handshake *handshake, const redisReply *pairs)
                    handshake->full_coverage, sizeof(handshake->full_coverage));
 }
 
+/* The reply of a master has the address of each replica: host, port, offset. */
+static void
+note_replicas(struct handshake *handshake, const redisReply *role)
+{
+    const redisReply *replicas = role->elements < 3 ? NULL : role->element[2];
+
+    for (size_t i = 0;
+         replicas != NULL && replicas->type == REDIS_REPLY_ARRAY &&
+         i < replicas->elements;
+         i++) {
+        const redisReply *replica = replicas->element[i];
+
+        if (replica->type == REDIS_REPLY_ARRAY && replica->elements >= 2 &&
+            replica->element[0]->type == REDIS_REPLY_STRING &&
+            replica->element[1]->type == REDIS_REPLY_STRING) {
+            peers_add_text(handshake->peers, replica->element[0]->str,
+                           replica->element[1]->str);
+        }
+    }
+}
+
 /*
  * Sentinels and nodes may be wrong for a while. A replica would refuse to
  * write, and a script that only reads would not notice.
@@ -219,6 +240,7 @@ check_role(struct handshake *handshake, const redisReply *role)
     if (role->type == REDIS_REPLY_ARRAY && role->elements > 0 &&
         role->element[0]->type == REDIS_REPLY_STRING &&
         strcmp(role->element[0]->str, "master") == 0) {
+        note_replicas(handshake, role);
         return HANDSHAKE_DONE;
     }
     snprintf(handshake->why, sizeof(handshake->why),

@@ -12,6 +12,7 @@
 #define HANDSHAKE_H
 
 #include "command.h"
+#include "peers.h"
 #include "redis.h"
 #include "redis_url.h"
 
@@ -41,6 +42,7 @@ enum handshake_result {
 struct handshake {
     const struct redis_url *url;
     const struct redis_options *options;
+    struct peers *peers;           /* borrowed; notes the replicas */
     bool awaited[HANDSHAKE_STEPS]; /* the step was sent, without reply so far */
     int64_t tcp_port;              /* of this Redis; 0: none, or not known */
     int64_t max_memory;            /* in bytes; 0: no limit, or not known */

@@ -147,6 +147,7 @@ link_connect(struct link *link)
     const struct addrinfo *address = attempt_next(&link->attempt);
     int fd = connect_socket(address->ai_addr, address->ai_addrlen);
 
+    peers_add(link->peers, address->ai_addr);
     if (fd < 0) {
         return strerror(errno);
     }

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "attempt.h"
+#include "peers.h"
 #include "resolver.h"
 #include "tls_context.h"
 #include "tls_socket.h"
@@ -24,6 +25,7 @@ struct redisContext;
 struct link {
     int epoll_fd;                  /* borrowed; watches the socket */
     struct tls_context *tls;       /* borrowed; NULL: no TLS */
+    struct peers *peers;           /* borrowed; notes where it connects to */
     char *name;                    /* for messages: the path, or host:port */
     char *host;                    /* NULL: a unix socket */
     struct resolver *resolver;     /* NULL: a unix socket */

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/tls_files.h"
 
@@ -136,8 +137,9 @@ struct redis_options {
  */
 const char *redis_url_problem(const char *url);
 
-/* True if url has TLS. False for a wrong url. */
+/* True if url has TLS, or names sentinels. False for a wrong url. */
 bool redis_url_has_tls(const char *url);
+bool redis_url_has_sentinels(const char *url);
 
 /* True if url, which may be wrong, names a Redis Cluster. */
 bool redis_url_is_cluster(const char *url);
@@ -212,11 +214,15 @@ const char *redis_refusal(const struct redis *redis);
 uint64_t redis_check_connection(struct redis *redis);
 
 /*
- * The Internet address and port of the Redis that it is connected to. For a
- * unix socket: 127.0.0.1 and the TCP port on which that Redis listens, if there
- * is one; else the socket's own address. False if no connection is up.
+ * Calls visit with each Internet address and port at which Redis is known to
+ * be: of this connection and those before, of each sentinel or node that was
+ * asked, and of the replicas that a master with sentinels has. For a unix
+ * socket: 127.0.0.1 and the TCP port on which that Redis listens, if there is
+ * one. The last PEERS_MAX (peers.h) are remembered.
  */
-bool redis_peer(const struct redis *redis, struct sockaddr_storage *address);
+typedef void redis_peer_visitor(void *context, const struct sockaddr *address);
+void redis_visit_peers(const struct redis *redis, redis_peer_visitor *visit,
+                       void *context);
 
 /* As redis_check_connection, without a look at the socket. */
 uint64_t redis_connection(const struct redis *redis);

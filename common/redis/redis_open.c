@@ -62,7 +62,8 @@ open_guide(struct redis *redis, const struct redis_options *options)
         .question = {.url = &redis->url, .slot = options->slot},
         .timeout_ms = options->timeout_ms,
         .epoll_fd = redis->epoll_fd,
-        .tls = redis->tls};
+        .tls = redis->tls,
+        .peers = &redis->peers};
 
     redis->guide = calloc(1, sizeof(*redis->guide));
     redis->sentinel_user = copy_text(options->sentinel_user);
@@ -96,8 +97,14 @@ set_up(struct redis *redis, const struct redis_options *options)
             return false;
         }
     }
+    for (size_t i = 0; i < redis->url.host_count; i++) {
+        peers_add_text(&redis->peers, redis->url.hosts[i].host,
+                       redis->url.hosts[i].port);
+    }
     redis->link.epoll_fd = redis->epoll_fd;
     redis->link.tls = redis->tls;
+    redis->link.peers = &redis->peers;
+    redis->handshake.peers = &redis->peers;
     if (redis->url.path != NULL) {
         return link_aim_at_path(&redis->link, redis->url.path);
     }
@@ -186,24 +193,21 @@ redis_used_memory(const struct redis *redis)
     return redis->handshake.used_memory;
 }
 
-bool
-redis_peer(const struct redis *redis, struct sockaddr_storage *address)
+void
+redis_visit_peers(const struct redis *redis, redis_peer_visitor *visit,
+                  void *context)
 {
     int64_t port = redis->handshake.tcp_port;
-    struct sockaddr_in *local = (struct sockaddr_in *)address;
-    socklen_t len = sizeof(*address);
+    struct sockaddr_in local = {.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port)};
 
-    if (redis->state != REDIS_STATE_UP) {
-        return false;
+    for (size_t i = 0; i < peers_count(&redis->peers); i++) {
+        visit(context, (const struct sockaddr *)&redis->peers.list[i]);
     }
-    if (redis->url.path == NULL || port == 0) {
-        return getpeername(redis->link.context->fd, (struct sockaddr *)address,
-                           &len) == 0;
+    if (redis->url.path != NULL && port != 0) {
+        local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        visit(context, (const struct sockaddr *)&local);
     }
-    *local = (struct sockaddr_in){.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port)};
-    local->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return true;
 }
 
 bool

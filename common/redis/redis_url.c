@@ -335,6 +335,17 @@ redis_url_has_tls(const char *text)
 }
 
 bool
+redis_url_has_sentinels(const char *text)
+{
+    struct redis_url url;
+    bool has_sentinels =
+        redis_url_parse(text, &url) == NULL && url.master != NULL;
+
+    redis_url_fini(&url);
+    return has_sentinels;
+}
+
+bool
 redis_url_print(FILE *out, const char *text, const char *part)
 {
     struct redis_url url;

@@ -153,11 +153,11 @@ count_ttl_s(const struct options *options)
     return int64_max(retention_s, least_s);
 }
 
-/* A limit of several shards: the part of each, rounded up. */
+/* A limit that is for several: the part of each, rounded up. */
 static int64_t
-part_of(int64_t limit, int64_t shards)
+part_of(int64_t limit, int64_t parts)
 {
-    return (limit + shards - 1) / shards;
+    return (limit + parts - 1) / parts;
 }
 
 int64_t
@@ -169,7 +169,7 @@ accept_call_max_queue_bytes(const struct options *options,
     int64_t shards = options->redis.shards;
 
     if (set_mb == 0 && redis_bytes > 0) {
-        return part_of(redis_bytes / 4, shards);
+        return part_of(redis_bytes / 4, part_of(shards, redis_masters(redis)));
     }
     return part_of((set_mb == 0 ? MAX_QUEUE_MB : set_mb) * 1024 * 1024, shards);
 }

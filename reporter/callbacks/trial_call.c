@@ -284,16 +284,12 @@ connect_redis(struct trial *trial)
     return EXIT_OK;
 }
 
-/* Forbids the address of Redis, as worker.c does. */
+/* Forbids the addresses of Redis, as worker.c does. */
 static void
 protect_redis(struct trial *trial)
 {
-    struct sockaddr_storage address;
-
-    if (redis_peer(trial->redis, &address)) {
-        address_policy_protect(trial->settings.policy,
-                               (struct sockaddr *)&address);
-    }
+    redis_visit_peers(trial->redis, address_policy_protect,
+                      trial->settings.policy);
 }
 
 /* 0, or -1 (errno). */

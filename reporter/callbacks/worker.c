@@ -253,18 +253,14 @@ flush(struct worker *worker)
 }
 
 /*
- * Forbids callbacks to the address of Redis. Called after each claim, before
+ * Forbids callbacks to the addresses of Redis. Called after each claim, before
  * its jobs start: by now the connection may lead to another Redis.
  */
 static void
 protect_redis(struct worker *worker)
 {
-    struct sockaddr_storage address;
-
-    if (redis_peer(worker->redis, &address)) {
-        address_policy_protect(worker->settings.policy,
-                               (struct sockaddr *)&address);
-    }
+    redis_visit_peers(worker->redis, address_policy_protect,
+                      worker->settings.policy);
 }
 
 /* Claims the wishes. Returns the delay until the next turn. */

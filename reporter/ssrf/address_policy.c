@@ -111,14 +111,13 @@ add_protected(struct address_policy *policy, const struct target *target)
 }
 
 void
-address_policy_protect(struct address_policy *policy,
-                       const struct sockaddr *redis)
+address_policy_protect(void *policy, const struct sockaddr *redis)
 {
     struct target inner;
     struct target target;
 
     if (ip_address_read(redis, &target.address, &target.port) == 0) {
-        add_protected(policy,
+        add_protected((struct address_policy *)policy,
                       find_embedded(&target, &inner) ? &inner : &target);
     }
 }

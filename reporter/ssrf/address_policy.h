@@ -32,13 +32,12 @@ struct address_policy *address_policy_open(const char *allow,
 void address_policy_close(struct address_policy *policy);
 
 /*
- * Protects Redis; to be called with redis_peer's address after each connect.
- * From then on that address and port are refused, and the same port on all of
- * this host's addresses if it is one of them. The last
- * ADDRESS_POLICY_PROTECTED_MAX are remembered.
+ * Protects Redis; to be called by redis_visit_peers after each connect. policy
+ * is a struct address_policy. From then on that address and port are refused,
+ * and the same port on all of this host's addresses if it is one of them. The
+ * last ADDRESS_POLICY_PROTECTED_MAX are remembered.
  */
-void address_policy_protect(struct address_policy *policy,
-                            const struct sockaddr *redis);
+void address_policy_protect(void *policy, const struct sockaddr *redis);
 
 enum { ADDRESS_POLICY_PROTECTED_MAX = 64 };
 

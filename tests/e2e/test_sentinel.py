@@ -8,7 +8,8 @@ import pytest
 from harness.fastcgi import Responder
 from harness.listener import Listener
 from harness.load import accept
-from harness.queue import DEAD
+from harness.queue import DEAD, dead, put
+from harness.reporter import Reporter
 from harness.sentinel import MASTER, Node, Sentinel, SentinelGroup
 from harness.wait import wait_until
 from test_vervectl import Operator, job, names
@@ -286,6 +287,28 @@ sentinel sentinel-pass qu33n"""
         assert text not in wrong.process.output()
 
 
+def test_callbacks_never_go_to_redis(sandbox, pair):
+    """Neither to a sentinel, a replica, the master, nor to that of before."""
+    other = Node(sandbox, "other").start()
+    sentinel = FalseSentinel(sandbox, address(pair[0].port))
+    named = Named(f"127.0.0.1:{sentinel.port}")
+    reporter = Reporter(sandbox, named,
+                        VERVE_CALLBACKS_ALLOW="127.0.0.0/8").start()
+    ports = [sentinel.port, *(node.port for node in pair)]
+
+    def refuse(redis):
+        ids = put(redis, *(f"http://127.0.0.1:{port}/" for port in ports))
+        wait_until(lambda: len(dead(redis)) == len(ids), "all are dead", 30.0)
+        assert dead(redis) == dict.fromkeys(ids, "refused")
+
+    refuse(pair[0])
+    sentinel.answer = address(other.port)
+    reporter.process.wait_output("the sentinels name another master")
+    refuse(other)
+    for node in pair:
+        assert "SECURITY" not in node.process.output()
+
+
 def test_vervectl(sandbox, pair):
     """Asks for the same master; a wrong answer is not enough."""
     silent = FalseSentinel(sandbox, b"*-1\r\n")
@@ -298,3 +321,15 @@ def test_vervectl(sandbox, pair):
     operator = Operator(sandbox, VERVE_REDIS_URL=Named(*hosts[:2]).url)
     operator("queue", "list", code=111)
     assert "no sentinel names the master verve" in operator.errors
+
+
+def test_doctor_names_the_master(sandbox, pair):
+    """Its commands are for the master; the others need the same."""
+    honest = FalseSentinel(sandbox, address(pair[0].port))
+    pair[0]("CONFIG", "SET", "appendonly", "no")
+    operator = Operator(sandbox, VERVE_REDIS_URL=Named(
+        f"127.0.0.1:{honest.port}").url)
+    words = " ".join(operator("doctor", code=None))
+    assert (f"-p {pair[0].port} CONFIG SET appendonly 'yes', and in "
+            "redis.conf: appendonly yes; the same at each server that verve "
+            "may switch to") in words

@@ -180,8 +180,9 @@ def test_status_as_json(sandbox, redis, receiver, responder, operator):
     found = wait_until(
         lambda: (now := status()) and now["destination"] and
         now["reporter"][0]["dead"] == 1 and now, "it is published")
-    assert list(found) == ["window", "reported", "queue", "backlog", "blocked",
-                           "sink", "reporter", "destination"]
+    assert list(found) == ["window", "shard", "reported", "queue", "backlog",
+                           "blocked", "sink", "reporter", "destination"]
+    assert found["shard"] == []
     assert found["window"]["seconds"] == 1
     assert found["window"]["start"].endswith("Z")
     assert found["reported"][0] == {"start": "2286-11-20T17:46:39Z",

@@ -130,6 +130,20 @@ static const struct {
      "callbacks.per_host_concurrency: 1025 is more than callbacks.concurrency "
      "= 1024; make it at most 1024"},
     {"callbacks", "concurrency = 8", NULL}, /* below the other's default */
+    {"redis", "sentinel_user = a",
+     "redis.sentinel_user: it would not be used, as redis.url names no "
+     "sentinels: write redis+sentinel://host,host/master there, or remove "
+     "this key"},
+    {"redis", "sentinel_password = s\nurl = redis+cluster://a",
+     "redis.sentinel_password: it would not be used, as redis.url names no "
+     "sentinels: write redis+sentinel://host,host/master there, or remove "
+     "this key"},
+    {"redis", "sentinel_user = a\nurl = redis+sentinel://a/m",
+     "redis.sentinel_user: it needs a password: set redis.sentinel_password "
+     "or redis.sentinel_password_file"},
+    {"redis",
+     "url = redis+sentinel://a/m\nsentinel_user = a\nsentinel_password = s",
+     NULL},
     {"redis", "url = redis://u@h",
      "redis.url: there is no password before the @: write :password@ or "
      "user:password@, or set redis.password or redis.password_file"},
@@ -350,6 +364,43 @@ test_more_for_one_host_than_for_all(void **state)
                                "whole number from 1 to 65536\n");
 }
 
+/* Files of TLS that would not be used, and half of a pair. */
+static void
+test_tls_to_redis(void **state)
+{
+    static const struct {
+        const char *lines;
+        const char *complaint; /* its beginning, behind the file's name */
+    } rows[] = {
+        {"url = redis://h\nca_file = /f\n",
+         ":3: redis.ca_file: it would not be used"},
+        {"url = redis+sentinel://h/m\nclient_key = /f\n",
+         ":3: redis.client_key: it would not be used"},
+        {"url = rediss://h\nclient_cert = /f\n",
+         ":3: redis.client_cert: set redis.client_key, too"},
+        {"url = rediss+sentinel://h/m\nclient_key = /f\n",
+         ":3: redis.client_key: set redis.client_cert, too"},
+        {"url = rediss://h\nca_file = /f\nclient_cert = /f\n"
+         "client_key = /f\n",
+         NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct loaded loaded;
+        char text[256];
+
+        snprintf(text, sizeof(text), "[redis]\n%s", rows[i].lines);
+        load_text(&loaded, text);
+        if (rows[i].complaint == NULL
+                ? loaded.complaints[0] != '\0'
+                : strstr(loaded.complaints, rows[i].complaint) == NULL) {
+            fail_msg("%s%s", text, loaded.complaints);
+        }
+        options_fini(&loaded.options);
+    }
+}
+
 static void
 test_environment_errors(void **state)
 {
@@ -452,6 +503,7 @@ main(void)
         cmocka_unit_test(test_no_time_for_replicas),
         cmocka_unit_test(test_secrets_are_set_once),
         cmocka_unit_test(test_more_for_one_host_than_for_all),
+        cmocka_unit_test(test_tls_to_redis),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_unreadable_files),
