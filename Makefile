@@ -247,7 +247,7 @@ e2e: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the end-to-end tests (PYTEST_A
 	@VERVE_BUILD=$(BUILD) tools/test tests/e2e
 
 # The core of the end-to-end tests.
-CORE := test_http or test_report.py or test_callbacks.py or test_rights or test_run.py
+CORE := test_http or test_report.py or test_callbacks.py or test_rights.py or test_run.py
 
 .PHONY: test-cluster
 test-cluster: $(DEPS) $(PROGRAMS) $(MAN) $(HELPERS) ## run the core of the end-to-end tests on three masters of a Redis Cluster

@@ -44,14 +44,17 @@ def load(host, *options):
 def run_load(running, connections, bound, options=()):
     """Runs a load against a system that is up. bound limits the load; options
     are those of the load generator. The result has the CPU time for each
-    request that was ok: cpu_us of all processes, and of its parts web_us,
-    service_us and redis_us."""
+    request that was ok: cpu_us of all processes, of its parts web_us, service_us
+    and redis_us, and behind_us of the last two."""
     before = {part: cpu_s(running.pids[part]) for part in PARTS}
+    scripts = running.scripts()
     run = load(running.host, "-c", connections, *bound, *options)
     for part in PARTS:
         run[f"{part}_us"] = ((cpu_s(running.pids[part]) - before[part])
                              / max(run["ok"], 1) * 1e6)
     run["cpu_us"] = sum(run[f"{part}_us"] for part in PARTS)
+    run["behind_us"] = run["service_us"] + run["redis_us"]
+    run["ids_per_script"] = run["ok"] / max(1, running.scripts() - scripts)
     run["peak_mb"] = peak_mb(sum(running.pids.values(), []))
     return run
 

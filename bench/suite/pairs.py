@@ -7,7 +7,8 @@ import sys
 from math import comb
 
 from .measure import load, run_load, WARM_UP
-from .systems import (FRONTS, GO, GO_ON_SOCKET, LUA, NAIVE, Running, behind)
+from .systems import (FRONTS, GO, GO_ON_SOCKET, LUA, NAIVE, Running,
+                      STRATEGIES, behind)
 
 # The aims: load, connections, figure, system, system to compare with (None: the
 # figure itself is the aim), at most or at least, value.
@@ -39,6 +40,8 @@ TARGETS = [
     ("unique", 4, "redis_us", "setnx (nginx)", None, "<=", 36),
     ("unique", 64, "cpu_us", "setnx (lighttpd)", "setnx before (lighttpd)",
      "<=", 1.0),
+    *(("unique", 256, "behind_us", f"{strategy}, 3 shards (nginx)",
+       f"{strategy}, TCP (nginx)", "<=", 1.5) for strategy in STRATEGIES),
 ]
 # The same in the open loop.
 OPEN_TARGETS = [
@@ -79,6 +82,12 @@ PAIRS = [
     ("zipf", 64, "setnx (lighttpd)", "ceiling (lighttpd)"),
     ("zipf", 64, "setnx (lighttpd)", "setnx, no cache (lighttpd)"),
 ]
+# Three masters with a shard each against one Redis. With 256 connections
+# batches are large.
+SHARD_PAIRS = [
+    ("unique", connections, f"{strategy}, 3 shards (nginx)",
+     f"{strategy}, TCP (nginx)")
+    for strategy in STRATEGIES for connections in (256, 64)]
 # This build against the one before.
 BEFORE_PAIRS = [
     ("unique", connections, behind(name, front),

@@ -40,11 +40,6 @@ def traffic(redis):
                  for way in ("input", "output"))
 
 
-def scripts(redis):
-    """How many were run so far."""
-    return redis.calls("evalsha") + redis.calls("eval")
-
-
 def batch_point(strategy, batch):
     """A Redis with append-only file and one replica, which gets batches of that
     size, every id new."""
@@ -91,16 +86,14 @@ def front_point(front, connections, rounds=3):
     try:
         options = ("-g", "unique")
         load(running.host, "-c", connections, *WARM_UP, *options)
-        runs, ids = [], 0
-        before = scripts(running.redis)
-        for _ in range(rounds):
-            runs.append(run_load(running, connections, ("-n", REQUESTS),
-                                 options))
-            ids += runs[-1]["ok"]
+        runs = [run_load(running, connections, ("-n", REQUESTS), options)
+                for _ in range(rounds)]
+
+        def median(key, digits=1):
+            return round(statistics.median(run[key] for run in runs), digits)
         return {"front": front, "connections": connections,
-                "ids_per_batch": round(ids / (scripts(running.redis) -
-                                              before), 2),
-                **{part: round(statistics.median(run[part] for run in runs), 1)
+                "ids_per_batch": median("ids_per_script", 2),
+                **{part: median(part)
                    for part in ("web_us", "service_us", "redis_us")}}
     finally:
         running.close()

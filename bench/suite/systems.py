@@ -16,6 +16,7 @@ from harness.authority import shared
 from harness.redis import Redis
 from harness.sandbox import Sandbox, free_port
 from harness.settings import BUILD, FCGI, ROOT
+from harness.three_masters import SHARDS, ThreeMasters
 from harness.wait import wait_until
 from harness.web import Web
 
@@ -62,8 +63,11 @@ class System:
     procs: int = PROCS
     fsync: str = "everysec"
     replicas: int = 0
-    link: str = "unix"  # to Redis; or TCP, TLS
+    link: str = "unix"  # to Redis; or TCP, TLS, cluster (three masters)
     settings: dict = field(default_factory=dict)
+
+
+STRATEGIES = ("setnx", "set")
 
 
 def ours(name, front="lighttpd", strategy="setnx", cache=True, **more):
@@ -113,6 +117,9 @@ SYSTEMS = {system.name: system for system in [
     ours("setnx, 1 replica", replicas=1),
     ours("setnx, both", fsync="always", replicas=1),
     *(ours(f"setnx, {link}", "nginx", link=link) for link in ("TCP", "TLS")),
+    ours("set, TCP", "nginx", "set", link="TCP"),
+    *(ours(f"{strategy}, 3 shards", "nginx", strategy, link="cluster")
+      for strategy in STRATEGIES),
 ]}
 
 
@@ -154,20 +161,9 @@ class Running:
             raise
 
     def start(self, system, rewrite_percentage):
-        # The port is for replicas, or for TCP.
-        port = free_port()
-        redis = Redis(self.sandbox, fsync=system.fsync, port=port,
-                      auto_aof_rewrite_percentage=rewrite_percentage,
-                      repl_diskless_sync_delay=0)
-        if system.link == "TCP":
-            redis.url = f"redis://127.0.0.1:{port}"
-        elif system.link == "TLS":
-            authority, certificate = shared()
-            redis.use_tls(port, authority, certificate)
-            self.sandbox.settings["VERVE_REDIS_CA_FILE"] = authority.path
-        redis.start()
+        redis = self.start_redis(system, rewrite_percentage)
         self.redis = redis
-        servers = [redis]
+        servers = redis.nodes if system.link == "cluster" else [redis]
         for number in range(system.replicas):
             servers.append(self.start_replica(redis, number))
         start = {"fastcgi": self.start_ours, "http": self.start_peer,
@@ -175,6 +171,24 @@ class Running:
         self.host, web, service = start[system.kind](system, redis)
         self.pids = {"web": web, "service": service,
                      "redis": [server.process.pid for server in servers]}
+
+    def start_redis(self, system, rewrite_percentage):
+        config = {"fsync": system.fsync,
+                  "auto_aof_rewrite_percentage": rewrite_percentage}
+        if system.link == "cluster":
+            self.sandbox.settings["VERVE_REDIS_SHARDS"] = SHARDS
+            return ThreeMasters(self.sandbox, **config).start()
+        # The port is for replicas, or for TCP.
+        port = free_port()
+        redis = Redis(self.sandbox, port=port, repl_diskless_sync_delay=0,
+                      **config)
+        if system.link == "TCP":
+            redis.url = f"redis://127.0.0.1:{port}"
+        elif system.link == "TLS":
+            authority, certificate = shared()
+            redis.use_tls(port, authority, certificate)
+            self.sandbox.settings["VERVE_REDIS_CA_FILE"] = authority.path
+        return redis.start()
 
     # Each of these functions returns the host, and the pids of web server and
     # service.
@@ -220,6 +234,10 @@ class Running:
         redis("SET", "hello", "replica")
         redis("WAIT", number + 1, 20000)  # until it follows
         return replica
+
+    def scripts(self):
+        """How many Redis has run so far."""
+        return self.redis.calls("evalsha") + self.redis.calls("eval")
 
     def close(self):
         self.sandbox.close()

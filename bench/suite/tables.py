@@ -9,7 +9,8 @@ from .pairs import LEAST_SLICES, OPEN_TARGETS, TARGETS, interval, ratios
 from .systems import PARTS
 
 WORDS = {"cpu_us": "server CPU a request", "requests_per_s": "requests/s",
-         "redis_us": "Redis's CPU, us a request", "p99_us": "p99"}
+         "redis_us": "Redis's CPU, us a request", "p99_us": "p99",
+         "behind_us": "CPU of service and Redis a request"}
 PARTS_WORDS = "web + service + Redis"
 
 
@@ -93,6 +94,22 @@ def before(rows):
                            median_parts(runs))),
             ratio_cell(ratios(pair, "cpu_us")),
             ratio_cell(ratios(pair, "p99_us"))]))
+    return lines
+
+
+def shards(rows):
+    """Three shards and one Redis: without the web server, which is the same."""
+    lines = head("three shards / one Redis", "connections",
+                 "ids in a script, three", "one",
+                 "service + Redis, us a request, three", "one", "ratio",
+                 "requests/s, ratio", "p99, ratio")
+    for pair in rows:
+        lines.append(row([
+            f"{pair['a']} / {pair['b']}", pair["connections"],
+            *(f"{median(runs, 'ids_per_script'):.1f}" for runs in pair["runs"]),
+            *(f"{median(runs, 'behind_us'):.1f}" for runs in pair["runs"]),
+            *(ratio_cell(ratios(pair, key))
+              for key in ("behind_us", "requests_per_s", "p99_us"))]))
     return lines
 
 

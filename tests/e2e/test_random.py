@@ -10,9 +10,8 @@ from harness.settings import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "random"))
 
-from cluster_faults import longest_outage  # noqa: E402
-from cluster_store import TAGS, shard_of  # noqa: E402
 from facts import Ask, Call, Facts, Loss, State, merge  # noqa: E402
+from outages import longest_outage  # noqa: E402
 from plan import CLUSTER, FAULTS, LOSSES, make_plan  # noqa: E402
 from verdict import Judge  # noqa: E402
 
@@ -285,18 +284,12 @@ def test_the_state_of_shards():
     other = State(2.0, 3.0, 99.0, 10, ids={20: {2}, 30: {3}},
                   counts={20: 1, 30: 1}, jobs={8})
     assert merge([one, other], 10) == State(
-        1.0, 3.0, 1.5, 10, 10, ids={20: {1, 2}, 30: {3}},
+        1.0, 3.0, 99.0, 10, 10, ids={20: {1, 2}, 30: {3}},
         counts={20: 2, 30: 1}, jobs={7, 8})
-
-
-def test_the_shard_of_an_id():
-    """As the unit test of common/store/shard.c has it: evenly."""
-    counts = Counter(shard_of(number) for number in range(-3000, 3000))
-    assert set(counts) == set(range(len(TAGS)))
-    assert all(1800 < count < 2200 for count in counts.values())
 
 
 def test_the_longest_time_without_an_ok():
     asks = [Ask(1, None, at, at + 0.1, window=60 if ok else None)
-            for at, ok in ((1, True), (2, False), (3, True), (3.5, True))]
-    assert longest_outage(asks, 1.0) == 2.0
+            for at, ok in ((1, True), (2, False), (3, True), (9, True))]
+    assert longest_outage(asks, 1.0, 2.5) == 2.0
+    assert longest_outage(asks[2:], 3.0, 4.0) is None

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from harness.any_redis import AnyRedis
+from harness.any_redis import AnyRedis, one_server
 from harness.edge import right_clock
 from harness.expected import Expected
 from harness.fastcgi import Responder
@@ -21,6 +21,7 @@ from harness.wait import wait_for_window_start, wait_until
 WINDOW_S = 1
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S}
 REDIS = {"fsync": "always"}
+FOLLOWS = "a reporter waits for a failover that it may not have heard of yet"
 NOISE_S = 1.0  # what a shared machine may add
 
 
@@ -33,6 +34,7 @@ def test_counts_unique_ids_and_zeros(expected, reporter):
 
 
 @right_clock
+@one_server(FOLLOWS)
 def test_a_line_is_out_within_a_second_of_the_end(responder, reporter):
     first = Expected(responder).send(1) + WINDOW_S
     reporter.wait_reported(first + 4 * WINDOW_S)
@@ -62,6 +64,7 @@ def test_json_lines_have_all_members(sandbox, redis, expected):
                                           "late"]
 
 
+@one_server(FOLLOWS)
 @every_strategy
 def test_catches_up_after_downtime(redis, expected, reporter):
     def lines():

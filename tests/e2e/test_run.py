@@ -109,7 +109,7 @@ def test_a_deep_checkout_with_a_blank(sandbox, web):
 def test_a_redis_of_ones_own(sandbox, redis):
     run = Run(sandbox, sandbox.folder / "checkout", VERVE_REDIS_URL=redis.url)
     assert http.fetch(run.ready().port, accept(7)).body == b"ok"
-    assert redis("EXISTS", "verve:{0}:meta") == 1
+    assert redis("EXISTS", "verve:{0}:meta")
     assert run.end(signal.SIGTERM) == 0
 
 

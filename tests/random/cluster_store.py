@@ -7,21 +7,13 @@ import threading
 from facts import RECORDS, merge, read_recorded, read_state
 from harness.cluster import Cluster
 from harness.redis import RedisClient, RedisError
+from harness.shards import TAGS as TAGS_OF
 from harness.wait import wait_until
 from relay import Relay, end_all
 
-TAGS = (0, 193, 43112)  # of three shards (common/store/shard.c)
+TAGS = TAGS_OF[3]
 SIGNATURE = b"RCmb"          # of a message between nodes (cluster.h of Redis)
 SENDER = slice(40, 80)       # the id of the node that sends it
-MASK = (1 << 64) - 1
-
-
-def shard_of(number):
-    """The place in TAGS of an id (common/store/shard.c)."""
-    value = (number & MASK) ^ 0x9E3779B97F4A7C15
-    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & MASK
-    value = (value ^ value >> 27) * 0x94D049BB133111EB & MASK
-    return (value ^ value >> 31) * len(TAGS) >> 64
 
 
 class BusRelay(Relay):
@@ -74,7 +66,7 @@ class ClusterReader:
         raise error or OSError("no node answers")
 
     def read(self):
-        states = [self.at(f"verve:{{{tag}}}:sealed",
+        states = [self.at(f"verve:{tag}:sealed",
                           lambda client, t=tag: read_state(client, t, ()))
                   for tag in TAGS]
         return merge(states, self.at(RECORDS, read_recorded))
@@ -83,8 +75,8 @@ class ClusterReader:
 class ClusterStore(Cluster):
     """As servers.Store, as far as the world needs it."""
 
-    def __init__(self, sandbox, environment, fsync):
-        super().__init__(sandbox, appendfsync=fsync)
+    def __init__(self, sandbox, environment, fsync, replicas=1):
+        super().__init__(sandbox, replicas=replicas, appendfsync=fsync)
         self.cut = set()
         self.moving = threading.Lock()  # while a slot is on two nodes
         self.relays = []
@@ -114,4 +106,4 @@ class ClusterStore(Cluster):
         return wait_until(look, "all shards answer", 40.0)
 
     def node_of_shard(self, shard):
-        return self.master_of(f"{{{TAGS[shard]}}}")
+        return self.master_of(TAGS[shard])

@@ -110,10 +110,11 @@ def read_recorded(client):
 
 
 def merge(states, recorded):
-    """One State of those of all shards, the first of which has the clock."""
+    """One State of those of all shards, by the clock of the last that was
+    read: keys may have ended until then."""
     merged = State(min(state.begun for state in states), states[-1].at,
-                   states[0].at_redis, min(state.sealed for state in states),
-                   recorded)
+                   max(state.at_redis for state in states),
+                   min(state.sealed for state in states), recorded)
     for state in states:
         merged.jobs |= state.jobs
         for window, ids in state.ids.items():
@@ -123,9 +124,9 @@ def merge(states, recorded):
     return merged
 
 
-def read_state(client, tag=0, records=(RECORDS,)):
+def read_state(client, tag="{0}", records=(RECORDS,)):
     begun = time.time()
-    keys = (f"verve:{{{tag}}}:sealed", *records)
+    keys = (f"verve:{tag}:sealed", *records)
     reply = client("EVAL_RO", STATE, len(keys), *keys)
     state = State(begun, time.time(), float(reply[2]), int(reply[0]),
                   int(reply[1]))
@@ -204,9 +205,7 @@ class Facts:
         # When responders could not tell what they remember: (from, to).
         self.silences = []
         self.ends = []      # when responders were killed or ended
-        # Of faults that hit one shard: (fault, longest time in s without an
-        # ok of it, requests for other shards that failed, and all of them).
-        self.outages = []
+        self.hits = []      # faults of one shard: (name, shard, from, to)
         self.samples = {}   # {window: State}: the last that has it
         self.clock = Clock()
         self.events = []

@@ -17,6 +17,7 @@ from fault_table import APPLIED
 from harness.records import epoch
 from harness.sandbox import Sandbox
 from harness.wait import wait_until
+from outages import outages
 from plan import NAMES, make_plan
 from report import last_window
 from verdict import Findings, Judge
@@ -172,9 +173,8 @@ def one(seed, allowed, topology, folder):
           f"lost callbacks {findings.callbacks_lost}; "
           f"{plan.topology}, {plan.front}, "
           f"{plan.window_s} s, {plan.strategy}, {plan.fsync}")
-    for name, outage_s, failed, others in run.facts.outages if run else ():
-        print(f"    {name}: no ok of the shard for {outage_s:.1f} s; of "
-              f"{others} requests for others {failed} failed")
+    for text in outages(run.facts) if run else ():
+        print(f"    {text}")
     if problem:
         for line in problem.splitlines()[:12]:
             print(f"    {line}")
