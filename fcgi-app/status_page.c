@@ -19,6 +19,7 @@
 #include "status_judge.h"
 #include "status_present.h"
 #include "status_shards.h"
+#include "store/keys.h"
 #include "store/status.h"
 
 enum {
@@ -29,11 +30,23 @@ enum {
 struct status_page {
     const struct options *options;
     struct store *store;
-    struct redis *redis; /* of shard 0 */
+    struct redis *redis;   /* of shard 0 */
+    struct redis *records; /* for the key `windows` */
     struct pool_stats *stats;
     struct shared_text *shared;
     char host[HOST_NAME_SIZE];
 };
+
+/* The connection for the key `windows`. NULL: no memory, or errno. */
+static struct redis *
+open_records(const struct options *options, struct store *store)
+{
+    struct key_parts parts = {.prefix = options->redis.prefix};
+    char key[REDIS_KEY_MAX_BYTES];
+
+    keys_text(KEY_WINDOWS, &parts, key, sizeof(key));
+    return store_keyed(store, key);
+}
 
 struct status_page *
 status_page_open(const struct options *options, struct store *store,
@@ -47,10 +60,11 @@ status_page_open(const struct options *options, struct store *store,
     page->options = options;
     page->store = store;
     page->redis = store_shard(store, 0);
+    page->records = open_records(options, store);
     page->stats = stats;
     host_name(page->host);
     page->shared = shared_text_open(options->stats.path);
-    if (page->shared == NULL) {
+    if (page->shared == NULL || page->records == NULL) {
         status_page_close(page);
         return NULL;
     }
@@ -98,7 +112,8 @@ redis_json(const struct status_page *page, bool looked)
     return object;
 }
 
-/* Adds what the other shards have that are not away. */
+/* Adds what the other shards have that are not away. The first that does not
+   answer is the last that is asked. */
 static void
 look_at_others(const struct status_page *page, json_t *sum)
 {
@@ -108,6 +123,9 @@ look_at_others(const struct status_page *page, json_t *sum)
         if (redis_state(redis) == REDIS_STATE_UP) {
             json_t *look = status_look(store_view(page->store, i), redis);
 
+            if (look == NULL) {
+                return;
+            }
             status_shards_add(sum, look);
             json_decref(look);
         }
@@ -125,6 +143,8 @@ look(struct status_page *page, const char *before, bool *looked)
     }
     if (store != NULL) {
         look_at_others(page, store);
+        json_object_set_new(store, "windows",
+                            status_windows(page->options, page->records));
     }
     *looked = store != NULL;
     return *looked ? store : last_store(before);

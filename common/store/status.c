@@ -1,6 +1,6 @@
 /*
- * status: one script, and its reply as JSON. A part of the reply that cannot be
- * read is left out.
+ * status: two scripts, and their replies as JSON. A part of the reply that
+ * cannot be read is left out.
  */
 #include "status.h"
 
@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "keys.h"
 #include "origin.h"
+#include "status-windows.lua.h"
 #include "status.lua.h"
 
 enum { DESTINATIONS = 50 }; /* whose lists are looked at, of each kind */
@@ -33,9 +34,9 @@ static void
 add_keys(struct command *call, const struct options *options)
 {
     static const enum key keys[] = {
-        KEY_SEALED,        KEY_QUEUE,        KEY_CALLBACKS, KEY_DUE,
-        KEY_DEAD,          KEY_DESTINATIONS, KEY_STRANGERS, KEY_PRESENCE,
-        KEY_PRESENCE_SAID, KEY_WINDOWS,
+        KEY_SEALED,    KEY_QUEUE,    KEY_CALLBACKS,
+        KEY_DUE,       KEY_DEAD,     KEY_DESTINATIONS,
+        KEY_STRANGERS, KEY_PRESENCE, KEY_PRESENCE_SAID,
     };
     struct key_parts parts = {.prefix = options->redis.prefix,
                               .tag = options->redis.tag};
@@ -58,7 +59,6 @@ add_args(struct command *call, const struct options *options)
     redis_arg_int(call, options->window.seconds);
     redis_arg(call, counts.text, counts.len);
     redis_arg(call, lists.text, lists.len);
-    redis_arg_int(call, STATUS_WINDOWS);
     redis_arg_int(call, STATUS_PRESENT);
     redis_arg_int(call, STATUS_DEAD);
     redis_arg_int(call, DESTINATIONS);
@@ -114,7 +114,7 @@ read_queue(const struct options *options, const struct redis *redis,
 }
 
 static json_t *
-read_windows(const struct redis_reply *reply)
+list_windows(const struct redis_reply *reply)
 {
     json_t *list = json_array();
 
@@ -135,6 +135,19 @@ read_windows(const struct redis_reply *reply)
         json_array_append_new(list, window);
     }
     return list;
+}
+
+json_t *
+status_windows(const struct options *options, struct redis *redis)
+{
+    struct key_parts parts = {.prefix = options->redis.prefix};
+    struct command *call = redis_call(redis, &script_status_windows);
+    const struct redis_reply *reply = NULL;
+
+    keys_add(call, KEY_WINDOWS, &parts);
+    redis_arg_int(call, STATUS_WINDOWS);
+    return redis_run(redis, &reply) == REDIS_DONE ? list_windows(reply)
+                                                  : json_array();
 }
 
 static json_t *
@@ -221,13 +234,12 @@ status_look(const struct options *options, struct redis *redis)
         return NULL;
     }
     now = redis_reply_at(reply, 0);
-    return json_pack("{s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:o}", "at",
+    return json_pack("{s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:o}", "at",
                      (json_int_t)number_at(now, 0), "window",
                      read_window(options, now), "memory", "used",
                      (json_int_t)number_at(now, 4), "max",
                      (json_int_t)number_at(now, 5), "queue",
                      read_queue(options, redis, redis_reply_at(reply, 1)),
-                     "windows", read_windows(redis_reply_at(reply, 2)),
-                     "present", read_present(redis_reply_at(reply, 3)), "dead",
-                     read_dead(redis_reply_at(reply, 4)));
+                     "present", read_present(redis_reply_at(reply, 2)), "dead",
+                     read_dead(redis_reply_at(reply, 3)));
 }

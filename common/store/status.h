@@ -20,12 +20,19 @@ enum {
 };
 
 /*
- * Runs the script. The result is the caller's; docs/status.md has its members
- * `at` to `dead`, and `present` has {"name", "age_ms", "said"} for each
- * program. NULL: Redis is away or refuses (redis_error), or no memory. Blocks
- * as redis_run does.
+ * Looks at a shard, of which options is the view. The result is the caller's;
+ * docs/status.md has its members `at` to `dead`, without `windows`, and
+ * `present` has {"name", "age_ms", "said"} for each program. NULL: Redis is
+ * away or refuses (redis_error), or no memory. Blocks as redis_run does.
  */
 struct json_t *status_look(const struct options *options, struct redis *redis);
+
+/*
+ * `windows` of docs/status.md, from the connection for the key `windows`: the
+ * caller's. Empty if Redis is away or refuses. Blocks likewise.
+ */
+struct json_t *status_windows(const struct options *options,
+                              struct redis *redis);
 
 /* A JSON string of at most STATUS_TEXT_MAX bytes, printable ASCII. text may be
    NULL: "". */

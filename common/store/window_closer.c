@@ -247,17 +247,19 @@ tell_recorded(struct window_closer *closer, int64_t after_s)
 /*
  * Tells the shards what another reporter, or this one before it was started
  * again, has recorded and not told. last_s: the last record. A shard that knows
- * nothing has new data: only the last record is of use for it. 0, or -1.
+ * nothing has new data: only the last records are of use for it. 0, or -1.
  */
 static int
 mend_recorded(struct window_closer *closer, int64_t last_s)
 {
+    int64_t most_s = WINDOW_STREAM_MOST * closer->options->window.seconds;
     int64_t after_s = last_s;
 
     for (size_t i = 0; i < closer->shards.count; i++) {
         int64_t recorded_s = closer->shards.list[i].recorded_s;
 
-        after_s = int64_min(after_s, recorded_s == 0 ? last_s - 1 : recorded_s);
+        after_s =
+            int64_min(after_s, recorded_s == 0 ? last_s - most_s : recorded_s);
     }
     return last_s != 0 && after_s < last_s ? tell_recorded(closer, after_s) : 0;
 }

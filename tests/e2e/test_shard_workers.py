@@ -86,7 +86,8 @@ def test_limits_are_for_all_workers_together(sandbox, redis, receiver):
     reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_CONCURRENCY=10,
                         VERVE_CALLBACKS_PER_HOST_CONCURRENCY=6,
                         VERVE_CALLBACKS_MAX_DEAD=4,
-                        VERVE_CALLBACKS_LEASE_S=60).start()
+                        VERVE_CALLBACKS_TIMEOUT_MS=40000,
+                        VERVE_CALLBACKS_LEASE_S=90).start()
     for shard in shards:
         put(shard, *(receiver.url("/", n % 2 + 1) for n in range(200)))
     receiver.wait_count(10)

@@ -1,19 +1,16 @@
--- The second part of queue.lua: looks at all that the status page shows.
--- Read-only.
+-- The second part of queue.lua: looks at all that the status page shows but the
+-- records of windows, which status-windows.lua reads. Read-only.
 --
 -- KEYS: 1 sealed, 2 queue, 3 callbacks, 4 due, 5 dead, 6 destinations,
---       7 strangers, 8 presence, 9 presence-said, 10 windows
+--       7 strangers, 8 presence, 9 presence-said
 -- ARGV: 1 seconds of a window, 2 what the keys of counts begin with, before the
 --       window, 3 what the keys of the destinations' lists begin with, before
---       the hash, 4 how many windows, 5 how many entries of `presence`, 6 how
---       many dead jobs, 7 of how many destinations the lists are looked at, of
---       each kind
+--       the hash, 4 how many entries of `presence`, 5 how many dead jobs, 6 of
+--       how many destinations the lists are looked at, of each kind
 -- Reply: {{now, window on, its count, the window of Redis's clock, bytes used,
 --         limit of bytes; 0: none, or not known},
 --        {jobs in lists, members of `due`, jobs that count for the limit, bytes
 --         of them, entries of `dead`, age in ms of the oldest first attempt},
---        {{start, count, late, gap}, ...} the newest windows first; "" for what
---        the record does not have,
 --        {{name, ms since it was seen, JSON}, ...} the last seen first,
 --        {dead jobs, the newest first}}
 --
@@ -44,27 +41,16 @@ local jobs = math.max(tonumber(queue[1]) or 0, due)
 local bytes = (tonumber(queue[2]) or 0) + jobs * 150 + others * 450
     + 600 * (call('ZCARD', KEYS[6]) + call('ZCARD', KEYS[7]))
 
-local windows = {}
-for i, entry in ipairs(call('XREVRANGE', KEYS[10], '+', '-', 'COUNT',
-    ARGV[4])) do
-    local fields = {}
-    for j = 1, #entry[2], 2 do
-        fields[entry[2][j]] = entry[2][j + 1]
-    end
-    windows[i] = {string.match(entry[1], '^%d+'), fields.count or '',
-        fields.late or '', fields.gap or ''}
-end
-
 local present = {}
 local names = call('ZREVRANGEBYSCORE', KEYS[8], '+inf', '-inf', 'WITHSCORES',
-    'LIMIT', 0, ARGV[5])
+    'LIMIT', 0, ARGV[4])
 for i = 1, #names, 2 do
     present[#present + 1] = {names[i], math.max(now - names[i + 1], 0),
         call('HGET', KEYS[9], names[i]) or ''}
 end
 
 local dead = {}
-for i = 1, math.min(call('LLEN', KEYS[5]), tonumber(ARGV[6])) do
+for i = 1, math.min(call('LLEN', KEYS[5]), tonumber(ARGV[5])) do
     dead[i] = call('LINDEX', KEYS[5], -i)
 end
 
@@ -72,6 +58,6 @@ return {
     {now, on, count, clock, number_of('used_memory'), number_of('maxmemory')},
     {math.max(jobs - due, 0) + others, due, jobs + others, bytes,
         call('LLEN', KEYS[5]),
-        oldest_ms(KEYS[3], {KEYS[6], KEYS[7]}, ARGV[3], ARGV[7])},
-    windows, present, dead,
+        oldest_ms(KEYS[3], {KEYS[6], KEYS[7]}, ARGV[3], ARGV[6])},
+    present, dead,
 }

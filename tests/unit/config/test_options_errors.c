@@ -364,6 +364,43 @@ test_more_for_one_host_than_for_all(void **state)
                                "whole number from 1 to 65536\n");
 }
 
+/* Files of TLS that would not be used, and half of a pair. */
+static void
+test_tls_to_redis(void **state)
+{
+    static const struct {
+        const char *lines;
+        const char *complaint; /* its beginning, behind the file's name */
+    } rows[] = {
+        {"url = redis://h\nca_file = /f\n",
+         ":3: redis.ca_file: it would not be used"},
+        {"url = redis+sentinel://h/m\nclient_key = /f\n",
+         ":3: redis.client_key: it would not be used"},
+        {"url = rediss://h\nclient_cert = /f\n",
+         ":3: redis.client_cert: set redis.client_key, too"},
+        {"url = rediss+sentinel://h/m\nclient_key = /f\n",
+         ":3: redis.client_key: set redis.client_cert, too"},
+        {"url = rediss://h\nca_file = /f\nclient_cert = /f\n"
+         "client_key = /f\n",
+         NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct loaded loaded;
+        char text[256];
+
+        snprintf(text, sizeof(text), "[redis]\n%s", rows[i].lines);
+        load_text(&loaded, text);
+        if (rows[i].complaint == NULL
+                ? loaded.complaints[0] != '\0'
+                : strstr(loaded.complaints, rows[i].complaint) == NULL) {
+            fail_msg("%s%s", text, loaded.complaints);
+        }
+        options_fini(&loaded.options);
+    }
+}
+
 static void
 test_environment_errors(void **state)
 {
@@ -466,6 +503,7 @@ main(void)
         cmocka_unit_test(test_no_time_for_replicas),
         cmocka_unit_test(test_secrets_are_set_once),
         cmocka_unit_test(test_more_for_one_host_than_for_all),
+        cmocka_unit_test(test_tls_to_redis),
         cmocka_unit_test(test_environment_errors),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_unreadable_files),

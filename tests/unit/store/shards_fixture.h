@@ -58,7 +58,7 @@ set_up(void **state)
     f->options.redis.timeout_ms = 2000;
     f->options.redis.shards = SHARDS;
     f->options.window.seconds = HOUR_S;
-    f->options.window.retention_hours = 2;
+    f->options.window.retention_hours = 24;
     f->options.dedup.strategy = strategy;
     f->options.callbacks.max_queue = 100;
     for (int i = 0; i < SHARDS; i++) {
