@@ -5,7 +5,8 @@ import os
 import signal
 import time
 
-from harness.queue import PROVEN, dead, is_settled, put, standing
+from harness.metrics import Scrape
+from harness.queue import DEAD, PROVEN, dead, is_settled, put, standing
 from harness.receiver import Answer
 from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.shards import shards_of
@@ -105,6 +106,27 @@ def test_limits_are_for_all_workers_together(sandbox, redis, receiver):
         put(shard, *(receiver.url("/gone", n % 2 + 1) for n in range(9)))
     wait_until(lambda: settled(shards), "all are settled", 30.0)
     assert [len(dead(shard)) for shard in shards] == [2, 2, 2]
+
+
+def test_metrics_of_all_shards(sandbox, redis):
+    """The numbers of a queue are sums, a clock is that of one shard."""
+    shards = shards_of(redis, SHARDS)
+    scrape = Scrape()
+    Reporter(sandbox, redis, VERVE_CALLBACKS_WORKERS=0, **scrape.settings).start()
+    wait_until(scrape.answers, "metrics are served")
+    for n, shard in enumerate(shards):
+        put(shard, *["http://a.example/"] * (n + 1))
+        shard("RPUSH", DEAD, "{}")
+
+    def found():
+        numbers = scrape()
+        return all(f'verve_redis_clock_skew_seconds{{shard="{shard}"}}' in
+                   numbers for shard in range(SHARDS)) and \
+            numbers.get('verve_callback_queue_jobs{state="waiting"}') == 6 and \
+            numbers.get('verve_callback_queue_jobs{state="dead"}') == 3 and \
+            numbers
+    numbers = wait_until(found, "the numbers of all shards", 30.0)
+    assert f'verve_redis_clock_skew_seconds{{shard="{SHARDS}"}}' not in numbers
 
 
 def test_a_blocked_host_is_read_from_the_shard_of_the_worker(
