@@ -191,12 +191,13 @@ rank(enum state state)
 static void
 keep_worse(struct check *check, const struct check *of_shard, size_t shard)
 {
-    bool has_reason = of_shard->reason[0] != '\0';
-
-    if (shard == 0 || rank(of_shard->state) > rank(check->state)) {
-        set(check, of_shard->state, has_reason ? "shard %zu: %.1000s" : "",
-            shard, of_shard->reason);
-        check->name = of_shard->name;
+    if (shard != 0 && rank(of_shard->state) <= rank(check->state)) {
+        return;
+    }
+    *check = *of_shard;
+    if (of_shard->reason[0] != '\0') {
+        set(check, of_shard->state, "shard %zu: %.1000s", shard,
+            of_shard->reason);
     }
 }
 

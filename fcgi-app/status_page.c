@@ -112,7 +112,8 @@ redis_json(const struct status_page *page, bool looked)
     return object;
 }
 
-/* Adds what the other shards have that are not away. */
+/* Adds what the other shards have that are not away. The first that does not
+   answer is the last that is asked. */
 static void
 look_at_others(const struct status_page *page, json_t *sum)
 {
@@ -122,6 +123,9 @@ look_at_others(const struct status_page *page, json_t *sum)
         if (redis_state(redis) == REDIS_STATE_UP) {
             json_t *look = status_look(store_view(page->store, i), redis);
 
+            if (look == NULL) {
+                return;
+            }
             status_shards_add(sum, look);
             json_decref(look);
         }

@@ -51,7 +51,12 @@ static const char *const breakers[METRICS_BREAKERS_COUNT] = {
     [METRICS_BREAKER_OPEN] = "open",
     [METRICS_BREAKER_HALF_OPEN] = "half-open",
 };
-static const char *const shards[] = {"0"};
+static const char *const shards[FAMILIES_SHARDS] = {
+    "0",  "1",  "2",  "3",  "4",  "5",  "6",  "7",  "8",  "9",  "10", "11",
+    "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "23",
+    "24", "25", "26", "27", "28", "29", "30", "31", "32", "33", "34", "35",
+    "36", "37", "38", "39", "40", "41", "42", "43", "44", "45", "46", "47",
+    "48", "49", "50", "51", "52", "53", "54", "55", "56", "57", "58", "59"};
 static const char *const programs[] = {"verve-reporter"};
 static const char *const versions[] = {VERVE_VERSION};
 
@@ -175,7 +180,8 @@ const struct metric families[FAMILIES_COUNT] = {
                  .count = REDIS_REASONS_COUNT}},
      .first = CELL_REDIS_ERRORS},
     {"verve_redis_clock_skew_seconds",
-     "The clock of Redis less that of this host; half a round trip is the "
+     "The clock of each shard's Redis less that of this host; half a round "
+     "trip is the "
      "error.",
      IS_GAUGE(STATS_KNOWN), .decimals = 6, .labels = {LABEL("shard", shards)},
      .first = CELL_SKEW},

@@ -11,6 +11,7 @@
 
 enum {
     FAMILIES_SINKS = 4,           /* bits of enum sink_kind */
+    FAMILIES_SHARDS = 60,         /* the highest redis.shards */
     FAMILIES_ATTEMPT_BOUNDS = 7,  /* of attempt_duration_seconds */
     FAMILIES_DELIVERY_BOUNDS = 7, /* of delivery_duration_seconds */
     FAMILIES_HISTOGRAM_MORE = 2,  /* cells: above all bounds, and the sum */
@@ -50,7 +51,7 @@ enum {
     CELL_UNUSABLE,
     CELL_REDIS_ERRORS,
     CELL_SKEW = CELL_REDIS_ERRORS + REDIS_REASONS_COUNT,
-    CELL_WORKERS,
+    CELL_WORKERS = CELL_SKEW + FAMILIES_SHARDS,
     CELL_STARTS,
     CELL_START_TIME,
     CELL_OPEN_FDS,
@@ -65,7 +66,8 @@ _Static_assert((int)CELLS <= (int)STATS_CELLS, "the cells fit into a slot");
 /* The rows that are needed by their number; others follow. */
 enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 35 };
 
-/* The labels sink, node and config have no values here. */
+/* The labels sink, node and config have no values here, and the label shard has
+   those of all shards that there may be. */
 extern const struct metric families[FAMILIES_COUNT];
 
 #endif

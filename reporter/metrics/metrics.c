@@ -80,6 +80,8 @@ fill_families(struct metrics *metrics, const struct options *options)
         } else if (label->name != NULL && strcmp(label->name, "node") == 0) {
             label->values = metrics->nodes;
             label->count = 1;
+        } else if (label->name != NULL && strcmp(label->name, "shard") == 0) {
+            label->count = (size_t)options->redis.shards;
         }
     }
     return config_digest(options, metrics->digest);
@@ -221,12 +223,15 @@ metrics_set_last_window(struct metrics *metrics,
 }
 
 void
-metrics_set_clock_skew(struct metrics *metrics, const int64_t *us)
+metrics_set_clock_skew(struct metrics *metrics, int64_t shard,
+                       const int64_t *us)
 {
+    uint64_t *cell = &metrics->cells[CELL_SKEW + shard];
+
     if (us == NULL) {
-        stats_set(&metrics->cells[CELL_SKEW], 0);
+        stats_set(cell, 0);
     } else {
-        stats_tell(&metrics->cells[CELL_SKEW], *us);
+        stats_tell(cell, *us);
     }
 }
 

@@ -76,8 +76,10 @@ struct metrics_last_window {
 void metrics_set_last_window(struct metrics *metrics,
                              const struct metrics_last_window *last);
 
-/* The clock of Redis less that of this host; NULL: it is not known. */
-void metrics_set_clock_skew(struct metrics *metrics, const int64_t *us);
+/* The clock of a shard's Redis less that of this host; NULL: it is not known.
+ */
+void metrics_set_clock_skew(struct metrics *metrics, int64_t shard,
+                            const int64_t *us);
 
 struct metrics_sink {
     int64_t cursor_s;    /* 0: not known */

@@ -24,7 +24,7 @@ count_losses(struct report_metrics *report,
 
 void
 report_metrics_note(struct report_metrics *report,
-                    const struct window_closer_sealed *sealed, int64_t skew_us)
+                    const struct window_closer_sealed *sealed)
 {
     struct metrics_last_window last = {.start_s = sealed->last.start_s,
                                        .count = sealed->last.count};
@@ -38,7 +38,6 @@ report_metrics_note(struct report_metrics *report,
        recorded all since. */
     last.delay_ms = last.start_s == report->own_s ? report->delay_ms : -1;
     metrics_set_last_window(report->metrics, last.start_s == 0 ? NULL : &last);
-    metrics_set_clock_skew(report->metrics, &skew_us);
     metrics_count_windows(report->metrics, METRICS_WINDOW_GAP, sealed->gaps);
     metrics_count_windows(report->metrics, METRICS_WINDOW_LATE, lates);
     metrics_count_windows(report->metrics, METRICS_WINDOW_COUNT,
@@ -47,9 +46,18 @@ report_metrics_note(struct report_metrics *report,
 }
 
 void
+report_metrics_note_skew(struct report_metrics *report, int64_t shard,
+                         int64_t skew_us)
+{
+    metrics_set_clock_skew(report->metrics, shard, &skew_us);
+}
+
+void
 report_metrics_note_failure(struct report_metrics *report)
 {
-    metrics_set_clock_skew(report->metrics, NULL);
+    for (int64_t i = 0; i < store_shards(report->store); i++) {
+        metrics_set_clock_skew(report->metrics, i, NULL);
+    }
     metrics_set_queue(report->metrics, NULL);
     report->queue_ms = 0;
 }

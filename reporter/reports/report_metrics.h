@@ -20,11 +20,14 @@ struct report_metrics {
     int64_t delay_ms; /* its delay */
 };
 
-/* A turn in which windows were sealed. skew_us: the clock of shard 0 less the
-   wall clock of this host. */
+/* A turn in which windows were sealed. */
 void report_metrics_note(struct report_metrics *report,
-                         const struct window_closer_sealed *sealed,
-                         int64_t skew_us);
+                         const struct window_closer_sealed *sealed);
+
+/* The same turn: the clock of a shard's Redis less the wall clock of this host.
+ */
+void report_metrics_note_skew(struct report_metrics *report, int64_t shard,
+                              int64_t skew_us);
 
 /* A turn in which Redis was away, or refused. */
 void report_metrics_note_failure(struct report_metrics *report);

@@ -80,17 +80,19 @@ log_refusal(struct reports *reports)
     }
 }
 
-/* Logs that the clock of a shard differs from that of shard 0. */
+/* Tells the metrics of all clocks; logs that the clock of a shard differs from
+   that of shard 0. */
 static void
-log_skews(struct reports *reports)
+note_skews(struct reports *reports)
 {
     int64_t shards = store_shards(reports->store);
     int64_t first_us = window_closer_skew_us(reports->closer, 0);
 
-    for (int64_t i = 1; i < shards; i++) {
-        int64_t skew_us =
-            window_closer_skew_us(reports->closer, (size_t)i) - first_us;
+    for (int64_t i = 0; i < shards; i++) {
+        int64_t host_us = window_closer_skew_us(reports->closer, (size_t)i);
+        int64_t skew_us = host_us - first_us;
 
+        report_metrics_note_skew(&reports->metrics, i, host_us);
         if ((skew_us > SKEW_US || skew_us < -SKEW_US) &&
             log_throttle_due(&reports->skew_trouble, "")) {
             log_event(LEVEL_WARN,
@@ -165,9 +167,8 @@ seal(struct reports *reports)
         return left_ms;
     }
     reports->last = sealed.last;
-    report_metrics_note(&reports->metrics, &sealed,
-                        window_closer_skew_us(reports->closer, 0));
-    log_skews(reports);
+    report_metrics_note(&reports->metrics, &sealed);
+    note_skews(reports);
     log_throttle_over(&reports->seal_trouble, "closing windows");
     log_clock(reports, left_ms, sealed.ahead);
     reports->skipped += sealed.skipped;

@@ -23,6 +23,8 @@ class Hit:
         self.shard = shard
         self.place = TAGS[shard]
         self.old = world.store.master_of(self.place)
+        self.shards = {other for other in range(len(TAGS))
+                       if world.store.node_of_shard(other) is self.old}
         self.before = world.before_loss()
         self.begun = time.time()
 
@@ -46,7 +48,7 @@ class Hit:
         """Once all is whole."""
         self.world.store.wait_whole()
         self.world.facts.hits.append(
-            (self.name, self.shard, self.begun, time.time()))
+            (self.name, self.shard, self.shards, self.begun, time.time()))
 
 
 def some_shard(world, rng, name):

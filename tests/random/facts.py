@@ -205,7 +205,8 @@ class Facts:
         # When responders could not tell what they remember: (from, to).
         self.silences = []
         self.ends = []      # when responders were killed or ended
-        self.hits = []      # faults of one shard: (name, shard, from, to)
+        # Faults of one shard: (name, shard, all shards of its node, from, to).
+        self.hits = []
         self.samples = {}   # {window: State}: the last that has it
         self.clock = Clock()
         self.events = []

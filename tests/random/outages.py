@@ -26,9 +26,9 @@ def outages(facts):
     """[text] of each fault."""
     asks = [ask for ask in facts.asks if ask.end]
     found = []
-    for name, shard, begun, end in facts.hits:
-        also = {other for _, other, first, last in facts.hits
-                if first < end and last + AFTER_S > begun}
+    for name, shard, _, begun, end in facts.hits:
+        also = {other for _, _, shards, first, last in facts.hits
+                if first < end and last + AFTER_S > begun for other in shards}
         away_s = longest_outage([ask for ask in asks
                                  if shard_of(ask.number, SHARDS) == shard], begun, end)
         others = [ask for ask in asks if begun <= ask.start and ask.end <= end

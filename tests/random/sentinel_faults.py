@@ -40,7 +40,7 @@ def follow(world, name, down=None, replicated=False, before=None):
     state = read_state(new.client)
     up = store.take_over(new)
     world.note("the programs may see it")
-    wait_until(lambda: new.programs() >= len(world.pids()),
+    wait_until(lambda: new.programs() >= store.programs,
                "the programs see it", 30.0, 0.002)
     world.note("all see it")
     world.facts.restarts.append(up)

@@ -35,6 +35,7 @@ class SentinelStore:
         self.ids = {f"sentinel-{one('SENTINEL', 'MYID')[:8]}": one
                     for one in self.group.sentinels}
         self.master = self.group.nodes[0]
+        self.programs = 0  # that were connected before the fault
         self.calm()
         self.publish()
 
@@ -68,6 +69,7 @@ class SentinelStore:
 
     def keep_programs_away(self):
         """From all servers but the master."""
+        self.programs = self.master.programs()
         for node in self.others():
             node.gate.cut(is_program)
 
@@ -90,7 +92,8 @@ class SentinelStore:
         """The replicas that may be masters stay hidden from the programs."""
         for gate in self.gates():
             gate.let_through()
-        self.keep_programs_away()
+        for node in self.others():
+            node.gate.cut(is_program)
 
     # The switch.
 

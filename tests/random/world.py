@@ -134,9 +134,11 @@ class World:
         self.note(f"Redis's clock is wrong by {offset:.3f} s")
 
     def before_loss(self):
-        """What a Loss needs to know of the time before."""
-        return {"recorded": self.sampler.latest.recorded,
-                "written": {path: last_window(path) for path in self.files()}}
+        """What a Loss needs to know of the time before. What was written since
+        the last sample had been recorded before."""
+        written = {path: last_window(path) for path in self.files()}
+        return {"recorded": max(self.sampler.latest.recorded,
+                                *written.values()), "written": written}
 
     def add_loss(self, fault, down, up, state, before, **more):
         self.facts.losses.append(Loss(fault, down, up, state, **before,

@@ -55,12 +55,13 @@ class Node(Redis):
     def follows(self):
         return self.info("master_link_status") == "up"
 
-    def programs(self):
-        """How many responders are connected."""
-        return self("CLIENT", "LIST").count("name=verve-fcgi")
+    def programs(self, name="verve-"):
+        """How many of their processes are connected."""
+        return self("CLIENT", "LIST").count(f"name={name}")
 
     def has_program(self):
-        return self.programs() > 0
+        """Whether a responder is."""
+        return self.programs("verve-fcgi") > 0
 
 
 class Sentinel:
