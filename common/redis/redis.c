@@ -278,7 +278,7 @@ watched(const struct redis *redis)
 }
 
 static int64_t
-left_ms(const struct redis *redis)
+run_left_ms(const struct redis *redis)
 {
     return int64_max(redis->end_ms - clock_mono_ms(), 0);
 }
@@ -290,7 +290,7 @@ redis_await(struct redis *redis)
     struct pollfd fds[] = {watched(redis),
                            {.fd = redis->epoll_fd, .events = POLLIN}};
 
-    poll(fds, redis->guide == NULL ? 1 : 2, (int)left_ms(redis));
+    poll(fds, redis->guide == NULL ? 1 : 2, (int)run_left_ms(redis));
     redis->guide_ready = redis->guide != NULL && fds[0].revents == 0;
 }
 
@@ -298,7 +298,7 @@ redis_await(struct redis *redis)
 static bool
 is_over(const struct redis *redis)
 {
-    return redis->running ? left_ms(redis) == 0
+    return redis->running ? run_left_ms(redis) == 0
                           : redis->state != REDIS_STATE_CONNECTING;
 }
 
@@ -313,7 +313,7 @@ redis_await_any(const struct redis *const *list, size_t count, int64_t most_ms)
         fds[i] = (struct pollfd){.fd = list[i]->epoll_fd, .events = POLLIN};
         if (list[i]->running) {
             fds[i] = watched(list[i]);
-            wait_ms = int64_min(wait_ms, left_ms(list[i]));
+            wait_ms = int64_min(wait_ms, run_left_ms(list[i]));
         } else if (list[i]->state != REDIS_STATE_CONNECTING) {
             wait_ms = 0;
         }
@@ -333,8 +333,8 @@ redis_run_wait_ms(const struct redis *redis)
     if (!redis->running) {
         return 0;
     }
-    return redis->link.unsent ? int64_min(UNSENT_MS, left_ms(redis))
-                              : left_ms(redis);
+    return redis->link.unsent ? int64_min(UNSENT_MS, run_left_ms(redis))
+                              : run_left_ms(redis);
 }
 
 enum redis_result

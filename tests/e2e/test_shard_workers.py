@@ -14,6 +14,10 @@ from harness.wait import wait_until
 
 SHARDS = 3
 SETTINGS = {"VERVE_REDIS_SHARDS": SHARDS, "VERVE_WINDOW_SECONDS": 3600}
+# No attempt ends before its answer on a slow machine, and would be repeated.
+PATIENT_CALLBACKS = {**QUICK_CALLBACKS, "VERVE_CALLBACKS_TIMEOUT_MS": 8000,
+                     "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 8000,
+                     "VERVE_CALLBACKS_LEASE_S": 18}
 
 
 def names(of_each):
@@ -34,9 +38,9 @@ def test_callbacks_of_all_shards(sandbox, redis, receiver):
     is killed. Each callback is delivered, at least once, and those that were
     not under way at that moment only once."""
     shards = shards_of(redis, SHARDS)
-    first = Reporter(sandbox, redis, **QUICK_CALLBACKS).start()
+    first = Reporter(sandbox, redis, **PATIENT_CALLBACKS).start()
     second = Reporter(sandbox, redis, name="second", VERVE_CALLBACKS_WORKERS=4,
-                      **QUICK_CALLBACKS).start()
+                      **PATIENT_CALLBACKS).start()
     assert set(first.workers()) == {"reports", *names(1)}
     assert set(second.workers()) == {"reports", *names(2)}
     receiver.respond("/slow", Answer(delay_s=0.05))
@@ -47,7 +51,7 @@ def test_callbacks_of_all_shards(sandbox, redis, receiver):
     killed = second.worker("callbacks-2.1")
     os.kill(killed, signal.SIGKILL)
     second.wait_restarted("callbacks-2.1", killed)
-    wait_until(lambda: settled(shards), "all are settled", 60.0)
+    wait_until(lambda: settled(shards), "all are settled", 90.0)
     got = [request.headers["webhook-id"] for request in receiver.received]
     assert set(got) == set(ids)
     assert len(got) - len(ids) <= 128  # under way in the worker
