@@ -32,8 +32,8 @@ def output_of_refused(program):
 @pytest.mark.parametrize("rules,lacks", [
     (["-zadd", "-set", "-persist"], "+persist +set +zadd"),
     (["-evalsha"], "+evalsha"),
-    (["resetkeys", "~verve:{0}:*"], "~verve:windows"),
-    (["resetkeys", "~verve:windows"], "~verve:{0}:meta"),
+    (["resetkeys", "~verve:{*}:*"], "~verve:windows"),
+    (["resetkeys", "~verve:windows"], "}:meta"),
     (["resetkeys", "%R~verve:*"], "+persist"),
     (["-eval"], "+eval"),
     (["-@scripting"], "+eval"),
