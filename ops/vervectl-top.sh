@@ -68,7 +68,7 @@ worst_first() {
 look() {
     now=$(date +%s%3N)
     total=$(requests)
-    if ! lines=$(show_status 2>&1); then
+    if ! lines=$(look_around && show_status 2>&1); then
         frame="$NAME top: $(printf '%s\n' "$lines" | tail -n 1)"
         return
     fi

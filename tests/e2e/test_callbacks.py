@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from harness.any_redis import one_server
+from harness.any_redis import COUNTS, one_server
 from harness.load import accept
 from harness.queue import DEAD, DUE, LIST, is_settled, put, waiting
 from harness.receiver import Answer
@@ -90,7 +90,7 @@ def test_a_queued_job_whose_host_is_none_is_dead(redis, reporter):
     assert not reporter.callbacks()
 
 
-@one_server("a count is that of other shards up to a second ago")
+@one_server(COUNTS)
 @every_strategy
 def test_in_a_quiet_window_the_first_are_told_1_2_3(responder, reporter,
                                                     receiver):
@@ -260,6 +260,7 @@ def test_the_log_is_opened_anew(responder, reporter, receiver):
     assert len(complete_lines(rotated)) == 1
 
 
+@one_server(COUNTS)
 def test_a_log_that_was_moved_or_removed_is_left(responder, reporter,
                                                  receiver):
     """Without HUP, as with unique.log."""

@@ -4,6 +4,7 @@ the shipped configurations."""
 import urllib.parse
 
 import pytest
+from harness.any_redis import COUNTS, one_server
 from harness.http import exchange, fetch, parse
 from harness.load import accept
 from harness.queue import waiting
@@ -266,6 +267,7 @@ def test_a_duplicate_is_ok_and_counts_once(redis, port):
     assert counted(redis) == 1
 
 
+@one_server(COUNTS)
 def test_every_request_with_an_endpoint_queues_a_callback(redis, port):
     for number in (1, 1, 2):
         fetch(port, accept(number, "http://h/"))

@@ -41,7 +41,7 @@ class Side:
     def deliver(self, count=1):
         """Queues `count` jobs; returns their ids once all are settled."""
         ids = put(self.redis, *[self.receiver.url()] * count)
-        wait_until(lambda: is_settled(self.redis), "all are settled")
+        wait_until(lambda: is_settled(self.redis), "all are settled", 30.0)
         return ids
 
 

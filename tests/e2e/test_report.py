@@ -136,8 +136,8 @@ def test_a_restart_of_redis_loses_no_window(redis, responder, expected,
     redis.kill()
     time.sleep(2.2 * WINDOW_S)
     redis.start()
-    wait_until(lambda: responder.ask(accept(1)).body == b"ok", "ok again")
-    # `expected` does not know the id of that request.
+    wait_until(lambda: responder.ask(accept(3)).body == b"ok", "ok again")
+    # `expected` does not know the window of that request.
     last = expected.send(3)
     report = reporter.wait_reported(last)
     assert_no_window_missing(report, WINDOW_S)

@@ -91,7 +91,8 @@ def test_what_is_missing_later_is_refused(sandbox, redis):
     assert_unavailable(responder.ask("/readyz"))
     redis("ACL", "SETUSER", "default", "+zadd")
     wait_until(lambda: responder.ask("/readyz").status == 200, "ready again")
-    assert responder.ask(accept(3)).body == b"ok"
+    wait_until(lambda: responder.ask(accept(3)).body == b"ok",
+               "its shard counts, too")
     assert count_all(redis) == 2
     wait_until(lambda: reporter.process.output().count('): ready"') >=
                2 * len(reporter.workers()), "all workers are connected again")

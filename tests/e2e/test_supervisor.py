@@ -16,6 +16,10 @@ from harness.wait import wait_until
 
 WINDOW_S = 1
 SETTINGS = {"VERVE_WINDOW_SECONDS": WINDOW_S, **QUICK_CALLBACKS}
+# No attempt ends before its answer on a slow machine, and would be repeated.
+PATIENT_CALLBACKS = {"VERVE_CALLBACKS_TIMEOUT_MS": 20000,
+                     "VERVE_CALLBACKS_CONNECT_TIMEOUT_MS": 20000,
+                     "VERVE_CALLBACKS_LEASE_S": 45}
 SILENCE_S = 30.0
 REPORTS = "reports"
 
@@ -84,7 +88,8 @@ def test_a_deliverer_that_hangs_holds_up_no_report(sandbox, redis, receiver):
 
 def test_two_workers_share_the_work(sandbox, redis, receiver):
     reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_WORKERS=2,
-                        VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16).start()
+                        VERVE_CALLBACKS_PER_HOST_CONCURRENCY=16,
+                        **PATIENT_CALLBACKS).start()
     receiver.respond("/", Answer(delay_s=0.05))
     ids = put(redis, *(receiver.url("/", n % 50 + 1) for n in range(3000)))
     wait_until(lambda: is_settled(redis), "all are settled", 60.0)

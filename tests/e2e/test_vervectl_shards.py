@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from harness.operator import Operator, words_of
+from harness.operator import words_of
 from harness.queue import DEAD, DUE, dead, is_settled, job, put
 from harness.reporter import QUICK_CALLBACKS, Reporter
 from harness.settings import REPORTER

@@ -176,3 +176,22 @@ def test_wrong_usage(operator, words):
 def test_without_a_terminal(operator):
     assert operator("top", code=100) == []
     assert operator.errors.startswith("vervectl: top needs a terminal")
+
+
+def test_a_shard_that_goes_away(redis, operator, top):
+    """The others are shown on, and it, too, once it is back."""
+    operator.env["VERVE_REDIS_SHARDS"] = "3"
+    terminal = top()
+
+    def has(text):
+        return lambda lines: any(text in line for line in lines)
+    terminal.wait_frame(has("state=up"))
+    redis.limit_default_user("resetkeys", "~verve:{0}:*", "~verve:{193}:*",
+                             "~verve:windows", "~verve:sink*")
+    lines = terminal.wait_frame(has("shard       2 state=away"))
+    assert has("count=-")(lines) and has("queue  ")(lines)
+    redis("ACL", "SETUSER", "default", "~*")
+    terminal.wait_frame(lambda lines: not has("state=away")(lines) and
+                        has("state=up")(lines))
+    os.write(terminal.ours, b"q")
+    assert terminal.end() == 0

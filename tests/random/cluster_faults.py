@@ -112,20 +112,22 @@ def all_masters_killed(world, rng):
 
 
 def hang(world, rng, name, stop):
-    """stop(node, seconds) lets a master hang; returns what waits for its
-    end."""
+    """stop(node, seconds) lets a master hang; returns what waits for its end,
+    and what tells whether it has ended by itself."""
     hit = some_shard(world, rng, name)
     long = rng.random() < 0.6
     down = time.time()
-    wait = stop(hit.old, rng.uniform(*(LONG_S if long else SHORT_S)))
+    wait, is_over = stop(hit.old,
+                         rng.uniform(*(LONG_S if long else SHORT_S)))
     hit.old.frozen = True  # not to be asked
     try:
         if long:
-            hit.wait_moved()
+            wait_until(lambda: hit.moved() or is_over(),
+                       "another node takes over", PATIENCE_S)
     finally:
         wait()
         hit.old.frozen = False
-    if long or hit.moved():
+    if hit.moved():
         hit.over(down)
     hit.end()
 
@@ -139,7 +141,7 @@ def node_stop(world, rng):
         def wait():
             time.sleep(max(0.0, end - time.monotonic()))
             node.process.thaw()
-        return wait
+        return wait, lambda: False
     hang(world, rng, "node-stop", stop)
 
 
@@ -150,7 +152,7 @@ def node_sleep(world, rng):
         thread = threading.Thread(target=client,
                                   args=("DEBUG", "SLEEP", f"{seconds:.3f}"))
         thread.start()
-        return thread.join
+        return thread.join, lambda: not thread.is_alive()
     hang(world, rng, "node-sleep", stop)
 
 

@@ -10,6 +10,9 @@ from .three_masters import ThreeMasters
 AnyRedis = ThreeMasters if KIND_OF_REDIS == "cluster" else Redis
 
 
+COUNTS = "a count is that of other shards up to a second ago"
+
+
 def one_server(reason):
     """Marks a test, and says why it is about one server."""
     return pytest.mark.one_server(reason=reason)

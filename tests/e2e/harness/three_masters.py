@@ -16,6 +16,10 @@ LISTS = {"LRANGE", "ZRANGE"}
 NUMBERS = {"GET", "HGET"}  # a sum, if they are whole numbers
 
 
+class Exact(str):
+    """A key as it is, in whatever shard."""
+
+
 def joined(answers):
     """One answer of those to GET or HGET."""
     known = [answer for answer in answers if answer is not None]
@@ -36,10 +40,11 @@ class ThreeMasters(Cluster):
             return [node(*words) for node in self.nodes][0]
         if command == "KEYS":
             pattern = words[1].replace(FIRST, "{*}")
-            return sum((node("KEYS", pattern) for node in self.nodes), [])
+            return [Exact(key) for node in self.nodes
+                    for key in node("KEYS", pattern)]
         if command in ("INFO", "TIME"):
             return self.owner(FIRST)(*words)
-        if FIRST not in words[1]:
+        if FIRST not in words[1] or isinstance(words[1], Exact):
             return self.owner(words[1])(*words)
         return self.of_shards(*words)
 
