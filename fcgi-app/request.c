@@ -257,9 +257,10 @@ request_parse(struct request *request, const char *method, const char *target)
 {
     size_t path_len = strcspn(target, "?");
     const char *query = target + path_len;
+    bool is_get = strcmp(method, "GET") == 0;
 
     set_kind(request, target, path_len);
-    request->head = strcmp(method, "HEAD") == 0;
+    request->head = !is_get && strcmp(method, "HEAD") == 0;
     request->status = 200;
     request->error = ERROR_CODE_NONE;
     request->id = 0;
@@ -270,7 +271,7 @@ request_parse(struct request *request, const char *method, const char *target)
 
     if (request->kind == REQUEST_UNKNOWN) {
         request->status = 404;
-    } else if (!request->head && strcmp(method, "GET") != 0) {
+    } else if (!is_get && !request->head) {
         request->status = 405;
     } else if (request->kind == REQUEST_ACCEPT) {
         request->error = read_query(query + (*query == '?'), request);

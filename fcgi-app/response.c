@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/decimal.h"
-#include "base/rfc3339.h"
 
 /* The headers of every response, after the status. */
 #define HEAD                                                                   \
@@ -72,13 +71,10 @@ put_status(char *to, int status)
 }
 
 static char *
-put_window(char *to, int64_t window_s)
+put_window(char *to, const char *window)
 {
-    char start[RFC3339_SIZE];
-
-    rfc3339_format(start, window_s);
     to = put(to, "Verve-Window: ");
-    to = put(to, start);
+    to = put(to, window);
     return put(to, "\r\n");
 }
 
@@ -96,8 +92,8 @@ response_format(const struct response *response, char text[RESPONSE_MAX_BYTES])
     char *to = put_status(text, response->status);
 
     to = put(to, extra_header(response->status));
-    if (response->window_s != 0) {
-        to = put_window(to, response->window_s);
+    if (response->window != NULL) {
+        to = put_window(to, response->window);
     }
     if (response->error != ERROR_CODE_NONE) {
         to = put_error(to, response->error);

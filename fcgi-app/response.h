@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "store/error_code.h"
 
@@ -16,8 +15,8 @@ enum { RESPONSE_MAX_BYTES = 512 };
 struct response {
     int status;            /* of HTTP */
     enum error_code error; /* the Verve-Error header */
-    int64_t window_s; /* the Verve-Window header, epoch second; 0: no header */
-    bool head;        /* the method is HEAD: no body */
+    const char *window;    /* the Verve-Window header; NULL: no header */
+    bool head;             /* the method is HEAD: no body */
 };
 
 /*
