@@ -176,14 +176,15 @@ int
 responder_run(struct responder *responder, struct notify *notify)
 {
     struct round *round = responder->round;
+    bool under_way;
 
     responder->notify = notify;
     responder->redis_state = store_state(responder->store);
     tell_state(responder);
     notify_send(notify, "READY=1\nSTATUS=%s",
                 status_of(responder->redis_state));
-    while (round_is_under_way(round) || !is_drained(responder)) {
-        if (round_is_under_way(round)) {
+    while ((under_way = round_is_under_way(round)) || !is_drained(responder)) {
+        if (under_way) {
             round_step(round);
         } else if (await_requests(responder) == 0) {
             start_round(responder);

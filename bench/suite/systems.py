@@ -146,6 +146,29 @@ def missing_systems():
     return {name: reason for name, reason in why.items() if reason}
 
 
+def start_redis(sandbox, system, rewrite_percentage=0):
+    """The Redis of a system, or its cluster."""
+    config = {"fsync": system.fsync,
+              "auto_aof_rewrite_percentage": rewrite_percentage}
+    if system.link == "cluster":
+        sandbox.settings["VERVE_REDIS_SHARDS"] = SHARDS
+        return ThreeMasters(sandbox, **config).start()
+    # The port is for replicas, or for TCP.
+    port = free_port()
+    redis = Redis(sandbox, port=port, repl_diskless_sync_delay=0, **config)
+    if system.link == "TCP":
+        redis.url = f"redis://127.0.0.1:{port}"
+    elif system.link == "TLS":
+        authority, certificate = shared()
+        redis.use_tls(port, authority, certificate)
+        sandbox.settings["VERVE_REDIS_CA_FILE"] = authority.path
+    return redis.start()
+
+
+def servers_of(system, redis):
+    return redis.nodes if system.link == "cluster" else [redis]
+
+
 class Running:
     """A system that runs: its host, and the pids of all its processes,
     {part: [pid, ...]}."""
@@ -161,9 +184,9 @@ class Running:
             raise
 
     def start(self, system, rewrite_percentage):
-        redis = self.start_redis(system, rewrite_percentage)
+        redis = start_redis(self.sandbox, system, rewrite_percentage)
         self.redis = redis
-        servers = redis.nodes if system.link == "cluster" else [redis]
+        servers = servers_of(system, redis)
         for number in range(system.replicas):
             servers.append(self.start_replica(redis, number))
         start = {"fastcgi": self.start_ours, "http": self.start_peer,
@@ -171,24 +194,6 @@ class Running:
         self.host, web, service = start[system.kind](system, redis)
         self.pids = {"web": web, "service": service,
                      "redis": [server.process.pid for server in servers]}
-
-    def start_redis(self, system, rewrite_percentage):
-        config = {"fsync": system.fsync,
-                  "auto_aof_rewrite_percentage": rewrite_percentage}
-        if system.link == "cluster":
-            self.sandbox.settings["VERVE_REDIS_SHARDS"] = SHARDS
-            return ThreeMasters(self.sandbox, **config).start()
-        # The port is for replicas, or for TCP.
-        port = free_port()
-        redis = Redis(self.sandbox, port=port, repl_diskless_sync_delay=0,
-                      **config)
-        if system.link == "TCP":
-            redis.url = f"redis://127.0.0.1:{port}"
-        elif system.link == "TLS":
-            authority, certificate = shared()
-            redis.use_tls(port, authority, certificate)
-            self.sandbox.settings["VERVE_REDIS_CA_FILE"] = authority.path
-        return redis.start()
 
     # Each of these functions returns the host, and the pids of web server and
     # service.

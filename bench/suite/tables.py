@@ -5,7 +5,8 @@ import platform
 import statistics
 
 from .measure import parts
-from .pairs import LEAST_SLICES, OPEN_TARGETS, TARGETS, interval, ratios
+from .pairs import (FULL_AIM, LEAST_SLICES, OPEN_TARGETS, TARGETS, interval,
+                    ratios)
 from .systems import PARTS
 
 WORDS = {"cpu_us": "server CPU a request", "requests_per_s": "requests/s",
@@ -110,6 +111,24 @@ def shards(rows):
             *(f"{median(runs, 'behind_us'):.1f}" for runs in pair["runs"]),
             *(ratio_cell(ratios(pair, key))
               for key in ("behind_us", "requests_per_s", "p99_us"))]))
+    return lines
+
+
+def full(rows):
+    """The same in full batches; what is aimed at is FULL_AIM at most."""
+    lines = head("three shards / one Redis", "ids in a script, three", "one",
+                 "service + Redis, us an id, three", "one", "ratio",
+                 f"at most {FULL_AIM}")
+    for pair in rows:
+        three, one = pair["runs"]
+        lines.append(row([
+            f"{pair['a']} / {pair['b']}",
+            *(f"{median(runs, 'ids_per_script'):.1f}" for runs in (three, one)),
+            *(" + ".join(f"{median(runs, key):.2f}"
+                         for key in ("service_us", "redis_us"))
+              for runs in (three, one)),
+            ratio_cell(ratios(pair, "behind_us")),
+            verdict(ratios(pair, "behind_us"), "<=", FULL_AIM)]))
     return lines
 
 
