@@ -121,13 +121,13 @@ look_at_others(const struct status_page *page, json_t *sum)
         struct redis *redis = store_shard(page->store, i);
 
         if (redis_state(redis) == REDIS_STATE_UP) {
-            json_t *look = status_look(store_view(page->store, i), redis);
+            json_t *seen = status_look(store_view(page->store, i), redis);
 
-            if (look == NULL) {
+            if (seen == NULL) {
                 return;
             }
-            status_shards_add(sum, look);
-            json_decref(look);
+            status_shards_add(sum, seen);
+            json_decref(seen);
         }
     }
 }

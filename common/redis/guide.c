@@ -236,6 +236,8 @@ learn_servers(struct guide *guide, const struct guide_answer *answer)
         size_t known = find_server(guide, &answer->nodes[i], before);
 
         failed_ms[i] = known < before ? guide->servers[known].failed_ms : 0;
+        peers_add_text(guide->options.peers, answer->nodes[i].host,
+                       answer->nodes[i].port);
     }
     for (size_t i = 0; i < answer->node_count; i++) {
         if (find_server(guide, &answer->nodes[i], own) == own) {

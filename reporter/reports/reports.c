@@ -238,21 +238,22 @@ open_closer(struct reports *reports)
 {
     struct window_closer_shard shards[OPTIONS_SHARDS_MAX];
     struct window_closer_settings settings = {
-        .shards = shards,
         .count = (size_t)store_shards(reports->store),
         .barrier_ms = WINDOW_CLOSER_BARRIER_MS};
     struct key_parts parts = {.prefix = reports->options->redis.prefix};
     char key[REDIS_KEY_MAX_BYTES];
 
     for (size_t i = 0; i < settings.count; i++) {
-        shards[i].options = store_view(reports->store, (int64_t)i);
-        shards[i].redis = store_shard(reports->store, (int64_t)i);
+        shards[i] = (struct window_closer_shard){
+            .options = store_view(reports->store, (int64_t)i),
+            .redis = store_shard(reports->store, (int64_t)i)};
     }
     keys_text(KEY_WINDOWS, &parts, key, sizeof(key));
     reports->records = store_keyed(reports->store, key);
     if (reports->records == NULL) {
         return -1;
     }
+    settings.shards = shards;
     settings.records = reports->records;
     reports->closer = window_closer_open(&settings);
     return reports->closer == NULL ? -1 : 0;

@@ -10,7 +10,9 @@ from harness.cluster import Cluster, free_ports
 from harness.fastcgi import Responder
 from harness.load import accept
 from harness.metrics import numbers
+from harness.queue import dead, put
 from harness.redis import Redis
+from harness.reporter import Reporter
 from harness.sandbox import free_port
 from harness.settings import FCGI, ROOT
 from harness.wait import wait_until
@@ -298,3 +300,16 @@ def test_rights(sandbox):
     cluster.login = "less:p%40ss@"
     less = Asker(sandbox, cluster, "less")
     less.says("(+cluster|info and +cluster|slots): see redis.acl")
+
+
+def test_callbacks_never_go_to_a_node(sandbox):
+    """Neither to one that the program never had a connection to."""
+    cluster = Cluster(sandbox).start()
+    Reporter(sandbox, Named(f"127.0.0.1:{cluster.nodes[0].port}"),
+             VERVE_CALLBACKS_ALLOW="127.0.0.0/8").start()
+    ids = put(cluster, *(f"http://127.0.0.1:{node.port}/"
+                         for node in cluster.nodes))
+    wait_until(lambda: len(dead(cluster)) == len(ids), "all are dead", 30.0)
+    assert dead(cluster) == dict.fromkeys(ids, "refused")
+    for node in cluster.nodes:
+        assert "SECURITY" not in node.process.output()
