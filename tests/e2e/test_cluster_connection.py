@@ -1,6 +1,7 @@
 """The connection to a Redis Cluster follows the slot, whatever happens to its
 node. One shard; the others are for test_cluster.py."""
 
+import re
 import socket
 import time
 
@@ -269,6 +270,13 @@ def test_what_an_operator_has_to_change(sandbox):
 
     assert "it is a node of a cluster: use redis+cluster://" in refusal(
         sandbox, f"redis://127.0.0.1:{cluster.nodes[0].port}")
+    for node in cluster.nodes:
+        node("ACL", "SETUSER", "blind", "on", ">p", "~*", "&*", "+@all", "-info")
+    other = next(node for node in cluster.nodes
+                 if node is not cluster.master_of(PLACE))
+    assert re.search(r": MOVED \d+ \S+; it is a node of a cluster: use redis\+",
+                     refusal(sandbox,
+                             f"redis://blind:p@127.0.0.1:{other.port}"))
     plain = Asker(sandbox, Named(f"127.0.0.1:{redis.config['port']}"), "plain")
     plain.says("it is no node of a cluster: use redis://host:port")
     asks = Asker(sandbox, cluster)
