@@ -205,7 +205,10 @@ def test_nodes_that_lie_or_hang(sandbox):
         "no master serves the slot": info("ok") + b"*0\r\n",
         "no master serves the slot;": slots(7, b"a host\x1b[2J"),
         "it is no node of a cluster;": info("ok") + b":7\r\n",
+        # So large that to free it would take minutes.
+        "it is no node;": info("ok") + b"*2147483647\r\n",
     }
+    large = len(lies) - 1
     made = [FalseSentinel(sandbox, answer) for answer in lies.values()]
     made.append(FalseSentinel(sandbox, slots(replica.port)))
     asks = Asker(sandbox, Named(*(f"127.0.0.1:{one.port}" for one in made),
@@ -221,6 +224,7 @@ def test_nodes_that_lie_or_hang(sandbox):
     assert not fooled()
     for words in lies:
         fooled.says(words)
+    fooled.says(f":{made[large].port}: it is no node")
 
 
 class FalseNode(FalseSentinel):
