@@ -187,11 +187,14 @@ rank(enum state state)
     return 0;
 }
 
-/* Takes over a shard's check if it is worse; the reason names the shard. */
+/*
+ * Takes over a shard's check if it is worse, or the first; the reason names the
+ * shard.
+ */
 static void
 keep_worse(struct check *check, const struct check *of_shard, size_t shard)
 {
-    if (shard != 0 && rank(of_shard->state) <= rank(check->state)) {
+    if (check->name != NULL && rank(of_shard->state) <= rank(check->state)) {
         return;
     }
     *check = *of_shard;
@@ -237,6 +240,7 @@ judge_all(const struct readyz *shards, size_t count,
         judge(shards, checks);
         return CHECKS_COUNT;
     }
+    memset(checks, 0, CHECKS_MOST * sizeof(*checks));
     for (size_t i = 0; i < count; i++) {
         judge(&shards[i], of_shard);
         for (int j = 0; j < CHECKS_COUNT; j++) {

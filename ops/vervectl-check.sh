@@ -43,12 +43,15 @@ bad_usage() {
 
 # Sets $1_warning and $1_critical to the limits of $2.
 take_limits() {
+    wanted="--$1 needs WARNING,CRITICAL, each of at most 9 digits"
     case $2 in
-    *[!0-9,]* | *,*,* | ,* | *,) bad_usage "--$1 needs WARNING,CRITICAL: $2" ;;
     *,*) ;;
-    *) bad_usage "--$1 needs WARNING,CRITICAL: $2" ;;
+    *) bad_usage "$wanted: $2" ;;
     esac
-    eval "${1}_warning=\${2%,*} ${1}_critical=\${2#*,}"
+    read_decimal "${2%%,*}" 9 || bad_usage "$wanted: $2"
+    eval "${1}_warning=\$decimal"
+    read_decimal "${2#*,}" 9 || bad_usage "$wanted: $2"
+    eval "${1}_critical=\$decimal"
 }
 
 read_check() {
@@ -78,9 +81,10 @@ read_check() {
         fi
         shift 2
     done
-    case $limit in
-    '' | *[!0-9]* | 0 | ?????*) bad_usage "-t needs seconds: $limit" ;;
-    esac
+    if ! read_decimal "$limit" 4 || [ "$decimal" -eq 0 ]; then
+        bad_usage "-t needs seconds, 1 to 9999: $limit"
+    fi
+    limit=$decimal
 }
 
 # Runs one command within what is left of the limit, less a second for the rest;

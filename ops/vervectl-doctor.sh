@@ -166,6 +166,18 @@ END
     take_shard 0 0
 }
 
+# Prints what to do about a Redis that can't be used. The words are redis-cli's.
+advise_use() {
+    case $known in
+    *"reset by peer"* | *"closed the connection"* | *SSL_connect* | \
+        *"TLS connection"*)
+        echo "see docs/redis-tls.md: the log of verve-reporter says which\
+ certificate, key or port is wrong"
+        ;;
+    *) echo "start Redis: systemctl start redis-server@verve, or mend redis.url" ;;
+    esac
+}
+
 # Redis has not answered the first question: why.
 judge_silence() {
     version=$(info redis_version)
@@ -188,7 +200,7 @@ judge_silence() {
             judge_version
         else
             report critical redis "Redis ($where_redis) can't be used: $known" \
-                "start Redis: systemctl start redis-server@verve, or mend redis.url"
+                "$(advise_use)"
         fi
         ;;
     esac
@@ -198,12 +210,14 @@ judge_silence() {
 judge_settings() {
     for field in window_seconds:window.seconds strategy:dedup.strategy \
         shards:redis.shards; do
+        page=redis-keys
+        [ "$field" != shards:redis.shards ] || page=cluster
         there=$(agreed "${field%%:*}")
         mine=$(setting "${field#*:}") || exit
         if [ -n "$there" ] && [ "$there" != "$mine" ]; then
             wrong_settings "${field#*:} is $there in $whose and $mine on\
  this host: programs of this host refuse to start" "set ${field#*:} = $there here,\
- or see docs/redis-keys.md to change it everywhere"
+ or see docs/$page.md to change it everywhere"
             return
         fi
     done

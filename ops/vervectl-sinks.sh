@@ -60,10 +60,11 @@ read_window() {
     [0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]Z)
         first_s=$(date -u -d "$1" +%s 2>/dev/null) || wrong "no such time: $1"
         ;;
-    '' | *[!0-9]* | ???????????*)
-        wrong "not a window: $1; it is like 2026-01-02T03:04:00Z"
+    *)
+        read_decimal "$1" 10 ||
+            wrong "not a window: $1; it is like 2026-01-02T03:04:00Z"
+        first_s=$decimal
         ;;
-    *) first_s=$1 ;;
     esac
 }
 

@@ -231,5 +231,12 @@ line_file_write(struct line_file *file, const char *line, size_t len)
 const char *
 line_file_strerror(int error)
 {
-    return error == EAGAIN ? "its reader does not keep up" : strerror(error);
+    switch (error) {
+    case EAGAIN:
+        return "its reader does not keep up";
+    case ENXIO:
+        return "it is a FIFO without a reader";
+    default:
+        return strerror(error);
+    }
 }

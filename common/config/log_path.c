@@ -89,11 +89,26 @@ check_folder(const char *path, char why[LOG_PATH_WHY_SIZE])
                : refuse("make a file in", folder, why);
 }
 
+/* What a file is that cannot be appended to, or NULL. Only a regular file can
+   be read, too. */
+static const char *
+wrong_type(const struct stat *status, bool is_read)
+{
+    if (S_ISSOCK(status->st_mode)) {
+        return "a socket";
+    }
+    if (S_ISBLK(status->st_mode)) {
+        return "a block device";
+    }
+    return is_read && !S_ISREG(status->st_mode) ? "not a regular file" : NULL;
+}
+
 int
 log_path_check(const char *path, bool is_read, char why[LOG_PATH_WHY_SIZE])
 {
     struct stat status;
     int mode = W_OK | (is_read ? R_OK : 0);
+    const char *wrong;
     bool exists;
 
     if (is_descriptor(path)) {
@@ -105,9 +120,9 @@ log_path_check(const char *path, bool is_read, char why[LOG_PATH_WHY_SIZE])
                  "\"%.1024s\" is a folder; name a file in it", path);
         return -1;
     }
-    if (is_read && exists && !S_ISREG(status.st_mode)) {
-        snprintf(why, LOG_PATH_WHY_SIZE, "\"%.1024s\" is not a regular file",
-                 path);
+    wrong = exists ? wrong_type(&status, is_read) : NULL;
+    if (wrong != NULL) {
+        snprintf(why, LOG_PATH_WHY_SIZE, "\"%.1024s\" is %s", path, wrong);
         return -1;
     }
     if (access(path, mode) == 0) {

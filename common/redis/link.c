@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "reply_limit.h"
 #include "tls_advice.h"
 
 enum { READ_SIZE = 16 * 1024 }; /* as hiredis; a record of TLS is no larger */
@@ -157,6 +158,7 @@ link_connect(struct link *link)
         return "no memory";
     }
     link->context->flags &= ~REDIS_BLOCK;
+    reply_limit_set(link->context->reader);
     link->unsent = true;
     link->heard = false;
     if (address->ai_family != AF_UNIX) {

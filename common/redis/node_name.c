@@ -34,7 +34,7 @@ redis_node_name(const char *url, char name[REDIS_NODE_SIZE])
         read_part(name, REDIS_NODE_SIZE, url, "master");
     }
     if (name[0] == '\0' && redis_url_is_cluster(url)) {
-        strcpy(name, "cluster");
+        snprintf(name, REDIS_NODE_SIZE, "cluster");
     }
     if (name[0] == '\0') {
         read_part(host, sizeof(host), url, "host");

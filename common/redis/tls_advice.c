@@ -54,10 +54,12 @@ tls_advice_of_reason(unsigned long code)
                "with ECDHE";
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
         return "set redis.client_cert and redis.client_key";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+        return "it refuses redis.client_cert: renew it, or set the clock of "
+               "Redis's host";
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
     case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
     case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:

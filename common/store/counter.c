@@ -242,6 +242,7 @@ fail(struct counter *counter)
 {
     if (counter->script == COUNTER_SCHEMA && counter->task == TASK_COUNT) {
         note_try(counter);
+        counter->pulsed_ms = clock_mono_ms(); /* it would have been next */
     }
     return false;
 }

@@ -84,7 +84,7 @@ static const struct metric_bound delivery_bounds[FAMILIES_DELIVERY_BOUNDS] = {
     .type = METRIC_HISTOGRAM, .merge = STATS_COUNTER, .bounds = (list),        \
     .bound_count = COUNT(list), .decimals = 6
 
-const struct metric families[FAMILIES_COUNT] = {
+const struct metric families[] = {
     [ROW_ATTEMPT_DURATION] =
         {"verve_callback_attempt_duration_seconds",
          "Duration of an attempt, by phase: dns, connect, tls, answer, all.",
@@ -201,3 +201,6 @@ const struct metric families[FAMILIES_COUNT] = {
     {"process_cpu_seconds_total", "User and system CPU time of all workers.",
      IS_COUNTER, .decimals = 6, .first = CELL_CPU},
 };
+
+_Static_assert(COUNT(families) == FAMILIES_COUNT,
+               "families.h has their number");

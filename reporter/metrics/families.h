@@ -68,6 +68,6 @@ enum { ROW_ATTEMPT_DURATION, ROW_DELIVERY_DURATION, FAMILIES_COUNT = 35 };
 
 /* The labels sink, node and config have no values here, and the label shard has
    those of all shards that there may be. */
-extern const struct metric families[FAMILIES_COUNT];
+extern const struct metric families[]; /* FAMILIES_COUNT */
 
 #endif

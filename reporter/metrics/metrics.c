@@ -66,7 +66,7 @@ fill_families(struct metrics *metrics, const struct options *options)
     redis_node_name(options->redis.url, metrics->node);
     metrics->nodes[0] = metrics->node;
     metrics->digests[0] = metrics->digest;
-    memcpy(metrics->families, families, sizeof(families));
+    memcpy(metrics->families, families, sizeof(metrics->families));
     for (size_t i = 0; i < FAMILIES_COUNT; i++) {
         struct metric_label *label = &metrics->families[i].labels[0];
 

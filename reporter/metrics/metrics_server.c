@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -254,7 +255,11 @@ on_request(void *context, struct MHD_Connection *connection, const char *path,
                                   "text/plain; version=0.0.4; charset=utf-8");
 }
 
-/* Starts libmicrohttpd on a listening socket, which it closes. NULL (errno). */
+/*
+ * Starts libmicrohttpd on a listening socket, which is closed with it. If there
+ * is no descriptor for its epoll, libmicrohttpd leaves the socket open, and the
+ * address would stay busy. NULL (errno): the socket is closed.
+ */
 static struct MHD_Daemon *
 start_daemon(struct metrics_server *server, int fd)
 {
@@ -274,6 +279,8 @@ start_daemon(struct metrics_server *server, int fd)
     }
     if (daemon != NULL) {
         MHD_stop_daemon(daemon);
+    } else {
+        close(fd);
     }
     errno = ENOMEM;
     return NULL;

@@ -44,10 +44,11 @@ class Plugin(Operator):
         text, _, perf = line.partition(" | ")
         word, text = re.fullmatch(r"VERVE (\w+) - ([ -{}~]+)", text).groups()
         assert STATES[word] == done.returncode
-        self.perf = {}
+        self.perf, self.limits = {}, {}
         for one in re.findall(r"(?:'[^']*'|[^ '])+", perf):
-            label, value, *_ = PERFDATA.fullmatch(one).groups()
+            label, value, _, *limits = PERFDATA.fullmatch(one).groups()
             self.perf[label.strip("'")] = float(value)
+            self.limits[label.strip("'")] = tuple(limits[:2])
         assert code in (None, done.returncode), line
         return done.returncode, text
 
@@ -215,9 +216,19 @@ def test_a_sink_of_a_host_that_is_gone(sandbox, redis, check):
 
 @pytest.mark.parametrize("words", [
     ["x"], ["--lag", "1"], ["--lag", "1,"], ["--lag", "a,b"], ["--lag"],
-    ["-t", "0"], ["-t", "x"], ["--nothing", "1,2"]])
+    ["--lag", ",1"], ["--lag", "1,2,3"], ["--lag", "1,99999999999999999999"],
+    ["--lag", "1000000000,1"], ["-t", "0"], ["-t", "000"], ["-t", "x"],
+    ["-t", ""], ["-t", "10000"], ["--nothing", "1,2"]])
 def test_wrong_usage(check, words):
-    check(*words, code=3)
+    assert words[0] in check(*words, code=3)[1]
+
+
+def test_numbers_are_decimal(check):
+    """Zeros before them mean nothing: 010 is not 8, and 08 no error."""
+    check("-t", "00020", "--reporters", "000,00", "--queue", "010,0000000000080",
+          "--dead", "08,09", code=0)
+    assert check.limits["queue"] == ("100000", "800000")
+    assert check.limits["dead"] == ("8", "9")
 
 
 def test_a_wrong_configuration(check):

@@ -1,6 +1,7 @@
 """The connection to a Redis Cluster follows the slot, whatever happens to its
 node. One shard; the others are for test_cluster.py."""
 
+import re
 import socket
 import time
 
@@ -204,7 +205,10 @@ def test_nodes_that_lie_or_hang(sandbox):
         "no master serves the slot": info("ok") + b"*0\r\n",
         "no master serves the slot;": slots(7, b"a host\x1b[2J"),
         "it is no node of a cluster;": info("ok") + b":7\r\n",
+        # So large that to free it would take minutes.
+        "it is no node;": info("ok") + b"*2147483647\r\n",
     }
+    large = len(lies) - 1
     made = [FalseSentinel(sandbox, answer) for answer in lies.values()]
     made.append(FalseSentinel(sandbox, slots(replica.port)))
     asks = Asker(sandbox, Named(*(f"127.0.0.1:{one.port}" for one in made),
@@ -220,6 +224,7 @@ def test_nodes_that_lie_or_hang(sandbox):
     assert not fooled()
     for words in lies:
         fooled.says(words)
+    fooled.says(f":{made[large].port}: it is no node")
 
 
 class FalseNode(FalseSentinel):
@@ -265,6 +270,13 @@ def test_what_an_operator_has_to_change(sandbox):
 
     assert "it is a node of a cluster: use redis+cluster://" in refusal(
         sandbox, f"redis://127.0.0.1:{cluster.nodes[0].port}")
+    for node in cluster.nodes:
+        node("ACL", "SETUSER", "blind", "on", ">p", "~*", "&*", "+@all", "-info")
+    other = next(node for node in cluster.nodes
+                 if node is not cluster.master_of(PLACE))
+    assert re.search(r": MOVED \d+ \S+; it is a node of a cluster: use redis\+",
+                     refusal(sandbox,
+                             f"redis://blind:p@127.0.0.1:{other.port}"))
     plain = Asker(sandbox, Named(f"127.0.0.1:{redis.config['port']}"), "plain")
     plain.says("it is no node of a cluster: use redis://host:port")
     asks = Asker(sandbox, cluster)

@@ -3,6 +3,7 @@ many destinations."""
 
 import collections
 import json
+import os
 import subprocess
 import time
 import urllib.request
@@ -246,6 +247,32 @@ def test_a_log_that_cannot_be_written_stops_no_delivery(sandbox, redis,
     folder.mkdir()
     put(redis, receiver.url())
     wait_until(reporter.callbacks, "the log is written")
+
+
+def test_a_fifo_without_a_reader_holds_up_nobody(sandbox, redis, receiver):
+    """As callback log and as log, at the start and afterwards."""
+    attempts, log = sandbox.folder / "attempts", sandbox.folder / "log"
+    os.mkfifo(attempts)
+    os.mkfifo(log)
+    reporter = Reporter(sandbox, redis, VERVE_CALLBACKS_LOG=attempts,
+                        VERVE_LOG_TARGET=log).start()
+    put(redis, receiver.url())
+    receiver.wait_count(1)
+    reporter.process.wait_output(f"{attempts}: it is a FIFO without a reader")
+    reader = os.open(attempts, os.O_RDONLY | os.O_NONBLOCK)
+    put(redis, receiver.url())
+    wait_until(lambda: b" status=200 " in read(reader), "it is read")
+    os.close(reader)
+    put(redis, receiver.url())
+    receiver.wait_count(3)
+
+
+def read(fd):
+    """What is in a FIFO; b"": nothing yet."""
+    try:
+        return os.read(fd, 65536)
+    except BlockingIOError:
+        return b""
 
 
 def test_few_descriptors_cost_no_attempt(sandbox, redis, receiver):

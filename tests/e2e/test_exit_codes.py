@@ -27,7 +27,9 @@ WRONG = {
         [], "[callbacks]\ntimeout_ms = 60000\nlease_s = 5\n", {}),
     "a wrong variable": ([], "", {"VERVE_LOG_LEVEL": "loud"}),
     "no Redis's address": ([], "", {"VERVE_REDIS_URL": "http://h/"}),
-    "a scheme to come": ([], "", {"VERVE_REDIS_URL": "redis+sentinel://h/m"}),
+    "an unknown scheme": ([], "", {"VERVE_REDIS_URL": "redis+nonsense://h/m"}),
+    "no name of the master": ([], "",
+                              {"VERVE_REDIS_URL": "redis+sentinel://h"}),
     "no host": ([], "", {"VERVE_CALLBACKS_HOSTS": "|"}),
 }
 

@@ -72,3 +72,11 @@ def test_the_file_is_that_of_the_scripts():
     made = subprocess.run([ROOT / "tools" / "redis-acl", BUILD],
                           capture_output=True, check=True, text=True).stdout
     assert made == (ROOT / "conf" / "redis.acl").read_text()
+
+
+def test_responders_of_before_may_go_on():
+    """During an upgrade, with the new file: each looks once a minute whether it
+    has the rights that it needs, and EXPIREAT was among them."""
+    users = (ROOT / "conf" / "redis.acl").read_text().splitlines()
+    assert " +expireat " in users[0]
+    assert users[0].startswith("user verve-responder ")

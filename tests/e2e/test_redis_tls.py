@@ -136,8 +136,8 @@ def test_clients_need_a_certificate(sandbox, authority, certificate):
     other = Authority(sandbox.folder, "other")
     files = [sandbox.folder / "client.crt", sandbox.folder / "client.key"]
 
-    def install(issuer):
-        for path, new in zip(files, issuer.issue("client")):
+    def install(issuer, times=None):
+        for path, new in zip(files, issuer.issue("client", times=times)):
             path.write_bytes(new.read_bytes())
     redis = TlsRedis(sandbox, authority, certificate, "yes").start()
     refusal(sandbox, redis, "set redis.client_cert and redis.client_key",
@@ -145,11 +145,18 @@ def test_clients_need_a_certificate(sandbox, authority, certificate):
     install(other)
     responder = Responder(sandbox, redis, "known",
                           **trusting(authority, files)).start()
-    responder.processes[0].wait_output("it refuses redis.client_cert")
+    responder.processes[0].wait_output(
+        "it refuses redis.client_cert: tls-ca-cert-file")
+    install(authority, PAST)
+    responder.processes[0].wait_output(
+        "it refuses redis.client_cert: renew it")
     files[1].write_text("no key\n")
     responder.processes[0].wait_output("and by now redis.client_key cannot be")
     install(authority)
     wait_until(lambda: counts(responder), "the new certificate is shown")
+    without = Operator(sandbox, VERVE_REDIS_URL=redis.url,
+                       **trusting(authority))
+    assert "see docs/redis-tls.md" in advice(without, "redis")
     operator = Operator(sandbox, VERVE_REDIS_URL=redis.url,
                         **trusting(authority, files))
     operator("status")
@@ -159,6 +166,15 @@ def test_clients_need_a_certificate(sandbox, authority, certificate):
     assert changes and all(
         f"-p {redis.port} --tls --cacert {authority.path} --cert {files[0]} "
         f"--key {files[1]} CONFIG" in line for line in changes)
+
+
+def advice(operator, name):
+    """What doctor says to change about its critical finding of that name."""
+    found = operator("doctor", code=2)
+    lines = [place for place, line in enumerate(found)
+             if line.startswith(f"critical  {name} ")]
+    assert lines, found
+    return found[lines[0] + 1]
 
 
 def test_doctor_says_what_is_wrong(sandbox, authority):

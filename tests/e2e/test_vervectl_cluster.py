@@ -126,6 +126,7 @@ def test_a_cluster(sandbox, cluster, operator, receiver):
     admin.env["VERVE_REDIS_SHARDS"] = "1"
     finds(admin, "warning", "shards", "redis.shards is 1, and there are 3")
     finds(admin, "critical", "settings", "redis.shards is 3 in Redis and 1")
+    assert "see docs/cluster.md" in findings(admin)["settings"][0][2]
     admin.env["VERVE_REDIS_SHARDS"] = str(SHARDS)
     cluster.move(TAGS[SHARDS][1], masters[1])
 

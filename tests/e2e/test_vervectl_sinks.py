@@ -97,6 +97,9 @@ def test_rewind_of_what_is_not_there(redis, operator):
     assert redis("HGET", "verve:sink:kafka:a b", "cursor") == \
         str(1767323040 - 1)
     assert redis("HGET", "verve:sink:kafka:a b", "token") == "5"
+    operator("sinks", "rewind", "kafka:a b", "001767323039")  # is not octal
+    assert redis("HGET", "verve:sink:kafka:a b", "cursor") == \
+        str(1767323039 - 1)
     operator("sinks", "rewind", "kafka:b", "1767323040", code=1)
     assert "has written nothing" in operator.errors
     assert not redis("EXISTS", "verve:sink:kafka:b")

@@ -1,5 +1,5 @@
--- The second part of accept-<strategy>-told.lua, for shards after the first. The
--- window that is on is the caller's, who knows the clock of shard 0, unless
+-- The second part of accept-<strategy>-told.lua, for shards after the first.
+-- The window that is on is the caller's, who knows the clock of shard 0, unless
 -- this shard has gone further: see accept.lua.
 --
 -- `sealed` moves up to the window before it, so that this shard never goes

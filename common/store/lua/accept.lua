@@ -1,9 +1,9 @@
 -- Counts a batch of ids. The build puts the script together from five parts:
--- this one finds out whether the caller and Redis have the same data. The second
--- finds the window that is on: accept-clock.lua for shard 0, accept-told.lua for
--- the others. The third, accept-room.lua, finds out which callbacks have room.
--- The fourth, accept-<strategy>.lua, counts. The last, accept-end.lua, ends the
--- batch.
+-- this one finds out whether the caller and Redis have the same data. The
+-- second finds the window that is on: accept-clock.lua for shard 0,
+-- accept-told.lua for the others. The third, accept-room.lua, finds out which
+-- callbacks have room. The fourth, accept-<strategy>.lua, counts. The last,
+-- accept-end.lua, ends the batch.
 --
 -- KEYS: 1 sealed, 2 born, 3 count:<window>, 4 whole:<strategy>:<window>,
 --       5 open, 6 marks, 7... those of the strategy, and if there are jobs,

@@ -214,6 +214,8 @@ test_a_fifo_is_not_waited_for(void **state)
     file = line_file_open(f->path, O_WRONLY);
     assert_int_equal(write_text(file, "lost\n"), -1);
     assert_int_equal(errno, ENXIO);
+    assert_string_equal(line_file_strerror(errno),
+                        "it is a FIFO without a reader");
     reader = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     while (write_text(file, "a line\n") == 0) {
         written++;

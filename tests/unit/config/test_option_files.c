@@ -5,6 +5,9 @@
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "config/log_path.h"
@@ -192,6 +195,33 @@ test_other_files(void **state)
     assert_int_equal(symlink("/dev/stdout", in_directory("link")), 0);
     assert_string_equal(checked_by_nobody(other, true), "");
     unlink(other);
+    assert_int_equal(chmod(directory, 0700), 0);
+}
+
+/* Nobody can append to these. A block device is only for root to make. */
+static void
+test_sockets_and_block_devices(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)state;
+    assert_int_equal(chmod(directory, 0755), 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%.100s",
+             in_directory("socket"));
+    assert_int_equal(
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(chmod(other, 0666), 0);
+    snprintf(expected, sizeof(expected), "\"%s\" is a socket", other);
+    assert_string_equal(checked_by_nobody(other, false), expected);
+    assert_string_equal(checked_by_nobody(other, true), expected);
+    unlink(other);
+    close(fd);
+    if (mknod(in_directory("block"), S_IFBLK | 0666, makedev(7, 0)) == 0) {
+        snprintf(expected, sizeof(expected), "\"%s\" is a block device", other);
+        assert_string_equal(checked_by_nobody(other, false), expected);
+        unlink(other);
+    }
     assert_int_equal(chmod(directory, 0700), 0);
 }
 
@@ -462,6 +492,7 @@ main(void)
         cmocka_unit_test(test_folders_in_place_of_files),
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_sockets_and_block_devices),
         cmocka_unit_test(test_only_used_files_are_checked),
         cmocka_unit_test(test_secrets_in_files),
         cmocka_unit_test(test_wrong_secrets),

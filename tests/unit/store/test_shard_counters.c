@@ -204,6 +204,30 @@ test_a_probe_in_steps(void **state)
     assert_int_equal(counter_probed(f->counters[2]).fault, PROBE_READY);
 }
 
+/* Else a responder would ask again and again, as fast as Redis answers. */
+static void
+test_a_schema_that_is_refused_is_not_compared_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct counter_request one = request(id_of(1, 0), NULL);
+    char born[96];
+
+    hear(f);
+    snprintf(born, sizeof(born), "verve:{%lld}:born",
+             (long long)f->views[1].redis.tag);
+    redis_do(f->redis[0], "SET", born, "no time", NULL);
+    count_in(f, 1, f->counters[1], &one, 1);
+    assert_int_equal(one.answer, COUNTER_UNAVAILABLE);
+    for (int i = 0; i < 2; i++) {
+        while (counter_idle_ms(f->counters[1]) > 0) {
+            usleep((useconds_t)counter_idle_ms(f->counters[1]) * 1000);
+        }
+        count_in(f, 1, f->counters[1], NULL, 0);
+        assert_true(counter_was_refused(f->counters[1]));
+        assert_true(counter_idle_ms(f->counters[1]) > 0);
+    }
+}
+
 static int
 run_with(enum dedup_kind kind, const char *name)
 {
@@ -217,6 +241,7 @@ run_with(enum dedup_kind kind, const char *name)
         TEST(test_a_window_far_ahead_is_refused),
         TEST(test_time_passes_without_shard_0),
         TEST(test_a_probe_in_steps),
+        TEST(test_a_schema_that_is_refused_is_not_compared_at_once),
     };
 
     strategy = kind;
