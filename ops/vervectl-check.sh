@@ -393,6 +393,8 @@ check_windows() {
     age=-
     if [ "$newest" != - ]; then
         age=$((now_ms / 1000 - newest - seconds))
+        # It was recorded since the clock was read.
+        [ "$age" -ge 0 ] || [ "$age" -lt "-$limit" ] || age=0
     elif [ "$born" != - ]; then
         age=$((now_ms / 1000 - born))
     fi

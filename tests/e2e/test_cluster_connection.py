@@ -313,7 +313,11 @@ def test_rights(sandbox):
 def test_callbacks_never_go_to_a_node(sandbox):
     """Neither to one that the program never had a connection to."""
     cluster = Cluster(sandbox).start()
-    Reporter(sandbox, Named(f"127.0.0.1:{cluster.nodes[0].port}"),
+    asked = cluster.nodes[0]
+    # A replica is left out of the map until its node has heard of its data.
+    wait_until(lambda: all(str(node.port) in str(asked("CLUSTER", "SLOTS"))
+                           for node in cluster.nodes), "all are known", 40.0)
+    Reporter(sandbox, Named(f"127.0.0.1:{asked.port}"),
              VERVE_CALLBACKS_ALLOW="127.0.0.0/8").start()
     ids = put(cluster, *(f"http://127.0.0.1:{node.port}/"
                          for node in cluster.nodes))

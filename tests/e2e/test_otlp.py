@@ -333,7 +333,9 @@ def test_many_spans_come_in_batches(sandbox, redis, receiver, otlp):
         receiver.wait_count(1500, seconds=SLACK_S)
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     otlp.answers = [late, 200]
-    start(sandbox, redis, otlp.url)
+    # So long that a slow machine makes no second attempts.
+    start(sandbox, redis, otlp.url, VERVE_CALLBACKS_TIMEOUT_MS=50000,
+          VERVE_CALLBACKS_LEASE_S=120)
     queue_traced(redis, receiver, 1500)
     spans = otlp.wait_spans(1500, SLACK_S)
     assert len({span["spanId"] for span in spans}) == 1500
