@@ -16,21 +16,33 @@
 #include "store/status.h"
 #include "store/window_closer.h"
 
-/* A free port whose number leaves room for that of the cluster bus. */
+/*
+ * Ports of a node. They are below those that the system gives to clients
+ * (ip_local_port_range), so that only another node may be faster.
+ */
+enum { PORT_FIRST = 20000, PORTS = 6000 };
+
+static bool
+is_free(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+
+    close(fd);
+    return bound;
+}
+
+/* A free port; the port for the cluster bus, PORTS above it, is free, too. */
 static int
 free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int port = 20000 + (int)getpid() % 20000;
-    bool is_free = false;
+    int port = PORT_FIRST + (int)getpid() % PORTS;
 
-    while (!is_free) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        address.sin_port = htons((uint16_t)++port);
-        is_free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-        close(fd);
+    while (!is_free(port) || !is_free(port + PORTS)) {
+        port = PORT_FIRST + (port + 1 - PORT_FIRST) % PORTS;
     }
     return port;
 }
@@ -39,15 +51,19 @@ free_port(void)
 static int
 start_node(void **state)
 {
-    static char port[8];
+    static char port[8], bus[8];
+    int number = free_port();
     int result;
 
     (void)state;
-    snprintf(port, sizeof(port), "%d", free_port() % 100000);
+    snprintf(port, sizeof(port), "%d", number % 100000);
+    snprintf(bus, sizeof(bus), "%d", (number + PORTS) % 100000);
     server.args[0] = "--cluster-enabled";
     server.args[1] = "yes";
     server.args[2] = "--port";
     server.args[3] = port;
+    server.args[4] = "--cluster-port";
+    server.args[5] = bus;
     result = redis_server_start(&server);
     snprintf(server.url, sizeof(server.url), "redis+cluster://127.0.0.1:%s",
              port);
