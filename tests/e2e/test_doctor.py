@@ -252,7 +252,7 @@ class Slow(threading.Thread):
 def test_a_slow_network(sandbox, redis):
     """timeout_ms leaves too little for a pause. Nor is this Redis known to be on
     this host."""
-    slow = Slow(redis.path, 0.02)
+    slow = Slow(redis.path, 0.025)
     sandbox.on_close(slow.listener.close)
     doctor = Doctor(sandbox, VERVE_REDIS_TIMEOUT_MS=50,
                     VERVE_REDIS_URL=f"redis://127.0.0.1:{slow.port}")

@@ -71,7 +71,7 @@ def output_of_refused(program):
     """The output of a program that must refuse to start."""
     with pytest.raises(AssertionError):
         program.start()
-    assert program.process.wait() == 100
+    assert program.process.wait(60.0) == 100
     return program.process.output()
 
 

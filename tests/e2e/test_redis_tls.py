@@ -18,7 +18,7 @@ from harness.redis import Redis
 from harness.reporter import Reporter
 from harness.sandbox import free_port
 from harness.sentinel import MASTER, Sentinel, SentinelGroup
-from harness.settings import FCGI, REPORTER, scaled
+from harness.settings import FCGI, REPORTER, SANITIZED, scaled
 from harness.tls import hello_requests, server_context, use_huge_modulus
 from harness.wait import wait_until
 
@@ -411,7 +411,8 @@ def test_connects_leak_nothing(sandbox, authority, certificate):
     wait_until(lambda: fake.connections > 10, "the first", 60.0)
     before = memory_kb(process)
     wait_until(lambda: fake.connections > 10 + scaled(60), "many more", 120.0)
-    assert memory_kb(process) - before < 512
+    if not SANITIZED:  # it keeps what was freed, and finds leaks by itself
+        assert memory_kb(process) - before < 512
 
 
 def test_keys_that_do_not_fit(sandbox, authority):

@@ -58,6 +58,8 @@ static const char *
 scheme_of(const struct redis_url *url)
 {
     return url->path != NULL ? "unix://"
+           : url->cluster
+               ? (url->tls ? "rediss+cluster://" : "redis+cluster://")
            : url->master != NULL
                ? (url->tls ? "rediss+sentinel://" : "redis+sentinel://")
                : (url->tls ? "rediss://" : "redis://");
@@ -83,7 +85,7 @@ write_again(const struct redis_url *url)
     }
     if (url->path != NULL) {
         write_escaped(out, url->path, "/");
-    } else if (url->master == NULL) {
+    } else if (url->host != NULL) {
         write_host(out, url->host, url->port);
     }
     for (size_t i = 0; i < url->host_count; i++) {
@@ -122,6 +124,7 @@ check_again(const struct redis_url *url)
     check_same(again.database, url->database);
     check_same(again.master, url->master);
     MUST(again.tls == url->tls);
+    MUST(again.cluster == url->cluster);
     MUST(again.host_count == url->host_count);
     for (size_t i = 0; i < url->host_count; i++) {
         check_same(again.hosts[i].host, url->hosts[i].host);
