@@ -127,6 +127,19 @@ def test_the_keys_tell_whether_it_has(story):
     assert story.judge() == ""
 
 
+def test_keys_that_were_lost_after_a_file_had_the_window(story):
+    """The replica that took over had but two of the ids."""
+    after = window(3) + 0.5
+    story.lose(3, kept=range(IDS), second=0.2)
+    story.facts.samples[window(2)] = State(
+        after, after, after, window(2), ids={window(2): {0, 1}})
+    assert story.judge() == ""
+    story.facts.losses[0].down = story.facts.losses[0].up = after + 0.1
+    story.folder = story.folder / "again"
+    story.folder.mkdir()
+    assert "keys of 2 ids" in story.judge()
+
+
 @pytest.mark.parametrize("order,words", [
     ((0, 1, 3), "missing"), ((0, 1, 2, 2, 3), "doubled"),
     ((0, 2, 1, 3), "order"), ((1, 2, 3), "begins at"), ((), "begins at")])

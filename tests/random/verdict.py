@@ -140,7 +140,8 @@ class Judge:
         return len(known), len(known | self.possible.get(window, set()))
 
     def exact(self, window):
-        """How many ids it has by Redis's own keys; None: not known."""
+        """How many ids it has by Redis's own keys; None: not known. They were
+        looked at too late if a loss came before, though a file had it."""
         sample = self.facts.samples.get(window)
         if sample is None:
             return None
@@ -148,7 +149,8 @@ class Judge:
                      if ask.window == window), default=sample.begun)
         begun -= 2 * self.length
         if self.facts.clock.stepped(begun, sample.at) or any(
-                loss.up > begun and window > last_written(loss)
+                loss.up > begun and (window > last_written(loss)
+                                     or sample.at > loss.down)
                 for loss in self.facts.losses):
             return None
         return len(sample.ids[window])
