@@ -14,7 +14,6 @@ from harness.wait import wait_until
 from .stage import Stage, has_option
 
 DESTINATIONS = 100
-SETTLE_S = 4  # until the reporters have published their last figures
 
 
 def drain(build, jobs, workers=None):

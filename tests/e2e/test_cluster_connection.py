@@ -1,5 +1,5 @@
 """The connection to a Redis Cluster follows the slot, whatever happens to its
-node. One shard; the others are for test_cluster.py."""
+node. One shard; more of them are for test_shard_faults.py."""
 
 import re
 import socket

@@ -11,8 +11,9 @@ from harness.answers import assert_unavailable
 from harness.any_redis import one_server
 from harness.cluster import Cluster
 from harness.fastcgi import Responder, parse_response, request
+from harness.load import accept
 from harness.metrics import numbers
-from harness.shards import TAGS, ids_of
+from harness.shards import TAGS, counts_all, ids_of, is_counted
 from harness.wait import wait_until
 
 SHARDS = 3
@@ -26,19 +27,6 @@ LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 pytestmark = one_server("it has three shards of its own")
 
 
-def target(number, more=""):
-    return f"/api/verve/accept?id={number}{more}"
-
-
-def is_counted(responder, number):
-    return responder.ask(target(number)).status == 200
-
-
-def counts_all(responder):
-    return all(is_counted(responder, ids_of(shard, SHARDS, 1)[0])
-               for shard in range(SHARDS))
-
-
 @pytest.fixture
 def cluster(sandbox):
     return Cluster(sandbox, replicas=0).start()
@@ -47,7 +35,7 @@ def cluster(sandbox):
 @pytest.fixture
 def responder(sandbox, cluster):
     responder = Responder(sandbox, cluster).start()
-    wait_until(lambda: counts_all(responder), "all shards count", 30.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 30.0)
     return responder
 
 
@@ -72,7 +60,7 @@ class Asker:
                 if not self.going_on:
                     break
                 started = time.monotonic()
-                status = peer.ask_kept(target(number)).status
+                status = peer.ask_kept(accept(number)).status
                 self.answers.append((status, time.monotonic() - started))
 
     def stop(self):
@@ -86,7 +74,7 @@ def flood(responder, shard, count, first):
     peers = []
     for number in ids_of(shard, SHARDS, count, first):
         peers.append(responder.peer(30.0))
-        peers[-1].send(request(target(number)))
+        peers[-1].send(request(accept(number)))
     return peers
 
 
@@ -114,10 +102,10 @@ def test_a_node_that_hangs_delays_no_other_shard(cluster, responder):
     for status, came in responses(own):
         assert status == 503
         assert came - started < LIMIT_S + NOISE_S
-    wait_until(lambda: responder.ask(target(ids_of(AWAY, SHARDS, 1, 7000)[0]))
+    wait_until(lambda: responder.ask(accept(ids_of(AWAY, SHARDS, 1, 7000)[0]))
                .status == 503, "known to be away")
     started = time.monotonic()  # now it is known
-    assert_unavailable(responder.ask(target(ids_of(AWAY, SHARDS, 1, 8000)[0])))
+    assert_unavailable(responder.ask(accept(ids_of(AWAY, SHARDS, 1, 8000)[0])))
     assert time.monotonic() - started < NOISE_S
     for asker in others:
         answers = asker.stop()
@@ -126,13 +114,13 @@ def test_a_node_that_hangs_delays_no_other_shard(cluster, responder):
     lines = responder.process.logged_with("requests are refused")
     assert {line["shard"] for line in lines} == {str(AWAY)}
     node.thaw()
-    wait_until(lambda: counts_all(responder), "all shards count", 30.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 30.0)
 
 
 def test_more_than_may_wait_get_503_at_once(sandbox, cluster):
     responder = Responder(sandbox, cluster, VERVE_ACCEPT_MAX_BATCH=4,
                           VERVE_REDIS_TIMEOUT_MS=3000).start()
-    wait_until(lambda: counts_all(responder), "all shards count", 30.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 30.0)
     node = node_of(cluster, AWAY)
     node.freeze()
     started = time.monotonic()
@@ -164,7 +152,7 @@ def test_a_master_that_was_killed(cluster, responder):
     mine, *others = [ids_of(shard, SHARDS, 1, 3000)[0]
                      for shard in (AWAY, 0, 2)]
     node.kill()
-    wait_until(lambda: responder.ask(target(mine)).status == 503, "away")
+    wait_until(lambda: responder.ask(accept(mine)).status == 503, "away")
     for number in others:
         assert is_counted(responder, number)
     answer = responder.ask("/readyz?verbose", **LOCAL)
@@ -191,14 +179,14 @@ def test_a_master_that_was_killed(cluster, responder):
     assert b"[-]shards failed: 0 of 3 count" in answer.body
     for each in cluster.nodes:
         each.launch()
-    wait_until(lambda: counts_all(responder), "all shards count", 60.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 60.0)
     assert responder.ask("/readyz").status == 200
 
 
 def test_a_planned_failover_is_not_noticed_by_other_shards(sandbox):
     cluster = Cluster(sandbox, replicas=1).start()
     responder = Responder(sandbox, cluster).start()
-    wait_until(lambda: counts_all(responder), "all shards count", 30.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 30.0)
     askers = [Asker(responder, shard, 1000) for shard in range(SHARDS)]
     cluster.fail_over(TAGS[SHARDS][AWAY])
     wait_until(lambda: is_counted(responder, ids_of(AWAY, SHARDS, 1, 5)[0]),

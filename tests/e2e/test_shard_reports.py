@@ -4,21 +4,15 @@ one of which is killed."""
 from harness.any_redis import one_server
 from harness.expected import Expected
 from harness.fastcgi import Responder
-from harness.load import accept
 from harness.redis import Redis
 from harness.reporter import Reporter
-from harness.shards import ids_of
+from harness.shards import counts_all
 from harness.wait import wait_until
 
 SHARDS = 3
 WINDOW_S = 2
 SETTINGS = {"VERVE_REDIS_SHARDS": SHARDS, "VERVE_WINDOW_SECONDS": WINDOW_S}
 pytestmark = one_server("it has three shards of its own")
-
-
-def counts_all(responder):
-    return all(responder.ask(accept(ids_of(shard, SHARDS, 1)[0])).status == 200
-               for shard in range(SHARDS))
 
 
 class Both:
@@ -39,8 +33,9 @@ def test_sums_are_exact(sandbox):
                      for name in ("one", "two"))
     reporters = [Reporter(sandbox, redis, name=name).start()
                  for name in ("first", "second")]
-    wait_until(lambda: counts_all(first) and counts_all(second),
-               "all shards count", 20.0)
+    for responder in first, second:
+        wait_until(lambda: counts_all(responder, SHARDS), "all shards count",
+                   20.0)
     expected = Expected(Both(first, second), WINDOW_S)
     begun = expected.send(1)
     for number in range(2, 400):

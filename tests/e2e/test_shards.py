@@ -5,27 +5,15 @@ import json
 
 from harness.any_redis import one_server
 from harness.fastcgi import Responder
+from harness.load import accept
 from harness.redis import Redis
-from harness.shards import TAGS, ids_of, shard_of
+from harness.shards import TAGS, counts_all, shard_of
 from harness.wait import wait_until
 
 SHARDS = 3
 LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 SETTINGS = {"VERVE_REDIS_SHARDS": SHARDS, "VERVE_WINDOW_SECONDS": 3600}
 pytestmark = one_server("it has three shards of its own")
-
-
-def target(number, more=""):
-    return f"/api/verve/accept?id={number}{more}"
-
-
-def is_counted(responder, number):
-    return responder.ask(target(number)).status == 200
-
-
-def counts_all(responder):
-    return all(is_counted(responder, ids_of(shard, SHARDS, 1)[0])
-               for shard in range(SHARDS))
 
 
 def counted(redis, tag):
@@ -37,36 +25,35 @@ def counted(redis, tag):
 def test_each_id_counts_once_in_its_own_shard(sandbox):
     redis = Redis(sandbox).start()
     responder = Responder(sandbox, redis).start(2)
-    wait_until(lambda: counts_all(responder), "all shards count", 20.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 20.0)
     ids = range(1, 61)
     windows = set()
     for _ in range(2):
         for number in ids:
-            answer = responder.ask(target(number))
+            answer = responder.ask(accept(number))
             assert (answer.status, answer.body) == (200, b"ok")
             windows.add(answer.headers["verve-window"])
     assert len(windows) == 1
     for shard, tag in enumerate(TAGS[SHARDS]):
         mine = [n for n in ids if shard_of(n, SHARDS) == shard]
         assert counted(redis, tag) == len(mine) > 0
-    assert responder.ask(target(1, "&endpoint=http%3A%2F%2Fa.example%2F")
-                         ).status == 200
+    assert responder.ask(accept(1, "http://a.example/")).status == 200
     tag = TAGS[SHARDS][shard_of(1, SHARDS)]
     assert redis("KEYS", f"verve:{tag}:callbacks:*") != []
     assert responder.ask("/readyz").status == 200
     # Kept connections: one behind the other, all of their shards at once.
     with responder.peer() as peer:
-        assert [peer.ask_kept(target(n)).status for n in ids] == \
+        assert [peer.ask_kept(accept(n)).status for n in ids] == \
             [200] * len(ids)
 
 
 def test_the_status_adds_up_all_shards(sandbox):
     redis = Redis(sandbox).start()
     responder = Responder(sandbox, redis).start()
-    wait_until(lambda: counts_all(responder), "all shards count", 20.0)
+    wait_until(lambda: counts_all(responder, SHARDS), "all shards count", 20.0)
     for number in range(100, 120):
-        assert responder.ask(target(
-            number, "&endpoint=http%3A%2F%2Fa.example%2F")).status == 200
+        assert responder.ask(
+            accept(number, "http://a.example/")).status == 200
 
     def look():
         page = json.loads(responder.ask("/api/verve/stats", **LOCAL).body)

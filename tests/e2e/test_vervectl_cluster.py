@@ -1,8 +1,6 @@
 """vervectl with a Redis Cluster: it finds the node of each shard, and goes on
 without those that are away. doctor finds what is planted."""
 
-import json
-
 import pytest
 from harness.cluster import Cluster, key_slot
 from harness.limited import PASSWORD
@@ -43,24 +41,10 @@ def operator(sandbox, cluster):
     return Operator(sandbox, VERVE_REDIS_URL=cluster.url_of("vervectl"))
 
 
-def lines_of(operator, name, **kwargs):
-    return [line.split(None, 1)[1] for line in operator("status", **kwargs)
-            if line.split()[0] == name]
-
-
-def findings(operator):
-    """{name: [(severity, what, change)]} of doctor."""
-    found = {}
-    for one in json.loads("\n".join(operator("doctor", "--json", code=None))):
-        found.setdefault(one["name"], []).append(
-            (one["severity"], one["what"], one["change"] or ""))
-    return found
-
-
 def finds(operator, severity, name, what):
     """Whether doctor finds that, by and by."""
     wait_until(lambda: any(one[0] == severity and what in one[1]
-                           for one in findings(operator).get(name, [])),
+                           for one in operator.findings().get(name, [])),
                f"{name}: {what}", 60.0)
 
 
@@ -81,10 +65,10 @@ def test_a_cluster(sandbox, cluster, operator, receiver):
     wait_until(lambda: all(is_settled(shard) for shard in shards), "settled")
     assert sorted(got.headers["webhook-id"] for got in receiver.received) == \
         sorted(ids)
-    wait_until(lambda: len(lines_of(operator, "reporter")) == SHARDS,
+    wait_until(lambda: len(operator.facts("reporter")) == SHARDS,
                "all workers are published", 20.0)
     assert [words_of(line)["node"]
-            for line in lines_of(operator, "shard")] == \
+            for line in operator.facts("shard")] == \
         [node_name(node) for node in masters]
 
     # The commands change all shards.
@@ -95,19 +79,19 @@ def test_a_cluster(sandbox, cluster, operator, receiver):
     assert "3 dropped" in operator.errors
     assert not any(dead(shard) for shard in shards)
     operator("block", "a.example")
-    assert lines_of(operator, "blocked") == ["a.example jobs=keep"]
+    assert operator.facts("blocked") == ["a.example jobs=keep"]
     operator("unblock", "a.example")
     operator("sinks")
     operator("sinks", "forget", "nobody", "-y", code=1)
     operator("sinks", "rewind", "nobody", "60", code=1)
 
     # doctor as the user vervectl, and with all rights.
-    found = findings(operator)
+    found = operator.findings()
     assert [found[name][0][0] for name in
             ("shards", "cluster-replicas", "moving", "rights")] == ["ok"] * 4
     assert found["full-coverage"][0][0] == "unseen"  # CONFIG is not granted
     admin = Operator(sandbox, VERVE_REDIS_URL=cluster.url)
-    assert findings(admin)["full-coverage"][0][0] == "ok"
+    assert admin.findings()["full-coverage"][0][0] == "ok"
 
     # What is planted is found.
     masters[1]("CONFIG", "SET", "cluster-require-full-coverage", "yes")
@@ -126,7 +110,7 @@ def test_a_cluster(sandbox, cluster, operator, receiver):
     admin.env["VERVE_REDIS_SHARDS"] = "1"
     finds(admin, "warning", "shards", "redis.shards is 1, and there are 3")
     finds(admin, "critical", "settings", "redis.shards is 3 in Redis and 1")
-    assert "see docs/cluster.md" in findings(admin)["settings"][0][2]
+    assert "see docs/cluster.md" in admin.findings()["settings"][0][2]
     admin.env["VERVE_REDIS_SHARDS"] = str(SHARDS)
     cluster.move(TAGS[SHARDS][1], masters[1])
 
@@ -145,7 +129,7 @@ def test_a_cluster(sandbox, cluster, operator, receiver):
     assert len(admin("queue", "list", code=111)) == 1
     assert "shard 1 is away" in admin.errors
     shown = {words_of(line)["state"]
-             for line in lines_of(admin, "shard", code=111)}
+             for line in admin.facts("shard", code=111)}
     assert shown == {"up", "away"}
     (line,) = admin("check", "--age", "600,600", "--reporters", "0,0", code=2)
     assert "VerveRedisAway: shard 1: " in line

@@ -29,12 +29,6 @@ def delay(shard, text, claim="-"):
     shard("ZADD", DUE, int(time.time() * 1000) + HOUR_MS, f"{claim} 1 {text}")
 
 
-def facts(operator, name, **kwargs):
-    """The lines about a subject, without it."""
-    return [line.split(None, 1)[1] for line in operator("status", **kwargs)
-            if line.split()[0] == name]
-
-
 def jobs(lines):
     return sorted(words_of(line)["job"] for line in lines)
 
@@ -72,13 +66,13 @@ def test_status_has_all_shards(sandbox, redis, shards, operator, receiver):
         for _ in range(n + 1):
             delay(shard, job(receiver.url()))
     wait_until(lambda: sum("dead=1" in line
-                           for line in facts(operator, "reporter")) == 3,
+                           for line in operator.facts("reporter")) == 3,
                "all workers are published")
-    assert facts(operator, "queue") == [
+    assert operator.facts("queue") == [
         "waiting=0 leased=0 delayed=6 dead=3"]
-    assert len(facts(operator, "destination")) == 3
-    assert len(facts(operator, "reported")) >= 1
-    assert [words_of(line)["tag"] for line in facts(operator, "shard")] == \
+    assert len(operator.facts("destination")) == 3
+    assert len(operator.facts("reported")) >= 1
+    assert [words_of(line)["tag"] for line in operator.facts("shard")] == \
         [tag.strip("{}") for tag in TAGS[SHARDS]]
     now = int(redis("TIME")[0])
     for window in now // 2 * 2 + 10, now // 2 * 2 + 12:
@@ -106,7 +100,7 @@ def test_the_queue_is_that_of_all_shards(redis, shards, operator):
     wanted = json.loads(delayed[2])["id"]
     assert jobs(operator("queue", "show", wanted)[:1]) == [wanted]
     assert [words_of(line)["waiting"]
-            for line in facts(operator, "queue")] == ["3"]
+            for line in operator.facts("queue")] == ["3"]
 
     operator("queue", "drop", wanted, "-y")
     assert "1 dropped" in operator.errors
@@ -123,7 +117,7 @@ def test_a_host_is_blocked_in_all_shards(sandbox, redis, shards, operator,
     Reporter(sandbox, redis).start()
     for _ in range(2): # to say it again does no harm
         operator("block", "127.0.0.1")
-    assert facts(operator, "blocked") == ["127.0.0.1 jobs=keep"]
+    assert operator.facts("blocked") == ["127.0.0.1 jobs=keep"]
     wait_until(lambda: all(shard("HLEN", BLOCKED) for shard in shards),
                "it is written")
     time.sleep(2.0)  # HEEDED_S of vervectl-block.sh
@@ -160,9 +154,9 @@ def test_a_shard_that_is_away(redis, shards, operator):
         "a.example again" in operator.errors
     assert [shard("HLEN", BLOCKED) for shard in shards] == [1, 0, 1]
     redis("ACL", "SETUSER", "default", "~*")
-    assert facts(operator, "blocked") == ["a.example jobs=keep shards=2"]
+    assert operator.facts("blocked") == ["a.example jobs=keep shards=2"]
     operator("block", "a.example")
-    assert facts(operator, "blocked") == ["a.example jobs=keep"]
+    assert operator.facts("blocked") == ["a.example jobs=keep"]
 
     # Shard 0 knows which window is on.
     refuse(redis, shards[0].tag)
@@ -206,30 +200,21 @@ def test_check_sees_all_shards(sandbox, redis, shards, operator):
     assert words_of(line)["queue"].startswith("10;")
 
 
-def findings(operator):
-    """{name: [(severity, what, change)]} of doctor."""
-    found = {}
-    for one in json.loads("\n".join(operator("doctor", "--json", code=None))):
-        found.setdefault(one["name"], []).append(
-            (one["severity"], one["what"], one["change"] or ""))
-    return found
-
-
 def test_doctor_looks_at_all_shards(sandbox, redis, shards, operator):
     reporter = Reporter(sandbox, redis).start()
-    wait_until(lambda: findings(operator).get("settings", " ")[0][0] == "ok" and
-               "configuration" in findings(operator), "all is right", 20.0)
+    wait_until(lambda: operator.findings().get("settings", " ")[0][0] == "ok"
+               and "configuration" in operator.findings(), "all is right", 20.0)
     shards[2]("HSET", "verve:{0}:meta", "strategy", "hll", "shards", 3,
               "window_seconds", 2, "shard", 2)
-    (found,) = findings(operator)["settings"]
+    (found,) = operator.findings()["settings"]
     assert found[:2] == ("critical", "dedup.strategy is hll in shard 2 and "
                          "setnx on this host: programs of this host refuse to "
                          "start")
     shards[2]("HSET", "verve:{0}:meta", "strategy", "setnx", "shard", 1)
-    (found,) = findings(operator)["settings"]
+    (found,) = operator.findings()["settings"]
     assert "the keys of shard 2 are those of shard 1" in found[1]
     reporter.kill()
     refuse(redis, shards[1].tag)
     assert any(severity == "critical" and
                what.startswith("shard 1 does not answer: ")
-               for severity, what, _ in findings(operator)["redis"])
+               for severity, what, _ in operator.findings()["redis"])

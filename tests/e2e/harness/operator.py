@@ -1,5 +1,6 @@
 """An operator, who runs vervectl."""
 
+import json
 import re
 import subprocess
 
@@ -33,6 +34,19 @@ class Operator:
         assert code in (None, done.returncode), (done, self.errors)
         assert re.fullmatch(rb"[\n\x20-\x7e]*", done.stdout), done.stdout
         return done.stdout.decode().splitlines()
+
+    def facts(self, name, **kwargs):
+        """The lines of status about a subject, without it."""
+        return [line.split(None, 1)[1] for line in self("status", **kwargs)
+                if line.split()[0] == name]
+
+    def findings(self):
+        """{name: [(severity, what, change)]} of doctor."""
+        found = {}
+        for one in json.loads("\n".join(self("doctor", "--json", code=None))):
+            found.setdefault(one["name"], []).append(
+                (one["severity"], one["what"], one["change"] or ""))
+        return found
 
     def impatient(self):
         """The same, with a time limit of 1 s for Redis."""

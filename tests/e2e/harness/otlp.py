@@ -136,10 +136,6 @@ class Otlp:
                    f"{count} spans are exported", seconds)
         return self.spans()
 
-    def wait_requests(self, count, seconds=30.0):
-        wait_until(lambda: len(self.requests) >= count,
-                   f"{count} requests are received", seconds)
-
     def close(self):
         self.server.shutdown()
         self.server.server_close()

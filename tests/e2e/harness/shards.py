@@ -1,5 +1,7 @@
 """Shards: each part of the ids has keys with a hash tag of its own."""
 
+from .load import accept
+
 # tags(shards): common/store/shard.c. The first is that of shard 0.
 TAGS = {1: ["{0}"], 3: ["{0}", "{193}", "{43112}"],
         6: ["{0}", "{88561}", "{193}", "{19699}", "{43112}", "{54993}"]}
@@ -24,6 +26,16 @@ def ids_of(shard, shards, count, first=1):
             found.append(first)
         first += 1
     return found
+
+
+def is_counted(responder, number):
+    return responder.ask(accept(number)).status == 200
+
+
+def counts_all(responder, shards):
+    """Whether an id of each shard is counted: the first of them, from 1 on."""
+    return all(is_counted(responder, ids_of(shard, shards, 1)[0])
+               for shard in range(shards))
 
 
 class Shard:

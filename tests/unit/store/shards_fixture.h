@@ -5,20 +5,15 @@
 #ifndef SHARDS_FIXTURE_H
 #define SHARDS_FIXTURE_H
 
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include <stdio.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "batch_fixture.h"
 #include "redis_fixture.h"
 #include "store/counter.h"
 #include "store/shard.h"
 
-enum { SHARDS = 3, HOUR_S = 3600 };
-
-/* The strategy of the counters that set_up makes. */
-static enum dedup_kind strategy;
+enum { SHARDS = 3 };
 
 struct fixture {
     struct options options;
@@ -50,17 +45,8 @@ set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
 
-    while (time(NULL) % HOUR_S > HOUR_S - 60) {
-        sleep(1); /* no window ends meanwhile */
-    }
     *f = (struct fixture){0};
-    f->options.redis.prefix = (char *)"verve";
-    f->options.redis.timeout_ms = 2000;
-    f->options.redis.shards = SHARDS;
-    f->options.window.seconds = HOUR_S;
-    f->options.window.retention_hours = 24;
-    f->options.dedup.strategy = strategy;
-    f->options.callbacks.max_queue = 100;
+    set_options(&f->options, SHARDS, 24);
     for (int i = 0; i < SHARDS; i++) {
         shard_view(&f->views[i], &f->options, i);
         f->redis[i] =
@@ -99,13 +85,7 @@ static inline struct counter_window
 count_in(struct fixture *f, int shard, struct counter *counter,
          struct counter_request *requests, size_t count)
 {
-    bool under_way = counter_start(counter, requests, count, clock_mono_us());
-
-    while (under_way) {
-        redis_await(f->redis[shard]);
-        under_way = counter_step(counter);
-    }
-    return counter_result(counter);
+    return commit_batch(f->redis[shard], counter, requests, count);
 }
 
 /* Hears of all shards. */
@@ -127,15 +107,6 @@ id_of(int shard, int64_t after)
     while (shard_of(++after, SHARDS) != shard) {
     }
     return after;
-}
-
-static inline struct counter_request
-request(int64_t id, const char *endpoint)
-{
-    return (struct counter_request){
-        .id = id,
-        .endpoint = endpoint,
-        .endpoint_len = endpoint == NULL ? 0 : strlen(endpoint)};
 }
 
 /* Counts one id in a shard; returns its window. */
