@@ -63,7 +63,7 @@ pool_presence_wait_ms(const struct pool_presence *presence)
 static void
 note_reporters(struct pool_presence *presence)
 {
-    struct presence_heard heard = pool_presence_heard(presence);
+    struct presence_heard heard = presence_heard(presence->presence);
     int64_t alone_ms;
 
     if (heard.at_ms == presence->heard_ms) {
@@ -107,7 +107,7 @@ pool_presence_step(struct pool_presence *presence)
         return true;
     }
     pool_stats_set_reporters(presence->stats,
-                             pool_presence_heard(presence).reporters);
+                             presence_heard(presence->presence).reporters);
     note_reporters(presence);
     return false;
 }
@@ -118,10 +118,4 @@ pool_presence_sign_off(struct pool_presence *presence)
     if (pool_stats_leave(presence->stats)) {
         presence_leave(presence->presence);
     }
-}
-
-struct presence_heard
-pool_presence_heard(const struct pool_presence *presence)
-{
-    return presence_heard(presence->presence);
 }

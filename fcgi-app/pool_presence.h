@@ -32,7 +32,4 @@ bool pool_presence_step(struct pool_presence *presence);
 /* For a responder that ends: the last of the pool removes the entry. */
 void pool_presence_sign_off(struct pool_presence *presence);
 
-/* What was last heard of the reporters. */
-struct presence_heard pool_presence_heard(const struct pool_presence *presence);
-
 #endif

@@ -110,10 +110,7 @@ judge_spread() {
     elif [ -z "$uneven" ]; then
         report ok shards "each of the $masters masters has\
  $((shard_count / masters)) of $shard_count shards"
-    elif [ $((shard_count % masters)) -eq 0 ]; then
-        report warning shards "the masters have unequally many shards:${uneven#*[0-9]}" \
-            "redis-cli --cluster rebalance $where_redis"
-    elif [ "${uneven%% *}" -gt 1 ]; then
+    elif [ $((shard_count % masters)) -eq 0 ] || [ "${uneven%% *}" -gt 1 ]; then
         report warning shards "the masters have unequally many shards:${uneven#*[0-9]}" \
             "redis-cli --cluster rebalance $where_redis"
     else

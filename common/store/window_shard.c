@@ -13,7 +13,7 @@
 #include "window-seal-told.lua.h"
 #include "window-seal.lua.h"
 
-enum { COUNTS_AT = 3 }; /* the first count in window-seal.lua's reply */
+enum { COUNTS_AT = 2 }; /* the first count in window-seal.lua's reply */
 
 static struct key_parts
 parts_of(const struct window_shard *shard)
@@ -75,9 +75,8 @@ window_shard_finish_look(struct window_shard *shard, int64_t sent_ms)
     }
     if (!redis_reply_int(redis_reply_at(reply, 0), &shard->now_ms) ||
         !redis_reply_int(redis_reply_at(reply, 1), &shard->on_s) ||
-        !redis_reply_int(redis_reply_at(reply, 2), &shard->born_s) ||
-        !redis_reply_int(redis_reply_at(reply, 3), &shard->lost_s) ||
-        !redis_reply_int(redis_reply_at(reply, 4), &shard->recorded_s)) {
+        !redis_reply_int(redis_reply_at(reply, 2), &shard->lost_s) ||
+        !redis_reply_int(redis_reply_at(reply, 3), &shard->recorded_s)) {
         return WINDOW_SHARD_FAILED;
     }
     came_ms = clock_wall_ms();

@@ -27,7 +27,6 @@ struct window_shard {
     int64_t skew_us;    /* that clock less the wall clock of this host */
     int64_t trip_us;    /* how long the look took: no error is greater */
     int64_t on_s;       /* the window that is on; of shard 0 only */
-    int64_t born_s;     /* when its data began, by its clock */
     int64_t lost_s;     /* the first window in `lost`; 0: none */
     int64_t recorded_s; /* the last window that it knows to be recorded */
 };

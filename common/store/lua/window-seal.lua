@@ -10,7 +10,7 @@
 -- ARGV: 1 window_seconds, 2 born, as schema.lua replied it,
 --       3 the first of those windows, 4 see window-told.lua
 -- Reply: {} if Redis's data was reset, and nothing was done (see window.lua);
---        else {ms since the Unix epoch, window on, born in seconds, count...}.
+--        else {ms since the Unix epoch, window on, count...}.
 --        There is a count for each window that has ended, up to the first that
 --        has not. It is "-" if the window had a count that is gone, or if Redis
 --        lost ids of the window: see has_forgotten, and marks-confirm.lua.
