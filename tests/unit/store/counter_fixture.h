@@ -7,15 +7,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "config/options.h"
+#include "counting.h"
 #include "redis_fixture.h"
-#include "store/counter.h"
-
-enum { HOUR_S = 3600 };
 
 /* The list of http://h:80. */
 #define LIST_OF_H "verve:{0}:callbacks:9e6d9cc1b800d0c67a9d5057e3b0e34a"
@@ -29,29 +24,13 @@ struct fixture {
     struct counter *counter;
 };
 
-/* Counts a batch, and waits for the end. */
-static inline struct counter_window
-commit_batch(struct redis *redis, struct counter *counter,
-             struct counter_request *requests, size_t count)
-{
-    bool under_way = counter_start(counter, requests, count, clock_mono_us());
-
-    while (under_way) {
-        redis_await(redis);
-        under_way = counter_step(counter);
-    }
-    return counter_result(counter);
-}
-
 static inline int
 set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
 
-    while (time(NULL) % HOUR_S > HOUR_S - 60) {
-        sleep(1); /* no window ends meanwhile */
-    }
+    wait_for_room();
     *f = (struct fixture){0};
     f->options.redis.prefix = (char *)"verve";
     f->options.redis.shards = 1;
@@ -92,15 +71,6 @@ count_of(struct fixture *f, int64_t window_s)
     const char *key = key_of("count", window_s);
 
     return strtoll(redis_do(f->redis, "GET", key, NULL), NULL, 10);
-}
-
-static inline struct counter_request
-request(int64_t id, const char *endpoint)
-{
-    struct counter_request made = {.id = id, .endpoint = endpoint};
-
-    made.endpoint_len = endpoint == NULL ? 0 : strlen(endpoint);
-    return made;
 }
 
 /* Counts one id and returns its window; fails if the id is not counted. */

@@ -6,16 +6,13 @@
 #define SHARDS_FIXTURE_H
 
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "counting.h"
 #include "redis_fixture.h"
-#include "store/counter.h"
 #include "store/shard.h"
 
-enum { SHARDS = 3, HOUR_S = 3600 };
+enum { SHARDS = 3 };
 
 /* The strategy of the counters that set_up makes. */
 static enum dedup_kind strategy;
@@ -50,9 +47,7 @@ set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
 
-    while (time(NULL) % HOUR_S > HOUR_S - 60) {
-        sleep(1); /* no window ends meanwhile */
-    }
+    wait_for_room();
     *f = (struct fixture){0};
     f->options.redis.prefix = (char *)"verve";
     f->options.redis.timeout_ms = 2000;
@@ -94,18 +89,12 @@ tear_down(void **state)
     return 0;
 }
 
-/* Counts a batch, which may be empty, in a shard, and waits for the end. */
+/* commit_batch in a shard. */
 static inline struct counter_window
 count_in(struct fixture *f, int shard, struct counter *counter,
          struct counter_request *requests, size_t count)
 {
-    bool under_way = counter_start(counter, requests, count, clock_mono_us());
-
-    while (under_way) {
-        redis_await(f->redis[shard]);
-        under_way = counter_step(counter);
-    }
-    return counter_result(counter);
+    return commit_batch(f->redis[shard], counter, requests, count);
 }
 
 /* Hears of all shards. */
@@ -127,15 +116,6 @@ id_of(int shard, int64_t after)
     while (shard_of(++after, SHARDS) != shard) {
     }
     return after;
-}
-
-static inline struct counter_request
-request(int64_t id, const char *endpoint)
-{
-    return (struct counter_request){
-        .id = id,
-        .endpoint = endpoint,
-        .endpoint_len = endpoint == NULL ? 0 : strlen(endpoint)};
 }
 
 /* Counts one id in a shard; returns its window. */
