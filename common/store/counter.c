@@ -73,7 +73,6 @@ call_accept(struct counter *counter)
     struct accept_call accept = {.options = counter->options,
                                  .redis = counter->redis,
                                  .born = counter->born,
-
                                  .marks = &counter->confirmation.marks,
                                  .news = counter->news};
     struct dedup_batch batch = {.options = counter->options,
@@ -333,32 +332,12 @@ counter_take_loss(struct counter *counter, struct marks_loss *loss)
     return confirmation_take_loss(&counter->confirmation, loss);
 }
 
-/* Goes on until the task is over. */
-static void
-finish(struct counter *counter, bool under_way)
-{
-    while (under_way) {
-        if (counter->waiting) {
-            redis_wait(counter->redis);
-        } else {
-            redis_await(counter->redis);
-        }
-        under_way = counter_step(counter);
-    }
-}
-
 bool
 counter_start_sign_off(struct counter *counter)
 {
     return marks_has_sent(&counter->confirmation.marks) &&
            redis_connection(counter->redis) != 0 &&
            start(counter, TASK_SIGN_OFF, clock_mono_us());
-}
-
-void
-counter_sign_off(struct counter *counter)
-{
-    finish(counter, counter_start_sign_off(counter));
 }
 
 bool
@@ -377,13 +356,6 @@ struct probe
 counter_probed(const struct counter *counter)
 {
     return counter->probe;
-}
-
-void
-counter_probe(struct counter *counter, struct probe *found)
-{
-    finish(counter, counter_start_probe(counter));
-    *found = counter->probe;
 }
 
 bool

@@ -4,8 +4,7 @@
  *
  * A counter counts the ids of one shard. If there are several shards, a
  * responder has a counter for each; they share what they have heard
- * (shard_news.h), and none of their functions blocks but counter_probe and
- * counter_sign_off.
+ * (shard_news.h), and none of their functions blocks.
  */
 #ifndef COUNTER_H
 #define COUNTER_H
@@ -52,7 +51,7 @@ enum counter_script {
     COUNTER_CONFIRM, /* compares what was confirmed with what Redis has */
     COUNTER_SCHEMA,  /* compares the settings */
     COUNTER_PULSE,   /* hears of a shard, if there are several */
-    COUNTER_PROBE,   /* of counter_probe */
+    COUNTER_PROBE,   /* of counter_start_probe */
     COUNTER_SCRIPTS_COUNT,
 };
 
@@ -144,9 +143,6 @@ bool counter_take_loss(struct counter *counter, struct marks_loss *loss);
  */
 bool counter_start_sign_off(struct counter *counter);
 
-/* The same as a whole: blocks. */
-void counter_sign_off(struct counter *counter);
-
 /*
  * Starts to find out whether Redis would count a batch now: it is there, agrees
  * with the schema, accepts writes and has redis.wait_replicas replicas. Writes
@@ -155,9 +151,6 @@ void counter_sign_off(struct counter *counter);
  */
 bool counter_start_probe(struct counter *counter);
 struct probe counter_probed(const struct counter *counter);
-
-/* The same as a whole. Blocks for at most 2 x redis.timeout_ms. */
-void counter_probe(struct counter *counter, struct probe *found);
 
 /*
  * True if the last batch or probe failed because Redis refused it or had too

@@ -102,11 +102,8 @@ static void
 make_call(struct presence *presence, const char *text)
 {
     struct key_parts parts = {.prefix = presence->prefix};
-    struct command *call;
+    struct command *call = redis_call(presence->redis, &script_presence);
 
-    presence->written_ms = clock_mono_ms();
-    presence->connection = redis_connection(presence->redis);
-    call = redis_call(presence->redis, &script_presence);
     keys_add(call, KEY_PRESENCE, &parts);
     keys_add(call, KEY_PRESENCE_SAID, &parts);
     add_text(call, presence->name);
@@ -145,12 +142,17 @@ describe(const struct presence *presence, json_t *details)
     return text;
 }
 
-/* Makes the call that writes; takes details. False: no memory. */
+/*
+ * Makes the call that writes; takes details. False: no memory. That is a try,
+ * too: else the next would be due at once.
+ */
 static bool
 make_write(struct presence *presence, json_t *details)
 {
     char *text = describe(presence, details);
 
+    presence->written_ms = clock_mono_ms();
+    presence->connection = redis_connection(presence->redis);
     json_decref(details);
     if (text == NULL) {
         return false;

@@ -8,13 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "batch_fixture.h"
 #include "config/options.h"
+#include "counting.h"
 #include "redis_fixture.h"
-#include "store/counter.h"
 
 /* The list of http://h:80. */
 #define LIST_OF_H "verve:{0}:callbacks:9e6d9cc1b800d0c67a9d5057e3b0e34a"
+
+/* The strategy of the counters that set_up makes. */
+static enum dedup_kind strategy;
 
 struct fixture {
     struct options options;
@@ -28,8 +30,15 @@ set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
 
+    wait_for_room();
     *f = (struct fixture){0};
-    set_options(&f->options, 1, 2);
+    f->options.redis.prefix = (char *)"verve";
+    f->options.redis.shards = 1;
+    f->options.redis.timeout_ms = 2000;
+    f->options.window.seconds = HOUR_S;
+    f->options.window.retention_hours = 2;
+    f->options.dedup.strategy = strategy;
+    f->options.callbacks.max_queue = 100;
     f->redis = connect_to_empty();
     f->counter = f->redis != NULL ? counter_open(&f->options, f->redis) : NULL;
     *state = f;

@@ -5,15 +5,17 @@
 #ifndef SHARDS_FIXTURE_H
 #define SHARDS_FIXTURE_H
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#include "batch_fixture.h"
+#include "counting.h"
 #include "redis_fixture.h"
-#include "store/counter.h"
 #include "store/shard.h"
 
 enum { SHARDS = 3 };
+
+/* The strategy of the counters that set_up makes. */
+static enum dedup_kind strategy;
 
 struct fixture {
     struct options options;
@@ -45,8 +47,15 @@ set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
 
+    wait_for_room();
     *f = (struct fixture){0};
-    set_options(&f->options, SHARDS, 24);
+    f->options.redis.prefix = (char *)"verve";
+    f->options.redis.timeout_ms = 2000;
+    f->options.redis.shards = SHARDS;
+    f->options.window.seconds = HOUR_S;
+    f->options.window.retention_hours = 24;
+    f->options.dedup.strategy = strategy;
+    f->options.callbacks.max_queue = 100;
     for (int i = 0; i < SHARDS; i++) {
         shard_view(&f->views[i], &f->options, i);
         f->redis[i] =
@@ -80,7 +89,7 @@ tear_down(void **state)
     return 0;
 }
 
-/* Counts a batch, which may be empty, in a shard, and waits for the end. */
+/* commit_batch in a shard. */
 static inline struct counter_window
 count_in(struct fixture *f, int shard, struct counter *counter,
          struct counter_request *requests, size_t count)

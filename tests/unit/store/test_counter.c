@@ -361,7 +361,7 @@ test_tells_of_each_run(void **state)
     assert_int_equal(runs.done[COUNTER_SCHEMA], 1);
     assert_in_range(runs.done[COUNTER_ACCEPT], 1, 3); /* it guesses first */
     assert_int_equal(runs.failed[COUNTER_ACCEPT], 0);
-    counter_probe(f->counter, &probe);
+    probe = probe_shard(f->redis, f->counter);
     assert_int_equal(probe.fault, PROBE_READY);
     assert_true(probe.looked);
     assert_int_equal(runs.done[COUNTER_PROBE], 1);

@@ -216,6 +216,17 @@ test_out_of_memory(void **state)
     assert_int_equal(count(f), 1);
 }
 
+/* Who has no memory for the JSON does not try again at once, for ever. */
+static void
+test_no_memory(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(presence_wait_ms(f->web), 0);
+    assert_false(presence_start(f->web, NULL));
+    assert_true(presence_wait_ms(f->web) > 0);
+}
+
 int
 main(void)
 {
@@ -223,6 +234,7 @@ main(void)
         TEST(test_what_is_written),  TEST(test_who_lives),
         TEST(test_who_is_forgotten), TEST(test_their_number_is_bounded),
         TEST(test_clock_steps_back), TEST(test_out_of_memory),
+        TEST(test_no_memory),
     };
 
     return cmocka_run_group_tests_name("presence", tests, start_server,

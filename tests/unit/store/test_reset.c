@@ -53,7 +53,7 @@ test_the_end_of_a_responder(void **state)
 
     count_one(f, 1);
     redis_do(f->redis, "FLUSHALL", NULL);
-    counter_sign_off(f->counter);
+    finish_run(f->redis, f->counter, counter_start_sign_off(f->counter));
     assert_string_equal(lost_windows(f), "1");
     assert_true(counter_take_loss(f->counter, &loss));
     assert_string_equal(redis_do(f->redis, "EXISTS", "verve:{0}:marks", NULL),

@@ -111,16 +111,16 @@ count_and_sign_off(struct fixture *f, enum dedup_kind kind)
     for (int i = 0; i < SHARDS; i++) {
         struct counter_request requests[2] = {request(id_of(i, 0), "http://h"),
                                               request(id_of(i, 9), NULL)};
-        struct probe probe;
 
         count_in(f, i, f->counters[i], requests, 2);
         assert_int_equal(requests[0].answer, COUNTER_COUNTED);
         for (int id = 0; id < 600; id++) { /* canaries */
             count_one(f, i, id);
         }
-        counter_probe(f->counters[i], &probe);
-        assert_int_equal(probe.fault, PROBE_READY);
-        counter_sign_off(f->counters[i]);
+        assert_int_equal(probe_shard(f->redis[i], f->counters[i]).fault,
+                         PROBE_READY);
+        finish_run(f->redis[i], f->counters[i],
+                   counter_start_sign_off(f->counters[i]));
     }
 }
 
